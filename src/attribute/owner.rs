@@ -1,0 +1,158 @@
+//! Whose code a file is: the project's, a dependency's, the runner's or the interpreter's.
+
+use std::path::{Path, PathBuf};
+
+use crate::finding::Owner;
+
+/// Where the kinds of code live.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    /// The project under test.
+    pub project: PathBuf,
+    /// Folders of installed packages.
+    pub packages: Vec<PathBuf>,
+    /// Folders of the standard library.
+    pub stdlib: Vec<PathBuf>,
+    /// The run's temporary directory with the bridge.
+    pub bridge: PathBuf,
+}
+
+/// Top-level modules of pytest and what it cannot do without.
+const RUNNER_MODULES: [&str; 6] = ["_pytest", "pytest", "pluggy", "iniconfig", "xdist", "py"];
+
+impl Places {
+    /// Whose code `file` is; `None` for code without a file (`<string>`, templates, generated methods).
+    pub fn owner(&self, file: &str) -> Option<Owner> {
+        if file.starts_with("<frozen ") {
+            return Some(Owner::Interpreter);
+        }
+        if file.starts_with('<') {
+            return None;
+        }
+        let path = Path::new(file);
+        if path.starts_with(&self.bridge) {
+            return Some(Owner::Runner);
+        }
+        // Before the standard library and the project: site-packages may lie inside either.
+        if let Some(module) = self.module_of_package(path) {
+            return Some(if is_runner(&module) {
+                Owner::Runner
+            } else if self.project_has(&module) {
+                // The project installed into its own environment.
+                Owner::Project
+            } else {
+                Owner::Dependency
+            });
+        }
+        if self.stdlib.iter().any(|folder| path.starts_with(folder)) {
+            let unittest = self
+                .stdlib
+                .iter()
+                .any(|folder| path.starts_with(folder.join("unittest")));
+            return Some(if unittest && !file.ends_with("/mock.py") {
+                Owner::Runner
+            } else {
+                Owner::Interpreter
+            });
+        }
+        Some(Owner::Project)
+    }
+
+    fn module_of_package(&self, path: &Path) -> Option<String> {
+        self.packages.iter().find_map(|folder| {
+            let inside = path.strip_prefix(folder).ok()?;
+            let first = inside.components().next()?;
+            let name = first.as_os_str().to_string_lossy();
+            Some(name.strip_suffix(".py").unwrap_or(&name).to_owned())
+        })
+    }
+
+    fn project_has(&self, module: &str) -> bool {
+        ["", "src", "lib"].iter().any(|folder| {
+            let base = self.project.join(folder);
+            base.join(module).join("__init__.py").is_file()
+                || base.join(format!("{module}.py")).is_file()
+        })
+    }
+
+    /// The path as shown to people and kept in reports: relative to the project, or to where packages or the
+    /// standard library live, so that it is the same on every machine.
+    pub fn show(&self, file: &str) -> String {
+        if file.starts_with('<') {
+            return file.to_owned();
+        }
+        let path = Path::new(file);
+        for folder in self.packages.iter().chain(&self.stdlib) {
+            if let Ok(inside) = path.strip_prefix(folder) {
+                return inside.to_string_lossy().into_owned();
+            }
+        }
+        path.strip_prefix(&self.project)
+            .unwrap_or(path)
+            .to_string_lossy()
+            .into_owned()
+    }
+}
+
+fn is_runner(module: &str) -> bool {
+    RUNNER_MODULES.contains(&module) || module.starts_with("pytest_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places() -> Places {
+        Places {
+            project: "/home/p".into(),
+            packages: vec!["/home/p/.venv/lib/python3.12/site-packages".into()],
+            stdlib: vec!["/usr/lib/python3.12".into()],
+            bridge: "/tmp/lc".into(),
+        }
+    }
+
+    #[test]
+    fn every_place_has_its_owner() {
+        let places = places();
+        for (file, owner) in [
+            ("/home/p/tests/test_a.py", Some(Owner::Project)),
+            (
+                "/home/p/.venv/lib/python3.12/site-packages/jinja2/lexer.py",
+                Some(Owner::Dependency),
+            ),
+            (
+                "/home/p/.venv/lib/python3.12/site-packages/six.py",
+                Some(Owner::Dependency),
+            ),
+            (
+                "/home/p/.venv/lib/python3.12/site-packages/_pytest/python.py",
+                Some(Owner::Runner),
+            ),
+            (
+                "/home/p/.venv/lib/python3.12/site-packages/pytest_asyncio/plugin.py",
+                Some(Owner::Runner),
+            ),
+            ("/usr/lib/python3.12/re/__init__.py", Some(Owner::Interpreter)),
+            ("/usr/lib/python3.12/unittest/case.py", Some(Owner::Runner)),
+            ("/usr/lib/python3.12/unittest/mock.py", Some(Owner::Interpreter)),
+            ("<frozen importlib._bootstrap>", Some(Owner::Interpreter)),
+            ("/tmp/lc/leakcheck_bridge/repeat.py", Some(Owner::Runner)),
+            ("<template>", None),
+        ] {
+            assert_eq!(places.owner(file), owner, "{file}");
+        }
+    }
+
+    #[test]
+    fn the_project_installed_into_its_environment_stays_the_project() {
+        let folder = tempfile::tempdir().unwrap();
+        let module = folder.path().join("src/widget");
+        std::fs::create_dir_all(&module).unwrap();
+        std::fs::write(module.join("__init__.py"), "").unwrap();
+        let mut places = places();
+        places.project = folder.path().to_owned();
+        let file = "/home/p/.venv/lib/python3.12/site-packages/widget/core.py";
+        assert_eq!(places.owner(file), Some(Owner::Project));
+        assert_eq!(places.show(file), "widget/core.py");
+    }
+}

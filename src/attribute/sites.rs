@@ -1,0 +1,148 @@
+//! Which allocation sites grow over a traced window, and which of their frames the reader should look at.
+
+use crate::{
+    attribute::owner::Places,
+    finding::Owner,
+    fit::{self, Exactness, Fit},
+};
+
+/// A traceback that keeps growing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Growth {
+    /// File and line of each frame, innermost first.
+    pub frames: Vec<(String, u32)>,
+    /// Which of them is the reader's: the innermost one outside the interpreter and the runner.
+    pub chosen: usize,
+    /// Whose code the chosen frame is.
+    pub owner: Owner,
+    /// Whether frames are missing that could change the choice.
+    pub too_shallow: bool,
+    /// Blocks that stay.
+    pub count: Fit,
+    /// Bytes that stay.
+    pub bytes: Fit,
+}
+
+impl Growth {
+    /// File and line shown for this growth.
+    pub fn place(&self) -> &(String, u32) {
+        &self.frames[self.chosen]
+    }
+}
+
+/// The growing sites of a traced window, largest first. `boundaries` holds, per boundary, the number of a
+/// traceback with blocks and bytes alive; `depth` is how many frames were kept of each.
+pub fn growing(
+    boundaries: &[Vec<(usize, i64, i64)>],
+    tracebacks: &[Vec<(String, u32)>],
+    depth: usize,
+    places: &Places,
+) -> Vec<Growth> {
+    let length = boundaries.len();
+    let mut counts = vec![vec![0_i64; length]; tracebacks.len()];
+    let mut sizes = counts.clone();
+    for (at, boundary) in boundaries.iter().enumerate() {
+        for (number, count, bytes) in boundary {
+            if let (Some(counts), Some(sizes)) = (counts.get_mut(*number), sizes.get_mut(*number)) {
+                counts[at] = *count;
+                sizes[at] = *bytes;
+            }
+        }
+    }
+    let mut found: Vec<Growth> = tracebacks
+        .iter()
+        .zip(counts.iter().zip(&sizes))
+        .filter_map(|(frames, (counts, sizes))| {
+            // The first traced iteration also brings what appears once; it opens the series.
+            let from = usize::from(length > 3);
+            let count = fit::fit(&counts[from..], Exactness::Exact);
+            let bytes = fit::fit(&sizes[from..], Exactness::Exact);
+            if !count.grows() && !bytes.grows() {
+                return None;
+            }
+            let (chosen, owner) = choose(frames, places)?;
+            Some(Growth {
+                too_shallow: matches!(owner, Owner::Runner | Owner::Interpreter)
+                    && frames.len() >= depth,
+                frames: frames.clone(),
+                chosen,
+                owner,
+                count,
+                bytes,
+            })
+        })
+        .collect();
+    found.sort_by(|a, b| {
+        b.bytes
+            .rate
+            .value
+            .total_cmp(&a.bytes.rate.value)
+            .then_with(|| a.frames.cmp(&b.frames))
+    });
+    found
+}
+
+/// The frame to show, and whose it is: the innermost of the project or a dependency; if there is none, the
+/// runner's if it takes part, else the interpreter's innermost.
+fn choose(frames: &[(String, u32)], places: &Places) -> Option<(usize, Owner)> {
+    let owners: Vec<Option<Owner>> = frames.iter().map(|(file, _)| places.owner(file)).collect();
+    // Frames outside the runner's own call into the test belong to no test.
+    let inner = |wanted: &[Owner]| {
+        owners
+            .iter()
+            .position(|owner| owner.is_some_and(|owner| wanted.contains(&owner)))
+            .and_then(|at| owners[at].map(|owner| (at, owner)))
+    };
+    inner(&[Owner::Project, Owner::Dependency])
+        .or_else(|| inner(&[Owner::Runner]))
+        .or_else(|| inner(&[Owner::Interpreter]))
+        .or((!frames.is_empty()).then_some((0, Owner::Project)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places() -> Places {
+        Places {
+            project: "/p".into(),
+            packages: vec!["/site".into()],
+            stdlib: vec!["/std".into()],
+            bridge: "/b".into(),
+        }
+    }
+
+    fn frames(files: &[&str]) -> Vec<(String, u32)> {
+        files.iter().map(|file| ((*file).to_owned(), 7)).collect()
+    }
+
+    #[test]
+    fn the_innermost_frame_of_the_users_is_shown() {
+        let stack = frames(&["/std/json/decoder.py", "/site/lib/x.py", "/p/test_a.py", "/site/_pytest/python.py"]);
+        assert_eq!(choose(&stack, &places()), Some((1, Owner::Dependency)));
+        let stack = frames(&["/std/pathlib.py", "/site/_pytest/tmpdir.py"]);
+        assert_eq!(choose(&stack, &places()), Some((1, Owner::Runner)));
+    }
+
+    #[test]
+    fn a_growing_site_is_found_among_steady_ones() {
+        let tracebacks = [frames(&["/p/a.py"]), frames(&["/p/b.py"])];
+        let boundaries: Vec<Vec<(usize, i64, i64)>> = (0..6)
+            .map(|at| vec![(0, 5, 500), (1, at * 2, at * 128)])
+            .collect();
+        let found = growing(&boundaries, &tracebacks, 4, &places());
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].place().0, "/p/b.py");
+        assert!((found[0].bytes.rate.value - 128.0).abs() < 1e-9);
+        assert!(!found[0].too_shallow);
+    }
+
+    #[test]
+    fn a_stack_cut_off_inside_the_interpreter_wants_more_frames() {
+        let tracebacks = [frames(&["/std/a.py", "/std/b.py"])];
+        let boundaries: Vec<Vec<(usize, i64, i64)>> =
+            (0..6).map(|at| vec![(0, at, at * 64)]).collect();
+        assert!(growing(&boundaries, &tracebacks, 2, &places())[0].too_shallow);
+        assert!(!growing(&boundaries, &tracebacks, 4, &places())[0].too_shallow);
+    }
+}

@@ -1,0 +1,95 @@
+//! Carries the Python half inside the binary and lays it out in a run's temporary directory.
+
+use std::{fs, io, path::Path, path::PathBuf};
+
+/// Version of the wire protocol; the bridge states its own in its first message.
+pub const PROTOCOL: u32 = 1;
+
+const FILES: [(&str, &str); 11] = [
+    ("start.py", include_str!("python/start.py")),
+    (
+        "leakcheck_bridge/__init__.py",
+        include_str!("python/leakcheck_bridge/__init__.py"),
+    ),
+    (
+        "leakcheck_bridge/channel.py",
+        include_str!("python/leakcheck_bridge/channel.py"),
+    ),
+    (
+        "leakcheck_bridge/counters.py",
+        include_str!("python/leakcheck_bridge/counters.py"),
+    ),
+    (
+        "leakcheck_bridge/outcome.py",
+        include_str!("python/leakcheck_bridge/outcome.py"),
+    ),
+    (
+        "leakcheck_bridge/repeat.py",
+        include_str!("python/leakcheck_bridge/repeat.py"),
+    ),
+    (
+        "leakcheck_bridge/run_pytest.py",
+        include_str!("python/leakcheck_bridge/run_pytest.py"),
+    ),
+    (
+        "leakcheck_bridge/run_unittest.py",
+        include_str!("python/leakcheck_bridge/run_unittest.py"),
+    ),
+    (
+        "leakcheck_bridge/serve.py",
+        include_str!("python/leakcheck_bridge/serve.py"),
+    ),
+    (
+        "leakcheck_bridge/source.py",
+        include_str!("python/leakcheck_bridge/source.py"),
+    ),
+    (
+        "leakcheck_bridge/trace.py",
+        include_str!("python/leakcheck_bridge/trace.py"),
+    ),
+];
+
+/// Writes the bridge below `directory` and returns the script that starts a worker.
+pub fn lay_out(directory: &Path) -> io::Result<PathBuf> {
+    for (name, text) in FILES {
+        let path = directory.join(name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(path, text)?;
+    }
+    Ok(directory.join("start.py"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_halves_state_the_same_protocol() {
+        let stated = FILES[1]
+            .1
+            .lines()
+            .find_map(|line| line.strip_prefix("PROTOCOL = "));
+        assert_eq!(stated, Some(PROTOCOL.to_string().as_str()));
+    }
+
+    #[test]
+    fn every_python_file_of_the_bridge_is_laid_out() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bridge/python");
+        let mut found = Vec::new();
+        for folder in [here.clone(), here.join("leakcheck_bridge")] {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.extension().is_some_and(|extension| extension == "py") {
+                    let name = path.strip_prefix(&here).unwrap();
+                    found.push(name.to_str().unwrap().to_owned());
+                }
+            }
+        }
+        found.sort();
+        let mut carried: Vec<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        carried.sort();
+        assert_eq!(found, carried);
+    }
+}

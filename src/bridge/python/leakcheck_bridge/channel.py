@@ -1,0 +1,160 @@
+"""The worker's two ways out: a named socket for records, and a shared page for its heartbeat.
+
+Tests close descriptors, sometimes all above 2, and open files that then get the same numbers.
+So the socket's descriptor is compared by inode before each use and opened again when it is not
+ours any more; and the heartbeat is a memory mapping, which needs no descriptor at all.
+"""
+
+import _socket
+import fcntl
+import json
+import mmap
+import posix
+import stat
+
+# Bound here: tests replace functions in `os`, `socket`, `json` and `time`, and leave them so.
+_read = posix.read
+_write = posix.write
+_fstat = posix.fstat
+_close = posix.close
+_getpid = posix.getpid
+_exit = posix._exit
+_dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False, ensure_ascii=False).encode
+_loads = json.JSONDecoder().decode
+_Socket = _socket.socket
+
+#: Descriptors of the bridge start here where the limit allows, to leave the low numbers to the tests.
+_FIRST_DESCRIPTOR = 700
+
+
+def move_high(fd):
+    # type: (int) -> int
+    """Moves a descriptor out of the tests' way and closes the low one."""
+    try:
+        high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_DESCRIPTOR)
+    except (OSError, ValueError):
+        return fd
+    _close(fd)
+    return high
+
+
+class Channel:
+    """Sends and receives one JSON record a line over a Unix socket."""
+
+    def __init__(self, path):
+        # type: (str) -> None
+        self._path = path
+        self._pid = _getpid()
+        self._fd = -1
+        self._identity = (0, 0)
+        self._buffer = b""
+        self._connect()
+
+    def _connect(self):
+        # type: () -> None
+        sock = _Socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        sock.connect(self._path)
+        self._fd = move_high(sock.detach())
+        found = _fstat(self._fd)
+        self._identity = (found.st_dev, found.st_ino)
+
+    def is_ours(self):
+        # type: () -> bool
+        """Whether the descriptor still is our socket."""
+        try:
+            found = _fstat(self._fd)
+        except OSError:
+            return False
+        return stat.S_ISSOCK(found.st_mode) and (found.st_dev, found.st_ino) == self._identity
+
+    def descriptors(self):
+        # type: () -> int
+        """How many open descriptors belong to the channel."""
+        return 1 if self.is_ours() else 0
+
+    def ensure(self):
+        # type: () -> None
+        """Opens the socket again if a test has closed it."""
+        if _getpid() != self._pid:
+            # A test forked and its child came back into the runner. Nothing it does counts.
+            _exit(0)
+        if not self.is_ours():
+            self._buffer = b""
+            self._connect()
+
+    def send(self, record):
+        # type: (dict) -> None
+        """Writes one record. If nobody listens any more the worker ends."""
+        self.ensure()
+        # Names that are no valid text (lone surrogates) would be no valid JSON either.
+        data = memoryview((_dumps(record) + "\n").encode("utf-8", "replace"))
+        try:
+            while data:
+                data = data[_write(self._fd, data) :]
+        except OSError:
+            _exit(70)
+
+    def receive(self):
+        # type: () -> dict
+        """Waits for the next record. If nobody is there to send one the worker ends."""
+        self.ensure()
+        while True:
+            line, newline, rest = self._buffer.partition(b"\n")
+            if newline:
+                self._buffer = rest
+                return _loads(line.decode("utf-8"))
+            try:
+                more = _read(self._fd, 65536)
+            except OSError:
+                _exit(70)
+            if not more:
+                _exit(70)
+            self._buffer += more
+
+
+class Heartbeat:
+    """A shared page of 64-bit numbers: what the worker is doing, readable while it hangs."""
+
+    #: Raised at the start and at the end of each iteration.
+    SEQUENCE = 0
+    #: One of the states below.
+    STATE = 1
+    #: Set by the other half: end this batch after the current iteration.
+    STOP = 2
+    #: Iterations of the current test that were begun.
+    BEGUN = 3
+
+    IDLE = 0
+    ITERATION = 1
+    READING = 2
+    WIDER = 3
+    LOADING = 4
+
+    def __init__(self, path):
+        # type: (str) -> None
+        with open(path, "r+b") as file:
+            self._map = mmap.mmap(file.fileno(), 4096)
+        self.page = memoryview(self._map).cast("Q")
+
+    def state(self, state):
+        # type: (int) -> None
+        """Says what comes next."""
+        self.page[self.STATE] = state
+        self.page[self.SEQUENCE] += 1
+
+    def begin_test(self):
+        # type: () -> None
+        """A test starts from its first iteration."""
+        self.page[self.BEGUN] = 0
+        self.page[self.STOP] = 0
+
+    def begin_iteration(self):
+        # type: () -> None
+        """One more iteration starts."""
+        self.page[self.BEGUN] += 1
+        self.state(self.ITERATION)
+
+    def asked_to_stop(self):
+        # type: () -> bool
+        """Whether the other half wants this batch to end early."""
+        return bool(self.page[self.STOP])

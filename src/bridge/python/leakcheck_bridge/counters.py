@@ -1,0 +1,229 @@
+"""Exact counters of this process, read into storage that exists before the first reading.
+
+What makes a reading exact, and was found by measuring: nothing is allocated to keep it; the
+interpreter's own caches are emptied first; the cycle collector has run, over young objects only,
+because everything older is frozen; threads that are ending have ended.
+"""
+
+import array
+import ctypes
+import gc
+import posix
+import re
+import sys
+import sysconfig
+import threading
+import time
+
+_collect = gc.collect
+_freeze = gc.freeze
+_unfreeze = gc.unfreeze
+_get_objects = gc.get_objects
+_listdir = posix.listdir
+_sleep = time.sleep
+_monotonic = time.monotonic
+_active_count = threading.active_count
+
+#: In the order in which readings are recorded and sent.
+NAMES = ("blocks", "objects", "heap", "fds", "threads")
+
+#: A thread that has left Python's books still owns its stack until the kernel has ended it.
+_THREAD_PATIENCE = 0.2
+#: A thread that Python still knows may be about to end by itself (goleak's idea of backing off).
+_LIVE_THREAD_PATIENCE = 0.03
+
+
+class _Mallinfo2(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+    ]
+
+
+class _Mallinfo(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int) for name, _ in _Mallinfo2._fields_]
+
+
+def _heap_reader():
+    """A function that returns bytes in use in malloc (or None), and whether it is exact."""
+    try:
+        libc = ctypes.CDLL(None)
+    except OSError:
+        return None, "absent"
+    if hasattr(libc, "mallinfo2"):
+        info = libc.mallinfo2
+        info.restype = _Mallinfo2
+        info.argtypes = []
+
+        def read():
+            found = info()
+            return found.uordblks + found.hblkhd
+
+    elif hasattr(libc, "mallinfo"):
+        info = libc.mallinfo
+        info.restype = _Mallinfo
+        info.argtypes = []
+
+        # 32-bit fields: right as long as less than 4 GiB is in use, and differences always are.
+        def read():
+            found = info()
+            return (found.uordblks + found.hblkhd) & 0xFFFFFFFF
+
+    else:
+        return None, "absent"
+
+    # A replaced allocator (jemalloc by LD_PRELOAD, a sanitizer) leaves mallinfo blind; and without the
+    # tunables that the worker is started with, freed chunks stay counted. A known allocation tells both.
+    libc.malloc.restype = ctypes.c_void_p
+    libc.malloc.argtypes = [ctypes.c_size_t]
+    libc.free.argtypes = [ctypes.c_void_p]
+    libc.free.restype = None
+    malloc, free = libc.malloc, libc.free
+    read()
+    exact = True
+    for size, least, most in ((24, 24, 64), (1000, 1000, 1040), (300000, 300000, 320000)):
+        before = read()
+        pointer = malloc(size)
+        during = read()
+        free(pointer)
+        after = read()
+        if not least <= during - before <= most:
+            return None, "absent"
+        exact = exact and after == before
+    return read, "exact" if exact else "estimate"
+
+
+def _blocks_exactness():
+    # type: () -> str
+    if sys.getallocatedblocks() == 0:
+        return "absent"
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return "estimate"
+    return "exact"
+
+
+def _count_in(folder, other):
+    """Counts the entries of a folder in /proc, less `other` that are the reader's own."""
+
+    def read():
+        return len(_listdir(folder)) - other
+
+    return read
+
+
+class Counters:
+    """Reads every counter into preallocated arrays, `capacity` readings at most."""
+
+    def __init__(self, capacity, own_descriptors):
+        # type: (int, object) -> None
+        self.capacity = capacity
+        self.arrays = [array.array("q", bytes(8 * capacity)) for _ in NAMES]
+        self.count = 0
+        self._own_descriptors = own_descriptors
+        self._heap, heap_exactness = _heap_reader()
+        self._blocks = sys.getallocatedblocks
+        self._clear = getattr(sys, "_clear_internal_caches", None) or getattr(sys, "_clear_type_cache", None)
+        self._fds, fds_exactness = self._counter_in_proc("/proc/self/fd", "/dev/fd", 1)
+        self._threads, threads_exactness = self._counter_in_proc("/proc/self/task", None, 0)
+        if self._threads is None:
+            self._threads, threads_exactness = _active_count, "exact"
+        self._thread_level = 0
+        self.exactness = dict(
+            zip(NAMES, (_blocks_exactness(), "exact", heap_exactness, fds_exactness, threads_exactness))
+        )
+
+    @staticmethod
+    def _counter_in_proc(folder, fallback, other):
+        for candidate in (folder, fallback):
+            try:
+                _listdir(candidate)
+            except (OSError, TypeError):
+                continue
+            return _count_in(candidate, other), "exact"
+        return None, "absent"
+
+    def settle(self):
+        # type: () -> None
+        """Empties the interpreter's caches and collects until nothing more is found."""
+        if self._clear is not None:
+            self._clear()
+        for _ in range(4):
+            if not _collect():
+                break
+
+    def _wait_for_threads(self):
+        # type: () -> int
+        """Thread count, after a bounded wait for those that are ending."""
+        count = self._threads()
+        if count > self._thread_level:
+            start = _monotonic()
+            pause = 0.0002
+            while count > self._thread_level:
+                patience = _LIVE_THREAD_PATIENCE if _active_count() >= count else _THREAD_PATIENCE
+                if _monotonic() - start > patience:
+                    break
+                _sleep(pause)
+                pause = min(pause * 2, 0.01)
+                count = self._threads()
+        # Those that stay are waited for once, not at every later boundary.
+        self._thread_level = count
+        return count
+
+    def open_window(self):
+        # type: () -> None
+        """Freezes what is there, so that later readings see only what was born since."""
+        self.count = 0
+        self.settle()
+        self._thread_level = self._threads()
+        _freeze()
+
+    def thaw(self):
+        # type: () -> None
+        """Gives the frozen objects back to the collector and lets it look at them once."""
+        _unfreeze()
+        _collect()
+
+    def read(self):
+        # type: () -> None
+        """Records one reading of every counter."""
+        threads = self._wait_for_threads()
+        self.settle()
+        at = self.count
+        blocks, objects, heap, fds, tasks = self.arrays
+        objects[at] = len(_get_objects())
+        fds[at] = self._fds() - self._own_descriptors() if self._fds is not None else 0
+        tasks[at] = threads
+        heap[at] = self._heap() if self._heap is not None else 0
+        blocks[at] = self._blocks()
+        self.count = at + 1
+
+    def reset(self):
+        # type: () -> None
+        """Forgets the readings so far; the window stays open."""
+        self.count = 0
+
+    def readings(self):
+        # type: () -> dict
+        """What was recorded since the window opened or the last reset, by counter."""
+        return {
+            name: values[: self.count].tolist()
+            for name, values in zip(NAMES, self.arrays)
+            if self.exactness[name] != "absent"
+        }
+
+
+_RSS = re.compile(rb"VmRSS:\s+(\d+)")
+
+
+def resident_bytes():
+    # type: () -> int
+    """Resident memory of this process in bytes; 0 where the system does not tell."""
+    try:
+        fd = posix.open("/proc/self/status", posix.O_RDONLY)
+    except OSError:
+        return 0
+    try:
+        found = _RSS.search(posix.read(fd, 8192))
+    finally:
+        posix.close(fd)
+    return int(found.group(1)) * 1024 if found else 0

@@ -1,0 +1,346 @@
+"""Collects with pytest and repeats each item through pytest's own hooks.
+
+Each iteration goes through `pytest_runtest_protocol`, so that plugins which wrap it (time-outs, warnings,
+assertion rewriting) act on every iteration by itself; the plain implementation under the wrappers is ours.
+"""
+
+import functools
+import os
+import shutil
+import sys
+
+import pytest
+from _pytest import runner as pytest_runner
+
+from . import outcome
+
+_hookimpl = pytest.hookimpl
+_rmtree = shutil.rmtree
+_scandir = os.scandir
+_stat = os.stat
+
+#: Options of plugins (and of pytest) that would disturb the measurement or write into the project, and the
+#: value that turns each off. `(option, harmless value, what the report says)`.
+_DISTURBING = (
+    ("numprocesses", 0, "xdist: tests run in this process instead of being distributed"),
+    ("dist", "no", None),
+    ("distload", False, None),
+    ("tx", [], None),
+    ("looponfail", False, "xdist: --looponfail is off"),
+    ("forked", False, "forked: tests run in this process instead of in forked ones"),
+    ("boxed", False, None),
+    ("count", 1, "repeat: --count is off, leakcheck repeats the tests itself"),
+    ("flake_finder_enable", False, "flakefinder: is off"),
+    ("reruns", 0, "rerunfailures: failed tests are not run again"),
+    ("force_flaky", False, None),
+    ("randomly_reorganize", False, "randomly: tests keep their order"),
+    ("random_order_bucket", None, "random-order: tests keep their order"),
+    ("benchmark_disable", True, "benchmark: benchmarks run once an iteration"),
+    ("usepdb", False, "--pdb is off"),
+    ("trace", False, "--trace is off"),
+    ("xmlpath", None, "--junitxml is not written"),
+    ("htmlpath", None, "--html is not written"),
+    ("report_log", None, "--report-log is not written"),
+    ("json_report", False, "--json-report is not written"),
+    ("memray", False, "memray: is off"),
+)
+
+
+class _Bridge:
+    """The plugin of a worker: prepares the session, hands over at the run loop."""
+
+    def __init__(self, service):
+        self.service = service
+        self.errors = []  # type: list
+        self.notes = []  # type: list
+        self.runner = None  # type: Runner | None
+
+    def _note(self, text):
+        if text and text not in self.notes:
+            self.notes.append(text)
+
+    @_hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_load_initial_conftests(self, early_config):
+        # Coverage starts here, so it has to be turned off before.
+        options = early_config.known_args_namespace
+        if getattr(options, "cov_source", None):
+            options.cov_source = []
+            options.no_cov = True
+            self._note("cov: coverage is not measured")
+        yield
+
+    @_hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_cmdline_main(self, config):
+        options = config.option
+        for name, harmless, note in _DISTURBING:
+            value = getattr(options, name, harmless)
+            if value != harmless and value is not None:
+                setattr(options, name, harmless)
+                # Defaults of plugins that change nothing are not worth a line.
+                if value not in (False, 0, "no", "none", "auto_default"):
+                    self._note(note)
+        if hasattr(options, "randomly_seed") and not isinstance(options.randomly_seed, int):
+            # Left alone it is another number in every process.
+            options.randomly_seed = 1
+            self._note("randomly: the seed is 1 in every worker")
+        yield
+
+    def pytest_collectreport(self, report):
+        if report.failed:
+            self.errors.append({"where": report.nodeid or "collection", "message": _crash_line(report)})
+
+    @_hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session):
+        config = session.config
+        self.runner = Runner(session, self.service.orders)
+        # Registered last, so that its tryfirst comes before every other.
+        config.pluginmanager.register(self.runner.protocol, "leakcheck-protocol")
+        root = str(getattr(config, "rootpath", config.rootdir))
+        records = [{"id": item.nodeid, "file": _file_of(item, root)} for item in session.items]
+        self.service.serve(self.runner, records, self.errors, self.notes)
+        return True
+
+
+def _file_of(item, root):
+    path = item.nodeid.split("::", 1)[0]
+    found = getattr(item, "path", None) or getattr(item, "fspath", None)
+    return str(found) if found is not None else os.path.join(root, path)
+
+
+def _crash_line(report):
+    """The last and most telling line of a report."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None:
+        return crash.message.strip()
+    lines = [line for line in str(report.longrepr).splitlines() if line.strip()]
+    marked = [line[1:].strip() for line in lines if line.startswith("E ")]
+    return (marked or lines or ["no message"])[-1]
+
+
+class _Protocol:
+    """Runs one iteration in place of pytest's own protocol and judges its reports."""
+
+    def __init__(self, base_temp):
+        self._base_temp = base_temp
+        self.ended = outcome.OK
+        self.running = False
+        #: Temporary folders of the iteration that has just ended.
+        self.folders = []  # type: list
+
+    @_hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item, nextitem):
+        reports = pytest_runner.runtestprotocol(item, nextitem=nextitem, log=False)
+        for report in reports:
+            self._judge(report)
+        return True
+
+    def pytest_runtest_logreport(self, report):
+        # Only reports of subtests come this way; those of whole tests are not logged.
+        if self.running:
+            self._judge(report)
+
+    def _judge(self, report):
+        if report.failed and self.ended.status != outcome.FAILED:
+            self.ended = outcome.Outcome(outcome.FAILED, report.when, _crash_line(report))
+        elif report.skipped and not hasattr(report, "wasxfail") and self.ended.status == outcome.PASSED:
+            # pytest's subtests report a skip of their own within a test that goes on.
+            if not hasattr(report, "context"):
+                reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+                self.ended = outcome.Outcome(outcome.SKIPPED, report.when, reason)
+
+    @_hookimpl(tryfirst=True)
+    def pytest_fixture_post_finalizer(self, fixturedef):
+        # The last moment at which pytest still knows the folder it made for this test.
+        if fixturedef.argname == "tmp_path" and fixturedef.cached_result and self.running:
+            path = str(fixturedef.cached_result[0])
+            if path.startswith(self._base_temp):
+                self.folders.append(path)
+
+
+def _is_function_scoped(fixturedef):
+    scope = getattr(fixturedef, "scope", None)
+    return str(getattr(scope, "value", scope)) == "function"
+
+
+class Runner:
+    """Repeats pytest items; see `repeat.Repeater` for the methods."""
+
+    def __init__(self, session, orders):
+        self._session = session
+        self._base_temp = orders["base_temp"]
+        self.protocol = _Protocol(self._base_temp)
+        self.late_errors = []  # type: list
+        self._item = None
+        self._pristine = {}  # type: dict
+        self._first = True
+        self._last_nodeid = ""
+        self._folder_time = 0
+        self._kept_folders = frozenset()
+        self._terminal = session.config.pluginmanager.getplugin("terminalreporter")
+        self._fixtures = None  # type: list | None
+
+    # -- opening and closing ---------------------------------------------------------------
+
+    def open(self, index):
+        # type: (int) -> None
+        item = self._session.items[index]
+        self._teardown_to(item)
+        self._item = item
+        self._first = True
+        self._last_nodeid = item.nodeid
+        state = item.__dict__
+        self._pristine = {
+            "obj": state.get("_obj") if getattr(item, "cls", None) is None else None,
+            "globals": dict(item.dtest.globs) if getattr(item, "dtest", None) is not None else None,
+            "lists": [
+                (values, len(values))
+                for values in (getattr(item, "user_properties", None), getattr(item, "own_markers", None))
+                if isinstance(values, list)
+            ],
+        }
+
+    def _teardown_to(self, following):
+        """Ends the fixtures wider than a function that `following` does not share."""
+        try:
+            self._session._setupstate.teardown_exact(following)
+        except BaseException as error:
+            self.late_errors.append(
+                {"where": self._last_nodeid, "message": "in teardown of a wider fixture: " + outcome.describe(error)}
+            )
+
+    def finish(self):
+        # type: () -> None
+        self._teardown_to(None)
+
+    # -- one iteration ---------------------------------------------------------------------
+
+    def iterate(self, index):
+        # type: (int) -> outcome.Outcome
+        item = self._item
+        protocol = self.protocol
+        if not self._first:
+            self._renew(item)
+        protocol.ended = outcome.OK
+        protocol.running = True
+        try:
+            # The parent as next item tears down what belongs to the function and keeps what is wider.
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=item.parent)
+        except BaseException as error:
+            if isinstance(error, OSError) and error.errno == 9:
+                return outcome.Outcome(
+                    outcome.BROKEN, "call", "the test closed descriptors that pytest itself uses ({})".format(error)
+                )
+            return outcome.Outcome(outcome.BROKEN, "call", outcome.describe(error))
+        finally:
+            protocol.running = False
+        ended = protocol.ended
+        protocol.ended = outcome.OK
+        return ended
+
+    def _renew(self, item):
+        """Makes the item what it was before its first run; pytest means each to run once."""
+        state = item.__dict__
+        # The instance holds whatever the test kept on `self`; `_obj` is the method bound to it.
+        state.pop("_instance", None)
+        state.pop("_obj", None)
+        if self._pristine["obj"] is not None:
+            # A plain function has no instance, and plugins wrap it in place, once more each time.
+            state["_obj"] = self._pristine["obj"]
+        if self._pristine["globals"] is not None:
+            # A doctest clears its globals when it has run.
+            item.dtest.globs.clear()
+            item.dtest.globs.update(self._pristine["globals"])
+
+    # -- what pytest keeps -----------------------------------------------------------------
+
+    def tidy(self):
+        # type: () -> None
+        """Forgets what pytest kept of the last iteration, as far as nothing can need it any more."""
+        item = self._item
+        # Captured output of every phase; never cleared by pytest.
+        del item._report_sections[:]
+        for values, length in self._pristine["lists"]:
+            del values[length:]
+        if self._terminal is not None:
+            # Recorded warnings and reports of subtests, kept for the summary that nobody will see.
+            self._terminal.stats.clear()
+        self._trim_finalizers()
+        self._remove_folders()
+        self._first = False
+
+    def _trim_finalizers(self):
+        """A fixture of wider scope gets one more finalizer from each function-scoped one that uses it.
+
+        Those of iterations that are over do nothing any more; kept, they would be growth in every test that
+        uses `tmp_path` or any other fixture built on a wider one.
+        """
+        if self._fixtures is None or self._first:
+            manager = self._session._fixturemanager
+            self._fixtures = [
+                fixturedef
+                for fixturedefs in manager._arg2fixturedefs.values()
+                for fixturedef in fixturedefs
+                if not _is_function_scoped(fixturedef) and hasattr(fixturedef, "_finalizers")
+            ]
+        for fixturedef in self._fixtures:
+            finalizers = fixturedef._finalizers
+            if finalizers:
+                finalizers[:] = [finalizer for finalizer in finalizers if not _is_spent(finalizer)]
+
+    def _remove_folders(self):
+        """Removes the temporary folders of an iteration, so that the next one gets the same name.
+
+        pytest numbers them, and in Python 3.12 each new name would stay interned for ever.
+        """
+        folders = self.protocol.folders
+        while folders:
+            _rmtree(folders.pop(), ignore_errors=True)
+        try:
+            changed = _stat(self._base_temp).st_mtime_ns
+        except OSError:
+            return
+        if changed == self._folder_time:
+            return
+        with _scandir(self._base_temp) as entries:
+            names = frozenset(entry.name for entry in entries)
+        if self._first:
+            # Wider fixtures made theirs now and keep them.
+            self._kept_folders = names
+        else:
+            for name in names - self._kept_folders:
+                path = os.path.join(self._base_temp, name)
+                if os.path.islink(path):
+                    os.unlink(path)
+                else:
+                    _rmtree(path, ignore_errors=True)
+        self._folder_time = _stat(self._base_temp).st_mtime_ns
+
+
+def _is_spent(finalizer):
+    """Whether this is the `finish` of a function-scoped fixture that has finished already."""
+    if not isinstance(finalizer, functools.partial):
+        return False
+    owner = getattr(finalizer.func, "__self__", None)
+    return (
+        getattr(finalizer.func, "__name__", "") == "finish"
+        and hasattr(owner, "cached_result")
+        and _is_function_scoped(owner)
+        and owner.cached_result is None
+    )
+
+
+def main(service):
+    """Runs pytest with the bridge as a plugin. Returns pytest's exit status."""
+    orders = service.orders
+    service.hello("pytest", pytest.__version__)
+    bridge = _Bridge(service)
+    args = [
+        # Nothing of a run stays in the project or in pytest's own temporary folders.
+        "--basetemp=" + orders["base_temp"],
+        "-o",
+        "cache_dir=" + orders["cache_dir"],
+    ]
+    args.extend(orders["args"])
+    args.extend(orders["paths"])
+    sys.argv = ["pytest"] + args
+    return pytest.main(args, plugins=[bridge])

@@ -1,0 +1,238 @@
+"""Collects with unittest's own loader and repeats each test as TestSuite would run it once."""
+
+import argparse
+import copy
+import os
+import sys
+import traceback
+import unittest
+import warnings
+
+from . import outcome
+
+_format = traceback.format_exception_only
+
+
+class _Result(unittest.TestResult):
+    """Remembers how the current test ended, and nothing about the ones before."""
+
+    def __init__(self):
+        super().__init__()
+        self.ended = outcome.OK
+        #: Failed teardowns of classes and modules; they belong to tests that were answered for already.
+        self.late_errors = []  # type: list
+
+    def startTest(self, test):
+        self.ended = outcome.OK
+
+    def stopTest(self, test):
+        pass
+
+    def addDuration(self, test, elapsed):
+        # The base class keeps every duration of the run.
+        pass
+
+    def addError(self, test, err):
+        text = "".join(_format(err[0], err[1])).strip()
+        # Class and module fixtures have no test; unittest stands in an object with a description.
+        wider = getattr(test, "description", None)
+        if isinstance(wider, str) and wider.startswith("tearDown"):
+            self.late_errors.append({"where": wider, "message": text})
+        elif self.ended.status != outcome.FAILED:
+            self.ended = outcome.Outcome(outcome.FAILED, "call" if wider is None else wider, text)
+
+    def addFailure(self, test, err):
+        self.addError(test, err)
+
+    def addSubTest(self, test, subtest, err):
+        if err is not None:
+            self.addError(test, err)
+
+    def addSkip(self, test, reason):
+        # A subtest may be skipped within a test that goes on; only a whole test counts as skipped.
+        if not hasattr(test, "test_case") and self.ended.status == outcome.PASSED:
+            self.ended = outcome.Outcome(outcome.SKIPPED, "call", str(reason))
+
+    def addExpectedFailure(self, test, err):
+        pass
+
+    def addUnexpectedSuccess(self, test):
+        self.ended = outcome.Outcome(outcome.FAILED, "call", "unexpected success")
+
+
+def _flatten(suite):
+    for test in suite:
+        if isinstance(test, unittest.TestSuite):
+            for inner in _flatten(test):
+                yield inner
+        elif test is not None:
+            yield test
+
+
+class Runner:
+    """Runs instances of the collected tests, with class and module fixtures around the repeats."""
+
+    def __init__(self, tests):
+        self._tests = tests
+        self._suite = unittest.TestSuite()
+        self._result = _Result()
+        self._current = None
+        self._blocked = outcome.OK
+        self._doctest_globals = None
+
+    @property
+    def late_errors(self):
+        return self._result.late_errors
+
+    @late_errors.setter
+    def late_errors(self, value):
+        self._result.late_errors = value
+
+    def _wider(self, call, *args):
+        """Runs class or module fixtures and says how that ended."""
+        result = self._result
+        result.ended = outcome.OK
+        try:
+            call(*args)
+        except BaseException as error:
+            return outcome.Outcome(outcome.FAILED, "setup", outcome.describe(error))
+        return result.ended
+
+    def open(self, index):
+        # type: (int) -> None
+        test = self._tests[index]
+        suite, result = self._suite, self._result
+        self._current = test
+        self._doctest_globals = dict(test._dt_test.globs) if hasattr(test, "_dt_test") else None
+        if not hasattr(result, "_moduleSetUpFailed"):
+            result._moduleSetUpFailed = False
+        # The same three steps, in the same order, as TestSuite.run takes before each test.
+        steps = [
+            self._wider(suite._tearDownPreviousClass, test, result),
+            self._wider(suite._handleModuleFixture, test, result),
+            self._wider(suite._handleClassSetUp, test, result),
+        ]
+        result._previousTestClass = test.__class__
+        bad = [step for step in steps if step.status != outcome.PASSED]
+        if bad:
+            self._blocked = bad[0]
+        elif getattr(test.__class__, "_classSetupFailed", False) or result._moduleSetUpFailed:
+            # The reason was given with the first test of the class or module.
+            if self._blocked.status == outcome.PASSED:
+                self._blocked = outcome.Outcome(outcome.FAILED, "setup", "its class or module fixture failed")
+        else:
+            self._blocked = outcome.OK
+
+    def iterate(self, index):
+        # type: (int) -> outcome.Outcome
+        if self._blocked.status != outcome.PASSED:
+            return self._blocked
+        # A test may keep state on itself; a copy of the one that never ran is what a new run would get.
+        test = copy.copy(self._current)
+        if isinstance(test, unittest.TestCase):
+            test._cleanups = []
+            test._type_equality_funcs = dict(test._type_equality_funcs)
+        if self._doctest_globals is not None:
+            test._dt_test.globs.update(self._doctest_globals)
+        try:
+            test(self._result)
+        except BaseException as error:
+            # unittest lets only KeyboardInterrupt and the like through.
+            return outcome.Outcome(outcome.FAILED, "call", outcome.describe(error))
+        return self._result.ended
+
+    def tidy(self):
+        # type: () -> None
+        self._result.ended = outcome.OK
+        self._result.shouldStop = False
+
+    def finish(self):
+        # type: () -> None
+        self._wider(self._suite._tearDownPreviousClass, None, self._result)
+        self._wider(self._suite._handleModuleTearDown, self._result)
+
+
+def _arguments(orders):
+    """The options of `python -m unittest` that choose tests; those that shape output are taken and ignored."""
+    parser = argparse.ArgumentParser(prog="python -m unittest", add_help=False)
+    parser.add_argument("-s", "--start-directory", dest="start")
+    parser.add_argument("-p", "--pattern", default="test*.py")
+    parser.add_argument("-t", "--top-level-directory", dest="top")
+    parser.add_argument("-k", dest="names", action="append", default=[])
+    for ignored in (("-v", "--verbose"), ("-q", "--quiet"), ("-f", "--failfast"), ("-b", "--buffer"), ("-c", "--catch")):
+        parser.add_argument(*ignored, action="store_true")
+    parser.add_argument("tests", nargs="*")
+
+    def refuse(message):
+        raise ValueError("unittest argument: " + message)
+
+    parser.error = refuse
+    return parser.parse_args(orders["args"])
+
+
+def _top_of(folder):
+    """The first directory above a package: what its modules are imported from."""
+    folder = os.path.abspath(folder)
+    while os.path.exists(os.path.join(folder, "__init__.py")):
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def _load(orders):
+    options = _arguments(orders)
+    loader = unittest.TestLoader()
+    if options.names:
+        loader.testNamePatterns = [name if "*" in name else "*{}*".format(name) for name in options.names]
+    loaded = []
+    cwd = orders["cwd"]
+    for path in orders["paths"]:
+        if os.path.isdir(path):
+            loaded.append(_discover(loader, path, options.pattern, options.top or _top_of(path)))
+        elif os.path.isfile(path):
+            folder, name = os.path.split(os.path.abspath(path))
+            loaded.append(_discover(loader, folder, name, options.top or _top_of(folder)))
+        else:
+            loaded.append(loader.loadTestsFromName(path))
+    loaded.extend(loader.loadTestsFromName(name) for name in options.tests)
+    if not loaded:
+        loaded.append(_discover(loader, options.start or cwd, options.pattern, options.top))
+        if not options.start and not any(suite.countTestCases() for suite in loaded):
+            # `python -m unittest` looks into packages only; a folder named `tests` without an
+            # __init__.py is as plainly meant.
+            for name in ("tests", "test"):
+                folder = os.path.join(cwd, name)
+                if os.path.isdir(folder):
+                    loaded.append(_discover(loader, folder, options.pattern, options.top))
+    return loaded
+
+
+def _discover(loader, folder, pattern, top):
+    # The loader remembers the first top-level directory it was given.
+    loader._top_level_dir = None
+    return loader.discover(folder, pattern=pattern, top_level_dir=top)
+
+
+def main(service):
+    """Loads the tests and serves. Returns 0."""
+    orders = service.orders
+    sys.argv = ["python -m unittest"] + orders["args"]
+    service.hello("unittest", "{}.{}.{}".format(*sys.version_info[:3]))
+    tests = []
+    errors = []
+    records = []
+    for test in _flatten(_load(orders)):
+        kind = type(test)
+        if kind.__name__ == "_FailedTest" and kind.__module__ == "unittest.loader":
+            error = getattr(test, "_exception", None)
+            errors.append({"where": test._testMethodName, "message": str(error).strip()})
+            continue
+        module = sys.modules.get(kind.__module__)
+        path = getattr(module, "__file__", None) or kind.__module__
+        records.append({"id": test.id(), "file": path})
+        tests.append(test)
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            # As unittest's own text runner sets it.
+            warnings.simplefilter("default")
+        service.serve(Runner(tests), records, errors, [])
+    return 0

@@ -1,0 +1,147 @@
+"""Takes orders from the other half and answers them: one record in, one record out."""
+
+import faulthandler
+import json
+import posix
+import sys
+import time
+import traceback
+
+from . import PROTOCOL, channel, counters, outcome, repeat, source
+
+_fstat = posix.fstat
+_cpu = time.process_time
+
+
+class StackDump:
+    """Has faulthandler write every thread's stack to a file when the other half sends a signal.
+
+    It works while a C call holds the interpreter, because the handler is C itself.
+    """
+
+    def __init__(self, path, signal_number):
+        # type: (str, int) -> None
+        self._path = path
+        self._signal = signal_number
+        self._fd = -1
+        self._identity = (0, 0)
+        self._register()
+
+    def _register(self):
+        # type: () -> None
+        flags = posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_CLOEXEC
+        self._fd = channel.move_high(posix.open(self._path, flags, 0o600))
+        found = _fstat(self._fd)
+        self._identity = (found.st_dev, found.st_ino)
+        faulthandler.register(self._signal, file=self._fd, all_threads=True, chain=False)
+
+    def is_ours(self):
+        # type: () -> bool
+        try:
+            found = _fstat(self._fd)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._identity
+
+    def descriptors(self):
+        # type: () -> int
+        return 1 if self.is_ours() else 0
+
+    def ensure(self):
+        # type: () -> None
+        """A test that closed the file may have given its number to a file of its own."""
+        if not self.is_ours():
+            self._register()
+
+
+class Service:
+    """The loop that a runner enters once its tests are collected."""
+
+    def __init__(self, orders, link):
+        # type: (dict, channel.Channel) -> None
+        self.orders = orders
+        self.link = link
+        self.heartbeat = channel.Heartbeat(orders["heartbeat"])
+        self.dump = StackDump(orders["stacks"], orders["stack_signal"])
+        self.meter = counters.Counters(
+            orders["capacity"], lambda: link.descriptors() + self.dump.descriptors()
+        )
+        self.served = False
+        self.heartbeat.state(channel.Heartbeat.LOADING)
+
+    def hello(self, runner_name, runner_version):
+        # type: (str, str) -> None
+        """The handshake: both halves must speak the same protocol."""
+        self.link.send(
+            {
+                "re": "hello",
+                "protocol": PROTOCOL,
+                "pid": posix.getpid(),
+                "runner": runner_name,
+                "runner_version": runner_version,
+                "counters": self.meter.exactness,
+            }
+        )
+
+    def serve(self, runner, tests, errors, notes):
+        # type: (object, list, list, list) -> None
+        """Announces the tests, then obeys until told to end. `runner` as in `repeat.Repeater`."""
+        self.served = True
+        link = self.link
+        link.send({"re": "collected", "tests": tests, "errors": errors, "notes": notes, "cpu": _cpu()})
+        self.heartbeat.state(channel.Heartbeat.IDLE)
+        repeater = repeat.Repeater(runner, self.meter, self.heartbeat)
+        while True:
+            order = link.receive()
+            what = order["do"]
+            self.dump.ensure()
+            if what == "run":
+                if "test" in order:
+                    if order.get("thaw"):
+                        repeater.thaw()
+                    repeater.open(order["test"])
+                answer = repeater.run(order["iterations"], order["warmup"])
+            elif what == "trace":
+                answer = repeater.trace(order["iterations"], order["frames"])
+            elif what == "describe":
+                answer = {"re": "described", "answers": source.describe(order["places"])}
+            elif what == "end":
+                repeater.finish()
+                link.send({"re": "ended", "errors": runner.late_errors})
+                return
+            else:
+                raise ValueError("unknown order {!r}".format(what))
+            answer["errors"] = runner.late_errors
+            runner.late_errors = []
+            link.send(answer)
+
+
+def main(orders_path):
+    # type: (str) -> None
+    with open(orders_path, "rb") as file:
+        orders = json.loads(file.read().decode("utf-8"))
+    if not faulthandler.is_enabled():
+        # Names the line of a crash on stderr, which the other half keeps.
+        faulthandler.enable()
+    link = channel.Channel(orders["socket"])
+    try:
+        if orders["cwd_on_path"]:
+            # `python -m pytest` and `python -m unittest` put the current directory first.
+            sys.path.insert(0, orders["cwd"])
+        if orders["runner"] == "pytest":
+            from . import run_pytest as runner
+        else:
+            from . import run_unittest as runner
+        service = Service(orders, link)
+        status = runner.main(service)
+    except BaseException as error:
+        link.send(
+            {
+                "re": "error",
+                "message": outcome.describe(error),
+                "traceback": traceback.format_exc(),
+            }
+        )
+        raise
+    if not service.served:
+        link.send({"re": "stopped", "status": int(status)})

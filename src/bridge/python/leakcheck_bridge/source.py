@@ -1,0 +1,51 @@
+"""Answers what stands at a place in the source: the enclosing function and the text of the line."""
+
+import ast
+import tokenize
+
+
+#: Files read so far; the same few are asked about for every suspect.
+_files = {}  # type: dict
+
+
+def _spans(path):
+    # type: (str) -> tuple
+    with tokenize.open(path) as file:
+        text = file.read()
+    spans = []
+
+    def visit(node, prefix):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                name = prefix + child.name
+                if not isinstance(child, ast.ClassDef):
+                    first = min([child.lineno] + [d.lineno for d in child.decorator_list])
+                    spans.append((first, child.end_lineno, name))
+                visit(child, name + ".")
+            else:
+                visit(child, prefix)
+
+    visit(ast.parse(text), "")
+    return text.splitlines(), spans
+
+
+def describe(places):
+    # type: (list) -> list
+    """For each `[file, line]`: `[qualified name of the function, text of the line or None]`."""
+    answers = []
+    for path, line in places:
+        if path not in _files:
+            try:
+                _files[path] = _spans(path)
+            except (OSError, SyntaxError, ValueError, RecursionError):
+                _files[path] = None
+        found = _files[path]
+        if found is None:
+            answers.append(["<unknown>", None])
+            continue
+        lines, spans = found
+        around = [span for span in spans if span[0] <= line <= span[1]]
+        # The innermost one starts last.
+        name = max(around)[2] if around else "<module>"
+        answers.append([name, lines[line - 1].strip() if 0 < line <= len(lines) else None])
+    return answers

@@ -1,0 +1,153 @@
+"""Reads tracemalloc at the boundaries of a window: per site, how many blocks stay and how many bytes.
+
+Tracing starts when the window opens, so a reading costs in proportion to what survived and not
+to the size of the process.
+"""
+
+import gc
+import sys
+import tracemalloc
+
+try:
+    import _tracemalloc
+except ImportError:  # a build without it: nothing can be traced
+    _tracemalloc = None
+
+_get_objects = gc.get_objects
+_HERE = __file__.rpartition("/")[0] + "/"
+
+#: Survivors looked at for their types; a sample of that size tells the shares.
+_MOST_OBJECTS = 200000
+
+
+def type_name(cls):
+    # type: (type) -> str
+    """`module.qualified_name` of a class, read past whatever its metaclass overrides."""
+    name = type.__dict__["__qualname__"].__get__(cls)
+    try:
+        module = type.__dict__["__module__"].__get__(cls)
+    except AttributeError:
+        module = None
+    if not isinstance(module, str) or module == "builtins":
+        return name
+    return module + "." + name
+
+
+_PLAIN_SIZEOF = (type(object.__sizeof__), type(len))
+
+
+def _size(obj):
+    # type: (object) -> int
+    """Bytes of the object itself; code of the project's own is not called for it."""
+    method = type.__getattribute__(type(obj), "__sizeof__")
+    if isinstance(method, _PLAIN_SIZEOF):
+        try:
+            return sys.getsizeof(obj)
+        except Exception:
+            return 0
+    return object.__sizeof__(obj)
+
+
+class Tracer:
+    """One traced window."""
+
+    def __init__(self, frames):
+        # type: (int) -> None
+        #: One list a boundary, of `[traceback number, blocks, bytes]`.
+        self.boundaries = []  # type: list
+        #: Tracebacks by number, each a list of `[file, line]`, innermost first.
+        self.tracebacks = []  # type: list
+        self._numbers = {}  # type: dict
+        self._first_types = None  # type: dict | None
+        self._reads = 0
+        if _tracemalloc is not None:
+            tracemalloc.start(frames)
+
+    def read(self):
+        # type: () -> bool
+        """Records the survivors by site. False where the test has stopped the tracing."""
+        if _tracemalloc is None or not _tracemalloc.is_tracing():
+            return False
+        by_traceback = {}  # type: dict
+        traces = _tracemalloc._get_traces()
+        for entry in traces:
+            # Tracebacks that are equal are one tuple within one answer, so its identity is a cheap key.
+            key = id(entry[2])
+            found = by_traceback.get(key)
+            if found is None:
+                by_traceback[key] = [entry[2], 1, entry[1]]
+            else:
+                found[1] += 1
+                found[2] += entry[1]
+        boundary = []
+        for traceback, count, size in by_traceback.values():
+            if traceback[0][0].startswith(_HERE):
+                continue
+            number = self._numbers.get(traceback)
+            if number is None:
+                number = self._numbers[traceback] = len(self.tracebacks)
+                self.tracebacks.append(traceback)
+            boundary.append((number, count, size))
+        self.boundaries.append(boundary)
+        del traces, by_traceback
+        self._reads += 1
+        # From the second boundary on: what the first traced iteration brings once is no rate.
+        if self._first_types is None and self._reads == 2:
+            self._first_types = self._survivors()
+        return True
+
+    def _survivors(self):
+        # type: () -> dict
+        """Objects born in the window by type: `[how many, bytes]`.
+
+        The collector knows only containers; strings and numbers are found one step further, and
+        belong to the window if tracemalloc saw them being allocated.
+        """
+        found = {}  # type: dict
+        seen = set()  # type: set
+        objects = _get_objects()
+        born = _tracemalloc._get_object_traceback
+        # Containers from before the window are frozen and do not show; those that grew are reached
+        # through no survivor, so their untracked contents are counted by their sites alone.
+        own = (id(found), id(seen), id(objects), id(self.boundaries), id(self.tracebacks))
+        skip = {id(self.__dict__), id(self), id(self._numbers), *own, *map(id, self.boundaries)}
+        for obj in objects[:_MOST_OBJECTS]:
+            if id(obj) in skip or born(obj) is None:
+                continue
+            if self._is_ours(obj, born):
+                continue
+            self._count(found, obj)
+            for other in gc.get_referents(obj):
+                if gc.is_tracked(other) or id(other) in seen or born(other) is None:
+                    continue
+                if self._is_ours(other, born):
+                    continue
+                seen.add(id(other))
+                self._count(found, other)
+        return found
+
+    @staticmethod
+    def _is_ours(obj, born):
+        return born(obj)[0][0].startswith(_HERE)
+
+    @staticmethod
+    def _count(found, obj):
+        entry = found.setdefault(type(obj), [0, 0])
+        entry[0] += 1
+        entry[1] += _size(obj)
+
+    def stop(self):
+        # type: () -> list
+        """Ends tracing. Growth by type over the boundaries after the first: `[name, objects, bytes]` per iteration."""
+        types = []
+        if _tracemalloc is not None and _tracemalloc.is_tracing():
+            first = self._first_types
+            if first is not None and self._reads > 2:
+                spans = self._reads - 2
+                for cls, (count, size) in self._survivors().items():
+                    before = first.get(cls, (0, 0))
+                    if count > before[0]:
+                        types.append([type_name(cls), (count - before[0]) / spans, (size - before[1]) / spans])
+            tracemalloc.stop()
+        types.sort(key=lambda entry: (-entry[2], entry[0]))
+        return types[:20]

@@ -1,0 +1,26 @@
+"""Entry point of a worker: finds the bridge, gives sys.path back to the project, and serves.
+
+Run as a script with one argument, a JSON file that says what to do. The guard below matters:
+multiprocessing's spawn method imports the main module again in every child.
+"""
+
+
+def main():
+    # type: () -> None
+    import sys
+
+    here = sys.path.pop(0) if not getattr(sys.flags, "safe_path", False) else None
+    bridge_dir = __file__.rpartition("/")[0]
+    if here is not None and here.rstrip("/") != bridge_dir:
+        sys.path.insert(0, here)
+    sys.path.insert(0, bridge_dir)
+    try:
+        # Every module of the bridge is imported now, before the project can put others in their place.
+        from leakcheck_bridge import serve
+    finally:
+        sys.path.remove(bridge_dir)
+    serve.main(sys.argv[1])
+
+
+if __name__ == "__main__":
+    main()

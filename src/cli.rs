@@ -1,0 +1,162 @@
+//! The command line: its verbs and its options.
+
+mod run;
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    config::{Choice, Runner, value},
+    exit_code::ExitCode,
+    report::Format,
+};
+
+/// Repeats every test of a Python suite and fails when memory, a descriptor or a thread leaks.
+#[derive(Debug, Parser)]
+#[command(name = "leakcheck", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    run: RunArgs,
+    /// When to use colours.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: colorchoice::Color,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Check a test suite (the same as without a verb).
+    Run(RunArgs),
+}
+
+/// Options of `leakcheck run`.
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// Files, directories or test ids; a single directory that is a project of its own is checked where it stands.
+    paths: Vec<PathBuf>,
+    /// Arguments for the test runner.
+    #[arg(last = true, value_name = "RUNNER ARGS")]
+    runner_args: Vec<OsString>,
+    /// What runs the tests: auto, pytest or unittest.
+    #[arg(long, value_name = "RUNNER", value_parser = value::from_argument(value::runner))]
+    runner: Option<Choice<Runner>>,
+    /// The Python to test with: a path, a name on PATH, or a virtual environment's directory.
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
+    /// Worker processes at the same time: a number or auto.
+    #[arg(short = 'j', long, value_name = "N", value_parser = value::from_argument(value::jobs))]
+    jobs: Option<Choice<usize>>,
+    /// CPU time for all suspects together, such as 90s or 10m.
+    #[arg(long, value_name = "TIME", value_parser = value::from_argument(value::duration))]
+    budget: Option<Choice<Duration>>,
+    /// Longest time for one iteration of a test, such as 30s.
+    #[arg(long, value_name = "TIME", value_parser = value::from_argument(value::duration))]
+    timeout: Option<Choice<Duration>>,
+    /// Most memory of a worker, such as 2GB.
+    #[arg(long, value_name = "SIZE", value_parser = value::from_argument(value::size))]
+    memory: Option<Choice<u64>>,
+    /// Give suspects ten times as long to show whether they stop growing.
+    #[arg(long)]
+    thorough: bool,
+    /// Iterations of each test that are not judged.
+    #[arg(long, value_name = "N", value_parser = value::from_argument(value::warmup))]
+    warmup: Option<u32>,
+    /// Judged iterations of every test, instead of as many as it takes.
+    #[arg(long, value_name = "N", value_parser = value::from_argument(value::iterations))]
+    iterations: Option<Choice<u32>>,
+    /// Smallest share of the tests that must have been judged, 0 to 1.
+    #[arg(long, value_name = "SHARE", value_parser = value::from_argument(value::share))]
+    min_judged: Option<f64>,
+    /// Format of the report on the standard output.
+    #[arg(long, value_enum, default_value_t = Format::Plain)]
+    format: Format,
+    /// Also write the report to a file; can be given several times.
+    #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = report_file)]
+    reports: Vec<(Format, PathBuf)>,
+    /// Show no progress.
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+fn report_file(argument: &str) -> Result<(Format, PathBuf), String> {
+    let (format, file) = argument
+        .split_once('=')
+        .ok_or_else(|| "must be FORMAT=FILE, such as json=leaks.json".to_owned())?;
+    let format = <Format as clap::ValueEnum>::from_str(format, false)
+        .map_err(|_| format!("unknown format `{format}`; there are plain and json"))?;
+    if file.is_empty() {
+        return Err("has no file after the `=`".to_owned());
+    }
+    Ok((format, file.into()))
+}
+
+/// When to use colours, in the words that other tools use.
+mod colorchoice {
+    #[derive(Debug, Clone, Copy, clap::ValueEnum)]
+    pub enum Color {
+        Auto,
+        Always,
+        Never,
+    }
+
+    impl Color {
+        pub fn apply(self) {
+            match self {
+                Color::Auto => anstream::ColorChoice::Auto,
+                Color::Always => anstream::ColorChoice::Always,
+                Color::Never => anstream::ColorChoice::Never,
+            }
+            .write_global();
+        }
+    }
+}
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too and are no errors.
+            let code = if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success };
+            let _ = error.print();
+            return code;
+        }
+    };
+    cli.color.apply();
+    match cli.verb {
+        Some(Verb::Run(args)) => run::run(args),
+        None => run::run(cli.run),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_bare_call_runs_and_takes_the_same_options() {
+        let cli = Cli::try_parse_from(["leakcheck", "tests", "-j", "2", "--", "-k", "x"]).unwrap();
+        assert!(cli.verb.is_none());
+        assert_eq!(cli.run.paths, [PathBuf::from("tests")]);
+        assert_eq!(cli.run.runner_args, ["-k", "x"]);
+        let cli = Cli::try_parse_from(["leakcheck", "run", "tests"]).unwrap();
+        assert!(matches!(cli.verb, Some(Verb::Run(_))));
+    }
+
+    #[test]
+    fn reports_name_a_format_and_a_file() {
+        assert_eq!(report_file("json=a=b.json"), Ok((Format::Json, "a=b.json".into())));
+        assert!(report_file("json").is_err());
+        assert!(report_file("pdf=a").unwrap_err().contains("unknown format"));
+        assert!(report_file("json=").is_err());
+    }
+}

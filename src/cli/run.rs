@@ -1,0 +1,291 @@
+//! `leakcheck run`: from a suite to a verdict.
+
+use std::{
+    env,
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+    sync::atomic::Ordering,
+    time::Duration,
+};
+
+use super::RunArgs;
+use crate::{
+    attribute::owner::Places,
+    config::{Choice, Config, Overrides, Runner},
+    discover::{self, Interpreter, Project, interpreter::Env, machine},
+    exit_code::ExitCode,
+    judgement,
+    report::{self, Environment, Format, Report, progress::Progress, text},
+    run::{
+        self, Settings,
+        screen::Policy,
+        worker::{self, INTERRUPTED, Limits, Setup, StartError},
+    },
+};
+
+/// A hung import is rare and long ones are not; this is only to end at all.
+const LOADING_LIMIT: Duration = Duration::from_secs(900);
+/// For the first iteration of a test, of which nothing is known yet.
+const FIRST_LIMIT: Duration = Duration::from_secs(300);
+/// Repeats get this many times the first iteration, and never less than the floor: machines stall.
+const REPEAT_FACTOR: u32 = 10;
+const REPEAT_FLOOR: Duration = Duration::from_secs(10);
+/// Where the system does not tell how much memory it has.
+const MEMORY_UNKNOWN: u64 = 4 << 30;
+/// Width of a report in a file.
+const FILE_WIDTH: usize = 120;
+
+/// An end before there is a report: what to print, and the exit code.
+struct Failure(ExitCode, String);
+
+impl<E: std::fmt::Display> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Failure(ExitCode::Usage, error.to_string())
+    }
+}
+
+/// Runs the check and prints its report.
+pub fn run(args: RunArgs) -> ExitCode {
+    if let Err(error) = listen_for_interrupts() {
+        anstream::eprintln!("leakcheck: cannot listen for signals: {error}");
+        return ExitCode::Internal;
+    }
+    let reports = args.reports.clone();
+    let format = args.format;
+    match check(args) {
+        Ok(report) => match publish(&report, format, &reports) {
+            Ok(()) => report.exit_code,
+            Err(Failure(code, message)) => {
+                anstream::eprintln!("leakcheck: {message}");
+                // A report that could not be written must not turn a failure into something milder.
+                ExitCode::first(&[code, report.exit_code])
+            }
+        },
+        Err(Failure(code, message)) => {
+            anstream::eprintln!("leakcheck: {}", text::shown_lines(&message));
+            code
+        }
+    }
+}
+
+fn listen_for_interrupts() -> Result<(), ctrlc::Error> {
+    ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::SeqCst) {
+            // Asked twice: nothing more is waited for.
+            worker::kill_all();
+            std::process::exit(i32::from(ExitCode::Interrupted.number()));
+        }
+    })
+}
+
+fn check(args: RunArgs) -> Result<Report, Failure> {
+    let current = env::current_dir().map_err(|error| format!("cannot tell the current directory: {error}"))?;
+    let project = Project::locate(&args.paths, &current)?;
+    let (mut config, _) = Config::load(&project.root)?;
+    let quiet = args.quiet;
+    config.apply(overrides(args, &current)?);
+    let project = project.or_configured(&config.paths)?;
+    let interpreter = Interpreter::find(
+        config.python.given().map(PathBuf::as_path),
+        &project.root,
+        &Env::of_process(),
+    )?;
+    let runner = discover::choose_runner(config.runner, &project, &interpreter)?;
+    let settings = settings(&config, &project, &interpreter, runner);
+
+    let progress = Progress::new(quiet);
+    let tell = |event| {
+        if let Some(progress) = &progress {
+            progress.event(&event);
+        }
+    };
+    let result = run::run(&settings, &tell);
+    if let Some(progress) = &progress {
+        progress.finish();
+    }
+    let run = result.map_err(|error| {
+        let code = match &error {
+            StartError::Usage(_) => ExitCode::Usage,
+            StartError::Collection(_) | StartError::Lost(_) => ExitCode::TestsFailed,
+            StartError::Interrupted => ExitCode::Interrupted,
+            StartError::Internal(_) => ExitCode::Internal,
+        };
+        Failure(code, error.to_string())
+    })?;
+    if run.tests.is_empty() && run.errors.is_empty() && !run.interrupted {
+        return Err(Failure(
+            ExitCode::Usage,
+            format!(
+                "{} found no tests in {}; name the files or directories that hold them",
+                runner.name(),
+                project.root.display()
+            ),
+        ));
+    }
+    let environment = environment(&interpreter, runner, &run, settings.jobs);
+    Ok(judgement::report(&run, &settings.places, environment, config.min_judged))
+}
+
+fn overrides(args: RunArgs, current: &Path) -> Result<Overrides, Failure> {
+    let runner_args = args
+        .runner_args
+        .into_iter()
+        .map(|argument| {
+            argument
+                .into_string()
+                .map_err(|argument| format!("an argument for the runner is not valid text: {}", argument.display()))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    // A path is meant from here; a bare name is looked up on PATH.
+    let python = args.python.map(|python| {
+        if python.components().count() > 1 || current.join(&python).is_dir() {
+            current.join(python)
+        } else {
+            python
+        }
+    });
+    Ok(Overrides {
+        python: python.map(Choice::Given),
+        runner: args.runner,
+        paths: None,
+        args: Some(runner_args),
+        jobs: args.jobs,
+        budget: args.budget,
+        timeout: args.timeout,
+        thorough: args.thorough.then_some(true),
+        warmup: args.warmup,
+        iterations: args.iterations,
+        memory: args.memory,
+        min_judged: args.min_judged,
+    })
+}
+
+fn settings(config: &Config, project: &Project, interpreter: &Interpreter, runner: Runner) -> Settings {
+    let jobs = match config.jobs {
+        Choice::Given(jobs) => jobs,
+        Choice::Auto => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let memory = match config.memory {
+        Choice::Given(bytes) => bytes,
+        Choice::Auto => {
+            machine::memory().unwrap_or(MEMORY_UNKNOWN) / 2 / u64::try_from(jobs).unwrap_or(1).max(1)
+        }
+    };
+    let limits = match config.timeout.given() {
+        Some(&given) => Limits {
+            loading: LOADING_LIMIT,
+            first: given,
+            floor: given,
+            factor: REPEAT_FACTOR,
+        },
+        None => Limits {
+            loading: LOADING_LIMIT,
+            first: FIRST_LIMIT,
+            floor: REPEAT_FLOOR,
+            factor: REPEAT_FACTOR,
+        },
+    };
+    let paths = &interpreter.paths;
+    let mut packages = paths.site_packages.clone();
+    packages.extend([paths.purelib.clone(), paths.platlib.clone()]);
+    packages.extend(paths.user_site.clone());
+    packages.sort();
+    packages.dedup();
+    Settings {
+        setup: Setup {
+            python: interpreter.path.clone(),
+            start_script: PathBuf::new(),
+            project: project.root.clone(),
+            runner: runner.name(),
+            args: config.args.clone(),
+            paths: project
+                .paths
+                .iter()
+                .map(|path| path.to_string_lossy().into_owned())
+                .collect(),
+            directory: PathBuf::new(),
+            limits,
+            memory,
+        },
+        jobs,
+        policy: Policy {
+            warmup: config.warmup,
+            iterations: config.iterations.given().copied(),
+        },
+        budget: config.budget.given().copied(),
+        thorough: config.thorough,
+        places: Places {
+            project: project.root.clone(),
+            packages,
+            stdlib: vec![paths.stdlib.clone(), paths.platstdlib.clone()],
+            bridge: PathBuf::new(),
+        },
+        hash_seeds: hash_seeds(env::var("PYTHONHASHSEED").ok().as_deref()),
+    }
+}
+
+/// Two different ones, and the same two in every run: a verdict must not depend on luck. A seed that the user
+/// set is the first.
+fn hash_seeds(given: Option<&str>) -> (u32, u32) {
+    let first: u32 = given.and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    (first, first.checked_add(1).unwrap_or(1))
+}
+
+fn environment(interpreter: &Interpreter, runner: Runner, run: &run::Run, jobs: usize) -> Environment {
+    Environment {
+        python: format!(
+            "{}.{}.{}",
+            interpreter.version.0, interpreter.version.1, interpreter.version.2
+        ),
+        implementation: interpreter.implementation.clone(),
+        platform: format!("{}-{}", interpreter.platform, interpreter.machine),
+        libc: interpreter.libc.to_string(),
+        runner: runner.name().to_owned(),
+        runner_version: run.runner_version.clone(),
+        counters: run.counters.clone(),
+        jobs,
+    }
+}
+
+fn publish(report: &Report, format: Format, files: &[(Format, PathBuf)]) -> Result<(), Failure> {
+    for (format, path) in files {
+        let failed = |error: io::Error| Failure(ExitCode::Usage, format!("cannot write {}: {error}", path.display()));
+        let file = File::create(path).map_err(failed)?;
+        let mut out = BufWriter::new(anstream::StripStream::new(file));
+        report::write(report, *format, FILE_WIDTH, &mut out).map_err(failed)?;
+        out.flush().map_err(failed)?;
+    }
+    let mut out = anstream::AutoStream::auto(io::stdout().lock());
+    let width = terminal_width();
+    match report::write(report, format, width, &mut out).and_then(|()| out.flush()) {
+        // A reader such as `head` that has seen enough is no failure.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure(ExitCode::Internal, format!("cannot write the report: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn terminal_width() -> usize {
+    const NARROW: usize = 80;
+    env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok())
+        .or_else(|| console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns)))
+        .unwrap_or(FILE_WIDTH)
+        .max(NARROW)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_processes_never_share_a_hash_seed() {
+        assert_eq!(hash_seeds(None), (1, 2));
+        assert_eq!(hash_seeds(Some("random")), (1, 2));
+        assert_eq!(hash_seeds(Some("7")), (7, 8));
+        assert_eq!(hash_seeds(Some("4294967295")), (4_294_967_295, 1));
+    }
+}

@@ -1,0 +1,207 @@
+//! The settings of a run: what they are, and how files and the command line lay over the defaults.
+
+mod error;
+mod schema;
+mod source;
+pub mod text;
+pub mod value;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use error::{ConfigError, Place};
+
+/// The defaults as a file that users can read and copy. They are parsed from here, so that what it says is true.
+pub const DEFAULTS: &str = include_str!("config/defaults.toml");
+
+/// A setting that leakcheck can work out by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice<T> {
+    /// Worked out where it is needed.
+    Auto,
+    /// Given by the user.
+    Given(T),
+}
+
+impl<T> Choice<T> {
+    /// What the user gave, if anything.
+    pub fn given(&self) -> Option<&T> {
+        match self {
+            Choice::Auto => None,
+            Choice::Given(value) => Some(value),
+        }
+    }
+}
+
+/// What collects and runs the tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Runner {
+    /// pytest, which also runs unittest's test cases.
+    Pytest,
+    /// The standard library's unittest.
+    Unittest,
+}
+
+impl Runner {
+    /// The name users give it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Runner::Pytest => "pytest",
+            Runner::Unittest => "unittest",
+        }
+    }
+}
+
+/// The settings of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The interpreter: a path, a name on PATH, or the folder of a virtual environment.
+    pub python: Choice<PathBuf>,
+    /// What collects and runs the tests.
+    pub runner: Choice<Runner>,
+    /// Files, folders or node ids to test; those from a file are absolute.
+    pub paths: Vec<PathBuf>,
+    /// Arguments for the runner.
+    pub args: Vec<String>,
+    /// Worker processes at a time.
+    pub jobs: Choice<usize>,
+    /// Processor time for all suspects together.
+    pub budget: Choice<Duration>,
+    /// How long one iteration of a test may take.
+    pub timeout: Choice<Duration>,
+    /// Whether to look longer at every test.
+    pub thorough: bool,
+    /// Iterations that are not judged.
+    pub warmup: u32,
+    /// Judged iterations of every test in the screen.
+    pub iterations: Choice<u32>,
+    /// Bytes a worker may use.
+    pub memory: Choice<u64>,
+    /// The share of tests that must be judged, 0 to 1.
+    pub min_judged: f64,
+}
+
+/// One layer of settings: those that a file or the command line gives.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[expect(missing_docs, reason = "each field is the one of Config by that name")]
+pub struct Overrides {
+    pub python: Option<Choice<PathBuf>>,
+    pub runner: Option<Choice<Runner>>,
+    pub paths: Option<Vec<PathBuf>>,
+    pub args: Option<Vec<String>>,
+    pub jobs: Option<Choice<usize>>,
+    pub budget: Option<Choice<Duration>>,
+    pub timeout: Option<Choice<Duration>>,
+    pub thorough: Option<bool>,
+    pub warmup: Option<u32>,
+    pub iterations: Option<Choice<u32>>,
+    pub memory: Option<Choice<u64>>,
+    pub min_judged: Option<f64>,
+}
+
+impl Config {
+    /// The settings for `project`, and the file they come from if there is one: the nearest with settings of ours,
+    /// from `project` upwards to the root of its repository.
+    pub fn load(project: &Path) -> Result<(Config, Option<PathBuf>), ConfigError> {
+        let mut config = Config::default();
+        let Some((overrides, file)) = source::nearest(project)? else {
+            return Ok((config, None));
+        };
+        config.apply(overrides);
+        Ok((config, Some(file)))
+    }
+
+    /// Lays `overrides` over these settings. Runner arguments add up, as a runner's own do; all else is replaced.
+    pub fn apply(&mut self, overrides: Overrides) {
+        fn set<T>(setting: &mut T, value: Option<T>) {
+            if let Some(value) = value {
+                *setting = value;
+            }
+        }
+        set(&mut self.python, overrides.python);
+        set(&mut self.runner, overrides.runner);
+        set(&mut self.paths, overrides.paths);
+        self.args.extend(overrides.args.into_iter().flatten());
+        set(&mut self.jobs, overrides.jobs);
+        set(&mut self.budget, overrides.budget);
+        set(&mut self.timeout, overrides.timeout);
+        set(&mut self.thorough, overrides.thorough);
+        set(&mut self.warmup, overrides.warmup);
+        set(&mut self.iterations, overrides.iterations);
+        set(&mut self.memory, overrides.memory);
+        set(&mut self.min_judged, overrides.min_judged);
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        source::defaults().expect("the embedded defaults are complete")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_defaults_are_what_the_documentation_promises() {
+        let expected = Config {
+            python: Choice::Auto,
+            runner: Choice::Auto,
+            paths: vec![],
+            args: vec![],
+            jobs: Choice::Given(1),
+            budget: Choice::Auto,
+            timeout: Choice::Auto,
+            thorough: false,
+            warmup: 1,
+            iterations: Choice::Auto,
+            memory: Choice::Auto,
+            min_judged: 0.9,
+        };
+        assert_eq!(Config::default(), expected);
+    }
+
+    #[test]
+    fn the_command_line_replaces_what_it_gives_and_adds_runner_arguments() {
+        let mut config = Config::default();
+        config.apply(Overrides {
+            python: Some(Choice::Given("python3.12".into())),
+            runner: Some(Choice::Given(Runner::Unittest)),
+            paths: Some(vec!["tests".into()]),
+            args: Some(vec!["-v".into()]),
+            jobs: Some(Choice::Auto),
+            budget: Some(Choice::Given(Duration::from_secs(60))),
+            timeout: Some(Choice::Given(Duration::from_secs(5))),
+            thorough: Some(true),
+            warmup: Some(2),
+            iterations: Some(Choice::Given(9)),
+            memory: Some(Choice::Given(1 << 30)),
+            min_judged: Some(0.5),
+        });
+        let first = config.clone();
+        config.apply(Overrides::default());
+        assert_eq!(config, first, "an empty layer changes nothing");
+        config.apply(Overrides {
+            paths: Some(vec!["other".into()]),
+            args: Some(vec!["-x".into()]),
+            ..Overrides::default()
+        });
+        let expected = Config {
+            python: Choice::Given("python3.12".into()),
+            runner: Choice::Given(Runner::Unittest),
+            paths: vec!["other".into()],
+            args: vec!["-v".into(), "-x".into()],
+            jobs: Choice::Auto,
+            budget: Choice::Given(Duration::from_secs(60)),
+            timeout: Choice::Given(Duration::from_secs(5)),
+            thorough: true,
+            warmup: 2,
+            iterations: Choice::Given(9),
+            memory: Choice::Given(1 << 30),
+            min_judged: 0.5,
+        };
+        assert_eq!(config, expected);
+    }
+}

@@ -1,0 +1,68 @@
+//! How much memory there is for us: the machine's, or what its control group allows.
+
+use std::fs;
+
+/// Bytes that this process may use in all; `None` where the system does not tell.
+pub fn memory() -> Option<u64> {
+    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
+    let group = group_limit();
+    match (machine, group) {
+        (Some(machine), Some(group)) => Some(machine.min(group)),
+        (machine, group) => machine.or(group),
+    }
+}
+
+fn total(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+/// The smallest limit on the way from our own group up, in either version of control groups.
+fn group_limit() -> Option<u64> {
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let mut limits = Vec::new();
+    for line in own.lines() {
+        let mut fields = line.splitn(3, ':');
+        let (Some(_), Some(controllers), Some(path)) = (fields.next(), fields.next(), fields.next()) else {
+            continue;
+        };
+        let (base, file) = match controllers {
+            "" => ("/sys/fs/cgroup", "memory.max"),
+            _ if controllers.split(',').any(|one| one == "memory") => {
+                ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
+            }
+            _ => continue,
+        };
+        let mut path = path.trim_matches('/').to_owned();
+        loop {
+            let place = format!("{base}/{path}/{file}");
+            limits.extend(fs::read_to_string(place).ok().and_then(|text| limit(&text)));
+            match path.rfind('/') {
+                Some(at) => path.truncate(at),
+                None if path.is_empty() => break,
+                None => path.clear(),
+            }
+        }
+    }
+    limits.into_iter().min()
+}
+
+/// `max`, or a number; version 1 writes a huge one for no limit.
+fn limit(text: &str) -> Option<u64> {
+    const NONE: u64 = 1 << 60;
+    text.trim().parse().ok().filter(|bytes| *bytes < NONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_and_limits_are_read() {
+        assert_eq!(total("MemFree: 1 kB\nMemTotal:       24000 kB\n"), Some(24_576_000));
+        assert_eq!(limit("max\n"), None);
+        assert_eq!(limit("1073741824\n"), Some(1 << 30));
+        assert_eq!(limit("9223372036854771712"), None);
+    }
+}

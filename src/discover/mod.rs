@@ -1,0 +1,13 @@
+//! Finds out what there is to test: the interpreter, the project, its tests' runner.
+
+pub mod interpreter;
+pub mod machine;
+mod probe;
+pub mod runner;
+mod scan;
+mod search;
+pub mod suite;
+
+pub use interpreter::{Env, Interpreter, InterpreterError};
+pub use runner::{RunnerError, choose_runner};
+pub use suite::{NoSuchPath, Project};

@@ -1,0 +1,202 @@
+//! The noun everything else serves: one root cause of growth, however many tests show it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::verdict::Verdict;
+
+/// What grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Memory allocated by Python.
+    Python,
+    /// Entries of a container that was there before, without any new block.
+    Items,
+    /// Memory that no Python allocation explains.
+    Native,
+    /// File descriptors.
+    Fd,
+    /// Threads.
+    Thread,
+    /// Pending asyncio tasks.
+    Task,
+    /// Child processes.
+    Child,
+    /// Objects that only the cycle collector frees.
+    Cycle,
+}
+
+impl Kind {
+    /// The word used in output and in the JSON report.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Python => "python",
+            Kind::Items => "items",
+            Kind::Native => "native",
+            Kind::Fd => "fd",
+            Kind::Thread => "thread",
+            Kind::Task => "task",
+            Kind::Child => "child",
+            Kind::Cycle => "cycle",
+        }
+    }
+}
+
+/// Whose code allocates what grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Owner {
+    /// The project under test, its tests included.
+    Project,
+    /// An installed package.
+    Dependency,
+    /// pytest, its plugins, unittest, or leakcheck itself.
+    Runner,
+    /// Python's standard library or its core.
+    Interpreter,
+}
+
+/// How a finding stands against the accepted snapshots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Not among the accepted ones.
+    New,
+    /// Accepted, and grows faster now.
+    Worse,
+    /// Accepted as it is.
+    Known,
+    /// Accepted, and grows slower now.
+    Better,
+    /// Accepted, and gone.
+    Fixed,
+}
+
+/// How loudly a finding is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Fails the build unless accepted.
+    Error,
+    /// Worth mending; does not fail by default.
+    Warning,
+    /// Discounted, shown so that a reader can see why.
+    Note,
+}
+
+/// Growth per iteration.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Rate {
+    /// The best single figure.
+    pub value: f64,
+    /// Lower and upper end of its interval (95 % where it is a statistic).
+    pub interval: [f64; 2],
+    /// Whether every judged iteration grew by exactly `value`.
+    pub exact: bool,
+}
+
+impl From<crate::fit::Rate> for Rate {
+    fn from(rate: crate::fit::Rate) -> Self {
+        Rate {
+            value: rate.value,
+            interval: [rate.interval.0, rate.interval.1],
+            exact: rate.exact,
+        }
+    }
+}
+
+/// Where memory was allocated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Site {
+    /// File as shown: relative to the project, or to site-packages or the standard library.
+    pub file: String,
+    /// Line number, from 1.
+    pub line: u32,
+    /// Qualified name of the enclosing function, `<module>` outside one.
+    pub function: String,
+    /// Allocations that stay, per iteration.
+    pub count: f64,
+    /// Bytes that stay, per iteration.
+    pub bytes: f64,
+    /// Text of the line, stripped, where it could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The lines around it, for a reader: number of the first one, and their text.
+    #[serde(skip)]
+    pub excerpt: Option<(u32, String)>,
+    /// The calls that led here, innermost first, the site itself left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub callers: Vec<Frame>,
+}
+
+/// One frame of a site's traceback.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Frame {
+    /// File as shown.
+    pub file: String,
+    /// Line number, from 1.
+    pub line: u32,
+    /// Qualified name of the enclosing function.
+    pub function: String,
+}
+
+/// Survivors of one type.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TypeGrowth {
+    /// Module and qualified name of the type.
+    pub name: String,
+    /// Survivors per iteration.
+    pub count: f64,
+    /// Bytes of them per iteration, each object by itself.
+    pub bytes: f64,
+}
+
+/// What keeps survivors alive.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Holder {
+    /// From the root to the survivor, one edge an entry.
+    pub path: Vec<String>,
+    /// The same in one line.
+    pub text: String,
+}
+
+/// One root cause of growth.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Stable identity: holds no line numbers, addresses, counts or test names.
+    pub fingerprint: String,
+    /// Which kind of leak this is (`leakcheck explain CODE`).
+    pub code: String,
+    /// Against the accepted snapshots.
+    pub status: Status,
+    /// Verdict of the tests in it.
+    pub verdict: Verdict,
+    /// How loudly it is reported.
+    pub level: Level,
+    /// Whether it fails the build.
+    pub fails: bool,
+    /// What grows.
+    pub kind: Kind,
+    /// Whose code it is.
+    pub owner: Owner,
+    /// One line for a person.
+    pub summary: String,
+    /// How it grows: a word of [`crate::fit::Shape`].
+    pub shape: String,
+    /// Per counter, and `bytes` where the sites tell.
+    pub rate: BTreeMap<String, Rate>,
+    /// Who holds it, once known.
+    pub holder: Option<Holder>,
+    /// By type, largest first.
+    pub types: Vec<TypeGrowth>,
+    /// Where allocated, largest first.
+    pub sites: Vec<Site>,
+    /// Ids of the tests that show it.
+    pub tests: Vec<String>,
+    /// How sure: iterations and processes it was seen in.
+    pub evidence: String,
+    /// One sentence on how to mend it.
+    pub advice: String,
+}

@@ -1,0 +1,349 @@
+//! Shape rules for exact counters, where every unit is a fact: patterns first, statistics last.
+
+use super::level::{Levels, longest_pause, thirds};
+use super::pattern::{Pattern, majority};
+use super::robust::{kendall, slope_rate};
+use super::{Rate, Shape};
+
+/// Fewest increments from which irregular growth is called growth.
+const FEWEST_IRREGULAR: usize = 8;
+
+/// Up to this many clean rises are single events rather than filling.
+const FEW_RISES: usize = 3;
+
+/// One-sided 10 % point of the standard normal distribution.
+const Z_ONE_SIDED_90: f64 = 1.282;
+
+/// One-sided 0.1 % point: acceleration is claimed on clear evidence only.
+const Z_CLEAR: f64 = 3.09;
+
+pub(super) fn judge(readings: &[i64]) -> (Shape, Rate) {
+    let deltas = increments(readings);
+    if deltas.iter().all(|&d| d == 0) {
+        return (Shape::Flat, Rate::zero(true));
+    }
+    let levels = Levels::of(readings);
+    if deltas.len() < 2 {
+        return standing(&levels, readings);
+    }
+    if let Some(pattern) = Pattern::find(readings, &deltas) {
+        return (pattern.shape(), pattern.rate(readings, &deltas));
+    }
+    // A cache that fills beside a steady leak, or a leak that began late. A series that ever
+    // dropped may as well drop again.
+    let half = deltas.len() / 2;
+    if deltas.len() - half >= FEWEST_IRREGULAR
+        && deltas[..half].iter().all(|&d| d >= 0)
+        && let Some(pattern) = Pattern::find(&readings[half..], &deltas[half..])
+    {
+        let rate = pattern.rate(&readings[half..], &deltas[half..]);
+        return (pattern.shape(), rate);
+    }
+    if let Some(rate) = even(&deltas) {
+        return (Shape::Linear, rate);
+    }
+    if deltas.len() < FEWEST_IRREGULAR || !levels.rise_throughout() {
+        return standing(&levels, readings);
+    }
+    rising(&levels, readings, &deltas)
+}
+
+/// Differences of neighbours, wide enough for any two readings.
+fn increments(readings: &[i64]) -> Vec<i128> {
+    readings
+        .windows(2)
+        .map(|pair| i128::from(pair[1]) - i128::from(pair[0]))
+        .collect()
+}
+
+/// Large increments that are all but equal: a million objects, give or take one. Few of them must agree to a
+/// hundredth, more to a tenth. The interval is their range; there is no statistic in so few.
+fn even(deltas: &[i128]) -> Option<Rate> {
+    let mut sorted = deltas.to_vec();
+    sorted.sort_unstable();
+    let (&least, &most) = (sorted.first()?, sorted.last()?);
+    let share = if sorted.len() < 4 { 100 } else { 10 };
+    let agree = least > 0 && (most - least).checked_mul(share)? <= least;
+    agree.then(|| Rate::within(sorted[sorted.len() / 2] as f64, least as f64, most as f64))
+}
+
+/// Series with a stretch in which nothing grew: flat, a step, filled up, or unclear.
+fn standing(levels: &Levels, readings: &[i64]) -> (Shape, Rate) {
+    let rises = levels.clean_rises();
+    let Some(&last) = rises.last() else {
+        return (Shape::Flat, Rate::zero(false));
+    };
+    let quiet = readings.len() - 1 - last;
+    if rises.len() == 1 || rises.len() <= FEW_RISES && quiet >= 2 {
+        return (Shape::Step, Rate::zero(false));
+    }
+    let early = rises.iter().filter(|&&i| i <= readings.len() / 3).count();
+    if rises.len() > FEW_RISES && (quiet > longest_pause(&rises).max(1) || 2 * early > rises.len())
+    {
+        return (Shape::Saturating, Rate::zero(false));
+    }
+    (Shape::Noisy, noisy(readings, 0.0))
+}
+
+/// Series which grew in each of their thirds, but in no fixed pattern.
+fn rising(levels: &Levels, readings: &[i64], deltas: &[i128]) -> (Shape, Rate) {
+    if levels.stopped() {
+        return (Shape::Saturating, Rate::zero(false));
+    }
+    let rates = levels.thirds();
+    let slowest = rates.into_iter().fold(f64::INFINITY, f64::min);
+    if accelerates(deltas) {
+        return (Shape::Accelerating, slope_rate(readings));
+    }
+    if dwindles(deltas, rates) {
+        return (Shape::Saturating, Rate::within(rates[2], 0.0, rates[2]));
+    }
+    if steady(deltas) {
+        let slope = slope_rate(readings);
+        let (low, high) = slope.interval;
+        let value = majority(deltas.iter().copied()).map_or(slope.value, |(d, _)| d as f64);
+        return (Shape::Linear, Rate::within(value, low, high));
+    }
+    (Shape::Noisy, noisy(readings, slowest))
+}
+
+/// The Theil-Sen slope; its interval reaches down at least to `slowest`, the rate of the slowest
+/// third. Neighbouring readings are not independent, so the plain interval promises too much.
+fn noisy(readings: &[i64], slowest: f64) -> Rate {
+    let rate = slope_rate(readings);
+    Rate::within(rate.value, rate.interval.0.min(slowest), rate.interval.1)
+}
+
+/// The increments rise clearly over the whole series and within both of its halves, so that
+/// neither a late jump nor a late start is taken for acceleration.
+fn accelerates(deltas: &[i128]) -> bool {
+    let (early, late) = deltas.split_at(deltas.len() / 2);
+    kendall(deltas).z >= Z_CLEAR && kendall(early).tau >= 0.4 && kendall(late).tau >= 0.4
+}
+
+/// The rises get rarer or smaller, as with a cache that meets ever fewer new keys.
+///
+/// Not so if they get larger, too: that is how one growing container is resized, whose long-run
+/// rate is constant. With few resizes in sight the two cannot be told apart; such a series stays
+/// noisy, with an interval down to its slowest third.
+fn dwindles(deltas: &[i128], rates: [f64; 3]) -> bool {
+    let is_rise = |d: &&i128| **d > 0;
+    let [early, _, late] =
+        thirds(deltas.len()).map(|(a, b)| deltas[a..b].iter().filter(is_rise).count());
+    let z = kendall(deltas).z;
+    let slower = rates[2] <= 0.75 * rates[0] && z <= -Z_ONE_SIDED_90;
+    let rarer = 2 * late <= early && z < 0.0;
+    let rises: Vec<i128> = deltas.iter().filter(is_rise).copied().collect();
+    (slower || rarer) && kendall(&rises).z < Z_ONE_SIDED_90
+}
+
+/// Whether three in four increments, or more, are within half of the median one.
+fn steady(deltas: &[i128]) -> bool {
+    let mut sorted = deltas.to_vec();
+    sorted.sort_unstable();
+    let median = sorted[sorted.len() / 2];
+    let close = |d: &&i128| 2 * (*d - median).abs() <= median;
+    let near = deltas.iter().filter(close).count();
+    median > 0 && 4 * near >= 3 * deltas.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{exact, random, repeated, series};
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_few_large_increments_may_differ_by_a_trifle() {
+        let (shape, rate) = judge(&[0, 1_000_001, 2_000_001, 3_000_001]);
+        assert_eq!(shape, Shape::Linear);
+        assert!(!rate.exact && rate.interval == (1_000_000.0, 1_000_001.0));
+        assert_ne!(judge(&[0, 100, 300, 400]).0, Shape::Linear);
+        assert_ne!(judge(&[0, 1, 3, 4, 6]).0, Shape::Linear);
+    }
+
+    #[test]
+    fn shapes_of_realistic_series() {
+        let mut roll = random(40, 1);
+        let mut seen = [false; 40];
+        let random_keys = series((0..60).map(|_| {
+            let known = std::mem::replace(&mut seen[roll() as usize], true);
+            i64::from(!known) * 300
+        }));
+        let mut wobble = random(100, 1);
+        let cases: &[(&str, Vec<i64>, Shape)] = &[
+            ("constant", vec![7; 20], Shape::Flat),
+            ("sinking", (0..20).map(|i| 50 - i).collect(), Shape::Flat),
+            ("wobble", repeated(&[96, -96], 15), Shape::Flat),
+            (
+                "sawtooth",
+                (0..50).map(|i| i % 16 * 64).collect(),
+                Shape::Flat,
+            ),
+            ("ring", (0..40).map(|_| wobble()).collect(), Shape::Flat),
+            (
+                "import",
+                series([0, 0, 5000, 0, 0, 0, 0, 0, 0, 0]),
+                Shape::Step,
+            ),
+            (
+                "late high",
+                series([0, 0, 0, 0, 0, 0, 0, 0, 0, 9]),
+                Shape::Step,
+            ),
+            (
+                "two steps",
+                series([0, 8, 0, 0, 0, 8, 0, 0, 0, 0, 0]),
+                Shape::Step,
+            ),
+            (
+                "filled",
+                (0..40).map(|i| i.min(15) * 88).collect(),
+                Shape::Saturating,
+            ),
+            (
+                "full at 80 %",
+                (0..60).map(|i| i.min(48) * 88).collect(),
+                Shape::Saturating,
+            ),
+            ("random keys", random_keys, Shape::Saturating),
+            ("leak", (0..30).map(|i| 96 * i).collect(), Shape::Linear),
+            ("two increments", vec![0, 1 << 20, 2 << 20], Shape::Linear),
+            (
+                "moved buffer",
+                series([
+                    96, 96, 96, 95, 96, 96, 99, 96, 96, 96, 96, 96, 96, 96, 96, 96,
+                ]),
+                Shape::Linear,
+            ),
+            (
+                "leak and index",
+                series((0..40).map(|i| if i == 20 { 96 + 2048 } else { 96 })),
+                Shape::Linear,
+            ),
+            (
+                "uneven leak",
+                series((0..40).map(|i| 80 + i * 7 % 40)),
+                Shape::Linear,
+            ),
+            (
+                "filling and leak",
+                series((0..40).map(|i| if i < 15 { 400 } else { 96 })),
+                Shape::Linear,
+            ),
+            (
+                "every third",
+                repeated(&[0, 0, 3], 6),
+                Shape::Periodic { period: 3 },
+            ),
+            (
+                "every other",
+                repeated(&[1, 0], 6),
+                Shape::Periodic { period: 2 },
+            ),
+            (
+                "falling pattern",
+                repeated(&[2, 1, 0, 0], 5),
+                Shape::Periodic { period: 4 },
+            ),
+            (
+                "wobbling leak",
+                repeated(&[100, -99], 8),
+                Shape::Periodic { period: 2 },
+            ),
+            (
+                "tenth is large",
+                repeated(&[1, 1, 1, 1, 1, 1, 1, 1, 1, 6], 4),
+                Shape::Periodic { period: 10 },
+            ),
+            (
+                "longer and longer",
+                (0..30).map(|i| 8 * i * (i + 9)).collect(),
+                Shape::Accelerating,
+            ),
+            (
+                "aligned copies",
+                series((0..30).map(|i| (56 + 8 * i) / 16 * 16)),
+                Shape::Accelerating,
+            ),
+        ];
+        for (name, readings, shape) in cases {
+            let found = exact(readings);
+            assert_eq!(found.shape, *shape, "{name}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_change_of_rate_is_not_acceleration() {
+        let found = exact(&series((0..40).map(|i| if i < 24 { 10 } else { 96 })));
+        assert_eq!(found.shape, Shape::Noisy);
+    }
+
+    #[test]
+    fn growth_that_stopped_just_now_is_saturating() {
+        let even = series((0..40).map(|i| i64::from(i < 37) * 96));
+        assert_eq!(exact(&even).shape, Shape::Saturating);
+        let uneven = series((0..100).map(|i| i64::from(i < 95) * (80 + i * 7 % 40)));
+        assert_eq!(exact(&uneven).shape, Shape::Saturating);
+    }
+
+    #[test]
+    fn a_ramp_after_a_drop_may_drop_again() {
+        let teeth: Vec<i64> = (0..40).map(|i| if i < 13 { i } else { i - 13 }).collect();
+        assert!(!exact(&teeth).grows());
+    }
+
+    #[test]
+    fn a_wobbling_leak_without_pattern_grows() {
+        let mut wobble = random(100, 1);
+        let readings: Vec<i64> = (0..60).map(|i| 10 * i + wobble()).collect();
+        let found = exact(&readings);
+        assert_eq!(found.shape, Shape::Noisy);
+        assert!(found.grows() && found.rate.interval.0 <= 10.0 && found.rate.interval.1 >= 10.0);
+    }
+
+    #[test]
+    fn a_resized_list_is_not_running_dry() {
+        let sizes = |appends: i64| -> Vec<i64> {
+            let mut capacity = 0;
+            (1..=appends)
+                .map(|length| {
+                    if length > capacity {
+                        capacity = (length + length / 8 + 6) / 4 * 4;
+                    }
+                    8 * capacity
+                })
+                .collect()
+        };
+        assert!(exact(&sizes(100)).grows());
+        // Three or four resizes could as well be anything else.
+        assert!(!exact(&sizes(20)).grows());
+    }
+
+    proptest! {
+        #[test]
+        fn rings_never_grow(ring in prop::collection::vec(0..1000_i64, 1..20), laps in 3..8_usize) {
+            let found = exact(&ring.repeat(laps));
+            prop_assert!(!found.grows(), "{found:?}");
+        }
+
+        #[test]
+        fn sawteeth_never_grow(n in 6..80_i64, share in 2..6_i64, phase in 0..80_i64, tooth in 1..500_i64) {
+            let period = (n / share).max(2);
+            let readings: Vec<i64> = (0..n).map(|i| (i + phase) % period * tooth).collect();
+            let found = exact(&readings);
+            prop_assert!(!found.grows(), "{found:?}");
+        }
+
+        #[test]
+        fn caches_filled_in_the_first_half_never_grow(
+            filling in prop::collection::vec(0..1000_i64, 2..40),
+            rest in 0..40_usize,
+        ) {
+            let idle = vec![0; filling.len() + rest];
+            let found = exact(&series(filling.into_iter().chain(idle)));
+            prop_assert!(!found.grows(), "{found:?}");
+        }
+
+    }
+}

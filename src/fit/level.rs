@@ -1,0 +1,141 @@
+//! Sustained levels: what a series never falls below again, and what it never exceeded before.
+
+/// The two monotone envelopes of a series. Growth has to lift both of them: a sawtooth lifts the
+/// floor only in its last tooth and the peak only in its first, a filled cache neither at the end.
+pub(super) struct Levels {
+    /// `floor[i]` is the lowest of the readings from `i` on.
+    floor: Vec<i64>,
+    /// `peak[i]` is the highest of the readings up to `i`.
+    peak: Vec<i64>,
+}
+
+impl Levels {
+    pub(super) fn of(readings: &[i64]) -> Levels {
+        let peak = readings
+            .iter()
+            .scan(i64::MIN, |top, &r| {
+                *top = r.max(*top);
+                Some(*top)
+            })
+            .collect();
+        Levels {
+            floor: floor(readings),
+            peak,
+        }
+    }
+
+    /// Units by which the series rose for good between two readings; never negative.
+    pub(super) fn growth(&self, from: usize, to: usize) -> i128 {
+        let lifted = |level: &[i64]| i128::from(level[to]) - i128::from(level[from]);
+        lifted(&self.floor).min(lifted(&self.peak))
+    }
+
+    /// Units per iteration in each third of the series. Needs four readings.
+    pub(super) fn thirds(&self) -> [f64; 3] {
+        thirds(self.floor.len() - 1).map(|(a, b)| self.growth(a, b) as f64 / (b - a) as f64)
+    }
+
+    /// Whether every third rose for good, and in at least two iterations of it: three single steps
+    /// may well fall into three thirds. Needs four readings.
+    pub(super) fn rise_throughout(&self) -> bool {
+        let peaks = self.new_peaks();
+        thirds(self.floor.len() - 1).into_iter().all(|(a, b)| {
+            let rises = peaks.iter().filter(|&&i| a < i && i <= b).count();
+            rises >= 2 && self.growth(a, b) > 0
+        })
+    }
+
+    /// The readings at which the series rose cleanly: all from there on lie above all before.
+    pub(super) fn clean_rises(&self) -> Vec<usize> {
+        (1..self.floor.len())
+            .filter(|&i| self.floor[i] > self.peak[i - 1])
+            .collect()
+    }
+
+    /// Whether new peaks failed to come for more than twice the longest pause between them.
+    pub(super) fn stopped(&self) -> bool {
+        let peaks = self.new_peaks();
+        let quiet = self.peak.len() - 1 - peaks.last().copied().unwrap_or(0);
+        quiet > 2 * longest_pause(&peaks)
+    }
+
+    /// The readings that were higher than all before them.
+    pub(super) fn new_peaks(&self) -> Vec<usize> {
+        (1..self.peak.len())
+            .filter(|&i| self.peak[i] > self.peak[i - 1])
+            .collect()
+    }
+}
+
+/// Longest number of iterations from one rise to the next, the first counted from the start.
+pub(super) fn longest_pause(rises: &[usize]) -> usize {
+    let before = [0].into_iter().chain(rises.iter().copied());
+    rises
+        .iter()
+        .zip(before)
+        .map(|(rise, previous)| rise - previous)
+        .max()
+        .unwrap_or(0)
+}
+
+/// `floor[i]` is the lowest of the readings from `i` on.
+pub(super) fn floor(readings: &[i64]) -> Vec<i64> {
+    let mut floor = readings.to_vec();
+    for i in (1..floor.len()).rev() {
+        floor[i - 1] = floor[i - 1].min(floor[i]);
+    }
+    floor
+}
+
+/// First and last reading of each third of a series of `steps` increments.
+pub(super) fn thirds(steps: usize) -> [(usize, usize); 3] {
+    let (a, b) = (steps / 3, steps * 2 / 3);
+    [(0, a), (a, b), (b, steps)]
+}
+
+/// The last reading that was higher than all before it.
+pub(super) fn last_new_peak(readings: &[i64]) -> Option<usize> {
+    Levels::of(readings).new_peaks().last().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_linear_series_rises_everywhere() {
+        let levels = Levels::of(&[0, 2, 4, 6, 8, 10, 12]);
+        assert_eq!(levels.thirds(), [2.0; 3]);
+        assert_eq!(levels.clean_rises(), [1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn a_sawtooth_has_a_third_without_growth() {
+        for period in 2..=20 {
+            let teeth: Vec<i64> = (0..30).map(|i| i % period).collect();
+            let levels = Levels::of(&teeth);
+            assert!(levels.thirds().contains(&0.0), "period {period}");
+            assert!(levels.clean_rises().is_empty(), "period {period}");
+        }
+    }
+
+    #[test]
+    fn growth_has_to_lift_floor_and_peak() {
+        assert_eq!(Levels::of(&[0, 3, 0, 1, 2, 3]).growth(2, 5), 0);
+        assert_eq!(Levels::of(&[0, 1, 2, 3, 0, 3]).growth(0, 3), 0);
+        assert_eq!(Levels::of(&[0, 3, 2, 5, 4, 7]).growth(0, 5), 7);
+    }
+
+    #[test]
+    fn last_peak_is_the_first_to_reach_the_top() {
+        assert_eq!(last_new_peak(&[1, 5, 3, 5, 4]), Some(1));
+        assert_eq!(last_new_peak(&[5, 4, 3]), None);
+        assert_eq!(last_new_peak(&[]), None);
+    }
+
+    #[test]
+    fn limits_of_the_integer_range_do_not_overflow() {
+        let levels = Levels::of(&[i64::MIN, i64::MAX]);
+        assert_eq!(levels.growth(0, 1), i128::from(u64::MAX));
+    }
+}

@@ -1,0 +1,150 @@
+//! The first, cheap look at an exact counter: most tests are clean after five readings.
+
+use super::level::floor;
+
+/// What the first few readings allow to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Stopped rising, or never rose.
+    Clean,
+    /// Keeps rising; worth a proper measurement. Not a verdict.
+    Suspect,
+    /// Too early to tell.
+    More,
+}
+
+/// Increments looked at together. A leak in every 2nd, 3rd or 4th iteration rises at least once
+/// in any four increments in a row, wherever these begin.
+const WINDOW: usize = 4;
+
+/// Screens the readings of one exact counter, from the first boundary on.
+///
+/// Meant to be asked after 5, 9 and 17 readings, and answers in between as well. Fewer than 5
+/// give [`Look::More`], 17 or more never do. A rise counts only if it is sustained, that is if no
+/// later reading comes back down below it.
+pub fn first_look(readings: &[i64]) -> Look {
+    let floor = floor(readings);
+    let last = readings.len().saturating_sub(1);
+    let grew = |from: usize, to: usize| floor[to] > floor[from];
+    match readings.len() {
+        0..5 => Look::More,
+        5..9 if grew(0, last) => Look::More,
+        5..9 => Look::Clean,
+        9..17 => {
+            let start = last - WINDOW;
+            let every_time = (start..last).all(|i| grew(i, i + 1));
+            // The rising edge of a sawtooth stays below the tooth before it; ask again later.
+            let new_high = readings[..=start].iter().all(|&r| r < readings[last]);
+            match (grew(start, last), every_time && new_high) {
+                (false, _) => Look::Clean,
+                (_, true) => Look::Suspect,
+                _ => Look::More,
+            }
+        }
+        // Only the last three windows: before them lies what a first iteration sets up.
+        _ => {
+            let windows = [3, 2, 1].map(|nth| last - nth * WINDOW);
+            if windows.into_iter().all(|from| grew(from, from + WINDOW)) {
+                Look::Suspect
+            } else {
+                Look::Clean
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The first answer other than "more", asked after every reading.
+    fn outcome(readings: impl Fn(i64) -> i64) -> (usize, Look) {
+        let series: Vec<i64> = (0..17).map(readings).collect();
+        (1..=17)
+            .map(|n| (n, first_look(&series[..n])))
+            .find(|(_, look)| *look != Look::More)
+            .expect("17 readings end the search")
+    }
+
+    #[test]
+    fn flat_is_clean_after_five() {
+        assert_eq!(outcome(|_| 42), (5, Look::Clean));
+        assert_eq!(outcome(|i| -i), (5, Look::Clean));
+    }
+
+    #[test]
+    fn a_leak_in_every_iteration_is_suspect_after_nine() {
+        assert_eq!(outcome(|i| 7 * i), (9, Look::Suspect));
+        assert_eq!(outcome(|i| i * i), (9, Look::Suspect));
+    }
+
+    #[test]
+    fn rarer_leaks_are_suspect_whatever_their_phase() {
+        for every in 2..=4 {
+            for phase in 0..every {
+                let found = outcome(|i| (i + phase) / every);
+                assert_eq!(found, (17, Look::Suspect), "{every} {phase}");
+            }
+        }
+        let five_up_two_down = outcome(|i| i / 2 * 3 + i % 2 * 5);
+        assert_eq!(five_up_two_down, (17, Look::Suspect));
+    }
+
+    #[test]
+    fn early_steps_are_clean() {
+        for at in 1..=4 {
+            let (_, look) = outcome(|i| if i >= at { 5000 } else { 0 });
+            assert_eq!(look, Look::Clean, "step at {at}");
+        }
+        assert_eq!(outcome(|i| i.min(3) * 10), (9, Look::Clean));
+    }
+
+    #[test]
+    fn wobble_and_sawtooth_are_clean() {
+        assert_eq!(outcome(|i| i % 2 * 96).1, Look::Clean);
+        for period in 2..=8 {
+            for phase in 0..period {
+                let (_, look) = outcome(|i| (i + phase) % period);
+                assert_eq!(look, Look::Clean, "{period} {phase}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_last_three_windows_count_and_all_of_them() {
+        let late: Vec<i64> = (0..17).map(|i| (i - 4).max(0)).collect();
+        assert_eq!(first_look(&late), Look::Suspect);
+        for at in 1..17 {
+            let step: Vec<i64> = (0..17).map(|i| i64::from(i >= at)).collect();
+            assert_eq!(first_look(&step), Look::Clean, "{at}");
+        }
+    }
+
+    #[test]
+    fn a_high_start_delays_but_does_not_hide_a_leak() {
+        assert_eq!(
+            outcome(|i| if i == 0 { 1000 } else { i }),
+            (17, Look::Suspect)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn never_a_conviction_before_five(readings in prop::collection::vec(any::<i64>(), 0..5)) {
+            prop_assert_eq!(first_look(&readings), Look::More);
+        }
+
+        #[test]
+        fn always_an_answer_from_seventeen_on(readings in prop::collection::vec(any::<i64>(), 17..40)) {
+            prop_assert_ne!(first_look(&readings), Look::More);
+        }
+
+        #[test]
+        fn coming_back_to_the_start_is_clean(mut readings in prop::collection::vec(0..1000_i64, 5..40)) {
+            let last = readings.len() - 1;
+            readings[last] = 0;
+            prop_assert_eq!(first_look(&readings), Look::Clean);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Judges a series of counter readings: which shape its growth has, and how much it grows per iteration.
+
+mod estimate;
+mod exact;
+mod level;
+mod look;
+mod pattern;
+mod robust;
+
+pub use look::{Look, first_look};
+
+/// Whether two readings of the counter can be trusted to the last unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exactness {
+    /// Every unit counts: a healthy series is flat, a single unit more is a fact.
+    Exact,
+    /// The counter carries noise of its own; only a trend well above it counts.
+    Estimate,
+}
+
+/// How a series moves. Only some of the shapes are growth, see [`Fit::grows`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Stays at its level, wobbles around it, returns to it, or sinks.
+    Flat,
+    /// Rose once or a few times and stayed there.
+    Step,
+    /// The same amount, or nearly, in every iteration.
+    Linear,
+    /// The same total in every `period` iterations (2 to 11).
+    Periodic { period: usize },
+    /// Grew, and then stopped or is clearly running dry.
+    Saturating,
+    /// Each iteration adds more than the one before.
+    Accelerating,
+    /// None of the others.
+    Noisy,
+}
+
+/// Sustained growth in counter units per iteration.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// The typical increment where one increment (or one pattern of increments) prevails, the
+    /// Theil-Sen slope otherwise, and 0 for an exact series which stopped growing.
+    pub value: f64,
+    /// Lower and upper bound; always holds `value`. At its core the 95 % interval of the
+    /// Theil-Sen slope, widened where the series gives reason to trust it less.
+    pub interval: (f64, f64),
+    /// Every increment of the judged part was the same, so the interval is a single point.
+    pub exact: bool,
+}
+
+/// What [`fit`] found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fit {
+    pub shape: Shape,
+    pub rate: Rate,
+    /// Index of the last reading that was higher than all before it; `None` if there is none.
+    pub last_growth: Option<usize>,
+}
+
+impl Fit {
+    /// Whether the series is still growing at its end, in every part of it and not by accident.
+    pub fn grows(&self) -> bool {
+        match self.shape {
+            Shape::Linear | Shape::Periodic { .. } | Shape::Accelerating => true,
+            Shape::Noisy => self.rate.interval.0 > 0.0,
+            Shape::Flat | Shape::Step | Shape::Saturating => false,
+        }
+    }
+}
+
+impl Rate {
+    fn zero(exact: bool) -> Rate {
+        Rate {
+            value: 0.0,
+            interval: (0.0, 0.0),
+            exact,
+        }
+    }
+
+    /// An inexact rate whose interval is stretched, if need be, to hold its value.
+    fn within(value: f64, low: f64, high: f64) -> Rate {
+        Rate {
+            value,
+            interval: (low.min(value), high.max(value)),
+            exact: false,
+        }
+    }
+}
+
+/// Shape and rate of `readings`, one counter read after every iteration, warm-up removed.
+///
+/// Fewer than three readings never grow. Three grow only if both increments are the same.
+pub fn fit(readings: &[i64], exactness: Exactness) -> Fit {
+    let (shape, rate) = match exactness {
+        Exactness::Exact => exact::judge(readings),
+        Exactness::Estimate => estimate::judge(readings),
+    };
+    Fit {
+        shape,
+        rate,
+        last_growth: level::last_new_peak(readings),
+    }
+}
+
+#[cfg(test)]
+mod samples;
+
+#[cfg(test)]
+mod tests {
+    use super::samples::{close, exact, random, repeated, series};
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn short_series_never_grow() {
+        for short in [
+            &[][..],
+            &[5],
+            &[5, 9],
+            &[5, 9, 10],
+            &[5, 9, 14, 18],
+            &[0, 10, 21, 30, 42, 50, 61],
+        ] {
+            assert!(!exact(short).grows(), "{short:?}");
+        }
+    }
+
+    #[test]
+    fn an_interval_is_stretched_to_its_value() {
+        assert_eq!(Rate::within(5.0, 1.0, 2.0).interval, (1.0, 5.0));
+        assert_eq!(Rate::within(0.0, 1.0, 2.0).interval, (0.0, 2.0));
+    }
+
+    #[test]
+    fn rates_and_intervals() {
+        let leak = exact(&repeated(&[96], 10)).rate;
+        assert_eq!((leak.value, leak.interval), (96.0, (96.0, 96.0)));
+        assert!(leak.exact);
+
+        let moved = exact(&series([96, 96, 95, 96, 96, 96, 96, 96, 96])).rate;
+        assert_eq!(moved.value, 96.0);
+        assert!(!moved.exact && moved.interval.0 < 96.0);
+
+        let third = exact(&repeated(&[0, 0, 4], 6)).rate;
+        assert_eq!(third.value, 4.0 / 3.0);
+        assert!(!third.exact);
+
+        let filled = exact(&series([9, 9, 9, 9, 9, 0, 0, 0, 0, 0, 0, 0])).rate;
+        assert_eq!((filled.value, filled.interval), (0.0, (0.0, 0.0)));
+    }
+
+    #[test]
+    fn extremes_do_not_overflow() {
+        let far = [i64::MIN, i64::MAX, i64::MIN, i64::MAX, 0, i64::MAX];
+        assert!(!exact(&far.repeat(5)).grows());
+        let span: Vec<i64> = (-8..=8).map(|i| i * (i64::MAX / 8)).collect();
+        assert_eq!(exact(&span).shape, Shape::Linear);
+    }
+
+    #[test]
+    fn long_series_are_judged_quickly() {
+        let mut wobble = random(100, 1);
+        let readings: Vec<i64> = (0..10_000).map(|i| 3 * i + wobble()).collect();
+        let start = std::time::Instant::now();
+        assert!(exact(&readings).grows());
+        assert!(start.elapsed().as_secs() < 2);
+    }
+
+    proptest! {
+        #[test]
+        fn a_constant_added_changes_nothing(
+            readings in prop::collection::vec(0..500_i64, 0..60),
+            constant in -1_000_000_000_i64..1_000_000_000,
+        ) {
+            let moved: Vec<i64> = readings.iter().map(|r| r + constant).collect();
+            prop_assert_eq!(exact(&readings), exact(&moved));
+        }
+
+        #[test]
+        fn scaling_scales_the_rate(
+            deltas in prop::collection::vec(-3..9_i64, 0..60),
+            factor in 1..1000_i64,
+        ) {
+            let plain = exact(&series(deltas.iter().copied()));
+            let scaled = exact(&series(deltas.iter().map(|d| d * factor)));
+            prop_assert_eq!(plain.shape, scaled.shape);
+            prop_assert!(close(plain.rate.value * factor as f64, scaled.rate.value));
+            prop_assert!(close(plain.rate.interval.0 * factor as f64, scaled.rate.interval.0));
+            prop_assert!(close(plain.rate.interval.1 * factor as f64, scaled.rate.interval.1));
+        }
+
+        #[test]
+        fn the_interval_holds_the_value(deltas in prop::collection::vec(-1..9_i64, 0..60)) {
+            let rate = exact(&series(deltas)).rate;
+            prop_assert!(rate.interval.0 <= rate.value && rate.value <= rate.interval.1);
+        }
+
+        #[test]
+        fn any_constant_is_flat(level in any::<i64>(), n in 0..200_usize) {
+            let found = exact(&vec![level; n]);
+            prop_assert_eq!(found.shape, Shape::Flat);
+            prop_assert!(found.rate.exact);
+            prop_assert_eq!(found.last_growth, None);
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! leakcheck repeats every test of a Python suite, reads exact counters after each iteration, and names what grows.
+//!
+//! Data goes one way through the modules: [`config`] and [`discover`] say what to test, [`bridge`] carries the half
+//! that lives in Python, [`run`] drives workers and measures, [`fit`] turns series into shapes, [`attribute`] finds
+//! places and owners, [`judgement`] makes verdicts and findings of it all, and [`report`] writes them down.
+
+pub mod attribute;
+pub mod bridge;
+pub mod cli;
+pub mod config;
+pub mod discover;
+pub mod exit_code;
+pub mod finding;
+pub mod fit;
+pub mod judgement;
+pub mod report;
+pub mod run;
+pub mod verdict;

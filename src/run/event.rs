@@ -1,0 +1,36 @@
+//! What a run tells while it goes on: the only tie between the engine and whoever watches it.
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A worker of the screen has collected the suite.
+    Collected {
+        /// Number of tests.
+        tests: usize,
+    },
+    /// A test is about to run in the screen.
+    Started {
+        /// Its id.
+        id: String,
+    },
+    /// The screen is through with a test.
+    Screened {
+        /// Whether it is a suspect.
+        suspect: bool,
+    },
+    /// The screen is over and suspects are judged.
+    Tracing {
+        /// Number of suspects.
+        suspects: usize,
+    },
+    /// A suspect is about to run in a fresh process.
+    Suspect {
+        /// Its id.
+        id: String,
+    },
+    /// A suspect is judged.
+    Judged {
+        /// How many at once: members of a group share a judgement.
+        count: usize,
+    },
+}

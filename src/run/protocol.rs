@@ -1,0 +1,251 @@
+//! The only file that knows the wire: orders to a worker and records from it, one JSON line each.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::verdict::{Counter, Series};
+
+/// What a worker reads when it starts.
+#[derive(Debug, Serialize)]
+pub struct Orders<'a> {
+    /// Path of the socket to connect to.
+    pub socket: &'a str,
+    /// Path of the heartbeat page.
+    pub heartbeat: &'a str,
+    /// Path of the file that stacks are dumped to.
+    pub stacks: &'a str,
+    /// Number of the signal that asks for such a dump.
+    pub stack_signal: i32,
+    /// Most readings one answer can hold.
+    pub capacity: u32,
+    /// `pytest` or `unittest`.
+    pub runner: &'a str,
+    /// Arguments for the runner.
+    pub args: &'a [String],
+    /// Paths or test ids to collect; empty for the runner's own default.
+    pub paths: &'a [String],
+    /// Directory in which the worker runs.
+    pub cwd: &'a str,
+    /// Whether `cwd` goes first on `sys.path`.
+    pub cwd_on_path: bool,
+    /// Where pytest makes temporary folders.
+    pub base_temp: &'a str,
+    /// Where pytest keeps its cache.
+    pub cache_dir: &'a str,
+}
+
+/// One order to a worker.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "do", rename_all = "lowercase")]
+pub enum Order {
+    /// Runs iterations with a reading after each.
+    Run {
+        /// Index of the test to open; absent to go on with the open one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        test: Option<usize>,
+        /// Unfreezes and collects first, so that garbage frozen earlier goes.
+        thaw: bool,
+        /// Iterations before the window opens; 0 keeps the open window.
+        warmup: u32,
+        /// Iterations with a reading.
+        iterations: u32,
+    },
+    /// Opens a window with tracemalloc on.
+    Trace {
+        /// Iterations with a reading of sites after each.
+        iterations: u32,
+        /// Frames kept of each traceback.
+        frames: u32,
+    },
+    /// Asks what stands at places of the source.
+    Describe {
+        /// File and line of each.
+        places: Vec<(String, u32)>,
+    },
+    /// Ends the session.
+    End,
+}
+
+/// One record from a worker.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "re", rename_all = "lowercase")]
+pub enum Record {
+    /// The handshake.
+    Hello(Hello),
+    /// The tests are collected.
+    Collected(Collected),
+    /// Answer to [`Order::Run`].
+    Ran(Ran),
+    /// Answer to [`Order::Trace`].
+    Traced(Traced),
+    /// Answer to [`Order::Describe`]: function and text for each place.
+    Described {
+        /// In the order of the places.
+        answers: Vec<(String, Option<String>)>,
+        /// See [`Ran::errors`].
+        errors: Vec<Trouble>,
+    },
+    /// Answer to [`Order::End`].
+    Ended {
+        /// See [`Ran::errors`].
+        errors: Vec<Trouble>,
+    },
+    /// The runner ended before any test could be asked for.
+    Stopped {
+        /// Its exit status.
+        status: i32,
+    },
+    /// The bridge could not start or failed.
+    Error {
+        /// The Python error in one line.
+        message: String,
+        /// All of it.
+        traceback: String,
+    },
+}
+
+/// First record of a worker.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Hello {
+    /// Must be [`crate::bridge::PROTOCOL`].
+    pub protocol: u32,
+    /// Process id.
+    pub pid: i32,
+    /// `pytest` or `unittest`.
+    pub runner: String,
+    /// Version of the runner.
+    pub runner_version: String,
+    /// `exact`, `estimate` or `absent`, by counter.
+    pub counters: BTreeMap<Counter, String>,
+}
+
+/// What was collected.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Collected {
+    /// Every test, in the runner's order.
+    pub tests: Vec<Collectable>,
+    /// Files or folders that could not be collected.
+    pub errors: Vec<Trouble>,
+    /// Plugins that were neutralised, one line each.
+    pub notes: Vec<String>,
+    /// CPU seconds of the process so far.
+    pub cpu: f64,
+}
+
+/// One collected test.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+pub struct Collectable {
+    /// The runner's id.
+    pub id: String,
+    /// Absolute path of its file.
+    pub file: String,
+}
+
+/// Something that went wrong beside the tests themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// Where, in the runner's words.
+    #[serde(rename = "where")]
+    pub place: String,
+    /// The error in one line.
+    pub message: String,
+}
+
+/// How an iteration ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It passed.
+    Passed,
+    /// It failed, in any phase.
+    Failed,
+    /// It was skipped.
+    Skipped,
+    /// It damaged the runner; the worker must be replaced.
+    Broken,
+}
+
+/// How the last iteration of an answer ended.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Outcome {
+    /// How.
+    pub status: Status,
+    /// In which phase (`setup`, `call`, `teardown`).
+    pub phase: String,
+    /// Why, in one line.
+    pub message: String,
+}
+
+/// Answer to [`Order::Run`].
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Ran {
+    /// Iterations begun, the last one included even if it did not pass.
+    pub iterations: u32,
+    /// Of the last iteration.
+    pub outcome: Outcome,
+    /// Wall seconds of the first iteration of this answer.
+    pub seconds: f64,
+    /// CPU seconds of the warm-up.
+    pub cpu_warm: f64,
+    /// CPU seconds of the whole answer.
+    pub cpu: f64,
+    /// Resident bytes of the process afterwards.
+    pub resident: u64,
+    /// The readings; the first one after a warm-up is the opening of the window.
+    pub series: Series,
+    /// Teardown errors of wider fixtures that belong to earlier tests.
+    pub errors: Vec<Trouble>,
+}
+
+/// Answer to [`Order::Trace`].
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Traced {
+    /// Of the last iteration.
+    pub outcome: Outcome,
+    /// Whether the test stopped tracemalloc.
+    pub lost: bool,
+    /// CPU seconds.
+    pub cpu: f64,
+    /// Resident bytes of the process afterwards.
+    pub resident: u64,
+    /// Per boundary: traceback number, blocks and bytes alive.
+    pub boundaries: Vec<Vec<(usize, i64, i64)>>,
+    /// By number: file and line of each frame, innermost first.
+    pub tracebacks: Vec<Vec<(String, u32)>>,
+    /// Survivors by type: name, objects and bytes per iteration.
+    pub types: Vec<(String, f64, f64)>,
+    /// See [`Ran::errors`].
+    pub errors: Vec<Trouble>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_have_the_form_that_the_bridge_reads() {
+        let run = Order::Run {
+            test: Some(3),
+            thaw: true,
+            warmup: 1,
+            iterations: 4,
+        };
+        assert_eq!(
+            serde_json::to_string(&run).unwrap(),
+            r#"{"do":"run","test":3,"thaw":true,"warmup":1,"iterations":4}"#
+        );
+        assert_eq!(serde_json::to_string(&Order::End).unwrap(), r#"{"do":"end"}"#);
+    }
+
+    #[test]
+    fn an_answer_is_read_whole() {
+        let line = r#"{"re":"ran","iterations":2,"outcome":{"status":"failed","phase":"call","message":"x"},
+            "seconds":0.5,"cpu_warm":0.1,"cpu":0.2,"resident":4096,"series":{"blocks":[1,2]},"errors":[]}"#;
+        let Record::Ran(ran) = serde_json::from_str(line).unwrap() else {
+            panic!("another record");
+        };
+        assert_eq!(ran.outcome.status, Status::Failed);
+        assert_eq!(ran.series[&Counter::Blocks], [1, 2]);
+    }
+}

@@ -1,0 +1,312 @@
+//! The screen: repeats every test, reads exact counters, and stops as soon as a test is plainly clean.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Mutex,
+};
+
+use super::{
+    protocol::{Order, Outcome, Ran, Record, Status, Trouble},
+    worker::{Loss, Worker},
+};
+use crate::{
+    fit::{self, Look as Glance},
+    verdict::{Counter, Series},
+};
+
+/// How the screen looks at each test.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Iterations before the window opens.
+    pub warmup: u32,
+    /// Judged iterations of every test; adaptive where not set.
+    pub iterations: Option<u32>,
+}
+
+/// Iterations of the first look, and of each further one until a test is decided: 5, 9, then 17 readings.
+const LOOKS: [u32; 3] = [4, 4, 8];
+/// So many tests that grow alike make further looks at their like unnecessary: a leaking autouse fixture
+/// makes every test a suspect, and their judgement comes from tracing a few of them anyway.
+const FAMILIAR: usize = 3;
+
+/// What the screen found out about one test.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Screened {
+    /// Repeated, nothing grew.
+    Clean,
+    /// Something kept growing.
+    Suspect,
+    /// Did not pass on its first run.
+    Failed(String),
+    /// Skipped on its first run.
+    Skipped(String),
+    /// Passed first, and then not.
+    Unrepeatable(String),
+    /// Took its worker with it.
+    Lost {
+        /// How.
+        loss: Loss,
+        /// In which iteration, from 1.
+        iteration: u64,
+    },
+}
+
+/// One test after the screen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Look {
+    /// Index of the test.
+    pub test: usize,
+    /// What was found.
+    pub screened: Screened,
+    /// How often it ran.
+    pub iterations: u32,
+    /// Wall seconds of its first iteration.
+    pub seconds: f64,
+    /// CPU seconds of its warm-up: what a plain run would spend on it, per warm-up iteration.
+    pub cpu_plain: f64,
+    /// The readings.
+    pub series: Series,
+}
+
+/// How a suspect grows: the typical increment of every counter that keeps growing.
+pub type Signature = BTreeMap<Counter, i64>;
+
+/// Signatures seen so far, with how many tests showed each.
+#[derive(Debug, Default)]
+pub struct Familiar(Mutex<HashMap<Signature, usize>>);
+
+impl Familiar {
+    fn add(&self, signature: Signature) {
+        if let Ok(mut seen) = self.0.lock() {
+            *seen.entry(signature).or_default() += 1;
+        }
+    }
+
+    fn knows(&self, signature: &Signature) -> bool {
+        self.0
+            .lock()
+            .is_ok_and(|seen| seen.get(signature).is_some_and(|count| *count >= FAMILIAR))
+    }
+}
+
+/// How a series of readings grows, heap left out where a better counter says it: sizes of buffers differ
+/// between tests that leak alike.
+pub fn signature(series: &Series) -> Signature {
+    let mut found: Signature = series
+        .iter()
+        .filter_map(|(counter, readings)| {
+            let growth = typical_increment(readings);
+            (growth > 0).then_some((*counter, growth))
+        })
+        .collect();
+    if found.len() > 1 {
+        found.remove(&Counter::Heap);
+    }
+    found
+}
+
+/// The median increment of the last half of the readings: the first ones hold one-off steps.
+fn typical_increment(readings: &[i64]) -> i64 {
+    let mut increments: Vec<i64> = readings.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let half = increments.len() / 2;
+    increments.drain(..half);
+    increments.sort_unstable();
+    increments.get(increments.len() / 2).copied().unwrap_or(0)
+}
+
+/// The same positive increment in every iteration for each counter that moves at all; none if any wavers.
+fn plain_signature(series: &Series) -> Option<Signature> {
+    let mut found = Signature::new();
+    for (counter, readings) in series {
+        if *counter == Counter::Heap {
+            continue;
+        }
+        let first = readings.get(1)? - readings.first()?;
+        if readings.windows(2).any(|pair| pair[1] - pair[0] != first) || first < 0 {
+            return None;
+        }
+        if first > 0 {
+            found.insert(*counter, first);
+        }
+    }
+    (!found.is_empty()).then_some(found)
+}
+
+/// What all counters together say.
+fn glance(series: &Series) -> Glance {
+    let looks: Vec<Glance> = series.values().map(|readings| fit::first_look(readings)).collect();
+    if looks.contains(&Glance::Suspect) {
+        Glance::Suspect
+    } else if looks.contains(&Glance::More) {
+        Glance::More
+    } else {
+        Glance::Clean
+    }
+}
+
+/// Appends the readings of a further answer.
+pub fn extend(series: &mut Series, more: &Series) {
+    for (counter, readings) in more {
+        series.entry(*counter).or_default().extend(readings);
+    }
+}
+
+/// Sends a run order and takes its answer.
+pub fn run(worker: &mut Worker, order: &Order) -> Result<Ran, Loss> {
+    match worker.call(order)? {
+        Record::Ran(ran) => Ok(ran),
+        other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
+    }
+}
+
+/// What to say of an iteration that did not pass; `None` if it passed.
+pub fn not_passed(outcome: &Outcome, iteration: u32) -> Option<Screened> {
+    let first = iteration <= 1;
+    let reason = if outcome.phase.is_empty() || outcome.phase == "call" {
+        outcome.message.clone()
+    } else {
+        format!("in {}: {}", outcome.phase, outcome.message)
+    };
+    match outcome.status {
+        Status::Passed => None,
+        Status::Broken => Some(Screened::Lost {
+            loss: Loss::Died {
+                cause: reason,
+                place: None,
+            },
+            iteration: u64::from(iteration),
+        }),
+        Status::Skipped if first => Some(Screened::Skipped(outcome.message.clone())),
+        Status::Failed if first => Some(Screened::Failed(reason)),
+        Status::Skipped => Some(Screened::Unrepeatable(format!(
+            "skipped in iteration {iteration}: {reason}"
+        ))),
+        Status::Failed => Some(Screened::Unrepeatable(format!(
+            "failed in iteration {iteration}: {reason}"
+        ))),
+    }
+}
+
+/// Looks at one test until it is plainly clean, plainly a suspect, or has used up its looks.
+pub fn look_at(
+    worker: &mut Worker,
+    test: usize,
+    thaw: bool,
+    policy: &Policy,
+    familiar: &Familiar,
+) -> Result<(Look, Vec<Trouble>), Loss> {
+    let looks: Vec<u32> = match policy.iterations {
+        Some(count) => vec![count],
+        None => LOOKS.to_vec(),
+    };
+    let mut look = Look {
+        test,
+        screened: Screened::Clean,
+        iterations: 0,
+        seconds: 0.0,
+        cpu_plain: 0.0,
+        series: Series::new(),
+    };
+    let mut troubles = Vec::new();
+    let last = looks.len() - 1;
+    for (at, iterations) in looks.into_iter().enumerate() {
+        let ran = run(
+            worker,
+            &Order::Run {
+                test: (at == 0).then_some(test),
+                thaw: thaw && at == 0,
+                warmup: if at == 0 { policy.warmup } else { 0 },
+                iterations,
+            },
+        )?;
+        look.iterations += ran.iterations;
+        if at == 0 {
+            look.seconds = ran.seconds;
+            look.cpu_plain = ran.cpu_warm / f64::from(policy.warmup);
+        }
+        troubles.extend(ran.errors);
+        extend(&mut look.series, &ran.series);
+        if let Some(screened) = not_passed(&ran.outcome, look.iterations) {
+            look.screened = screened;
+            return Ok((look, troubles));
+        }
+        let mut found = glance(&look.series);
+        if at == 0
+            && found == Glance::More
+            && plain_signature(&look.series).is_some_and(|signature| familiar.knows(&signature))
+        {
+            found = Glance::Suspect;
+        }
+        // With a fixed number of iterations there is no further look to wait for.
+        if found == Glance::More && at == last {
+            found = Glance::Suspect;
+        }
+        match found {
+            Glance::Clean => break,
+            Glance::Suspect => {
+                look.screened = Screened::Suspect;
+                familiar.add(signature(&look.series));
+                break;
+            }
+            Glance::More => {}
+        }
+    }
+    if look.screened == Screened::Clean {
+        look.series.clear();
+    }
+    Ok((look, troubles))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(blocks: &[i64], heap: &[i64]) -> Series {
+        Series::from([
+            (Counter::Blocks, blocks.to_vec()),
+            (Counter::Heap, heap.to_vec()),
+        ])
+    }
+
+    #[test]
+    fn a_signature_leaves_out_heap_where_blocks_say_it() {
+        let both = series(&[0, 2, 4, 6, 8], &[0, 64, 64, 196, 260]);
+        assert_eq!(signature(&both), Signature::from([(Counter::Blocks, 2)]));
+        let heap = series(&[5, 5, 5, 5, 5], &[0, 64, 128, 192, 256]);
+        assert_eq!(signature(&heap), Signature::from([(Counter::Heap, 64)]));
+    }
+
+    #[test]
+    fn only_even_growth_is_a_plain_signature() {
+        assert_eq!(
+            plain_signature(&series(&[0, 2, 4], &[0, 9, 9])),
+            Some(Signature::from([(Counter::Blocks, 2)]))
+        );
+        assert_eq!(plain_signature(&series(&[0, 2, 5], &[0, 0, 0])), None);
+        assert_eq!(plain_signature(&series(&[3, 3, 3], &[0, 0, 0])), None);
+    }
+
+    #[test]
+    fn any_growing_counter_makes_a_suspect() {
+        let grows: Vec<i64> = (0..9).collect();
+        assert_eq!(glance(&series(&[1; 9], &grows)), Glance::Suspect);
+        assert_eq!(glance(&series(&[1; 9], &[1; 9])), Glance::Clean);
+    }
+
+    #[test]
+    fn what_fails_only_when_repeated_is_unrepeatable() {
+        let outcome = Outcome {
+            status: Status::Failed,
+            phase: "setup".to_owned(),
+            message: "no".to_owned(),
+        };
+        assert_eq!(
+            not_passed(&outcome, 1),
+            Some(Screened::Failed("in setup: no".to_owned()))
+        );
+        assert_eq!(
+            not_passed(&outcome, 2),
+            Some(Screened::Unrepeatable("failed in iteration 2: in setup: no".to_owned()))
+        );
+    }
+}

@@ -1,0 +1,142 @@
+//! A place for one worker at a time: starts it when first needed and again after it was lost.
+
+use std::collections::HashMap;
+
+use super::{
+    protocol::{Collectable, Collected, Hello, Order, Record, Trouble},
+    worker::{Loss, Setup, StartError, Worker},
+};
+
+/// So many losses in a row without a single answer between them end the attempts.
+const PATIENCE: u32 = 3;
+
+/// A place for one worker.
+pub struct Slot<'a> {
+    setup: &'a Setup,
+    name: String,
+    hash_seed: u32,
+    worker: Option<Worker>,
+    /// Index in the worker by index in the run, where the two differ.
+    order: Option<HashMap<usize, usize>>,
+    tests: Vec<Collectable>,
+    starts: u32,
+    failed_starts: u32,
+}
+
+impl<'a> Slot<'a> {
+    /// An empty slot. `name` becomes a folder.
+    pub fn new(setup: &'a Setup, name: &str, hash_seed: u32) -> Slot<'a> {
+        Slot {
+            setup,
+            name: name.to_owned(),
+            hash_seed,
+            worker: None,
+            order: None,
+            tests: Vec::new(),
+            starts: 0,
+            failed_starts: 0,
+        }
+    }
+
+    /// Starts a worker.
+    pub fn start(&mut self) -> Result<Collected, StartError> {
+        self.starts += 1;
+        let name = format!("{}.{}", self.name, self.starts);
+        let (worker, collected) = Worker::start(self.setup, &name, self.hash_seed)?;
+        self.worker = Some(worker);
+        self.tests.clone_from(&collected.tests);
+        self.order = None;
+        Ok(collected)
+    }
+
+    /// What the worker said of itself.
+    pub fn hello(&self) -> Option<&Hello> {
+        self.worker.as_ref().map(|worker| &worker.hello)
+    }
+
+    /// The worker, started if there is none, and the index by which it knows test number `test` of `tests`.
+    /// No index where it did not collect that test.
+    pub fn worker_for(
+        &mut self,
+        tests: &[Collectable],
+        test: usize,
+    ) -> Result<Option<(&mut Worker, usize)>, StartError> {
+        if self.worker.is_none() {
+            if self.failed_starts >= PATIENCE {
+                return Err(StartError::Lost("could not be started again".to_owned()));
+            }
+            if let Err(error) = self.start() {
+                self.failed_starts += 1;
+                return Err(error);
+            }
+            self.failed_starts = 0;
+            if self.tests != tests {
+                self.order = Some(matching(tests, &self.tests));
+            }
+        }
+        let index = match &self.order {
+            None => Some(test),
+            Some(order) => order.get(&test).copied(),
+        };
+        Ok(match (&mut self.worker, index) {
+            (Some(worker), Some(index)) => Some((worker, index)),
+            _ => None,
+        })
+    }
+
+    /// Asks what stands at places of the source; `None` if the worker is gone.
+    pub fn describe(&mut self, places: &[(String, u32)]) -> Option<Vec<(String, Option<String>)>> {
+        let order = Order::Describe {
+            places: places.to_vec(),
+        };
+        match self.worker.as_mut()?.call(&order) {
+            Ok(Record::Described { answers, .. }) => Some(answers),
+            _ => {
+                self.discard();
+                None
+            }
+        }
+    }
+
+    /// Ends the worker at once; the next use starts another.
+    pub fn discard(&mut self) {
+        self.worker = None;
+    }
+
+    /// Ends the worker in order, with everything its fixtures still have to tear down.
+    pub fn end(mut self) -> Result<Vec<Trouble>, Loss> {
+        match self.worker.take() {
+            Some(worker) => worker.end(),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Pairs equal tests of two collections; the n-th of several with one id goes with the n-th.
+fn matching(ours: &[Collectable], theirs: &[Collectable]) -> HashMap<usize, usize> {
+    let mut places: HashMap<&Collectable, Vec<usize>> = HashMap::new();
+    for (index, test) in theirs.iter().enumerate().rev() {
+        places.entry(test).or_default().push(index);
+    }
+    ours.iter()
+        .enumerate()
+        .filter_map(|(index, test)| Some((index, places.get_mut(test)?.pop()?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_are_found_again_in_another_order() {
+        let test = |id: &str| Collectable {
+            id: id.to_owned(),
+            file: "f".to_owned(),
+        };
+        let ours = [test("a"), test("b"), test("b"), test("c")];
+        let theirs = [test("b"), test("a"), test("b")];
+        let found = matching(&ours, &theirs);
+        assert_eq!(found, HashMap::from([(0, 1), (1, 0), (2, 2)]));
+    }
+}

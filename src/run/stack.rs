@@ -1,0 +1,95 @@
+//! Reads what faulthandler writes: the Python stack of a crash or of a hang.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+static FRAME: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"^\s+File "(?P<file>[^"]*)", line (?P<line>\d+|\?\?\?) in (?P<function>.+)$"#)
+        .expect("a constant pattern")
+});
+static MOST_RECENT: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^(?:Current thread|Thread) 0x[0-9a-f]+.*\(most recent call first\):")
+        .expect("a constant pattern")
+});
+
+/// Frames shown of a hang.
+const SHOWN: usize = 6;
+
+/// The frames of each thread in a dump, innermost first.
+fn threads(text: &str) -> Vec<(bool, Vec<String>)> {
+    let mut found: Vec<(bool, Vec<String>)> = Vec::new();
+    for line in text.lines() {
+        if MOST_RECENT.is_match(line) {
+            found.push((line.starts_with("Current"), Vec::new()));
+        } else if let (Some(frame), Some((_, frames))) = (FRAME.captures(line), found.last_mut()) {
+            let file = frame["file"].rsplit('/').next().unwrap_or_default().to_owned();
+            frames.push(format!("{} ({file}:{})", &frame["function"], &frame["line"]));
+        }
+    }
+    found
+}
+
+/// The stack of the main thread in a dump of all threads: innermost first, the runner's own frames cut off.
+pub fn main_thread(text: &str) -> Vec<String> {
+    // faulthandler writes the main thread, which started first, last; a signal is handled there as well.
+    let all = threads(text);
+    let frames = all
+        .iter()
+        .rev()
+        .find(|(current, _)| *current)
+        .or(all.last())
+        .map(|(_, frames)| frames.clone())
+        .unwrap_or_default();
+    frames
+        .into_iter()
+        .take_while(|frame| !is_machinery(frame))
+        .take(SHOWN)
+        .collect()
+}
+
+/// The innermost frame of a fatal error in a worker's log, if it has one.
+pub fn crash_place(log: &str) -> Option<String> {
+    let fatal = log.rfind("Fatal Python error")?;
+    let all = threads(&log[fatal..]);
+    all.iter()
+        .find(|(current, _)| *current)
+        .or(all.first())
+        .and_then(|(_, frames)| frames.iter().find(|frame| !is_machinery(frame)))
+        .cloned()
+}
+
+/// Frames of the runners and of the bridge tell a reader nothing.
+fn is_machinery(frame: &str) -> bool {
+    ["(python.py:", "(case.py:", "(_callers.py:", "(repeat.py:", "(run_pytest.py:", "(run_unittest.py:"]
+        .iter()
+        .any(|name| frame.contains(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DUMP: &str = r#"Thread 0x00007f0a (most recent call first):
+  File "/usr/lib/python3.12/threading.py", line 359 in wait
+Current thread 0x00007f0b (most recent call first):
+  File "/p/tests/test_a.py", line 12 in helper
+  File "/p/tests/test_a.py", line 20 in test_hang
+  File "/x/_pytest/python.py", line 159 in pytest_pyfunc_call
+"#;
+
+    #[test]
+    fn a_hang_shows_the_tests_own_frames() {
+        assert_eq!(
+            main_thread(DUMP),
+            ["helper (test_a.py:12)", "test_hang (test_a.py:20)"]
+        );
+    }
+
+    #[test]
+    fn a_crash_names_its_innermost_frame() {
+        let log = format!("noise\nFatal Python error: Segmentation fault\n\n{DUMP}");
+        assert_eq!(crash_place(&log).as_deref(), Some("helper (test_a.py:12)"));
+        assert_eq!(crash_place("all is well"), None);
+    }
+}

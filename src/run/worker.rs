@@ -1,0 +1,725 @@
+//! One worker process: its start, the conversation with it, its time-outs, its memory cap and its end.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::{
+        fs::FileExt,
+        net::{UnixListener, UnixStream},
+        process::{CommandExt, ExitStatusExt},
+    },
+    path::{Path, PathBuf},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use duct::cmd;
+use nix::{
+    sys::signal::{Signal, kill, killpg},
+    unistd::Pid,
+};
+
+use super::{
+    protocol::{Collected, Hello, Order, Orders, Record, Trouble},
+    stack,
+};
+use crate::bridge;
+
+/// Set when the user wants everything to end.
+pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Process groups that live, for an end that waits for nothing.
+static GROUPS: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+
+/// Ends every process of every worker at once.
+pub fn kill_all() {
+    if let Ok(groups) = GROUPS.lock() {
+        for group in groups.iter() {
+            let _ = killpg(Pid::from_raw(*group), Signal::SIGKILL);
+        }
+    }
+}
+
+/// Most readings of one answer; a longer window takes several orders.
+pub const CAPACITY: u32 = 4096;
+
+/// Asks for a stack dump. Linux never sends this one and test suites do not use it.
+#[cfg(target_os = "linux")]
+const STACK_SIGNAL: Signal = Signal::SIGSTKFLT;
+#[cfg(not(target_os = "linux"))]
+const STACK_SIGNAL: Signal = Signal::SIGXCPU;
+/// How long a conversation waits for data before it looks after the process.
+const TICK: Duration = Duration::from_millis(40);
+/// How long a hung process gets to write its stacks.
+const STACK_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a process gets to end by itself.
+const END_PATIENCE: Duration = Duration::from_secs(10);
+/// The log is cut when it grows beyond this many bytes between two orders.
+const LOG_LIMIT: u64 = 4 << 20;
+
+/// What every worker of a run is started with.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The interpreter.
+    pub python: PathBuf,
+    /// The script that starts a worker.
+    pub start_script: PathBuf,
+    /// Where the worker runs.
+    pub project: PathBuf,
+    /// `pytest` or `unittest`.
+    pub runner: &'static str,
+    /// Arguments for the runner.
+    pub args: Vec<String>,
+    /// What to collect.
+    pub paths: Vec<String>,
+    /// The run's temporary directory.
+    pub directory: PathBuf,
+    /// Time-outs.
+    pub limits: Limits,
+    /// Most resident bytes of a worker.
+    pub memory: u64,
+}
+
+/// Time-outs of one worker.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// For import and collection.
+    pub loading: Duration,
+    /// For the first iteration of a test, and for wider fixtures.
+    pub first: Duration,
+    /// Never less than this for a repeat.
+    pub floor: Duration,
+    /// For a repeat, as a multiple of the first iteration.
+    pub factor: u32,
+}
+
+impl Limits {
+    /// The limit of a repeat of a test whose first iteration took `first`.
+    fn repeat(&self, first: Duration) -> Duration {
+        (first * self.factor).clamp(self.floor.min(self.first), self.first)
+    }
+}
+
+/// Why a worker is gone, or must go.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Loss {
+    /// It died by a signal or by an exit that nobody asked for.
+    Died {
+        /// What ended it, in words.
+        cause: String,
+        /// Innermost Python frame of the crash, where faulthandler could tell.
+        place: Option<String>,
+    },
+    /// An iteration took too long.
+    Hung {
+        /// The limit that was exceeded.
+        limit: Duration,
+        /// The Python stack where it hung, innermost first.
+        stack: Vec<String>,
+    },
+    /// It grew beyond its memory cap within one iteration.
+    Memory {
+        /// The cap in bytes.
+        cap: u64,
+    },
+    /// The user interrupted the run.
+    Interrupted,
+    /// The bridge failed, or broke the protocol: a bug of ours.
+    Bridge(String),
+}
+
+/// Why a worker could not be started.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum StartError {
+    /// The runner refused its arguments or its configuration.
+    #[error("{0}")]
+    Usage(String),
+    /// Nothing could be collected because loading failed.
+    #[error("{}: {}", .0.place, .0.message)]
+    Collection(Trouble),
+    /// The process died, hung or misbehaved.
+    #[error("the test process {0}")]
+    Lost(String),
+    /// The user interrupted.
+    #[error("interrupted")]
+    Interrupted,
+    /// A bug of ours or of the machine.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// A running worker.
+pub struct Worker {
+    handle: duct::Handle,
+    group: Pid,
+    listener: UnixListener,
+    stream: Option<UnixStream>,
+    pending: Vec<u8>,
+    heartbeat: File,
+    folder: PathBuf,
+    limits: Limits,
+    memory: u64,
+    watch: Watch,
+    gone: bool,
+    /// What it said of itself.
+    pub hello: Hello,
+}
+
+/// What the heartbeat showed last.
+struct Watch {
+    sequence: u64,
+    since: Instant,
+    first: Duration,
+    begun: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Beat {
+    sequence: u64,
+    state: u64,
+    begun: u64,
+}
+
+/// States of the heartbeat page, as the bridge numbers them.
+const ITERATION: u64 = 1;
+const LOADING: u64 = 4;
+
+impl Worker {
+    /// Starts a worker and waits until it has collected its tests.
+    pub fn start(setup: &Setup, name: &str, hash_seed: u32) -> Result<(Worker, Collected), StartError> {
+        let folder = setup.directory.join(name);
+        let started = Self::spawn(setup, &folder, hash_seed).map_err(|error| {
+            StartError::Internal(format!("cannot start {}: {error}", setup.python.display()))
+        })?;
+        let mut worker = started;
+        match worker.await_collection() {
+            Ok(collected) => Ok((worker, collected)),
+            Err(error) => {
+                worker.kill();
+                Err(error)
+            }
+        }
+    }
+
+    fn spawn(setup: &Setup, folder: &Path, hash_seed: u32) -> io::Result<Worker> {
+        fs::create_dir_all(folder)?;
+        let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
+        let socket = file("s");
+        let _ = fs::remove_file(&socket);
+        let listener = UnixListener::bind(&socket)?;
+        listener.set_nonblocking(true)?;
+        let heartbeat = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(file("heartbeat"))?;
+        heartbeat.set_len(4096)?;
+        let orders = Orders {
+            socket: &socket,
+            heartbeat: &file("heartbeat"),
+            stacks: &file("stacks"),
+            stack_signal: STACK_SIGNAL as i32,
+            capacity: CAPACITY,
+            runner: setup.runner,
+            args: &setup.args,
+            paths: &setup.paths,
+            cwd: &setup.project.to_string_lossy(),
+            cwd_on_path: true,
+            base_temp: &file("t"),
+            cache_dir: &file("cache"),
+        };
+        fs::write(folder.join("orders.json"), serde_json::to_vec(&orders)?)?;
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(folder.join("log"))?;
+        let handle = cmd!(
+            &setup.python,
+            &setup.start_script,
+            folder.join("orders.json")
+        )
+        .dir(&setup.project)
+        .env("PYTHONHASHSEED", hash_seed.to_string())
+        .env("GLIBC_TUNABLES", glibc_tunables())
+        // Would be on from the start and distort every reading; the bridge turns tracing on where it is needed.
+        .env_remove("PYTHONTRACEMALLOC")
+        .stdin_null()
+        .stdout_file(log.try_clone()?)
+        .stderr_file(log)
+        .unchecked()
+        // Its own process group, so that what the tests start can be ended with it.
+        .before_spawn(|command| {
+            command.process_group(0);
+            Ok(())
+        })
+        .start()?;
+        let pid = handle.pids().first().copied().unwrap_or_default();
+        let group = i32::try_from(pid).unwrap_or_default();
+        if let Ok(mut groups) = GROUPS.lock() {
+            groups.push(group);
+        }
+        Ok(Worker {
+            handle,
+            group: Pid::from_raw(group),
+            listener,
+            stream: None,
+            pending: Vec::new(),
+            heartbeat,
+            folder: folder.to_owned(),
+            limits: setup.limits,
+            memory: setup.memory,
+            watch: Watch {
+                sequence: 0,
+                since: Instant::now(),
+                first: Duration::ZERO,
+                begun: 0,
+            },
+            gone: false,
+            hello: Hello {
+                protocol: 0,
+                pid: 0,
+                runner: String::new(),
+                runner_version: String::new(),
+                counters: std::collections::BTreeMap::default(),
+            },
+        })
+    }
+
+    fn await_collection(&mut self) -> Result<Collected, StartError> {
+        loop {
+            match self.receive() {
+                Ok(Record::Hello(hello)) => {
+                    if hello.protocol != bridge::PROTOCOL {
+                        return Err(StartError::Internal(format!(
+                            "the bridge speaks protocol {}, not {}",
+                            hello.protocol,
+                            bridge::PROTOCOL
+                        )));
+                    }
+                    self.hello = hello;
+                }
+                Ok(Record::Collected(collected)) => return Ok(collected),
+                Ok(Record::Stopped { status }) => return Err(self.stopped(status)),
+                Ok(Record::Error { message, traceback }) => {
+                    return Err(Self::loading_failed(&message, &traceback));
+                }
+                Ok(other) => {
+                    return Err(StartError::Internal(format!(
+                        "unexpected record at start: {other:?}"
+                    )));
+                }
+                Err(Loss::Interrupted) => return Err(StartError::Interrupted),
+                Err(Loss::Bridge(message)) => return Err(StartError::Internal(message)),
+                Err(loss) => {
+                    let mut text = loss.to_string();
+                    if let Some(line) = self.last_log_line() {
+                        text = format!("{text}; its last words: {line}");
+                    }
+                    return Err(StartError::Lost(text));
+                }
+            }
+        }
+    }
+
+    /// pytest ended before its run loop; its own output says why.
+    fn stopped(&self, status: i32) -> StartError {
+        let log = self.log();
+        let error = log
+            .lines()
+            .rev()
+            .find_map(|line| line.strip_prefix("E   "))
+            .or_else(|| log.lines().find_map(|line| line.strip_prefix("ERROR: ")))
+            .or_else(|| log.lines().rev().find(|line| !line.trim().is_empty()))
+            .unwrap_or("no message")
+            .trim()
+            .to_owned();
+        match status {
+            // pytest: usage error. A conftest.py that cannot be imported ends there too.
+            4 if log.contains("while loading conftest") => StartError::Collection(Trouble {
+                place: "conftest.py".to_owned(),
+                message: error,
+            }),
+            4 => StartError::Usage(format!("pytest: {error}")),
+            2 | 3 => StartError::Collection(Trouble {
+                place: "pytest".to_owned(),
+                message: error,
+            }),
+            _ => StartError::Lost(format!("ended with pytest's status {status}: {error}")),
+        }
+    }
+
+    fn loading_failed(message: &str, traceback: &str) -> StartError {
+        // The refusal of arguments is the user's to mend; anything else in our own frames is ours.
+        if let Some(text) = message.strip_prefix("ValueError: unittest argument: ") {
+            return StartError::Usage(format!("unittest: {text}"));
+        }
+        let last_file = traceback
+            .lines()
+            .rev()
+            .find(|line| line.trim_start().starts_with("File "))
+            .unwrap_or("");
+        if last_file.contains("leakcheck_bridge") && !message.starts_with("ModuleNotFoundError") {
+            StartError::Internal(format!("the bridge failed: {message}\n{traceback}"))
+        } else {
+            StartError::Collection(Trouble {
+                place: "loading the tests".to_owned(),
+                message: message.to_owned(),
+            })
+        }
+    }
+
+    /// Sends one order and waits for its answer, within the limits.
+    pub fn call(&mut self, order: &Order) -> Result<Record, Loss> {
+        self.trim_log();
+        let mut line = serde_json::to_vec(order).map_err(|error| Loss::Bridge(error.to_string()))?;
+        line.push(b'\n');
+        self.watch.since = Instant::now();
+        if matches!(order, Order::Run { test: Some(_), .. }) {
+            self.watch.begun = 0;
+            self.watch.first = Duration::ZERO;
+        }
+        loop {
+            self.accept()?;
+            let Some(stream) = &mut self.stream else {
+                self.look_after()?;
+                thread::sleep(Duration::from_millis(1));
+                continue;
+            };
+            match stream.write_all(&line) {
+                Ok(()) => break,
+                // The test before closed it; the worker connects again as soon as it notices.
+                Err(_) => self.stream = None,
+            }
+        }
+        match self.receive()? {
+            Record::Error { message, traceback } => {
+                Err(Loss::Bridge(format!("the bridge failed: {message}\n{traceback}")))
+            }
+            record => Ok(record),
+        }
+    }
+
+    /// Takes a new connection where the worker had to make one.
+    fn accept(&mut self) -> Result<(), Loss> {
+        match self.listener.accept() {
+            Ok((stream, _)) => {
+                let prepared = stream
+                    .set_nonblocking(false)
+                    .and_then(|()| stream.set_read_timeout(Some(TICK)));
+                prepared.map_err(|error| Loss::Bridge(error.to_string()))?;
+                self.stream = Some(stream);
+                self.pending.clear();
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(Loss::Bridge(error.to_string())),
+        }
+    }
+
+    fn receive(&mut self) -> Result<Record, Loss> {
+        let mut chunk = vec![0; 64 << 10];
+        loop {
+            if let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.pending.drain(..=end).collect();
+                return serde_json::from_slice(&line).map_err(|error| {
+                    Loss::Bridge(format!(
+                        "cannot read a record: {error}: {}",
+                        String::from_utf8_lossy(&line[..line.len().min(200)])
+                    ))
+                });
+            }
+            let got = match &mut self.stream {
+                None => {
+                    thread::sleep(Duration::from_millis(1));
+                    Err(io::ErrorKind::WouldBlock.into())
+                }
+                Some(stream) => stream.read(&mut chunk),
+            };
+            match got {
+                Ok(0) => self.stream = None,
+                Ok(count) => {
+                    self.pending.extend_from_slice(&chunk[..count]);
+                    continue;
+                }
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock
+                            | io::ErrorKind::TimedOut
+                            | io::ErrorKind::Interrupted
+                    ) => {}
+                Err(_) => self.stream = None,
+            }
+            self.accept()?;
+            self.look_after()?;
+        }
+    }
+
+    /// Looks whether the process lives, hangs, has grown too large, or is to be interrupted.
+    fn look_after(&mut self) -> Result<(), Loss> {
+        if INTERRUPTED.load(Ordering::SeqCst) {
+            return Err(Loss::Interrupted);
+        }
+        let ended = self
+            .handle
+            .try_wait()
+            .map_err(|error| Loss::Bridge(error.to_string()))?
+            .map(|output| output.status);
+        if let Some(status) = ended {
+            // What it still sent before it died is read first.
+            if self.unread() {
+                return Ok(());
+            }
+            return Err(Loss::Died {
+                cause: describe_status(status),
+                place: stack::crash_place(&self.log()),
+            });
+        }
+        let resident = resident(self.process());
+        if resident > self.memory {
+            self.ask_to_stop();
+            // One iteration may go somewhat beyond; a runaway may not.
+            if resident > self.memory + self.memory / 4 {
+                self.kill();
+                return Err(Loss::Memory { cap: self.memory });
+            }
+        }
+        let beat = self.beat();
+        let now = Instant::now();
+        if beat.sequence != self.watch.sequence || beat.begun != self.watch.begun {
+            if self.watch.begun <= 1 {
+                self.watch.first = self.watch.first.max(now - self.watch.since);
+            }
+            self.watch.sequence = beat.sequence;
+            self.watch.begun = beat.begun;
+            self.watch.since = now;
+        }
+        let limit = match beat.state {
+            LOADING => self.limits.loading,
+            ITERATION if beat.begun > 1 => self.limits.repeat(self.watch.first),
+            _ => self.limits.first,
+        };
+        if now - self.watch.since > limit {
+            let stack = self.dump_stack();
+            self.kill();
+            return Err(Loss::Hung { limit, stack });
+        }
+        Ok(())
+    }
+
+    /// The Python process: a launcher may stand between it and us.
+    fn process(&self) -> Pid {
+        if self.hello.pid > 0 {
+            Pid::from_raw(self.hello.pid)
+        } else {
+            self.group
+        }
+    }
+
+    fn unread(&mut self) -> bool {
+        if self.stream.is_none() && self.accept().is_err() {
+            return false;
+        }
+        let Some(stream) = &mut self.stream else {
+            return false;
+        };
+        let mut chunk = vec![0; 64 << 10];
+        match stream.read(&mut chunk) {
+            Ok(count) if count > 0 => {
+                self.pending.extend_from_slice(&chunk[..count]);
+                true
+            }
+            _ => {
+                self.stream = None;
+                false
+            }
+        }
+    }
+
+    fn beat(&self) -> Beat {
+        let mut page = [0_u8; 32];
+        // A page that cannot be read looks like one that does not move, and ends in a time-out.
+        let _ = self.heartbeat.read_at(&mut page, 0);
+        let word = |at: usize| {
+            page[at * 8..at * 8 + 8]
+                .try_into()
+                .map_or(0, u64::from_ne_bytes)
+        };
+        Beat {
+            sequence: word(0),
+            state: word(1),
+            begun: word(3),
+        }
+    }
+
+    /// Iterations of the open test that were begun, the one that killed the worker included.
+    pub fn begun(&self) -> u64 {
+        self.beat().begun
+    }
+
+    fn ask_to_stop(&self) {
+        // Losing this only means that the batch runs to its end.
+        let _ = self.heartbeat.write_at(&1_u64.to_ne_bytes(), 16);
+    }
+
+    fn dump_stack(&mut self) -> Vec<String> {
+        let path = self.folder.join("stacks");
+        let size = || fs::metadata(&path).map_or(0, |found| found.len());
+        let before = size();
+        if kill(self.process(), STACK_SIGNAL).is_err() {
+            return Vec::new();
+        }
+        let start = Instant::now();
+        let mut last = before;
+        while start.elapsed() < STACK_PATIENCE {
+            thread::sleep(Duration::from_millis(50));
+            let now = size();
+            if now > before && now == last {
+                break;
+            }
+            last = now;
+        }
+        let text = fs::read(&path).unwrap_or_default();
+        let from = usize::try_from(before).unwrap_or(0).min(text.len());
+        stack::main_thread(&String::from_utf8_lossy(&text[from..]))
+    }
+
+    /// Asks it to tear everything down and to exit, and makes sure that it is gone.
+    pub fn end(mut self) -> Result<Vec<Trouble>, Loss> {
+        let errors = match self.call(&Order::End)? {
+            Record::Ended { errors } => errors,
+            other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
+        };
+        let start = Instant::now();
+        while start.elapsed() < END_PATIENCE {
+            match self.handle.try_wait() {
+                Ok(None) => thread::sleep(Duration::from_millis(5)),
+                _ => break,
+            }
+            if INTERRUPTED.load(Ordering::SeqCst) {
+                break;
+            }
+        }
+        self.kill();
+        Ok(errors)
+    }
+
+    /// Ends the process and everything in its group at once.
+    pub fn kill(&mut self) {
+        if self.gone {
+            // The numbers of ended processes are given to others.
+            return;
+        }
+        self.gone = true;
+        // Also after its own end: processes that the tests started may still be there.
+        let _ = killpg(self.group, Signal::SIGKILL);
+        let _ = self.handle.wait();
+        if let Ok(mut groups) = GROUPS.lock() {
+            groups.retain(|group| *group != self.group.as_raw());
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read(self.folder.join("log"))
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
+    }
+
+    fn last_log_line(&self) -> Option<String> {
+        self.log()
+            .lines()
+            .rev()
+            .map(str::trim)
+            .find(|line| !line.is_empty())
+            .map(|line| line.chars().take(300).collect())
+    }
+
+    fn trim_log(&self) {
+        let path = self.folder.join("log");
+        if fs::metadata(&path).is_ok_and(|found| found.len() > LOG_LIMIT) {
+            // Opened for appending by the worker, so cutting it moves nobody's position.
+            let _ = OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .and_then(|file| file.set_len(0));
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl std::fmt::Display for Loss {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Loss::Died { cause, place } => {
+                write!(f, "{cause}")?;
+                if let Some(place) = place {
+                    write!(f, " at {place}")?;
+                }
+                Ok(())
+            }
+            Loss::Hung { limit, stack } => {
+                write!(f, "did not end within {}", seconds(*limit))?;
+                if !stack.is_empty() {
+                    write!(f, "; it hung in {}", stack.join(" < "))?;
+                }
+                Ok(())
+            }
+            Loss::Memory { cap } => {
+                write!(f, "grew beyond the memory cap of {} MB", cap / 1_000_000)
+            }
+            Loss::Interrupted => write!(f, "interrupted"),
+            Loss::Bridge(message) => write!(f, "{message}"),
+        }
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    let value = duration.as_secs_f64();
+    if value.fract() == 0.0 {
+        format!("{value:.0} s")
+    } else {
+        format!("{value:.1} s")
+    }
+}
+
+/// What makes `mallinfo2` exact under glibc: no per-thread cache and no fast bins, whose freed chunks
+/// stay counted, and a threshold for mapped chunks that does not move with what was freed.
+fn glibc_tunables() -> String {
+    const OURS: &str =
+        "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0:glibc.malloc.mmap_threshold=131072";
+    match std::env::var("GLIBC_TUNABLES") {
+        Ok(theirs) if !theirs.is_empty() => format!("{theirs}:{OURS}"),
+        _ => OURS.to_owned(),
+    }
+}
+
+fn resident(pid: Pid) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+    let pages: u64 = text
+        .split_whitespace()
+        .nth(1)
+        .and_then(|word| word.parse().ok())
+        .unwrap_or(0);
+    pages * 4096
+}
+
+fn describe_status(status: std::process::ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(number), _) => match Signal::try_from(number) {
+            Ok(signal) => format!("was killed by {signal}"),
+            Err(_) => format!("was killed by signal {number}"),
+        },
+        (None, Some(code)) => format!("exited with status {code}"),
+        (None, None) => "ended".to_owned(),
+    }
+}

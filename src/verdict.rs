@@ -1,0 +1,134 @@
+//! What leakcheck says of one test: exactly one verdict, with its reason and its measurements.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What is said of a test. Every collected test gets exactly one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Repeated, and nothing grew.
+    Clean,
+    /// Something grows with the iterations, in two processes.
+    Leak,
+    /// It grew, and stopped: it fills something that has an end.
+    Bounded,
+    /// What grows is kept by the test runner, not by the code under test.
+    Harness,
+    /// Grew in one process and not in the other.
+    Unstable,
+    /// Passes once, fails when repeated in the same process.
+    Unrepeatable,
+    /// Failed on its first run.
+    Failed,
+    /// Skipped on its first run.
+    Skipped,
+    /// Killed its worker.
+    Crashed,
+    /// Ran longer than its time-out.
+    TimedOut,
+    /// Could not be decided; the reason says what it would need.
+    Undecided,
+}
+
+impl Verdict {
+    /// Every verdict, in the order in which summaries list them.
+    pub const ALL: [Verdict; 11] = [
+        Verdict::Clean,
+        Verdict::Leak,
+        Verdict::Bounded,
+        Verdict::Harness,
+        Verdict::Unstable,
+        Verdict::Undecided,
+        Verdict::Unrepeatable,
+        Verdict::Failed,
+        Verdict::Crashed,
+        Verdict::TimedOut,
+        Verdict::Skipped,
+    ];
+
+    /// The word used in output and in the JSON report.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Clean => "clean",
+            Verdict::Leak => "leak",
+            Verdict::Bounded => "bounded",
+            Verdict::Harness => "harness",
+            Verdict::Unstable => "unstable",
+            Verdict::Unrepeatable => "unrepeatable",
+            Verdict::Failed => "failed",
+            Verdict::Skipped => "skipped",
+            Verdict::Crashed => "crashed",
+            Verdict::TimedOut => "timed-out",
+            Verdict::Undecided => "undecided",
+        }
+    }
+
+    /// Whether the test got a judgement on its growth. The share of these among
+    /// the tests that ran decides whether a run is evidence at all.
+    pub fn is_judged(self) -> bool {
+        matches!(
+            self,
+            Verdict::Clean | Verdict::Leak | Verdict::Bounded | Verdict::Harness
+        )
+    }
+}
+
+/// One counter read at the boundaries of a window, one value per boundary.
+pub type Series = BTreeMap<Counter, Vec<i64>>;
+
+/// A quantity read at a boundary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Counter {
+    /// Live pymalloc blocks.
+    Blocks,
+    /// Objects tracked by the cycle collector that were born in the window and survive.
+    Objects,
+    /// Bytes in use in malloc, its mmapped chunks included.
+    Heap,
+    /// Open file descriptors.
+    Fds,
+    /// Threads of the process.
+    Threads,
+}
+
+impl Counter {
+    /// Every counter, in the order of the bridge's readings.
+    pub const ALL: [Counter; 5] = [
+        Counter::Blocks,
+        Counter::Objects,
+        Counter::Heap,
+        Counter::Fds,
+        Counter::Threads,
+    ];
+
+    /// The name used in the wire protocol, the report and the output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Counter::Blocks => "blocks",
+            Counter::Objects => "objects",
+            Counter::Heap => "heap",
+            Counter::Fds => "fds",
+            Counter::Threads => "threads",
+        }
+    }
+}
+
+/// One test with its verdict.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TestResult {
+    /// The runner's own id of the test.
+    pub id: String,
+    /// What is said of it.
+    pub verdict: Verdict,
+    /// Why, where the verdict alone does not say it.
+    pub reason: Option<String>,
+    /// How often it ran, over all processes.
+    pub iterations: u32,
+    /// Wall time of its first iteration, in seconds.
+    pub seconds: f64,
+    /// What was read; empty where nothing grew.
+    pub series: Series,
+}
