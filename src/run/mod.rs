@@ -92,6 +92,8 @@ pub struct Run {
 struct Shared {
     errors: Vec<Trouble>,
     sources: HashMap<(String, u32), (String, Option<String>)>,
+    /// A bug of ours, which ends the run.
+    bug: Option<String>,
 }
 
 /// Runs everything. `tell` gets events from several threads.
@@ -128,13 +130,13 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
         interrupted: false,
         tests: collected.tests,
     };
-    screen_all(settings, &mut run, first, tell);
+    screen_all(settings, &mut run, first, tell)?;
     run.plain_cpu += run.looks.iter().flatten().map(|look| look.cpu_plain).sum::<f64>();
     run.wall.0 = begun.elapsed();
 
     let begun = Instant::now();
     if !INTERRUPTED.load(Ordering::SeqCst) {
-        judge_all(settings, &mut run, tell);
+        judge_all(settings, &mut run, tell)?;
     }
     run.wall.1 = begun.elapsed();
     run.interrupted = INTERRUPTED.load(Ordering::SeqCst);
@@ -155,7 +157,12 @@ fn temporary_directory() -> io::Result<tempfile::TempDir> {
     tempfile::Builder::new().prefix("leakcheck-").tempdir_in(base)
 }
 
-fn screen_all(settings: &Settings, run: &mut Run, first: Slot<'_>, tell: &(dyn Fn(Event) + Sync)) {
+fn screen_all(
+    settings: &Settings,
+    run: &mut Run,
+    first: Slot<'_>,
+    tell: &(dyn Fn(Event) + Sync),
+) -> Result<(), StartError> {
     let tests = &run.tests;
     let units = Mutex::new(plan::units(tests));
     let familiar = Familiar::default();
@@ -193,7 +200,7 @@ fn screen_all(settings: &Settings, run: &mut Run, first: Slot<'_>, tell: &(dyn F
             });
         }
     });
-    absorb(run, shared);
+    absorb(run, shared)
 }
 
 /// One test in the screen; `None` when the run is interrupted.
@@ -237,6 +244,10 @@ fn screen_one(
             Some(look)
         }
         Err(Loss::Interrupted) => None,
+        Err(Loss::Bridge(message)) => {
+            bug(shared, message);
+            None
+        }
         Err(loss) => {
             let iteration = worker.begun();
             slot.discard();
@@ -245,7 +256,7 @@ fn screen_one(
     }
 }
 
-fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event) + Sync)) {
+fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event) + Sync)) -> Result<(), StartError> {
     let mut groups: BTreeMap<screen::Signature, Vec<usize>> = BTreeMap::new();
     for look in run.looks.iter().flatten() {
         if look.screened == Screened::Suspect {
@@ -253,7 +264,7 @@ fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event) + Sync)) 
         }
     }
     if groups.is_empty() {
-        return;
+        return Ok(());
     }
     tell(Event::Tracing {
         suspects: groups.values().map(Vec::len).sum(),
@@ -285,7 +296,14 @@ fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event) + Sync)) 
 
     let mut chosen: Vec<usize> = groups.values().flat_map(|members| plan::representatives(members)).collect();
     chosen.sort_unstable();
-    judge_some(settings, run, &bench, &chosen, "b", tell);
+    let names: Vec<String> = (0..settings.jobs.min(chosen.len()).max(1))
+        .map(|number| format!("b{number}"))
+        .collect();
+    let mut slots: Vec<Slot<'_>> = names
+        .iter()
+        .map(|name| Slot::new(&settings.setup, name, settings.hash_seeds.1))
+        .collect();
+    judge_some(run, &bench, &chosen, &mut slots, tell)?;
 
     // A group whose representatives agree is confirmed by the screen; one whose do not is judged member by member.
     let mut rest = Vec::new();
@@ -319,31 +337,28 @@ fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event) + Sync)) 
         }
     }
     rest.sort_unstable();
-    judge_some(settings, run, &bench, &rest, "c", tell);
+    judge_some(run, &bench, &rest, &mut slots, tell)?;
+    let shared = Mutex::new(Shared::default());
+    for slot in slots {
+        finish(slot, &shared);
+    }
+    absorb(run, shared)
 }
 
-/// Judges `suspects` one by one in fresh workers, as long as the budget lasts.
+/// Judges `suspects` one by one in the workers of `slots`, as long as the budget lasts.
 fn judge_some(
-    settings: &Settings,
     run: &mut Run,
     bench: &Bench<'_>,
     suspects: &[usize],
-    stage: &str,
+    slots: &mut [Slot<'_>],
     tell: &(dyn Fn(Event) + Sync),
-) {
-    if suspects.is_empty() {
-        return;
-    }
+) -> Result<(), StartError> {
     let queue = Mutex::new(suspects.iter().copied().collect::<VecDeque<_>>());
     let shared = Mutex::new(Shared::default());
     let cases = Mutex::new(Vec::new());
     let (tests, looks) = (&run.tests, &run.looks);
-    let names: Vec<String> = (0..settings.jobs.min(suspects.len()).max(1))
-        .map(|number| format!("{stage}{number}"))
-        .collect();
     thread::scope(|scope| {
-        for name in &names {
-            let mut slot = Slot::new(&settings.setup, name, settings.hash_seeds.1);
+        for slot in slots {
             let (queue, shared, cases) = (&queue, &shared, &cases);
             scope.spawn(move || {
                 let mut file = String::new();
@@ -354,7 +369,7 @@ fn judge_some(
                     });
                     let thaw = file != tests[test].file;
                     file.clone_from(&tests[test].file);
-                    let Some(case) = judge_one(bench, &mut slot, tests, look, thaw, shared) else {
+                    let Some(case) = judge_one(bench, slot, tests, look, thaw, shared) else {
                         return;
                     };
                     tell(Event::Judged { count: 1 });
@@ -362,14 +377,13 @@ fn judge_some(
                         cases.push(case);
                     }
                 }
-                finish(slot, shared);
             });
         }
     });
     let mut cases = cases.into_inner().unwrap_or_default();
     cases.sort_by_key(|case: &Case| case.test);
     run.cases.extend(cases);
-    absorb(run, shared);
+    absorb(run, shared)
 }
 
 fn judge_one(
@@ -404,6 +418,10 @@ fn judge_one(
             Some(case)
         }
         Err(Loss::Interrupted) => None,
+        Err(Loss::Bridge(message)) => {
+            bug(shared, message);
+            None
+        }
         Err(loss) => {
             let iteration = worker.begun();
             slot.discard();
@@ -447,6 +465,12 @@ fn next<T>(queue: &Mutex<VecDeque<T>>) -> Option<T> {
     queue.lock().ok()?.pop_front()
 }
 
+fn bug(shared: &Mutex<Shared>, message: String) {
+    if let Ok(mut shared) = shared.lock() {
+        shared.bug = Some(message);
+    }
+}
+
 fn trouble(shared: &Mutex<Shared>, place: &str, message: &str) {
     if let Ok(mut shared) = shared.lock() {
         let trouble = Trouble {
@@ -472,7 +496,7 @@ fn finish(slot: Slot<'_>, shared: &Mutex<Shared>) {
     }
 }
 
-fn absorb(run: &mut Run, shared: Mutex<Shared>) {
+fn absorb(run: &mut Run, shared: Mutex<Shared>) -> Result<(), StartError> {
     let shared = shared.into_inner().unwrap_or_default();
     for error in shared.errors {
         if !run.errors.contains(&error) {
@@ -480,6 +504,7 @@ fn absorb(run: &mut Run, shared: Mutex<Shared>) {
         }
     }
     run.sources.extend(shared.sources);
+    shared.bug.map_or(Ok(()), |message| Err(StartError::Internal(message)))
 }
 
 /// The verdict a judgement stands for.

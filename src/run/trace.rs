@@ -29,12 +29,16 @@ const FIRST_WINDOW: u32 = 8;
 /// Traced iterations, and the fewest from which a rate can be read.
 const TRACED: u32 = 6;
 const FEWEST: u32 = 2;
-/// Frames kept at first, and each time those did not reach the reader's code. Each costs time on every allocation.
-const DEPTHS: [u32; 3] = [6, 24, 96];
+const DEEPER: u32 = 3;
+/// Frames kept at first, and each time those did not reach the reader's code. Each of them costs time on every
+/// allocation: an iteration takes about 4 times as long with one, 15 times with ten, 30 times with twenty-five.
+const DEPTHS: [u32; 4] = [1, 5, 20, 80];
+/// Where a first look cost less than this many CPU seconds, the callers are worth a second.
+const CHEAP: f64 = 0.1;
 /// A window may keep this many bytes, or traced blocks: beyond, growth is plain from three boundaries, and the
 /// machine is better left alone.
 const WINDOW_BYTES: f64 = 256e6;
-const TRACED_BLOCKS: f64 = 1.5e6;
+const TRACED_BLOCKS: f64 = 200e3;
 /// A longer look may keep this much: no cache that a test fills is meant to be larger.
 const HORIZON_BYTES: f64 = 64e6;
 /// The longest horizon; whatever fills up within it is recognised as bounded.
@@ -311,6 +315,8 @@ impl Bench<'_> {
             .min(if period > 1 { 4 * period + 1 } else { TRACED })
             .max(FEWEST);
         for frames in DEPTHS {
+            // Deeper looks only say where; the rates are known by then.
+            let iterations = if frames == DEPTHS[0] || period > 1 { iterations } else { iterations.min(DEEPER) };
             let traced = match worker.call(&Order::Trace { iterations, frames })? {
                 Record::Traced(traced) => traced,
                 other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
@@ -332,7 +338,8 @@ impl Bench<'_> {
                 case.growths = growths;
                 case.types = traced.types;
             }
-            if !deeper || self.budget.is_spent() {
+            let callers = frames == DEPTHS[0] && traced.cpu < CHEAP && !case.growths.is_empty();
+            if !(deeper || callers) || self.budget.is_spent() {
                 break;
             }
         }
@@ -448,7 +455,7 @@ mod tests {
         ]);
         let window = affordable(bytes_per_iteration(&series), WINDOW_BYTES);
         assert!((3..=6).contains(&window), "{window}");
-        assert_eq!(affordable(1_000_000.0, TRACED_BLOCKS).max(FEWEST), 2);
+        assert_eq!(affordable(1_000_000.0, TRACED_BLOCKS).max(FEWEST), FEWEST);
         assert_eq!(affordable(0.0, WINDOW_BYTES), HORIZON);
     }
 

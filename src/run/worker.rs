@@ -175,6 +175,7 @@ struct Watch {
     since: Instant,
     first: Duration,
     begun: u64,
+    traced: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -206,7 +207,7 @@ impl Worker {
     }
 
     fn spawn(setup: &Setup, folder: &Path, hash_seed: u32) -> io::Result<Worker> {
-        fs::create_dir_all(folder)?;
+        fs::create_dir_all(folder.join("tmp"))?;
         let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
         let socket = file("s");
         let _ = fs::remove_file(&socket);
@@ -245,6 +246,8 @@ impl Worker {
         )
         .dir(&setup.project)
         .env("PYTHONHASHSEED", hash_seed.to_string())
+        // What the tests leave among the temporary files goes with the run.
+        .env("TMPDIR", folder.join("tmp"))
         .env("GLIBC_TUNABLES", glibc_tunables())
         // Would be on from the start and distort every reading; the bridge turns tracing on where it is needed.
         .env_remove("PYTHONTRACEMALLOC")
@@ -278,6 +281,7 @@ impl Worker {
                 since: Instant::now(),
                 first: Duration::ZERO,
                 begun: 0,
+                traced: false,
             },
             gone: false,
             hello: Hello {
@@ -379,6 +383,8 @@ impl Worker {
         let mut line = serde_json::to_vec(order).map_err(|error| Loss::Bridge(error.to_string()))?;
         line.push(b'\n');
         self.watch.since = Instant::now();
+        // Tracing makes an iteration many times slower than its first run was.
+        self.watch.traced = matches!(order, Order::Trace { .. });
         if matches!(order, Order::Run { test: Some(_), .. }) {
             self.watch.begun = 0;
             self.watch.first = Duration::ZERO;
@@ -501,7 +507,7 @@ impl Worker {
         }
         let limit = match beat.state {
             LOADING => self.limits.loading,
-            ITERATION if beat.begun > 1 => self.limits.repeat(self.watch.first),
+            ITERATION if beat.begun > 1 && !self.watch.traced => self.limits.repeat(self.watch.first),
             _ => self.limits.first,
         };
         if now - self.watch.since > limit {

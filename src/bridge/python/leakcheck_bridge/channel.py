@@ -154,6 +154,11 @@ class Heartbeat:
         self.page[self.BEGUN] += 1
         self.state(self.ITERATION)
 
+    def begun(self):
+        # type: () -> int
+        """Iterations of the current test so far."""
+        return self.page[self.BEGUN]
+
     def asked_to_stop(self):
         # type: () -> bool
         """Whether the other half wants this batch to end early."""

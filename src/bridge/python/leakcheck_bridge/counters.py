@@ -111,6 +111,34 @@ def _count_in(folder, other):
     return read
 
 
+class _GrowingCache:
+    """A cache of the interpreter's that grows with every new name, and never forgets one.
+
+    Entries that came since `remember` are dropped: what they stand for can be found again, and mostly
+    is a temporary file or folder that is gone.
+    """
+
+    def __init__(self, find):
+        self._find = find
+        self._known = None  # type: frozenset | None
+
+    def remember(self):
+        cache = self._find()
+        self._known = None if cache is None else frozenset(cache)
+
+    def forget(self):
+        cache = self._find()
+        if cache is None or self._known is None or len(cache) == len(self._known):
+            return
+        for name in [name for name in cache if name not in self._known]:
+            cache.pop(name, None)
+
+
+def _of_module(module, name):
+    # Only where the module is imported already: an import would be a change of its own.
+    return lambda: getattr(sys.modules.get(module), name, None)
+
+
 class Counters:
     """Reads every counter into preallocated arrays, `capacity` readings at most."""
 
@@ -118,7 +146,8 @@ class Counters:
         # type: (int, object) -> None
         self.capacity = capacity
         self.arrays = [array.array("q", bytes(8 * capacity)) for _ in NAMES]
-        self.count = 0
+        # In an array too: from 257 on a number is an object of its own.
+        self._at = array.array("q", [0])
         self._own_descriptors = own_descriptors
         self._heap, heap_exactness = _heap_reader()
         self._blocks = sys.getallocatedblocks
@@ -128,6 +157,11 @@ class Counters:
         if self._threads is None:
             self._threads, threads_exactness = _active_count, "exact"
         self._thread_level = 0
+        self._caches = [
+            _GrowingCache(lambda: sys.path_importer_cache),
+            _GrowingCache(_of_module("zipimport", "_zip_directory_cache")),
+            _GrowingCache(_of_module("linecache", "cache")),
+        ]
         self.exactness = dict(
             zip(NAMES, (_blocks_exactness(), "exact", heap_exactness, fds_exactness, threads_exactness))
         )
@@ -147,6 +181,8 @@ class Counters:
         """Empties the interpreter's caches and collects until nothing more is found."""
         if self._clear is not None:
             self._clear()
+        for cache in self._caches:
+            cache.forget()
         for _ in range(4):
             if not _collect():
                 break
@@ -172,7 +208,9 @@ class Counters:
     def open_window(self):
         # type: () -> None
         """Freezes what is there, so that later readings see only what was born since."""
-        self.count = 0
+        self._at[0] = 0
+        for cache in self._caches:
+            cache.remember()
         self.settle()
         self._thread_level = self._threads()
         _freeze()
@@ -188,25 +226,25 @@ class Counters:
         """Records one reading of every counter."""
         threads = self._wait_for_threads()
         self.settle()
-        at = self.count
+        at = self._at[0]
         blocks, objects, heap, fds, tasks = self.arrays
         objects[at] = len(_get_objects())
         fds[at] = self._fds() - self._own_descriptors() if self._fds is not None else 0
         tasks[at] = threads
         heap[at] = self._heap() if self._heap is not None else 0
         blocks[at] = self._blocks()
-        self.count = at + 1
+        self._at[0] = at + 1
 
     def reset(self):
         # type: () -> None
         """Forgets the readings so far; the window stays open."""
-        self.count = 0
+        self._at[0] = 0
 
     def readings(self):
         # type: () -> dict
         """What was recorded since the window opened or the last reset, by counter."""
         return {
-            name: values[: self.count].tolist()
+            name: values[: self._at[0]].tolist()
             for name, values in zip(NAMES, self.arrays)
             if self.exactness[name] != "absent"
         }

@@ -1,11 +1,38 @@
 """Repeats one test and reads at every boundary: counters, and allocation sites when asked."""
 
+import itertools
+import random
+import tempfile
 import time
 
 from . import counters, outcome, trace
 
 _perf = time.perf_counter
 _cpu = time.process_time
+
+
+class _Names:
+    """Temporary names that start over with each iteration.
+
+    Python interns the names of modules, code and paths, from 3.12 on for ever. A test that makes the same
+    temporary folder anew each time would grow by its random name alone. The names stay unique: whoever
+    takes one that exists tries the next, as with any other.
+    """
+
+    _CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789_"
+
+    def __init__(self):
+        self._random = random.Random(0)
+        self._start = self._random.getstate()
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return "".join([self._random.choice(self._CHARACTERS) for _ in range(8)])
+
+    def start_over(self):
+        self._random.setstate(self._start)
 
 
 class Repeater:
@@ -20,7 +47,7 @@ class Repeater:
         self._meter = meter
         self._heartbeat = heartbeat
         self._index = -1
-        self._warm = False
+        self._names = _Names()
 
     def open(self, index):
         # type: (int) -> None
@@ -28,7 +55,6 @@ class Repeater:
         self._heartbeat.begin_test()
         self._heartbeat.state(self._heartbeat.WIDER)
         self._index = index
-        self._warm = False
         self._runner.open(index)
 
     def thaw(self):
@@ -38,6 +64,8 @@ class Repeater:
         self._heartbeat.state(self._heartbeat.IDLE)
 
     def _once(self):
+        self._names.start_over()
+        tempfile._name_sequence = self._names
         self._heartbeat.begin_iteration()
         result = self._runner.iterate(self._index)
         self._heartbeat.state(self._heartbeat.READING)
@@ -53,38 +81,37 @@ class Repeater:
         meter, heartbeat = self._meter, self._heartbeat
         meter.reset()
         begun = _cpu()
-        done = 0
-        seconds = 0.0
+        cpu_warm = 0.0
+        first = 0.0
+        before = heartbeat.begun()
         result = outcome.OK
-        for _ in range(warmup):
+        warming = warmup
+        # One loop for both parts, and no counting in objects: whatever is made between the opening of
+        # the window and a later boundary would be growth.
+        for _ in itertools.repeat(None, warmup + min(iterations, meter.capacity - 1)):
+            if warmup and not warming:
+                cpu_warm = _cpu() - begun
+                meter.open_window()
+                meter.read()
+                warmup = 0
             start = _perf()
             result = self._once()
-            seconds = seconds or _perf() - start
-            done += 1
+            first = first or _perf() - start
             if result.status != outcome.PASSED:
                 break
-        cpu_warm = _cpu() - begun
-        if warmup and result.status == outcome.PASSED:
-            meter.open_window()
+            if warming:
+                warming -= 1
+                continue
             meter.read()
-        if result.status == outcome.PASSED:
-            for _ in range(min(iterations, meter.capacity - meter.count)):
-                start = _perf()
-                result = self._once()
-                seconds = seconds or _perf() - start
-                done += 1
-                if result.status != outcome.PASSED:
-                    break
-                meter.read()
-                if heartbeat.asked_to_stop():
-                    break
+            if heartbeat.asked_to_stop():
+                break
         heartbeat.state(heartbeat.IDLE)
         return {
             "re": "ran",
-            "iterations": done,
+            "iterations": heartbeat.begun() - before,
             "outcome": result.record(),
-            "seconds": seconds,
-            "cpu_warm": cpu_warm,
+            "seconds": first,
+            "cpu_warm": cpu_warm or _cpu() - begun,
             "cpu": _cpu() - begun,
             "resident": counters.resident_bytes(),
             "series": meter.readings(),

@@ -6,6 +6,7 @@ assertion rewriting) act on every iteration by itself; the plain implementation 
 
 import functools
 import os
+import re
 import shutil
 import sys
 
@@ -18,6 +19,9 @@ _hookimpl = pytest.hookimpl
 _rmtree = shutil.rmtree
 _scandir = os.scandir
 _stat = os.stat
+
+#: A temporary folder's name: prefix and number.
+_NUMBERED = re.compile(r"(.*?)([0-9]+)$", re.DOTALL)
 
 #: Options of plugins (and of pytest) that would disturb the measurement or write into the project, and the
 #: value that turns each off. `(option, harmless value, what the report says)`.
@@ -126,6 +130,13 @@ class _Protocol:
         self.running = False
         #: Temporary folders of the iteration that has just ended.
         self.folders = []  # type: list
+        #: Fixtures of wider scope that are set up.
+        self.wider = []  # type: list
+
+    @_hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef):
+        if not _is_function_scoped(fixturedef) and hasattr(fixturedef, "_finalizers"):
+            self.wider.append(fixturedef)
 
     @_hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item, nextitem):
@@ -176,8 +187,8 @@ class Runner:
         self._last_nodeid = ""
         self._folder_time = 0
         self._kept_folders = frozenset()
+        self._folder_factory = getattr(session.config, "_tmp_path_factory", None)
         self._terminal = session.config.pluginmanager.getplugin("terminalreporter")
-        self._fixtures = None  # type: list | None
 
     # -- opening and closing ---------------------------------------------------------------
 
@@ -185,6 +196,8 @@ class Runner:
         # type: (int) -> None
         item = self._session.items[index]
         self._teardown_to(item)
+        wider = self.protocol.wider
+        wider[:] = [fixturedef for fixturedef in wider if fixturedef.cached_result is not None]
         self._item = item
         self._first = True
         self._last_nodeid = item.nodeid
@@ -218,8 +231,6 @@ class Runner:
         # type: (int) -> outcome.Outcome
         item = self._item
         protocol = self.protocol
-        if not self._first:
-            self._renew(item)
         protocol.ended = outcome.OK
         protocol.running = True
         try:
@@ -237,8 +248,9 @@ class Runner:
         protocol.ended = outcome.OK
         return ended
 
-    def _renew(self, item):
+    def _renew(self):
         """Makes the item what it was before its first run; pytest means each to run once."""
+        item = self._item
         state = item.__dict__
         # The instance holds whatever the test kept on `self`; `_obj` is the method bound to it.
         state.pop("_instance", None)
@@ -257,6 +269,7 @@ class Runner:
         # type: () -> None
         """Forgets what pytest kept of the last iteration, as far as nothing can need it any more."""
         item = self._item
+        self._renew()
         # Captured output of every phase; never cleared by pytest.
         del item._report_sections[:]
         for values, length in self._pristine["lists"]:
@@ -264,28 +277,24 @@ class Runner:
         if self._terminal is not None:
             # Recorded warnings and reports of subtests, kept for the summary that nobody will see.
             self._terminal.stats.clear()
+        # `-x` and the like would have every wider fixture torn down with the test.
+        self._session.shouldfail = self._session.shouldstop = False
         self._trim_finalizers()
         self._remove_folders()
         self._first = False
 
     def _trim_finalizers(self):
-        """A fixture of wider scope gets one more finalizer from each function-scoped one that uses it.
+        """Takes out finalizers that repeats have added once more.
 
-        Those of iterations that are over do nothing any more; kept, they would be growth in every test that
-        uses `tmp_path` or any other fixture built on a wider one.
+        A fixture of wider scope gets another one from each function-scoped fixture that uses it, and up to
+        pytest 8.1 its node gets another one from each use. Those of iterations that are over, and all but the
+        first of several for one fixture, do nothing when they are called; kept, they would be growth in every
+        test that uses `tmp_path` or any other fixture built on a wider one.
         """
-        if self._fixtures is None or self._first:
-            manager = self._session._fixturemanager
-            self._fixtures = [
-                fixturedef
-                for fixturedefs in manager._arg2fixturedefs.values()
-                for fixturedef in fixturedefs
-                if not _is_function_scoped(fixturedef) and hasattr(fixturedef, "_finalizers")
-            ]
-        for fixturedef in self._fixtures:
-            finalizers = fixturedef._finalizers
-            if finalizers:
-                finalizers[:] = [finalizer for finalizer in finalizers if not _is_spent(finalizer)]
+        for fixturedef in self.protocol.wider:
+            _trim(fixturedef._finalizers)
+        for finalizers, _ in self._session._setupstate.stack.values():
+            _trim(finalizers)
 
     def _remove_folders(self):
         """Removes the temporary folders of an iteration, so that the next one gets the same name.
@@ -294,7 +303,7 @@ class Runner:
         """
         folders = self.protocol.folders
         while folders:
-            _rmtree(folders.pop(), ignore_errors=True)
+            self._remove(folders.pop())
         try:
             changed = _stat(self._base_temp).st_mtime_ns
         except OSError:
@@ -312,21 +321,44 @@ class Runner:
                 if os.path.islink(path):
                     os.unlink(path)
                 else:
-                    _rmtree(path, ignore_errors=True)
+                    self._remove(path)
         self._folder_time = _stat(self._base_temp).st_mtime_ns
 
+    def _remove(self, path):
+        _rmtree(path, ignore_errors=True)
+        # From pytest 9.1 on numbers are counted instead of being looked up in the folder.
+        numbers = getattr(self._folder_factory, "_next_number", None)
+        found = _NUMBERED.match(os.path.basename(path))
+        if isinstance(numbers, dict) and found is not None:
+            prefix, number = found.group(1).lower(), int(found.group(2))
+            if numbers.get(prefix, 0) > number:
+                numbers[prefix] = number
 
-def _is_spent(finalizer):
-    """Whether this is the `finish` of a function-scoped fixture that has finished already."""
+
+def _trim(finalizers):
+    if len(finalizers) < 2:
+        return
+    kept = []
+    seen = set()
+    for finalizer in finalizers:
+        owner = _finished_by(finalizer)
+        if owner is not None:
+            if id(owner) in seen or (owner.cached_result is None and _is_function_scoped(owner)):
+                continue
+            seen.add(id(owner))
+        kept.append(finalizer)
+    if len(kept) < len(finalizers):
+        finalizers[:] = kept
+
+
+def _finished_by(finalizer):
+    """The fixture whose `finish` this finalizer calls, if it is one of those."""
     if not isinstance(finalizer, functools.partial):
-        return False
+        return None
     owner = getattr(finalizer.func, "__self__", None)
-    return (
-        getattr(finalizer.func, "__name__", "") == "finish"
-        and hasattr(owner, "cached_result")
-        and _is_function_scoped(owner)
-        and owner.cached_result is None
-    )
+    if getattr(finalizer.func, "__name__", "") == "finish" and hasattr(owner, "cached_result"):
+        return owner
+    return None
 
 
 def main(service):

@@ -87,6 +87,21 @@ class Service:
         # type: (object, list, list, list) -> None
         """Announces the tests, then obeys until told to end. `runner` as in `repeat.Repeater`."""
         self.served = True
+        try:
+            self._obey(runner, tests, errors, notes)
+        except BaseException as error:
+            # pytest would swallow it and end in good order.
+            self.fail(error)
+            raise
+
+    def fail(self, error):
+        # type: (BaseException) -> None
+        """Reports an error of our own."""
+        self.link.send(
+            {"re": "error", "message": outcome.describe(error), "traceback": traceback.format_exc()}
+        )
+
+    def _obey(self, runner, tests, errors, notes):
         link = self.link
         link.send({"re": "collected", "tests": tests, "errors": errors, "notes": notes, "cpu": _cpu()})
         self.heartbeat.state(channel.Heartbeat.IDLE)
@@ -124,6 +139,7 @@ def main(orders_path):
         # Names the line of a crash on stderr, which the other half keeps.
         faulthandler.enable()
     link = channel.Channel(orders["socket"])
+    service = Service(orders, link)
     try:
         if orders["cwd_on_path"]:
             # `python -m pytest` and `python -m unittest` put the current directory first.
@@ -132,16 +148,10 @@ def main(orders_path):
             from . import run_pytest as runner
         else:
             from . import run_unittest as runner
-        service = Service(orders, link)
         status = runner.main(service)
     except BaseException as error:
-        link.send(
-            {
-                "re": "error",
-                "message": outcome.describe(error),
-                "traceback": traceback.format_exc(),
-            }
-        )
+        if not service.served:
+            service.fail(error)
         raise
     if not service.served:
         link.send({"re": "stopped", "status": int(status)})

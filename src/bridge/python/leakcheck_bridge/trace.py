@@ -4,7 +4,9 @@ Tracing starts when the window opens, so a reading costs in proportion to what s
 to the size of the process.
 """
 
+import collections
 import gc
+import operator
 import sys
 import tracemalloc
 
@@ -14,6 +16,8 @@ except ImportError:  # a build without it: nothing can be traced
     _tracemalloc = None
 
 _get_objects = gc.get_objects
+#: Of an entry `(domain, size, traceback, …)`.
+_size_and_traceback = operator.itemgetter(1, 2)
 _HERE = __file__.rpartition("/")[0] + "/"
 
 #: Survivors looked at for their types; a sample of that size tells the shares.
@@ -68,28 +72,26 @@ class Tracer:
         """Records the survivors by site. False where the test has stopped the tracing."""
         if _tracemalloc is None or not _tracemalloc.is_tracing():
             return False
-        by_traceback = {}  # type: dict
         traces = _tracemalloc._get_traces()
-        for entry in traces:
-            # Tracebacks that are equal are one tuple within one answer, so its identity is a cheap key.
-            key = id(entry[2])
-            found = by_traceback.get(key)
-            if found is None:
-                by_traceback[key] = [entry[2], 1, entry[1]]
-            else:
-                found[1] += 1
-                found[2] += entry[1]
-        boundary = []
-        for traceback, count, size in by_traceback.values():
+        # Counted in C: there may be a million, and every number made here is traced as well.
+        counts = collections.Counter(map(_size_and_traceback, traces))
+        del traces
+        by_traceback = {}  # type: dict
+        for (size, traceback), count in counts.items():
             if traceback[0][0].startswith(_HERE):
                 continue
+            found = by_traceback.setdefault(traceback, [0, 0])
+            found[0] += count
+            found[1] += count * size
+        boundary = []
+        for traceback, (count, size) in by_traceback.items():
             number = self._numbers.get(traceback)
             if number is None:
                 number = self._numbers[traceback] = len(self.tracebacks)
                 self.tracebacks.append(traceback)
             boundary.append((number, count, size))
         self.boundaries.append(boundary)
-        del traces, by_traceback
+        del counts, by_traceback
         self._reads += 1
         # From the second boundary on: what the first traced iteration brings once is no rate.
         if self._first_types is None and self._reads == 2:
@@ -112,23 +114,22 @@ class Tracer:
         own = (id(found), id(seen), id(objects), id(self.boundaries), id(self.tracebacks))
         skip = {id(self.__dict__), id(self), id(self._numbers), *own, *map(id, self.boundaries)}
         for obj in objects[:_MOST_OBJECTS]:
-            if id(obj) in skip or born(obj) is None:
-                continue
-            if self._is_ours(obj, born):
+            if id(obj) in skip or not self._is_theirs(born(obj)):
                 continue
             self._count(found, obj)
             for other in gc.get_referents(obj):
-                if gc.is_tracked(other) or id(other) in seen or born(other) is None:
+                if gc.is_tracked(other) or id(other) in seen or not self._is_theirs(born(other)):
                     continue
-                if self._is_ours(other, born):
-                    continue
+                if len(seen) >= _MOST_OBJECTS:
+                    break
                 seen.add(id(other))
                 self._count(found, other)
         return found
 
     @staticmethod
-    def _is_ours(obj, born):
-        return born(obj)[0][0].startswith(_HERE)
+    def _is_theirs(traceback):
+        # Born in the window, and not in our own code.
+        return traceback is not None and not traceback[0][0].startswith(_HERE)
 
     @staticmethod
     def _count(found, obj):
