@@ -119,7 +119,11 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version come this way too and are no errors.
-            let code = if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success };
+            let code = if error.use_stderr() {
+                ExitCode::Usage
+            } else {
+                ExitCode::Success
+            };
             let _ = error.print();
             return code;
         }
@@ -154,7 +158,10 @@ mod tests {
 
     #[test]
     fn reports_name_a_format_and_a_file() {
-        assert_eq!(report_file("json=a=b.json"), Ok((Format::Json, "a=b.json".into())));
+        assert_eq!(
+            report_file("json=a=b.json"),
+            Ok((Format::Json, "a=b.json".into()))
+        );
         assert!(report_file("json").is_err());
         assert!(report_file("pdf=a").unwrap_err().contains("unknown format"));
         assert!(report_file("json=").is_err());

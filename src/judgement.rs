@@ -44,8 +44,11 @@ pub fn report(run: &Run, places: &Places, environment: Environment, min_judged: 
 }
 
 fn tests(run: &Run) -> Vec<TestResult> {
-    let mut by_test: BTreeMap<usize, (&Case, bool)> =
-        run.cases.iter().map(|case| (case.test, (case, true))).collect();
+    let mut by_test: BTreeMap<usize, (&Case, bool)> = run
+        .cases
+        .iter()
+        .map(|case| (case.test, (case, true)))
+        .collect();
     for (test, at) in &run.alike {
         by_test.insert(*test, (&run.cases[*at], false));
     }
@@ -79,7 +82,8 @@ fn tests(run: &Run) -> Vec<TestResult> {
                             result.series = kept(&case.series);
                         }
                     } else {
-                        let alike = format!("grows like {}, which was judged", run.tests[case.test].id);
+                        let alike =
+                            format!("grows like {}, which was judged", run.tests[case.test].id);
                         result.reason = Some(match result.reason {
                             Some(reason) => format!("{reason}; {alike}"),
                             None => alike,
@@ -87,7 +91,8 @@ fn tests(run: &Run) -> Vec<TestResult> {
                     }
                 } else {
                     result.verdict = Verdict::Undecided;
-                    result.reason = Some("a suspect; the run was interrupted before it was judged".to_owned());
+                    result.reason =
+                        Some("a suspect; the run was interrupted before it was judged".to_owned());
                 }
             }
             result
@@ -99,7 +104,10 @@ fn kept(series: &Series) -> Series {
     series
         .iter()
         .map(|(counter, readings)| {
-            (*counter, readings.iter().take(READINGS_KEPT).copied().collect())
+            (
+                *counter,
+                readings.iter().take(READINGS_KEPT).copied().collect(),
+            )
         })
         .collect()
 }
@@ -173,7 +181,12 @@ fn findings(run: &Run, places: &Places) -> Vec<Finding> {
     }
     found.extend(losses(run));
     found.sort_by(|a, b| {
-        (a.level, a.kind, b.tests.len(), &a.fingerprint).cmp(&(b.level, b.kind, a.tests.len(), &b.fingerprint))
+        (a.level, a.kind, b.tests.len(), &a.fingerprint).cmp(&(
+            b.level,
+            b.kind,
+            a.tests.len(),
+            &b.fingerprint,
+        ))
     });
     found
 }
@@ -198,7 +211,10 @@ fn keys(run: &Run, places: &Places, case: &Case) -> BTreeSet<Key> {
 }
 
 fn key(run: &Run, places: &Places, growth: &Growth) -> Key {
-    Key::Place(places.show(&growth.place().0), function_of(run, growth.place()))
+    Key::Place(
+        places.show(&growth.place().0),
+        function_of(run, growth.place()),
+    )
 }
 
 fn finding(
@@ -219,14 +235,24 @@ fn finding(
     let case = best.case;
     let alone = best.keys.iter().all(|key| all.contains(key));
     let sites = sites(run, places, case, &all);
-    let kind = kind(group.tests.iter().map(|at| evidence[*at].case));
+    let kind = kind(
+        &group
+            .tests
+            .iter()
+            .map(|at| evidence[*at].case)
+            .collect::<Vec<_>>(),
+    );
     let rate = rates(case, alone, kind, &sites);
     let owner = case
         .growths
         .iter()
         .find(|growth| all.contains(&key(run, places, growth)))
         .map_or(Owner::Project, |growth| growth.owner);
-    let mut tests: BTreeSet<usize> = group.tests.iter().map(|at| evidence[*at].case.test).collect();
+    let mut tests: BTreeSet<usize> = group
+        .tests
+        .iter()
+        .map(|at| evidence[*at].case.test)
+        .collect();
     for (test, at) in &run.alike {
         if tests.contains(&run.cases[*at].test) {
             tests.insert(*test);
@@ -253,22 +279,25 @@ fn finding(
         types: if alone { types(case) } else { Vec::new() },
         evidence: how_sure(run, case, &tests),
         advice: code::advice(code).to_owned(),
-        tests: tests.into_iter().map(|test| run.tests[test].id.clone()).collect(),
+        tests: tests
+            .into_iter()
+            .map(|test| run.tests[test].id.clone())
+            .collect(),
         rate,
         sites,
     }
 }
 
 /// What grows in every one of the cases; a descriptor says more than the memory beside it.
-fn kind<'a>(cases: impl Iterator<Item = &'a Case> + Clone) -> Kind {
-    let every = |counter| cases.clone().all(|case| case.fits.contains_key(&counter));
+fn kind(cases: &[&Case]) -> Kind {
+    let every = |counter| cases.iter().all(|case| case.fits.contains_key(&counter));
     if every(Counter::Threads) {
         Kind::Thread
     } else if every(Counter::Fds) {
         Kind::Fd
     } else if every(Counter::Blocks)
         || every(Counter::Objects)
-        || cases.clone().any(|case| !case.growths.is_empty())
+        || cases.iter().any(|case| !case.growths.is_empty())
     {
         Kind::Python
     } else {
@@ -286,7 +315,10 @@ fn sites(run: &Run, places: &Places, case: &Case, keys: &BTreeSet<&Key>) -> Vec<
         let file = places.show(&place.0);
         let (count, bytes) = (growth.count.rate.value, growth.bytes.rate.value);
         // One line may allocate through several calls; the reader sees the line once.
-        if let Some(same) = found.iter_mut().find(|site| site.file == file && site.line == place.1) {
+        if let Some(same) = found
+            .iter_mut()
+            .find(|site| site.file == file && site.line == place.1)
+        {
             same.count += count;
             same.bytes += bytes;
             continue;
@@ -340,7 +372,10 @@ fn excerpt((file, line): &(String, u32)) -> Option<(u32, String)> {
 fn rates(case: &Case, alone: bool, kind: Kind, sites: &[Site]) -> BTreeMap<String, Rate> {
     let mut found = BTreeMap::new();
     for (counter, fit) in &case.fits {
-        let its_own = matches!((kind, counter), (Kind::Fd, Counter::Fds) | (Kind::Thread, Counter::Threads));
+        let its_own = matches!(
+            (kind, counter),
+            (Kind::Fd, Counter::Fds) | (Kind::Thread, Counter::Threads)
+        );
         if alone || its_own {
             found.insert(counter.name().to_owned(), Rate::from(fit.rate));
         }
@@ -398,8 +433,14 @@ fn summary(kind: Kind, rate: &BTreeMap<String, Rate>, site: Option<&Site>) -> St
     let value = |name: &str| rate.get(name).map_or(0.0, |rate| rate.value);
     let place = site.map(|site| format!("{}:{} in {}", site.file, site.line, site.function));
     let (what, verb) = match kind {
-        Kind::Fd => (count(value("fds"), "file descriptor", "stays open", "stay open"), "opened"),
-        Kind::Thread => (count(value("threads"), "thread", "stays alive", "stay alive"), "started"),
+        Kind::Fd => (
+            count(value("fds"), "file descriptor", "stays open", "stay open"),
+            "opened",
+        ),
+        Kind::Thread => (
+            count(value("threads"), "thread", "stays alive", "stay alive"),
+            "started",
+        ),
         Kind::Native => (
             format!("{} of native memory stay", bytes(value("heap"))),
             "allocated",
@@ -438,7 +479,10 @@ fn count(value: f64, noun: &str, one: &str, many: &str) -> String {
 /// A figure with its thousands apart, and with one decimal where it has any.
 pub fn number(value: f64) -> String {
     if value.fract().abs() > 1e-9 && value.abs() < 1000.0 {
-        return format!("{value:.2}").trim_end_matches('0').trim_end_matches('.').to_owned();
+        return format!("{value:.2}")
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned();
     }
     let digits = format!("{:.0}", value.abs());
     let mut text = String::new();
@@ -448,7 +492,11 @@ pub fn number(value: f64) -> String {
         }
         text.push(digit);
     }
-    if value < 0.0 { format!("-{text}") } else { text }
+    if value < 0.0 {
+        format!("-{text}")
+    } else {
+        text
+    }
 }
 
 /// `412 B`, `1.2 kB`, `38.1 MB`.
@@ -468,7 +516,9 @@ pub fn bytes(value: f64) -> String {
 }
 
 fn how_sure(run: &Run, case: &Case, tests: &BTreeSet<usize>) -> String {
-    let screened = run.looks[case.test].as_ref().map_or(0, |look| look.iterations);
+    let screened = run.looks[case.test]
+        .as_ref()
+        .map_or(0, |look| look.iterations);
     let exact = case.fits.values().any(|fit| fit.rate.exact);
     let mut text = format!(
         "seen in 2 processes, {} iterations",
@@ -477,7 +527,11 @@ fn how_sure(run: &Run, case: &Case, tests: &BTreeSet<usize>) -> String {
     if exact {
         text.push_str(", the same amount each time");
     }
-    let alike = run.alike.iter().filter(|(test, _)| tests.contains(test)).count();
+    let alike = run
+        .alike
+        .iter()
+        .filter(|(test, _)| tests.contains(test))
+        .count();
     if alike > 0 {
         text.push_str(&format!("; {alike} tests confirmed by growing alike"));
     }
@@ -486,10 +540,14 @@ fn how_sure(run: &Run, case: &Case, tests: &BTreeSet<usize>) -> String {
 
 /// A repeat that kills or hangs the process is a finding: its first run was fine.
 fn losses(run: &Run) -> Vec<Finding> {
-    let screened = run.looks.iter().flatten().filter_map(|look| match &look.screened {
-        Screened::Lost { loss, iteration } => Some((look.test, loss, *iteration)),
-        _ => None,
-    });
+    let screened = run
+        .looks
+        .iter()
+        .flatten()
+        .filter_map(|look| match &look.screened {
+            Screened::Lost { loss, iteration } => Some((look.test, loss, *iteration)),
+            _ => None,
+        });
     let judged = run.cases.iter().filter_map(|case| match &case.judged {
         Judged::Lost { loss, iteration } => Some((case.test, loss, *iteration)),
         _ => None,
@@ -505,12 +563,18 @@ fn losses(run: &Run) -> Vec<Finding> {
                 fingerprint: fingerprint::of(&[code, &id]),
                 code: code.to_owned(),
                 status: Status::New,
-                verdict: if hung { Verdict::TimedOut } else { Verdict::Crashed },
+                verdict: if hung {
+                    Verdict::TimedOut
+                } else {
+                    Verdict::Crashed
+                },
                 level: Level::Error,
                 fails: true,
                 kind: Kind::Native,
                 owner: Owner::Project,
-                summary: format!("passes once, and in iteration {iteration} the test process {loss}"),
+                summary: format!(
+                    "passes once, and in iteration {iteration} the test process {loss}"
+                ),
                 shape: "flat".to_owned(),
                 rate: BTreeMap::new(),
                 holder: None,
@@ -562,7 +626,6 @@ pub fn share_judged(tests: &[TestResult]) -> f64 {
     f64::from(judged) / f64::from(all)
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -594,7 +657,12 @@ mod tests {
     fn skipped_tests_are_no_evidence_and_need_none() {
         use Verdict::*;
         let share = |verdicts: &[Verdict]| {
-            share_judged(&verdicts.iter().map(|verdict| result(*verdict)).collect::<Vec<_>>())
+            share_judged(
+                &verdicts
+                    .iter()
+                    .map(|verdict| result(*verdict))
+                    .collect::<Vec<_>>(),
+            )
         };
         assert!((share(&[Clean, Leak, Skipped, Failed]) - 1.0).abs() < 1e-9);
         assert!((share(&[Clean, Unrepeatable]) - 0.5).abs() < 1e-9);

@@ -7,7 +7,9 @@ use leakcheck::{cli, exit_code::ExitCode};
 fn main() -> process::ExitCode {
     panic::catch_unwind(cli::main)
         .unwrap_or_else(|_| {
-            eprintln!("leakcheck: this is a bug in leakcheck; please report it with the message above");
+            eprintln!(
+                "leakcheck: this is a bug in leakcheck; please report it with the message above"
+            );
             ExitCode::Internal
         })
         .into()

@@ -40,7 +40,9 @@ pub fn advice(code: &str) -> &'static str {
             "End the thread and join it: set its stop event, shut its executor down (`with ThreadPoolExecutor(…)`), and wait in the teardown."
         }
         "LK303" => "Await the task or cancel it before the test ends.",
-        "LK304" => "Wait for the process (subprocess.run, Popen as a context manager) or end it in the teardown.",
+        "LK304" => {
+            "Wait for the process (subprocess.run, Popen as a context manager) or end it in the teardown."
+        }
         "LK401" => {
             "Break the cycle: make the back reference a weakref, or clear it when the objects are done with."
         }

@@ -49,7 +49,11 @@ pub fn causes<K: Ord + Clone>(tests: &[BTreeSet<K>]) -> Vec<Group<K>> {
                 .cloned()
                 .collect();
         }
-        found.push(Group { core, extra, tests: members });
+        found.push(Group {
+            core,
+            extra,
+            tests: members,
+        });
     }
     found
 }
@@ -132,10 +136,7 @@ mod tests {
     #[test]
     fn one_registry_fed_from_many_places_is_one_cause() {
         // `r` is the registry's own line; each test makes what it registers in a line of its own.
-        assert_eq!(
-            shown(&["rx", "ry", "rz"]),
-            [group("r", "xyz", &[0, 1, 2])]
-        );
+        assert_eq!(shown(&["rx", "ry", "rz"]), [group("r", "xyz", &[0, 1, 2])]);
     }
 
     #[test]

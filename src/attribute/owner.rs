@@ -132,9 +132,15 @@ mod tests {
                 "/home/p/.venv/lib/python3.12/site-packages/pytest_asyncio/plugin.py",
                 Some(Owner::Runner),
             ),
-            ("/usr/lib/python3.12/re/__init__.py", Some(Owner::Interpreter)),
+            (
+                "/usr/lib/python3.12/re/__init__.py",
+                Some(Owner::Interpreter),
+            ),
             ("/usr/lib/python3.12/unittest/case.py", Some(Owner::Runner)),
-            ("/usr/lib/python3.12/unittest/mock.py", Some(Owner::Interpreter)),
+            (
+                "/usr/lib/python3.12/unittest/mock.py",
+                Some(Owner::Interpreter),
+            ),
             ("<frozen importlib._bootstrap>", Some(Owner::Interpreter)),
             ("/tmp/lc/leakcheck_bridge/repeat.py", Some(Owner::Runner)),
             ("<template>", None),

@@ -118,7 +118,12 @@ mod tests {
 
     #[test]
     fn the_innermost_frame_of_the_users_is_shown() {
-        let stack = frames(&["/std/json/decoder.py", "/site/lib/x.py", "/p/test_a.py", "/site/_pytest/python.py"]);
+        let stack = frames(&[
+            "/std/json/decoder.py",
+            "/site/lib/x.py",
+            "/p/test_a.py",
+            "/site/_pytest/python.py",
+        ]);
         assert_eq!(choose(&stack, &places()), Some((1, Owner::Dependency)));
         let stack = frames(&["/std/pathlib.py", "/site/_pytest/tmpdir.py"]);
         assert_eq!(choose(&stack, &places()), Some((1, Owner::Runner)));

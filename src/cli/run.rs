@@ -80,7 +80,8 @@ fn listen_for_interrupts() -> Result<(), ctrlc::Error> {
 }
 
 fn check(args: RunArgs) -> Result<Report, Failure> {
-    let current = env::current_dir().map_err(|error| format!("cannot tell the current directory: {error}"))?;
+    let current = env::current_dir()
+        .map_err(|error| format!("cannot tell the current directory: {error}"))?;
     let project = Project::locate(&args.paths, &current)?;
     let (mut config, _) = Config::load(&project.root)?;
     let quiet = args.quiet;
@@ -124,7 +125,12 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
         ));
     }
     let environment = environment(&interpreter, runner, &run, settings.jobs);
-    Ok(judgement::report(&run, &settings.places, environment, config.min_judged))
+    Ok(judgement::report(
+        &run,
+        &settings.places,
+        environment,
+        config.min_judged,
+    ))
 }
 
 fn overrides(args: RunArgs, current: &Path) -> Result<Overrides, Failure> {
@@ -132,9 +138,12 @@ fn overrides(args: RunArgs, current: &Path) -> Result<Overrides, Failure> {
         .runner_args
         .into_iter()
         .map(|argument| {
-            argument
-                .into_string()
-                .map_err(|argument| format!("an argument for the runner is not valid text: {}", argument.display()))
+            argument.into_string().map_err(|argument| {
+                format!(
+                    "an argument for the runner is not valid text: {}",
+                    argument.display()
+                )
+            })
         })
         .collect::<Result<Vec<_>, _>>()?;
     // A path is meant from here; a bare name is looked up on PATH.
@@ -161,7 +170,12 @@ fn overrides(args: RunArgs, current: &Path) -> Result<Overrides, Failure> {
     })
 }
 
-fn settings(config: &Config, project: &Project, interpreter: &Interpreter, runner: Runner) -> Settings {
+fn settings(
+    config: &Config,
+    project: &Project,
+    interpreter: &Interpreter,
+    runner: Runner,
+) -> Settings {
     let jobs = match config.jobs {
         Choice::Given(jobs) => jobs,
         Choice::Auto => std::thread::available_parallelism().map_or(1, usize::from),
@@ -169,7 +183,9 @@ fn settings(config: &Config, project: &Project, interpreter: &Interpreter, runne
     let memory = match config.memory {
         Choice::Given(bytes) => bytes,
         Choice::Auto => {
-            machine::memory().unwrap_or(MEMORY_UNKNOWN) / 2 / u64::try_from(jobs).unwrap_or(1).max(1)
+            machine::memory().unwrap_or(MEMORY_UNKNOWN)
+                / 2
+                / u64::try_from(jobs).unwrap_or(1).max(1)
         }
     };
     let limits = match config.timeout.given() {
@@ -232,7 +248,12 @@ fn hash_seeds(given: Option<&str>) -> (u32, u32) {
     (first, first.checked_add(1).unwrap_or(1))
 }
 
-fn environment(interpreter: &Interpreter, runner: Runner, run: &run::Run, jobs: usize) -> Environment {
+fn environment(
+    interpreter: &Interpreter,
+    runner: Runner,
+    run: &run::Run,
+    jobs: usize,
+) -> Environment {
     Environment {
         python: format!(
             "{}.{}.{}",
@@ -250,7 +271,12 @@ fn environment(interpreter: &Interpreter, runner: Runner, run: &run::Run, jobs: 
 
 fn publish(report: &Report, format: Format, files: &[(Format, PathBuf)]) -> Result<(), Failure> {
     for (format, path) in files {
-        let failed = |error: io::Error| Failure(ExitCode::Usage, format!("cannot write {}: {error}", path.display()));
+        let failed = |error: io::Error| {
+            Failure(
+                ExitCode::Usage,
+                format!("cannot write {}: {error}", path.display()),
+            )
+        };
         let file = File::create(path).map_err(failed)?;
         let mut out = BufWriter::new(anstream::StripStream::new(file));
         report::write(report, *format, FILE_WIDTH, &mut out).map_err(failed)?;
@@ -260,9 +286,10 @@ fn publish(report: &Report, format: Format, files: &[(Format, PathBuf)]) -> Resu
     let width = terminal_width();
     match report::write(report, format, width, &mut out).and_then(|()| out.flush()) {
         // A reader such as `head` that has seen enough is no failure.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure(ExitCode::Internal, format!("cannot write the report: {error}")))
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure(
+            ExitCode::Internal,
+            format!("cannot write the report: {error}"),
+        )),
         _ => Ok(()),
     }
 }
@@ -272,7 +299,11 @@ fn terminal_width() -> usize {
     env::var("COLUMNS")
         .ok()
         .and_then(|columns| columns.parse().ok())
-        .or_else(|| console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns)))
+        .or_else(|| {
+            console::Term::stdout()
+                .size_checked()
+                .map(|(_, columns)| usize::from(columns))
+        })
         .unwrap_or(FILE_WIDTH)
         .max(NARROW)
 }

@@ -4,7 +4,9 @@ use std::fs;
 
 /// Bytes that this process may use in all; `None` where the system does not tell.
 pub fn memory() -> Option<u64> {
-    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
+    let machine = fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| total(&text));
     let group = group_limit();
     match (machine, group) {
         (Some(machine), Some(group)) => Some(machine.min(group)),
@@ -13,7 +15,9 @@ pub fn memory() -> Option<u64> {
 }
 
 fn total(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kibibytes * 1024)
 }
@@ -24,7 +28,9 @@ fn group_limit() -> Option<u64> {
     let mut limits = Vec::new();
     for line in own.lines() {
         let mut fields = line.splitn(3, ':');
-        let (Some(_), Some(controllers), Some(path)) = (fields.next(), fields.next(), fields.next()) else {
+        let (Some(_), Some(controllers), Some(path)) =
+            (fields.next(), fields.next(), fields.next())
+        else {
             continue;
         };
         let (base, file) = match controllers {
@@ -60,7 +66,10 @@ mod tests {
 
     #[test]
     fn totals_and_limits_are_read() {
-        assert_eq!(total("MemFree: 1 kB\nMemTotal:       24000 kB\n"), Some(24_576_000));
+        assert_eq!(
+            total("MemFree: 1 kB\nMemTotal:       24000 kB\n"),
+            Some(24_576_000)
+        );
         assert_eq!(limit("max\n"), None);
         assert_eq!(limit("1073741824\n"), Some(1 << 30));
         assert_eq!(limit("9223372036854771712"), None);

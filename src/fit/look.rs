@@ -1,4 +1,4 @@
-//! The first, cheap look at an exact counter: most tests are clean after five readings.
+//! The first, cheap look at an exact counter: most tests are clean after four readings.
 
 use super::level::floor;
 
@@ -19,17 +19,21 @@ const WINDOW: usize = 4;
 
 /// Screens the readings of one exact counter, from the first boundary on.
 ///
-/// Meant to be asked after 5, 9 and 17 readings, and answers in between as well. Fewer than 5
+/// Meant to be asked after 4, 9 and 17 readings, and answers in between as well. Fewer than 4
 /// give [`Look::More`], 17 or more never do. A rise counts only if it is sustained, that is if no
 /// later reading comes back down below it.
+///
+/// The four readings of the first look always hold a rise of what leaks in every 2nd or 3rd iteration, and in three
+/// of four cases one of what leaks in every 4th. One reading more would close that gap, at a quarter more of the
+/// whole suite's time.
 pub fn first_look(readings: &[i64]) -> Look {
     let floor = floor(readings);
     let last = readings.len().saturating_sub(1);
     let grew = |from: usize, to: usize| floor[to] > floor[from];
     match readings.len() {
-        0..5 => Look::More,
-        5..9 if grew(0, last) => Look::More,
-        5..9 => Look::Clean,
+        0..4 => Look::More,
+        4..9 if grew(0, last) => Look::More,
+        4..9 => Look::Clean,
         9..17 => {
             let start = last - WINDOW;
             let every_time = (start..last).all(|i| grew(i, i + 1));
@@ -68,9 +72,9 @@ mod tests {
     }
 
     #[test]
-    fn flat_is_clean_after_five() {
-        assert_eq!(outcome(|_| 42), (5, Look::Clean));
-        assert_eq!(outcome(|i| -i), (5, Look::Clean));
+    fn flat_is_clean_after_four() {
+        assert_eq!(outcome(|_| 42), (4, Look::Clean));
+        assert_eq!(outcome(|i| -i), (4, Look::Clean));
     }
 
     #[test]
@@ -80,11 +84,18 @@ mod tests {
     }
 
     #[test]
-    fn rarer_leaks_are_suspect_whatever_their_phase() {
+    fn rarer_leaks_are_suspect_in_all_phases_but_one() {
         for every in 2..=4 {
             for phase in 0..every {
                 let found = outcome(|i| (i + phase) / every);
-                assert_eq!(found, (17, Look::Suspect), "{every} {phase}");
+                // The one phase in which the first four readings hold no rise.
+                let hidden = every == 4 && phase == 0;
+                let expected = if hidden {
+                    (4, Look::Clean)
+                } else {
+                    (17, Look::Suspect)
+                };
+                assert_eq!(found, expected, "{every} {phase}");
             }
         }
         let five_up_two_down = outcome(|i| i / 2 * 3 + i % 2 * 5);
@@ -131,7 +142,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_a_conviction_before_five(readings in prop::collection::vec(any::<i64>(), 0..5)) {
+        fn never_an_answer_before_four(readings in prop::collection::vec(any::<i64>(), 0..4)) {
             prop_assert_eq!(first_look(&readings), Look::More);
         }
 

@@ -28,7 +28,10 @@ pub enum Shape {
     /// The same amount, or nearly, in every iteration.
     Linear,
     /// The same total in every `period` iterations (2 to 11).
-    Periodic { period: usize },
+    Periodic {
+        /// In iterations.
+        period: usize,
+    },
     /// Grew, and then stopped or is clearly running dry.
     Saturating,
     /// Each iteration adds more than the one before.
@@ -53,7 +56,9 @@ pub struct Rate {
 /// What [`fit`] found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fit {
+    /// How it moves.
     pub shape: Shape,
+    /// How fast.
     pub rate: Rate,
     /// Index of the last reading that was higher than all before it; `None` if there is none.
     pub last_growth: Option<usize>,

@@ -72,7 +72,10 @@ pub struct Report {
 impl Report {
     /// How many tests have `verdict`.
     pub fn count(&self, verdict: Verdict) -> usize {
-        self.tests.iter().filter(|test| test.verdict == verdict).count()
+        self.tests
+            .iter()
+            .filter(|test| test.verdict == verdict)
+            .count()
     }
 
     /// Findings that fail the build.
@@ -92,7 +95,12 @@ pub enum Format {
 
 /// Writes `report` in `format`. Colours are written where the format has any; the caller strips what its
 /// destination cannot show.
-pub fn write(report: &Report, format: Format, width: usize, out: &mut dyn io::Write) -> io::Result<()> {
+pub fn write(
+    report: &Report,
+    format: Format,
+    width: usize,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
     match format {
         Format::Plain => plain::write(report, width, out),
         Format::Json => json::write(report, out),

@@ -37,7 +37,11 @@ pub fn write(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Resu
     discounted(report, out)?;
     unjudged(report, width, out)?;
     troubles(report, out)?;
-    if report.findings.iter().any(|finding| finding.level != Level::Note) {
+    if report
+        .findings
+        .iter()
+        .any(|finding| finding.level != Level::Note)
+    {
         writeln!(out)?;
         headline(report, out)?;
     }
@@ -75,7 +79,11 @@ fn headline(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         write!(out, " · {} errors", report.errors.len())?;
     }
     let seconds = report.timing.screen_seconds + report.timing.judge_seconds;
-    writeln!(out, " {DIM}({seconds:.1} s, exit {}){DIM:#}", report.exit_code.number())
+    writeln!(
+        out,
+        " {DIM}({seconds:.1} s, exit {}){DIM:#}",
+        report.exit_code.number()
+    )
 }
 
 fn write_finding(finding: &Finding, width: usize, out: &mut dyn io::Write) -> io::Result<()> {
@@ -161,7 +169,14 @@ fn footer(finding: &Finding) -> Vec<(&'static str, String)> {
             .types
             .iter()
             .take(PLACES_SHOWN)
-            .map(|of| format!("{} x{} ({})", text::shown(&of.name), number(of.count), bytes(of.bytes)))
+            .map(|of| {
+                format!(
+                    "{} x{} ({})",
+                    text::shown(&of.name),
+                    number(of.count),
+                    bytes(of.bytes)
+                )
+            })
             .collect();
         lines.push(("types", types.join(", ")));
     }
@@ -170,7 +185,12 @@ fn footer(finding: &Finding) -> Vec<(&'static str, String)> {
             .callers
             .iter()
             .map(|frame| {
-                format!("{} ({}:{})", text::shown(&frame.function), text::shown(&frame.file), frame.line)
+                format!(
+                    "{} ({}:{})",
+                    text::shown(&frame.function),
+                    text::shown(&frame.file),
+                    frame.line
+                )
             })
             .collect();
         if !callers.is_empty() {
@@ -218,9 +238,16 @@ fn growth(finding: &Finding) -> Option<String> {
     let value = |name: &str| finding.rate.get(name).map(|rate| rate.value);
     match finding.kind {
         Kind::Fd | Kind::Thread => {
-            let name = if finding.kind == Kind::Fd { "fds" } else { "threads" };
+            let name = if finding.kind == Kind::Fd {
+                "fds"
+            } else {
+                "threads"
+            };
             if let Some(value) = value(name) {
-                text.push_str(&format!("; 1,000 runs leave {} {name}", number(value * 1000.0)));
+                text.push_str(&format!(
+                    "; 1,000 runs leave {} {name}",
+                    number(value * 1000.0)
+                ));
             }
         }
         _ => {
@@ -270,7 +297,11 @@ fn discounted(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
 /// Tests without a judgement, with the reason: never silently dropped, never counted as clean.
 fn unjudged(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Result<()> {
     let of = |verdict: Verdict| -> Vec<&TestResult> {
-        report.tests.iter().filter(|test| test.verdict == verdict).collect()
+        report
+            .tests
+            .iter()
+            .filter(|test| test.verdict == verdict)
+            .collect()
     };
     let mut any = false;
     for verdict in [
@@ -326,11 +357,28 @@ fn troubles(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         writeln!(out)?;
     }
     for error in &report.errors {
-        let first = error.message.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        let last = error.message.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        let first = error
+            .message
+            .lines()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or_default();
+        let last = error
+            .message
+            .lines()
+            .rev()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or_default();
         // Import errors put the cause last and the place first.
-        let message = if first == last { text::shown(first) } else { format!("{} … {}", text::shown(first), text::shown(last)) };
-        writeln!(out, "{RED}error:{RED:#} {}: {message}", text::shown(&error.place))?;
+        let message = if first == last {
+            text::shown(first)
+        } else {
+            format!("{} … {}", text::shown(first), text::shown(last))
+        };
+        writeln!(
+            out,
+            "{RED}error:{RED:#} {}: {message}",
+            text::shown(&error.place)
+        )?;
     }
     for note in &report.notes {
         writeln!(out, "{DIM}note:{DIM:#} {}", text::shown(note))?;
@@ -341,7 +389,11 @@ fn troubles(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
                 out,
                 "{DIM}note:{DIM:#} the counter `{}` is {} on this system",
                 counter.name(),
-                if exactness == "absent" { "absent" } else { "an estimate" }
+                if exactness == "absent" {
+                    "absent"
+                } else {
+                    "an estimate"
+                }
             )?;
         }
     }

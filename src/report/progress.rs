@@ -144,7 +144,10 @@ mod tests {
 
     #[test]
     fn the_rest_takes_as_long_as_the_part_that_is_done() {
-        assert_eq!(eta(Duration::from_secs(10), 20, 60), Duration::from_secs(20));
+        assert_eq!(
+            eta(Duration::from_secs(10), 20, 60),
+            Duration::from_secs(20)
+        );
         assert_eq!(eta(Duration::from_secs(10), 0, 60), Duration::ZERO);
         assert_eq!(eta(Duration::from_secs(10), 61, 60), Duration::ZERO);
     }

@@ -10,7 +10,7 @@ pub mod trace;
 pub mod worker;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     io,
     path::PathBuf,
     sync::{Mutex, atomic::Ordering},
@@ -53,6 +53,9 @@ pub struct Settings {
 
 /// The least that all suspects get together.
 const LEAST_BUDGET: Duration = Duration::from_secs(20);
+/// How often, between two files, a worker of the screen unfreezes its heap and collects it whole: that takes tens of
+/// milliseconds in a large process, and garbage that was frozen alive is rare.
+const THAW_EVERY: Duration = Duration::from_secs(2);
 const HORIZON: Duration = Duration::from_secs(2);
 const THOROUGH_HORIZON: Duration = Duration::from_secs(20);
 
@@ -98,8 +101,9 @@ struct Shared {
 
 /// Runs everything. `tell` gets events from several threads.
 pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, StartError> {
-    let directory = temporary_directory()
-        .map_err(|error| StartError::Internal(format!("cannot make a temporary directory: {error}")))?;
+    let directory = temporary_directory().map_err(|error| {
+        StartError::Internal(format!("cannot make a temporary directory: {error}"))
+    })?;
     let start_script = bridge::lay_out(&directory.path().join("b"))
         .map_err(|error| StartError::Internal(format!("cannot write the bridge: {error}")))?;
     let mut settings = settings.clone();
@@ -109,12 +113,15 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     let settings = &settings;
 
     let begun = Instant::now();
-    let mut first = Slot::new(&settings.setup, "a0", settings.hash_seeds.0);
+    let mut first = Slot::new(&settings.setup, "a0", settings.hash_seeds.0, Vec::new());
     let collected = first.start()?;
     tell(Event::Collected {
         tests: collected.tests.len(),
     });
-    let hello = first.hello().cloned().unwrap_or_else(|| unreachable!("it has just started"));
+    let hello = first
+        .hello()
+        .cloned()
+        .unwrap_or_else(|| unreachable!("it has just started"));
     let mut run = Run {
         looks: vec![None; collected.tests.len()],
         cases: Vec::new(),
@@ -131,7 +138,12 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
         tests: collected.tests,
     };
     screen_all(settings, &mut run, first, tell)?;
-    run.plain_cpu += run.looks.iter().flatten().map(|look| look.cpu_plain).sum::<f64>();
+    run.plain_cpu += run
+        .looks
+        .iter()
+        .flatten()
+        .map(|look| look.cpu_plain)
+        .sum::<f64>();
     run.wall.0 = begun.elapsed();
 
     let begun = Instant::now();
@@ -154,7 +166,9 @@ fn temporary_directory() -> io::Result<tempfile::TempDir> {
     };
     // Resolved, so that paths in tracebacks can be told to lie below it.
     let base = base.canonicalize()?;
-    tempfile::Builder::new().prefix("leakcheck-").tempdir_in(base)
+    tempfile::Builder::new()
+        .prefix("leakcheck-")
+        .tempdir_in(base)
 }
 
 fn screen_all(
@@ -168,25 +182,40 @@ fn screen_all(
     let familiar = Familiar::default();
     let looks = Mutex::new(&mut run.looks);
     let shared = Mutex::new(Shared::default());
-    let jobs = settings.jobs.min(units.lock().map_or(1, |units| units.len())).max(1);
+    let jobs = settings
+        .jobs
+        .min(units.lock().map_or(1, |units| units.len()))
+        .max(1);
     let mut slots = vec![first];
     let names: Vec<String> = (1..jobs).map(|number| format!("a{number}")).collect();
     for name in &names {
-        slots.push(Slot::new(&settings.setup, name, settings.hash_seeds.0));
+        slots.push(Slot::new(
+            &settings.setup,
+            name,
+            settings.hash_seeds.0,
+            Vec::new(),
+        ));
     }
     thread::scope(|scope| {
         for mut slot in slots {
             let (units, familiar, looks, shared) = (&units, &familiar, &looks, &shared);
             scope.spawn(move || {
+                let mut thawed = Instant::now();
                 while let Some(unit) = next(units) {
-                    for (at, &test) in unit.tests.iter().enumerate() {
+                    let mut thaw = thawed.elapsed() >= THAW_EVERY;
+                    if thaw {
+                        thawed = Instant::now();
+                    }
+                    for &test in &unit.tests {
                         if INTERRUPTED.load(Ordering::SeqCst) {
                             return;
                         }
                         tell(Event::Started {
                             id: tests[test].id.clone(),
                         });
-                        let look = screen_one(settings, &mut slot, tests, test, at == 0, familiar, shared);
+                        let look =
+                            screen_one(settings, &mut slot, tests, test, thaw, familiar, shared);
+                        thaw = false;
                         let Some(look) = look else { return };
                         tell(Event::Screened {
                             suspect: look.screened == Screened::Suspect,
@@ -224,7 +253,10 @@ fn screen_one(
     let (worker, index) = match slot.worker_for(tests, test) {
         Ok(Some(found)) => found,
         Ok(None) => {
-            return Some(lost(Loss::Bridge("not collected by a second worker".to_owned()), 0));
+            return Some(lost(
+                Loss::Bridge("not collected by a second worker".to_owned()),
+                0,
+            ));
         }
         Err(StartError::Interrupted) => return None,
         Err(error) => {
@@ -256,11 +288,18 @@ fn screen_one(
     }
 }
 
-fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event) + Sync)) -> Result<(), StartError> {
+fn judge_all(
+    settings: &Settings,
+    run: &mut Run,
+    tell: &(dyn Fn(Event) + Sync),
+) -> Result<(), StartError> {
     let mut groups: BTreeMap<screen::Signature, Vec<usize>> = BTreeMap::new();
     for look in run.looks.iter().flatten() {
         if look.screened == Screened::Suspect {
-            groups.entry(screen::signature(&look.series)).or_default().push(look.test);
+            groups
+                .entry(screen::signature(&look.series))
+                .or_default()
+                .push(look.test);
         }
     }
     if groups.is_empty() {
@@ -274,14 +313,22 @@ fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event) + Sync)) 
     run.budget = budget;
     let budget = Budget::new(
         budget,
-        if settings.thorough { THOROUGH_HORIZON } else { HORIZON },
+        if settings.thorough {
+            THOROUGH_HORIZON
+        } else {
+            HORIZON
+        },
     );
     let causes = Mutex::new(HashMap::new());
     let exactness = run
         .counters
         .iter()
         .map(|(counter, word)| {
-            let exactness = if word == "exact" { Exactness::Exact } else { Exactness::Estimate };
+            let exactness = if word == "exact" {
+                Exactness::Exact
+            } else {
+                Exactness::Estimate
+            };
             (*counter, exactness)
         })
         .collect();
@@ -294,14 +341,18 @@ fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event) + Sync)) 
         causes: &causes,
     };
 
-    let mut chosen: Vec<usize> = groups.values().flat_map(|members| plan::representatives(members)).collect();
+    let mut chosen: Vec<usize> = groups
+        .values()
+        .flat_map(|members| plan::representatives(members))
+        .collect();
     chosen.sort_unstable();
+    let skip = files_without(run, groups.values().flatten());
     let names: Vec<String> = (0..settings.jobs.min(chosen.len()).max(1))
         .map(|number| format!("b{number}"))
         .collect();
     let mut slots: Vec<Slot<'_>> = names
         .iter()
-        .map(|name| Slot::new(&settings.setup, name, settings.hash_seeds.1))
+        .map(|name| Slot::new(&settings.setup, name, settings.hash_seeds.1, skip.clone()))
         .collect();
     judge_some(run, &bench, &chosen, &mut slots, tell)?;
 
@@ -330,8 +381,11 @@ fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event) + Sync)) 
                     && a.cause() == b.cause()
             });
         if agree {
-            tell(Event::Judged { count: others.len() });
-            run.alike.extend(others.into_iter().map(|test| (test, traced[0])));
+            tell(Event::Judged {
+                count: others.len(),
+            });
+            run.alike
+                .extend(others.into_iter().map(|test| (test, traced[0])));
         } else {
             rest.extend(others);
         }
@@ -343,6 +397,15 @@ fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event) + Sync)) 
         finish(slot, &shared);
     }
     absorb(run, shared)
+}
+
+/// Files that hold none of the tests: importing them again would cost as much as judging a suspect or two.
+fn files_without<'a>(run: &Run, tests: impl Iterator<Item = &'a usize>) -> Vec<String> {
+    let mut files: BTreeSet<&str> = run.tests.iter().map(|test| test.file.as_str()).collect();
+    for test in tests {
+        files.remove(run.tests[*test].file.as_str());
+    }
+    files.into_iter().map(str::to_owned).collect()
 }
 
 /// Judges `suspects` one by one in the workers of `slots`, as long as the budget lasts.
@@ -425,7 +488,10 @@ fn judge_one(
         Err(loss) => {
             let iteration = worker.begun();
             slot.discard();
-            Some(Case::without_evidence(test, Judged::Lost { loss, iteration }))
+            Some(Case::without_evidence(
+                test,
+                Judged::Lost { loss, iteration },
+            ))
         }
     }
 }
@@ -504,7 +570,9 @@ fn absorb(run: &mut Run, shared: Mutex<Shared>) -> Result<(), StartError> {
         }
     }
     run.sources.extend(shared.sources);
-    shared.bug.map_or(Ok(()), |message| Err(StartError::Internal(message)))
+    shared
+        .bug
+        .map_or(Ok(()), |message| Err(StartError::Internal(message)))
 }
 
 /// The verdict a judgement stands for.
@@ -515,7 +583,10 @@ pub fn verdict_of(judged: &Judged) -> Verdict {
         Judged::Harness => Verdict::Harness,
         Judged::Unstable(_) => Verdict::Unstable,
         Judged::Undecided(_) => Verdict::Undecided,
-        Judged::Lost { loss: Loss::Hung { .. }, .. } => Verdict::TimedOut,
+        Judged::Lost {
+            loss: Loss::Hung { .. },
+            ..
+        } => Verdict::TimedOut,
         Judged::Lost { .. } => Verdict::Crashed,
     }
 }

@@ -25,6 +25,8 @@ pub struct Orders<'a> {
     pub args: &'a [String],
     /// Paths or test ids to collect; empty for the runner's own default.
     pub paths: &'a [String],
+    /// Absolute paths of files that need not be collected.
+    pub skip: &'a [String],
     /// Directory in which the worker runs.
     pub cwd: &'a str,
     /// Whether `cwd` goes first on `sys.path`.
@@ -235,7 +237,10 @@ mod tests {
             serde_json::to_string(&run).unwrap(),
             r#"{"do":"run","test":3,"thaw":true,"warmup":1,"iterations":4}"#
         );
-        assert_eq!(serde_json::to_string(&Order::End).unwrap(), r#"{"do":"end"}"#);
+        assert_eq!(
+            serde_json::to_string(&Order::End).unwrap(),
+            r#"{"do":"end"}"#
+        );
     }
 
     #[test]

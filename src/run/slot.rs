@@ -15,6 +15,7 @@ pub struct Slot<'a> {
     setup: &'a Setup,
     name: String,
     hash_seed: u32,
+    skip: Vec<String>,
     worker: Option<Worker>,
     /// Index in the worker by index in the run, where the two differ.
     order: Option<HashMap<usize, usize>>,
@@ -24,12 +25,13 @@ pub struct Slot<'a> {
 }
 
 impl<'a> Slot<'a> {
-    /// An empty slot. `name` becomes a folder.
-    pub fn new(setup: &'a Setup, name: &str, hash_seed: u32) -> Slot<'a> {
+    /// An empty slot. `name` becomes a folder; files in `skip` are not collected.
+    pub fn new(setup: &'a Setup, name: &str, hash_seed: u32, skip: Vec<String>) -> Slot<'a> {
         Slot {
             setup,
             name: name.to_owned(),
             hash_seed,
+            skip,
             worker: None,
             order: None,
             tests: Vec::new(),
@@ -42,7 +44,7 @@ impl<'a> Slot<'a> {
     pub fn start(&mut self) -> Result<Collected, StartError> {
         self.starts += 1;
         let name = format!("{}.{}", self.name, self.starts);
-        let (worker, collected) = Worker::start(self.setup, &name, self.hash_seed)?;
+        let (worker, collected) = Worker::start(self.setup, &name, self.hash_seed, &self.skip)?;
         self.worker = Some(worker);
         self.tests.clone_from(&collected.tests);
         self.order = None;

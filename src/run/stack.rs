@@ -23,8 +23,15 @@ fn threads(text: &str) -> Vec<(bool, Vec<String>)> {
         if MOST_RECENT.is_match(line) {
             found.push((line.starts_with("Current"), Vec::new()));
         } else if let (Some(frame), Some((_, frames))) = (FRAME.captures(line), found.last_mut()) {
-            let file = frame["file"].rsplit('/').next().unwrap_or_default().to_owned();
-            frames.push(format!("{} ({file}:{})", &frame["function"], &frame["line"]));
+            let file = frame["file"]
+                .rsplit('/')
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+            frames.push(format!(
+                "{} ({file}:{})",
+                &frame["function"], &frame["line"]
+            ));
         }
     }
     found
@@ -61,9 +68,16 @@ pub fn crash_place(log: &str) -> Option<String> {
 
 /// Frames of the runners and of the bridge tell a reader nothing.
 fn is_machinery(frame: &str) -> bool {
-    ["(python.py:", "(case.py:", "(_callers.py:", "(repeat.py:", "(run_pytest.py:", "(run_unittest.py:"]
-        .iter()
-        .any(|name| frame.contains(name))
+    [
+        "(python.py:",
+        "(case.py:",
+        "(_callers.py:",
+        "(repeat.py:",
+        "(run_pytest.py:",
+        "(run_unittest.py:",
+    ]
+    .iter()
+    .any(|name| frame.contains(name))
 }
 
 #[cfg(test)]

@@ -150,8 +150,9 @@ impl Budget {
     }
 
     fn left(&self) -> Duration {
-        self.total
-            .saturating_sub(Duration::from_micros(self.spent_micros.load(Ordering::Relaxed)))
+        self.total.saturating_sub(Duration::from_micros(
+            self.spent_micros.load(Ordering::Relaxed),
+        ))
     }
 
     /// Whether nothing is left.
@@ -203,10 +204,18 @@ impl Bench<'_> {
     }
 
     /// Judges the suspect of `look`, which is test number `index` of `worker`.
-    pub fn judge(&self, worker: &mut Worker, look: &Look, index: usize, thaw: bool) -> Result<Case, Loss> {
+    pub fn judge(
+        &self,
+        worker: &mut Worker,
+        look: &Look,
+        index: usize,
+        thaw: bool,
+    ) -> Result<Case, Loss> {
         let mut case = Case::without_evidence(look.test, Judged::Leak);
         let needed = look.series.values().map(Vec::len).max().unwrap_or(0);
-        let needed = u32::try_from(needed).unwrap_or(FIRST_WINDOW).saturating_sub(1);
+        let needed = u32::try_from(needed)
+            .unwrap_or(FIRST_WINDOW)
+            .saturating_sub(1);
         let window = affordable(bytes_per_iteration(&look.series), WINDOW_BYTES)
             .min(needed.max(FIRST_WINDOW))
             .max(FEWEST);
@@ -247,7 +256,11 @@ impl Bench<'_> {
         }
         case.growths = own;
         let cause = case.cause();
-        let known = self.causes.lock().ok().and_then(|causes| causes.get(&cause).cloned());
+        let known = self
+            .causes
+            .lock()
+            .ok()
+            .and_then(|causes| causes.get(&cause).cloned());
         case.judged = match known {
             Some(judged) => judged,
             None => match self.horizon(worker, &mut case)? {
@@ -273,7 +286,15 @@ impl Bench<'_> {
         warmup: u32,
         iterations: u32,
     ) -> Result<Option<Ran>, Loss> {
-        let ran = screen::run(worker, &Order::Run { test, thaw, warmup, iterations })?;
+        let ran = screen::run(
+            worker,
+            &Order::Run {
+                test,
+                thaw,
+                warmup,
+                iterations,
+            },
+        )?;
         self.budget.spend(ran.cpu);
         case.iterations += ran.iterations;
         if ran.outcome.status == Status::Passed {
@@ -281,7 +302,10 @@ impl Bench<'_> {
         }
         case.judged = if ran.outcome.status == Status::Broken {
             Judged::Lost {
-                loss: Loss::Died { cause: ran.outcome.message, place: None },
+                loss: Loss::Died {
+                    cause: ran.outcome.message,
+                    place: None,
+                },
                 iteration: u64::from(case.iterations),
             }
         } else if case.iterations <= 1 {
@@ -310,13 +334,20 @@ impl Bench<'_> {
             })
             .max()
             .unwrap_or(1);
-        let blocks = case.fits.get(&Counter::Blocks).map_or(0.0, |fit| fit.rate.value);
+        let blocks = case
+            .fits
+            .get(&Counter::Blocks)
+            .map_or(0.0, |fit| fit.rate.value);
         let iterations = affordable(blocks, TRACED_BLOCKS)
             .min(if period > 1 { 4 * period + 1 } else { TRACED })
             .max(FEWEST);
         for frames in DEPTHS {
             // Deeper looks only say where; the rates are known by then.
-            let iterations = if frames == DEPTHS[0] || period > 1 { iterations } else { iterations.min(DEEPER) };
+            let iterations = if frames == DEPTHS[0] || period > 1 {
+                iterations
+            } else {
+                iterations.min(DEEPER)
+            };
             let traced = match worker.call(&Order::Trace { iterations, frames })? {
                 Record::Traced(traced) => traced,
                 other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
@@ -384,7 +415,9 @@ impl Bench<'_> {
                 let before = case.iterations - ran.iterations - total;
                 let after = u64::from(before) + u64::try_from(last).unwrap_or(0);
                 case.series = series;
-                return Ok(Some(Judged::Bounded(format!("stopped growing after {after} iterations"))));
+                return Ok(Some(Judged::Bounded(format!(
+                    "stopped growing after {after} iterations"
+                ))));
             }
             total += step;
             step = total;
@@ -406,7 +439,6 @@ fn affordable(each: f64, most: f64) -> u32 {
         return HORIZON;
     }
     // Saturating, and never negative.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let count = (most / each) as u32;
     count.min(HORIZON)
 }

@@ -191,9 +191,15 @@ const LOADING: u64 = 4;
 
 impl Worker {
     /// Starts a worker and waits until it has collected its tests.
-    pub fn start(setup: &Setup, name: &str, hash_seed: u32) -> Result<(Worker, Collected), StartError> {
+    /// Files in `skip` are left out.
+    pub fn start(
+        setup: &Setup,
+        name: &str,
+        hash_seed: u32,
+        skip: &[String],
+    ) -> Result<(Worker, Collected), StartError> {
         let folder = setup.directory.join(name);
-        let started = Self::spawn(setup, &folder, hash_seed).map_err(|error| {
+        let started = Self::spawn(setup, &folder, hash_seed, skip).map_err(|error| {
             StartError::Internal(format!("cannot start {}: {error}", setup.python.display()))
         })?;
         let mut worker = started;
@@ -206,7 +212,7 @@ impl Worker {
         }
     }
 
-    fn spawn(setup: &Setup, folder: &Path, hash_seed: u32) -> io::Result<Worker> {
+    fn spawn(setup: &Setup, folder: &Path, hash_seed: u32, skip: &[String]) -> io::Result<Worker> {
         fs::create_dir_all(folder.join("tmp"))?;
         let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
         let socket = file("s");
@@ -229,6 +235,7 @@ impl Worker {
             runner: setup.runner,
             args: &setup.args,
             paths: &setup.paths,
+            skip,
             cwd: &setup.project.to_string_lossy(),
             cwd_on_path: true,
             base_temp: &file("t"),
@@ -380,7 +387,8 @@ impl Worker {
     /// Sends one order and waits for its answer, within the limits.
     pub fn call(&mut self, order: &Order) -> Result<Record, Loss> {
         self.trim_log();
-        let mut line = serde_json::to_vec(order).map_err(|error| Loss::Bridge(error.to_string()))?;
+        let mut line =
+            serde_json::to_vec(order).map_err(|error| Loss::Bridge(error.to_string()))?;
         line.push(b'\n');
         self.watch.since = Instant::now();
         // Tracing makes an iteration many times slower than its first run was.
@@ -403,9 +411,9 @@ impl Worker {
             }
         }
         match self.receive()? {
-            Record::Error { message, traceback } => {
-                Err(Loss::Bridge(format!("the bridge failed: {message}\n{traceback}")))
-            }
+            Record::Error { message, traceback } => Err(Loss::Bridge(format!(
+                "the bridge failed: {message}\n{traceback}"
+            ))),
             record => Ok(record),
         }
     }
@@ -507,7 +515,9 @@ impl Worker {
         }
         let limit = match beat.state {
             LOADING => self.limits.loading,
-            ITERATION if beat.begun > 1 && !self.watch.traced => self.limits.repeat(self.watch.first),
+            ITERATION if beat.begun > 1 && !self.watch.traced => {
+                self.limits.repeat(self.watch.first)
+            }
             _ => self.limits.first,
         };
         if now - self.watch.since > limit {

@@ -217,9 +217,11 @@ class Counters:
 
     def thaw(self):
         # type: () -> None
-        """Gives the frozen objects back to the collector and lets it look at them once."""
+        """Lets the collector look at the frozen objects once: what was frozen alive may be garbage by now."""
         _unfreeze()
         _collect()
+        # At once, or the collections that open the next window would look at all of them again.
+        _freeze()
 
     def read(self):
         # type: () -> None

@@ -58,6 +58,10 @@ class _Bridge:
         self.errors = []  # type: list
         self.notes = []  # type: list
         self.runner = None  # type: Runner | None
+        orders = service.orders
+        # Where single tests are named, pytest calls a file that yields none of them an error.
+        named = any("::" in argument for argument in orders["args"] + orders["paths"])
+        self.skip = frozenset() if named else frozenset(orders["skip"])
 
     def _note(self, text):
         if text and text not in self.notes:
@@ -88,6 +92,11 @@ class _Bridge:
             options.randomly_seed = 1
             self._note("randomly: the seed is 1 in every worker")
         yield
+
+    @_hookimpl(tryfirst=True)
+    def pytest_ignore_collect(self, collection_path):
+        # No answer leaves the decision to the project and to pytest.
+        return True if str(collection_path) in self.skip else None
 
     def pytest_collectreport(self, report):
         if report.failed:
