@@ -3,7 +3,7 @@
 use crate::{
     attribute::owner::Places,
     finding::Owner,
-    fit::{self, Exactness, Fit},
+    fit::{self, Exactness, Fit, Rate, Shape},
 };
 
 /// A traceback that keeps growing.
@@ -38,6 +38,9 @@ pub fn growing(
     depth: usize,
     places: &Places,
 ) -> Vec<Growth> {
+    if let [only] = boundaries {
+        return outstanding(only, tracebacks, depth, places);
+    }
     let length = boundaries.len();
     let mut counts = vec![vec![0_i64; length]; tracebacks.len()];
     let mut sizes = counts.clone();
@@ -60,18 +63,63 @@ pub fn growing(
             if !count.grows() && !bytes.grows() {
                 return None;
             }
-            let (chosen, owner) = choose(frames, places)?;
-            Some(Growth {
-                too_shallow: matches!(owner, Owner::Runner | Owner::Interpreter)
-                    && frames.len() >= depth,
-                frames: frames.clone(),
-                chosen,
-                owner,
-                count,
-                bytes,
-            })
+            growth(frames, depth, places, count, bytes)
         })
         .collect();
+    sort(&mut found);
+    found
+}
+
+/// Of one huge iteration, the sites that hold a noticeable share of what it left. That it grows was seen without
+/// tracing; this only says where, and what appears once is nothing beside it.
+fn outstanding(
+    boundary: &[(usize, i64, i64)],
+    tracebacks: &[Vec<(String, u32)>],
+    depth: usize,
+    places: &Places,
+) -> Vec<Growth> {
+    const SHARE: i64 = 20;
+    let total: i64 = boundary.iter().map(|(_, count, _)| count).sum();
+    let plain = |value: i64| Fit {
+        shape: Shape::Linear,
+        rate: Rate {
+            value: value as f64,
+            interval: (value as f64, value as f64),
+            exact: false,
+        },
+        last_growth: None,
+    };
+    let mut found: Vec<Growth> = boundary
+        .iter()
+        .filter(|(_, count, _)| count * SHARE >= total)
+        .filter_map(|(number, count, bytes)| {
+            let frames = tracebacks.get(*number)?;
+            growth(frames, depth, places, plain(*count), plain(*bytes))
+        })
+        .collect();
+    sort(&mut found);
+    found
+}
+
+fn growth(
+    frames: &[(String, u32)],
+    depth: usize,
+    places: &Places,
+    count: Fit,
+    bytes: Fit,
+) -> Option<Growth> {
+    let (chosen, owner) = choose(frames, places)?;
+    Some(Growth {
+        too_shallow: matches!(owner, Owner::Runner | Owner::Interpreter) && frames.len() >= depth,
+        frames: frames.to_vec(),
+        chosen,
+        owner,
+        count,
+        bytes,
+    })
+}
+
+fn sort(found: &mut [Growth]) {
     found.sort_by(|a, b| {
         b.bytes
             .rate
@@ -79,7 +127,6 @@ pub fn growing(
             .total_cmp(&a.bytes.rate.value)
             .then_with(|| a.frames.cmp(&b.frames))
     });
-    found
 }
 
 /// The frame to show, and whose it is: the innermost of the project or a dependency; if there is none, the
@@ -140,6 +187,20 @@ mod tests {
         assert_eq!(found[0].place().0, "/p/b.py");
         assert!((found[0].bytes.rate.value - 128.0).abs() < 1e-9);
         assert!(!found[0].too_shallow);
+    }
+
+    #[test]
+    fn one_huge_iteration_shows_what_holds_most_of_it() {
+        let tracebacks = [frames(&["/p/a.py"]), frames(&["/p/b.py"])];
+        let found = growing(
+            &[vec![(0, 3, 200), (1, 1000, 32000)]],
+            &tracebacks,
+            1,
+            &places(),
+        );
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].place().0, "/p/b.py");
+        assert!((found[0].count.rate.value - 1000.0).abs() < 1e-9);
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub enum Order {
         iterations: u32,
         /// Frames kept of each traceback.
         frames: u32,
+        /// Reads sites at the end only: for growth so large that readings between would take seconds.
+        last_only: bool,
     },
     /// Asks what stands at places of the source.
     Describe {
@@ -211,7 +213,7 @@ pub struct Traced {
     pub cpu: f64,
     /// Resident bytes of the process afterwards.
     pub resident: u64,
-    /// Per boundary: traceback number, blocks and bytes alive.
+    /// Per boundary (one only where so ordered): traceback number, blocks and bytes alive.
     pub boundaries: Vec<Vec<(usize, i64, i64)>>,
     /// By number: file and line of each frame, innermost first.
     pub tracebacks: Vec<Vec<(String, u32)>>,

@@ -32,7 +32,7 @@ const FEWEST: u32 = 2;
 const DEEPER: u32 = 3;
 /// Frames kept at first, and each time those did not reach the reader's code. Each of them costs time on every
 /// allocation: an iteration takes about 4 times as long with one, 15 times with ten, 30 times with twenty-five.
-const DEPTHS: [u32; 4] = [1, 5, 20, 80];
+const DEPTHS: [u32; 3] = [1, 5, 25];
 /// Where a first look cost less than this many CPU seconds, the callers are worth a second.
 const CHEAP: f64 = 0.1;
 /// A window may keep this many bytes, or traced blocks: beyond, growth is plain from three boundaries, and the
@@ -338,17 +338,21 @@ impl Bench<'_> {
             .fits
             .get(&Counter::Blocks)
             .map_or(0.0, |fit| fit.rate.value);
-        let iterations = affordable(blocks, TRACED_BLOCKS)
-            .min(if period > 1 { 4 * period + 1 } else { TRACED })
-            .max(FEWEST);
+        let wanted = if period > 1 { 4 * period + 1 } else { TRACED };
+        let last_only = affordable(blocks, TRACED_BLOCKS) < wanted;
+        let wanted = if last_only { 1 } else { wanted };
         for frames in DEPTHS {
             // Deeper looks only say where; the rates are known by then.
             let iterations = if frames == DEPTHS[0] || period > 1 {
-                iterations
+                wanted
             } else {
-                iterations.min(DEEPER)
+                wanted.min(DEEPER)
             };
-            let traced = match worker.call(&Order::Trace { iterations, frames })? {
+            let traced = match worker.call(&Order::Trace {
+                iterations,
+                frames,
+                last_only,
+            })? {
                 Record::Traced(traced) => traced,
                 other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
             };
@@ -363,7 +367,8 @@ impl Bench<'_> {
             }
             let depth = usize::try_from(frames).unwrap_or(usize::MAX);
             let growths = self.sites(&traced, depth);
-            let deeper = growths.iter().any(|growth| growth.too_shallow);
+            // One cause grows in several places; one that is the reader's is enough to go by.
+            let deeper = growths.iter().all(|growth| growth.too_shallow) && !growths.is_empty();
             // A deeper look that the test itself spoiled takes nothing back.
             if !growths.is_empty() || case.growths.is_empty() {
                 case.growths = growths;

@@ -117,9 +117,9 @@ class Repeater:
             "series": meter.readings(),
         }
 
-    def trace(self, iterations, frames):
-        # type: (int, int) -> dict
-        """Opens a window with tracemalloc on and reads sites at each of its boundaries."""
+    def trace(self, iterations, frames, last_only):
+        # type: (int, int, bool) -> dict
+        """Opens a window with tracemalloc on and reads sites at each of its boundaries, or at its end only."""
         meter, heartbeat = self._meter, self._heartbeat
         begun = _cpu()
         result = outcome.OK
@@ -128,17 +128,20 @@ class Repeater:
         tracer = trace.Tracer(frames)
         lost = False
         try:
-            tracer.read()
+            if not last_only:
+                tracer.read()
             for _ in range(iterations):
                 result = self._once()
                 if result.status != outcome.PASSED:
                     break
                 meter.settle()
-                if not tracer.read():
+                if not last_only and not tracer.read():
                     lost = True
                     break
                 if heartbeat.asked_to_stop():
                     break
+            if last_only and not tracer.read_last():
+                lost = True
         finally:
             types = tracer.stop()
         heartbeat.state(heartbeat.IDLE)

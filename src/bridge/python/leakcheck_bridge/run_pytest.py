@@ -19,6 +19,7 @@ _hookimpl = pytest.hookimpl
 _rmtree = shutil.rmtree
 _scandir = os.scandir
 _stat = os.stat
+_fstat = os.fstat
 
 #: A temporary folder's name: prefix and number.
 _NUMBERED = re.compile(r"(.*?)([0-9]+)$", re.DOTALL)
@@ -177,6 +178,24 @@ class _Protocol:
                 self.folders.append(path)
 
 
+def _capture_descriptors(config):
+    """The descriptors that pytest saved the standard streams under while it captures them."""
+    manager = config.pluginmanager.getplugin("capturemanager")
+    capturing = getattr(manager, "_global_capturing", None)
+    saved = [
+        getattr(getattr(capturing, name, None), "targetfd_save", None) for name in ("in_", "out", "err")
+    ]
+    return [descriptor for descriptor in saved if isinstance(descriptor, int)]
+
+
+def _is_open(descriptor):
+    try:
+        _fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
 def _is_function_scoped(fixturedef):
     scope = getattr(fixturedef, "scope", None)
     return str(getattr(scope, "value", scope)) == "function"
@@ -197,6 +216,7 @@ class Runner:
         self._folder_time = 0
         self._kept_folders = frozenset()
         self._folder_factory = getattr(session.config, "_tmp_path_factory", None)
+        self._capture_descriptors = _capture_descriptors(session.config)
         self._terminal = session.config.pluginmanager.getplugin("terminalreporter")
 
     # -- opening and closing ---------------------------------------------------------------
@@ -246,15 +266,16 @@ class Runner:
             # The parent as next item tears down what belongs to the function and keeps what is wider.
             item.ihook.pytest_runtest_protocol(item=item, nextitem=item.parent)
         except BaseException as error:
-            if isinstance(error, OSError) and error.errno == 9:
-                return outcome.Outcome(
-                    outcome.BROKEN, "call", "the test closed descriptors that pytest itself uses ({})".format(error)
-                )
             return outcome.Outcome(outcome.BROKEN, "call", outcome.describe(error))
         finally:
             protocol.running = False
         ended = protocol.ended
         protocol.ended = outcome.OK
+        if not all(map(_is_open, self._capture_descriptors)):
+            # Whatever was reported of this test, every later one would fail for it.
+            return outcome.Outcome(
+                outcome.BROKEN, "call", "it closed descriptors that pytest captures output with"
+            )
         return ended
 
     def _renew(self):

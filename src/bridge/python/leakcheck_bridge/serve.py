@@ -117,7 +117,7 @@ class Service:
                     repeater.open(order["test"])
                 answer = repeater.run(order["iterations"], order["warmup"])
             elif what == "trace":
-                answer = repeater.trace(order["iterations"], order["frames"])
+                answer = repeater.trace(order["iterations"], order["frames"], order["last_only"])
             elif what == "describe":
                 answer = {"re": "described", "answers": source.describe(order["places"])}
             elif what == "end":

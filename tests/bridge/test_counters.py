@@ -1,0 +1,434 @@
+"""Series: exactly flat where nothing leaks, exactly as steep as what leaks."""
+
+import platform
+import unittest
+
+from driver import BATCHES, BridgeCase, Worker, chunk, increments, linux_only, needs_pytest
+
+LEAKS = """
+    import _thread
+    import ctypes
+    import os
+    import unittest
+
+
+    class Node:
+        __slots__ = ("after", "payload")
+
+        def __init__(self, after, payload=None):
+            self.after = after
+            self.payload = payload
+
+
+    CHAIN = [None]
+    FILES = [None] * 200
+    LOCKS = [None] * 200
+    LIST = [None] * 1000
+    LIBC = ctypes.CDLL(None)
+    LIBC.malloc.argtypes = [ctypes.c_size_t]
+    LIBC.malloc.restype = ctypes.c_void_p
+    # glibc gives the whole of a free chunk away where less than 32 bytes would be left of it. This uses those up.
+    for _ in range(5000):
+        LIBC.malloc(100)
+
+
+    def put(kept, value):
+        # A number that is found leaves no number object behind.
+        kept[kept.index(None)] = value
+
+
+    class Leaks(unittest.TestCase):
+        def test_one_object(self):
+            CHAIN[0] = Node(CHAIN[0])
+
+        def test_three_objects(self):
+            for _ in range(3):
+                CHAIN[0] = Node(CHAIN[0])
+
+        def test_bytes(self):
+            CHAIN[0] = Node(CHAIN[0], bytes(2048))
+
+        def test_cycle(self):
+            one = Node(None)
+            one.after = Node(one)
+
+        def test_kept_cycle(self):
+            one = Node(CHAIN[0])
+            one.payload = Node(one)
+            CHAIN[0] = one
+
+        def test_descriptor(self):
+            put(FILES, os.open(os.devnull, os.O_RDONLY))
+
+        def test_two_descriptors(self):
+            for end in os.pipe():
+                put(FILES, end)
+
+        def test_lasting_thread(self):
+            lock = _thread.allocate_lock()
+            lock.acquire()
+            _thread.start_new_thread(lock.acquire, ())
+            put(LOCKS, lock)
+
+        def test_malloc(self):
+            LIBC.malloc(100)
+
+        def test_big_malloc(self):
+            LIBC.malloc(300000)
+
+        def test_shrinks(self):
+            LIST.pop()
+
+        def test_nothing(self):
+            self.assertEqual([str(number) for number in range(300)][-1], "299")
+"""
+
+CLEAN = """
+    import asyncio
+    import collections
+    import contextlib
+    import functools
+    import gc
+    import io
+    import json
+    import os
+    import pickle
+    import re
+    import shutil
+    import sqlite3
+    import subprocess
+    import sys
+    import tempfile
+    import threading
+    import unittest
+    import warnings
+    import weakref
+    from concurrent import futures
+    from unittest import mock
+
+
+    class Clean(unittest.TestCase):
+        def test_numbers(self):
+            self.assertEqual(sum(range(100000)), 4999950000)
+
+        def test_names(self):
+            # Each a new entry of the cache of attributes.
+            class Visitor:
+                def __getattr__(self, name):
+                    return len(name)
+
+            self.assertEqual(getattr(Visitor(), "visit_" + str(id(self))) > 6, True)
+
+        def test_makes_classes(self):
+            self.assertEqual(type("Made", (dict,), {"x": 1})().x, 1)
+            self.assertEqual(collections.namedtuple("Pair", "a b")(1, 2).b, 2)
+
+        def test_cycles(self):
+            for _ in range(10):
+                loop = []
+                loop.append({"loop": loop})
+
+        def test_weak(self):
+            class Thing:
+                pass
+
+            things = weakref.WeakSet([Thing(), Thing()])
+            gc.collect()
+            self.assertEqual(len(things), 0)
+
+        def test_raises(self):
+            with self.assertRaises(ZeroDivisionError):
+                1 / 0
+
+        def test_warns(self):
+            with self.assertWarns(UserWarning):
+                warnings.warn("careful", UserWarning)
+
+        def test_warns_in_vain(self):
+            warnings.warn("careful", UserWarning)
+
+        def test_logs(self):
+            import logging
+
+            with self.assertLogs("some.logger", "INFO"):
+                logging.getLogger("some.logger").info("x")
+
+        def test_mock(self):
+            thing = mock.Mock()
+            thing.method.return_value = 3
+            self.assertEqual(thing.method(1, a=2), 3)
+            with mock.patch("os.getcwd", return_value="nowhere"):
+                self.assertEqual(os.getcwd(), "nowhere")
+
+        def test_temporary_file(self):
+            with tempfile.NamedTemporaryFile() as file:
+                file.write(b"x" * 10000)
+
+        def test_mkdtemp(self):
+            folder = tempfile.mkdtemp()
+            with open(os.path.join(folder, "file"), "w") as file:
+                file.write("x")
+            shutil.rmtree(folder)
+
+        def test_temporary_directory(self):
+            with tempfile.TemporaryDirectory() as folder:
+                name = os.path.join(folder, "module_in_a_temporary_folder.py")
+                with open(name, "w") as file:
+                    file.write("x = 1")
+                sys.path.insert(0, folder)
+                try:
+                    import module_in_a_temporary_folder
+                finally:
+                    sys.path.remove(folder)
+                    del sys.modules["module_in_a_temporary_folder"]
+
+        def test_two_names(self):
+            with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
+                self.assertNotEqual(one, two)
+
+        def test_json(self):
+            value = {"a": [1, 2.5, None, {"b": "c" * 100}]}
+            self.assertEqual(json.loads(json.dumps(value)), value)
+
+        def test_pickle(self):
+            self.assertEqual(pickle.loads(pickle.dumps([self.id(), 1])), [self.id(), 1])
+
+        def test_re(self):
+            self.assertTrue(re.match("a+b*c?d", "aabbcd"))
+
+        def test_database(self):
+            with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+                connection.execute("create table t (x)")
+                connection.executemany("insert into t values (?)", [(x,) for x in range(100)])
+                self.assertEqual(connection.execute("select count(*) from t").fetchone(), (100,))
+
+        def test_process(self):
+            done = subprocess.run([sys.executable, "-S", "-c", "print(1)"], stdout=subprocess.PIPE)
+            self.assertEqual(done.stdout, b"1\\n")
+
+        def test_thread(self):
+            thread = threading.Thread(target=len, args=("x",))
+            thread.start()
+            thread.join()
+
+        def test_executor(self):
+            with futures.ThreadPoolExecutor(3) as executor:
+                self.assertEqual(list(executor.map(len, ["a", "bb"])), [1, 2])
+
+        def test_event_loop(self):
+            async def work():
+                await asyncio.sleep(0)
+                return 1
+
+            loop = asyncio.new_event_loop()
+            try:
+                self.assertEqual(loop.run_until_complete(work()), 1)
+            finally:
+                loop.close()
+
+        def test_prints(self):
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                print("x" * 1000)
+            self.assertEqual(len(out.getvalue()), 1001)
+
+        def test_exec(self):
+            scope = {}
+            exec(compile("def f():\\n    return 1\\n", "<made>", "exec"), scope)
+            self.assertEqual(scope["f"](), 1)
+
+        def test_bounded_cache(self):
+            @functools.lru_cache(maxsize=4)
+            def double(x):
+                return 2 * x
+
+            self.assertEqual([double(x) for x in range(10)][-1], 18)
+
+
+    class CleanAsync(unittest.IsolatedAsyncioTestCase):
+        async def asyncSetUp(self):
+            self.queue = asyncio.Queue()
+
+        async def test_async(self):
+            await asyncio.gather(self.queue.put(1), self.queue.put(2))
+            self.assertEqual(await self.queue.get(), 1)
+
+        async def test_tasks(self):
+            tasks = [asyncio.create_task(asyncio.sleep(0)) for _ in range(5)]
+            await asyncio.wait(tasks)
+"""
+
+
+class Unittest(BridgeCase):
+    files = {"test_leaks.py": LEAKS, "test_clean.py": CLEAN}
+
+    def test_counters_are_known_and_exact_where_the_facts_say_so(self):
+        counters = self.worker.hello["counters"]
+        self.assertEqual(set(counters), {"blocks", "objects", "heap", "fds", "threads"})
+        self.assertLessEqual(set(counters.values()), {"exact", "estimate", "absent"})
+        self.assertEqual(counters["objects"], "exact")
+        if platform.libc_ver()[0] == "glibc":
+            self.assertEqual(set(counters.values()), {"exact"})
+
+    def test_every_clean_test_is_flat(self):
+        names = [name for name in self.worker.ids if "test_clean" in name]
+        self.assertGreater(len(names), 25)
+        for name in names:
+            with self.subTest(name):
+                self.assertFlat(self.worker, name)
+
+    def test_nothing_stays_flat_beside_leaks(self):
+        self.assertFlat(self.worker, "test_nothing", iterations=50)
+
+    def test_one_object(self):
+        self.assertGrows(self.worker, "test_one_object", iterations=40, blocks=1, objects=1)
+
+    def test_three_objects(self):
+        self.assertGrows(self.worker, "test_three_objects", iterations=40, blocks=3, objects=3)
+
+    def test_bytes(self):
+        # 33 bytes are the head of a bytes object. Whether the object is a block is the interpreter's affair.
+        self.assertGrows(self.worker, "test_bytes", iterations=20, blocks=2, objects=1, heap=chunk(2048 + 33))
+
+    def test_a_dropped_cycle_is_collected(self):
+        self.assertFlat(self.worker, "test_cycle", iterations=10)
+
+    def test_a_kept_cycle_grows(self):
+        self.assertGrows(self.worker, "test_kept_cycle", iterations=10, blocks=2, objects=2)
+
+    def test_a_descriptor(self):
+        self.assertGrows(self.worker, "test_descriptor", fds=1)
+
+    def test_two_descriptors(self):
+        self.assertGrows(self.worker, "test_two_descriptors", fds=2)
+
+    @linux_only
+    def test_a_thread(self):
+        # What CPython and glibc keep for a thread differs between versions.
+        expected = {"threads": 1, "blocks": None, "objects": None, "heap": None}
+        self.assertGrows(self.worker, "test_lasting_thread", iterations=5, **expected)
+
+    def test_malloc(self):
+        self.assertGrows(self.worker, "test_malloc", iterations=30, heap=chunk(100))
+
+    def test_a_malloc_that_is_a_mapping_of_its_own(self):
+        if Worker.exactness["heap"] == "exact":
+            pages = 4096 * ((300000 + 16 + 4095) // 4096)
+            self.assertGrows(self.worker, "test_big_malloc", iterations=4, heap=pages)
+
+    def test_descent_is_read_as_well(self):
+        answer = self.worker.run("test_shrinks", iterations=10)
+        self.assertPassed(answer)
+        self.assertLessEqual(max(increments(answer["series"]["blocks"])), 0)
+
+    def test_what_an_answer_holds(self):
+        answer = self.worker.run("test_nothing", iterations=5, warmup=3)
+        self.assertEqual(answer["iterations"], 8)
+        self.assertEqual({len(values) for values in answer["series"].values()}, {6})
+        self.assertGreater(answer["seconds"], 0)
+        self.assertGreaterEqual(answer["cpu"], answer["cpu_warm"])
+        self.assertGreater(answer["resident"], 1 << 20)
+
+    def test_a_window_goes_on_over_several_orders(self):
+        rates = {"blocks": 1, "objects": 1, "heap": 0, "fds": 0, "threads": 0}
+        for _ in range(BATCHES):
+            # Each answer of another length: none may show in the readings of the next one.
+            batches = [self.worker.run("test_one_object", iterations=4)["series"]]
+            batches += [self.worker.go_on(count)["series"] for count in (9, 1, 300, 2)]
+            # Without a warm-up no boundary is read before the first iteration.
+            self.assertEqual([len(batch["fds"]) for batch in batches], [5, 9, 1, 300, 2])
+            wrong = {}
+            for name, rate in rates.items():
+                joined = [reading for batch in batches for reading in batch[name]][2:]
+                found = increments(joined)
+                if found != [rate] * len(found):
+                    wrong[name] = found[:20]
+            if not wrong:
+                return
+        self.fail(wrong)
+
+    def test_a_second_window_starts_anew(self):
+        for _ in range(3):
+            self.assertGrows(self.worker, "test_one_object", blocks=1, objects=1)
+            self.assertFlat(self.worker, "test_nothing")
+
+
+@needs_pytest
+class Pytest(Unittest):
+    """The same under pytest, whose own doings must not show."""
+
+    runner = "pytest"
+
+
+class Freezing(BridgeCase):
+    """What was there when a window opened does not count, and may be collected at the next thaw."""
+
+    files = {
+        "test_frozen.py": """
+            import gc
+            import unittest
+            import weakref
+
+            class Thing:
+                pass
+
+            HELD = [Thing()]
+            HELD[0].loop = HELD[0]
+            THING = weakref.ref(HELD[0])
+
+            class Frozen(unittest.TestCase):
+                def test_a_nothing(self):
+                    pass
+
+                def test_b_lets_go(self):
+                    HELD.clear()
+
+                def test_c_is_alive(self):
+                    gc.collect()
+                    self.assertIsNotNone(THING())
+
+                def test_d_is_gone(self):
+                    self.assertIsNone(THING())
+
+                def test_e_the_collector_is_as_it_was(self):
+                    self.assertTrue(gc.isenabled())
+                    self.assertEqual(gc.get_debug(), 0)
+                    self.assertEqual(gc.callbacks, [])
+                    self.assertEqual(gc.garbage, [])
+                    self.assertGreater(gc.get_freeze_count(), 1000)
+
+                def test_f_thaws_by_itself(self):
+                    gc.unfreeze()
+        """
+    }
+
+    def test_freeze_and_thaw(self):
+        self.assertFlat(self.worker, "test_a_nothing")
+        self.assertPassed(self.worker.run("test_b_lets_go", thaw=False))
+        # Frozen, so the collector does not look at it.
+        self.assertPassed(self.worker.run("test_c_is_alive", thaw=False))
+        self.assertPassed(self.worker.run("test_d_is_gone", thaw=True))
+
+    def test_the_collector_is_left_as_it_was(self):
+        self.assertPassed(self.worker.run("test_e_the_collector_is_as_it_was"))
+
+    def test_a_test_that_thaws_does_no_harm(self):
+        self.assertGrows(self.worker, "test_f_thaws_by_itself", objects=None)
+        self.assertFlat(self.worker, "test_a_nothing")
+
+
+class Sizes(BridgeCase):
+    def test_a_batch_holds_no_more_than_its_capacity(self):
+        worker = self.start({"test_leaks.py": LEAKS}, capacity=8)
+        answer = worker.run("test_one_object", iterations=100)
+        self.assertEqual({len(values) for values in answer["series"].values()}, {8})
+        self.assertEqual(answer["iterations"], 2 + 7)
+        self.assertEqual(len(worker.go_on(100)["series"]["blocks"]), 7)
+
+    def test_a_long_window_is_exact_to_its_end(self):
+        worker = self.start({"test_leaks.py": LEAKS})
+        # Numbers from 257 on are objects, and so would be a count of iterations.
+        self.assertFlat(worker, "test_nothing", iterations=1500)
+
+
+if __name__ == "__main__":
+    unittest.main()

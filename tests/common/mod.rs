@@ -1,0 +1,594 @@
+//! What every integration test needs: virtual environments, projects to check, and reports to read.
+//!
+//! Python is `python3`, or what `LEAKCHECK_TEST_PYTHON` names. Virtual environments are made on first use and kept
+//! in the build directory; delete `target/tmp` to have them made anew.
+
+// Each test binary compiles this file for itself and uses a part of it.
+#![allow(dead_code)]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::OnceLock,
+};
+
+use nix::fcntl::{Flock, FlockArg};
+use serde::Deserialize;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Names the Python to make the virtual environments with.
+const PYTHON_VARIABLE: &str = "LEAKCHECK_TEST_PYTHON";
+
+/// Which packages a virtual environment holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packages {
+    /// None.
+    None,
+    /// pytest alone.
+    Plain,
+    /// pytest and the plugins that suites use most.
+    Plugins,
+    /// The newest pytest.
+    Newest,
+}
+
+impl Packages {
+    fn name(self) -> &'static str {
+        match self {
+            Packages::None => "none",
+            Packages::Plain => "plain",
+            Packages::Plugins => "plugins",
+            Packages::Newest => "newest",
+        }
+    }
+
+    fn requirements(self) -> &'static str {
+        match self {
+            Packages::None => "",
+            Packages::Plain => include_str!("../requirements.txt"),
+            Packages::Plugins => include_str!("../requirements-plugins.txt"),
+            Packages::Newest => include_str!("../requirements-newest.txt"),
+        }
+    }
+}
+
+/// The Python that the virtual environments are made with: its real path and its version.
+fn base_python() -> &'static (PathBuf, (u32, u32)) {
+    static BASE: OnceLock<(PathBuf, (u32, u32))> = OnceLock::new();
+    BASE.get_or_init(|| {
+        let name = env::var_os(PYTHON_VARIABLE).unwrap_or_else(|| "python3".into());
+        let script =
+            "import sys; print(sys.version_info[0], sys.version_info[1], sys.executable, sep='\\n')";
+        let output = scrubbed(Command::new(&name))
+            .args(["-c", script])
+            .output()
+            .unwrap_or_else(|error| panic!("{} cannot be started: {error}", name.display()));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut lines = text.lines();
+        let mut number = || lines.next().and_then(|line| line.parse().ok());
+        let (Some(major), Some(minor)) = (number(), number()) else {
+            panic!("{} is not a Python: {output:?}", name.display());
+        };
+        let path = lines.next().expect("a path after the version");
+        (path.into(), (major, minor))
+    })
+}
+
+/// Major and minor version of the Python under test.
+pub fn python_version() -> (u32, u32) {
+    base_python().1
+}
+
+/// The Python of a virtual environment with `packages`, made if there is none yet.
+pub fn python(packages: Packages) -> PathBuf {
+    let (base, _) = base_python();
+    // The path tells two builds of the same version apart.
+    let key = base.to_string_lossy().replace(['/', '.'], "-");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("environments");
+    fs::create_dir_all(&folder).unwrap();
+    let folder = folder.canonicalize().unwrap();
+    let environment = folder.join(format!("{}{key}", packages.name()));
+    let python = environment.join("bin/python");
+    // Test binaries run at the same time, and so do the tests of one.
+    let file = File::create(environment.with_extension("lock")).unwrap();
+    let _lock = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, error)| error);
+    let ready = environment.join("ready");
+    if fs::read_to_string(&ready).is_ok_and(|text| text == packages.requirements()) {
+        return python;
+    }
+    let _ = fs::remove_dir_all(&environment);
+    let mut create = scrubbed(Command::new(base));
+    create.args(["-m", "venv"]).arg(&environment);
+    if packages == Packages::None {
+        create.arg("--without-pip");
+    }
+    expect_success(&mut create);
+    let wanted: Vec<&str> = packages
+        .requirements()
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .collect();
+    if !wanted.is_empty() {
+        let mut install = scrubbed(Command::new(&python));
+        install.args(["-m", "pip", "install", "--quiet"]);
+        expect_success(install.args(wanted));
+    }
+    fs::write(ready, packages.requirements()).unwrap();
+    python
+}
+
+fn expect_success(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Whether a variable of the environment that the tests were started in could change what leakcheck does or prints.
+fn is_disturbing(name: &str) -> bool {
+    const NAMES: [&str; 9] = [
+        "CI",
+        "NO_COLOR",
+        "FORCE_COLOR",
+        "VIRTUAL_ENV",
+        "CONDA_PREFIX",
+        "COLUMNS",
+        "LINES",
+        "TERM",
+        "GLIBC_TUNABLES",
+    ];
+    const PREFIXES: [&str; 8] = [
+        "GITHUB_",
+        "RUNNER_",
+        "PYTHON",
+        "PYTEST_",
+        "COV_",
+        "COVERAGE_",
+        "CLICOLOR",
+        "LEAKCHECK_",
+    ];
+    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+fn scrubbed(mut command: Command) -> Command {
+    for (name, _) in env::vars_os() {
+        if is_disturbing(&name.to_string_lossy()) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// The built command as a plain one of the standard library, with nothing of the surroundings that could change what
+/// it does.
+pub fn plain_leakcheck() -> Command {
+    scrubbed(Command::new(env!("CARGO_BIN_EXE_leakcheck")))
+}
+
+/// The same for assertions.
+pub fn leakcheck() -> assert_cmd::Command {
+    assert_cmd::Command::from_std(plain_leakcheck())
+}
+
+/// A project of its own in a temporary folder, with a folder beside it for temporary files.
+pub struct Project {
+    folder: TempDir,
+    python: PathBuf,
+}
+
+impl Project {
+    /// A copy of `fixtures/NAME`, to be run with pytest alone installed.
+    pub fn fixture(name: &str) -> Project {
+        let project = Project::empty();
+        let from = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fixtures")
+            .join(name);
+        copy(&from, &project.root());
+        project
+    }
+
+    /// A project of `files`, each a path and its text, and a `pytest.ini` where none is given.
+    pub fn of(files: &[(&str, &str)]) -> Project {
+        let project = Project::empty();
+        for (path, text) in files {
+            project.write(path, text);
+        }
+        if !project.root().join("pytest.ini").exists() {
+            project.write("pytest.ini", "[pytest]\n");
+        }
+        project
+    }
+
+    fn empty() -> Project {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("project")).unwrap();
+        fs::create_dir(folder.path().join("tmp")).unwrap();
+        Project {
+            folder,
+            python: python(Packages::Plain),
+        }
+    }
+
+    /// The same project, to be run in another virtual environment.
+    pub fn with(mut self, packages: Packages) -> Project {
+        self.python = python(packages);
+        self
+    }
+
+    /// Where the project is.
+    pub fn root(&self) -> PathBuf {
+        self.folder.path().join("project")
+    }
+
+    /// `TMPDIR` of the command.
+    pub fn temporary(&self) -> PathBuf {
+        self.folder.path().join("tmp")
+    }
+
+    /// A place outside the project and `TMPDIR`, for reports.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file of the project.
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.root().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// `leakcheck` in the project, with nothing said but the temporary folder.
+    pub fn bare(&self) -> assert_cmd::Command {
+        let mut command = leakcheck();
+        command
+            .current_dir(self.root())
+            .env("TMPDIR", self.temporary());
+        command
+    }
+
+    /// `leakcheck run` in the project with its Python, as a plain command.
+    pub fn plain_command(&self) -> Command {
+        let mut command = plain_leakcheck();
+        command
+            .current_dir(self.root())
+            .env("TMPDIR", self.temporary())
+            .args(["run", "--python"])
+            .arg(&self.python);
+        command
+    }
+
+    /// The same for assertions.
+    pub fn command(&self) -> assert_cmd::Command {
+        assert_cmd::Command::from_std(self.plain_command())
+    }
+
+    /// Runs the check with `args` and reads its report.
+    pub fn check(&self, args: &[&str]) -> Checked {
+        let path = self.beside("report.json");
+        let _ = fs::remove_file(&path);
+        // Options come before `--`, where the runner's begin.
+        let mut report = std::ffi::OsString::from("--report=json=");
+        report.push(&path);
+        let output = self.command().arg(report).args(args).output().unwrap();
+        Checked::read(output, &path)
+    }
+
+    /// Every file and folder of the project but Python's own caches, relative to its root.
+    pub fn files(&self) -> BTreeSet<PathBuf> {
+        let mut found = BTreeSet::new();
+        list(&self.root(), &self.root(), &mut found);
+        found
+    }
+
+    /// Fails if anything is left of a run: among the temporary files, or in the project beside `before`.
+    #[track_caller]
+    pub fn assert_nothing_left(&self, before: &BTreeSet<PathBuf>) {
+        let mut left = BTreeSet::new();
+        list(&self.temporary(), &self.temporary(), &mut left);
+        assert_eq!(left, BTreeSet::new(), "left among the temporary files");
+        assert_eq!(&self.files(), before, "files of the project");
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name();
+        if name == "__pycache__" || name == ".pytest_cache" {
+            continue;
+        }
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to.join(name));
+        } else {
+            fs::copy(entry.path(), to.join(name)).unwrap();
+        }
+    }
+}
+
+fn list(folder: &Path, root: &Path, found: &mut BTreeSet<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name() == "__pycache__" {
+            continue;
+        }
+        found.insert(entry.path().strip_prefix(root).unwrap().to_owned());
+        if entry.file_type().unwrap().is_dir() {
+            list(&entry.path(), root, found);
+        }
+    }
+}
+
+/// What a check printed, exited with and reported.
+pub struct Checked {
+    /// Exit code.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error stream.
+    pub stderr: String,
+    /// The JSON report.
+    pub report: Report,
+}
+
+impl Checked {
+    /// Takes the output of a run that wrote its report to `path`.
+    #[track_caller]
+    pub fn read(output: Output, path: &Path) -> Checked {
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let Some(code) = output.status.code() else {
+            panic!("{}: {stdout}{stderr}", output.status);
+        };
+        let text = fs::read_to_string(path).unwrap_or_else(|error| {
+            panic!("no report ({error}); exit code {code}\n{stdout}{stderr}")
+        });
+        Checked {
+            code,
+            stdout,
+            stderr,
+            report: Report::parse(&text),
+        }
+    }
+
+    /// Fails, with everything that was printed, unless the exit code is `code`.
+    #[track_caller]
+    pub fn exits(&self, code: i32) -> &Checked {
+        assert_eq!(self.code, code, "exit code\n{}{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Fails unless every test has the verdict `word`, and there are `count` of them.
+    #[track_caller]
+    pub fn all(&self, word: &str, count: usize) -> &Checked {
+        let others: Vec<_> = self
+            .report
+            .tests
+            .iter()
+            .filter(|test| test.verdict != word)
+            .collect();
+        assert!(others.is_empty(), "{others:#?}\n{}", self.stdout);
+        assert_eq!(self.report.tests.len(), count, "tests\n{}", self.stdout);
+        self
+    }
+
+    /// Verdict by id.
+    pub fn verdicts(&self) -> BTreeMap<&str, &str> {
+        self.report
+            .tests
+            .iter()
+            .map(|test| (&*test.id, &*test.verdict))
+            .collect()
+    }
+
+    /// The test whose id ends with `name`.
+    #[track_caller]
+    pub fn test(&self, name: &str) -> &Test {
+        let mut found = self
+            .report
+            .tests
+            .iter()
+            .filter(|test| test.id.ends_with(name));
+        let (Some(test), None) = (found.next(), found.next()) else {
+            panic!("not one test {name}: {:#?}", self.verdicts());
+        };
+        test
+    }
+
+    /// The only finding with the verdict leak.
+    #[track_caller]
+    pub fn only_leak(&self) -> &Finding {
+        let leaks = self.report.leaks();
+        let [leak] = leaks[..] else {
+            panic!("{} leaks, not one\n{}", leaks.len(), self.stdout);
+        };
+        leak
+    }
+
+    /// Fails unless a note holds all of `words`.
+    #[track_caller]
+    pub fn notes(&self, words: &[&str]) -> &Checked {
+        assert!(
+            self.report
+                .notes
+                .iter()
+                .any(|note| words.iter().all(|word| note.contains(word))),
+            "{words:?} not in a note of {:#?}",
+            self.report.notes
+        );
+        self
+    }
+}
+
+/// The JSON report, as far as tests look at it.
+#[derive(Debug, Deserialize)]
+pub struct Report {
+    /// Name and version of the schema.
+    pub schema: String,
+    /// Where and with what.
+    pub environment: Value,
+    /// Counts and the exit code.
+    pub summary: Summary,
+    /// Collection and worker errors.
+    pub errors: Vec<Trouble>,
+    /// What was neutralised.
+    pub notes: Vec<String>,
+    /// Every root cause.
+    pub findings: Vec<Finding>,
+    /// Every test.
+    pub tests: Vec<Test>,
+}
+
+/// Counts of a report.
+#[derive(Debug, Deserialize)]
+pub struct Summary {
+    /// Tests collected.
+    pub tests: usize,
+    /// Tests by verdict.
+    pub verdicts: BTreeMap<String, usize>,
+    /// Failing findings by status.
+    pub findings: BTreeMap<String, usize>,
+    /// What the process exits with.
+    pub exit_code: i32,
+}
+
+/// Something that went wrong beside the tests.
+#[derive(Debug, Deserialize)]
+pub struct Trouble {
+    /// Where.
+    #[serde(rename = "where")]
+    pub place: String,
+    /// What.
+    pub message: String,
+}
+
+/// One root cause.
+#[derive(Debug, Deserialize)]
+pub struct Finding {
+    /// Stable identity.
+    pub fingerprint: String,
+    /// Kind of leak, as `leakcheck explain` takes it.
+    pub code: String,
+    /// Against the accepted ones.
+    pub status: String,
+    /// Of its tests.
+    pub verdict: String,
+    /// How loud.
+    pub level: String,
+    /// Whether it fails the build.
+    pub fails: bool,
+    /// What grows.
+    pub kind: String,
+    /// Whose code it is.
+    pub owner: String,
+    /// One line.
+    pub summary: String,
+    /// How it grows.
+    pub shape: String,
+    /// Per iteration, by counter.
+    pub rate: BTreeMap<String, Rate>,
+    /// Where it is allocated, largest first.
+    pub sites: Vec<Site>,
+    /// Ids.
+    pub tests: Vec<String>,
+}
+
+/// Growth of one counter.
+#[derive(Debug, Deserialize)]
+pub struct Rate {
+    /// Per iteration.
+    pub value: f64,
+    /// Lower and upper end.
+    pub interval: [f64; 2],
+    /// Whether it was the same every time.
+    pub exact: bool,
+}
+
+/// One place in the source.
+#[derive(Debug, Deserialize)]
+pub struct Site {
+    /// As shown.
+    pub file: String,
+    /// From 1.
+    pub line: u32,
+    /// Qualified name.
+    pub function: String,
+    /// Allocations that stay.
+    pub count: f64,
+    /// Bytes that stay.
+    pub bytes: f64,
+    /// Text of the line.
+    pub source: Option<String>,
+}
+
+/// One test.
+#[derive(Debug, Deserialize)]
+pub struct Test {
+    /// The runner's own id.
+    pub id: String,
+    /// What is said of it.
+    pub verdict: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// How often it ran.
+    pub iterations: u32,
+    /// Of its first iteration.
+    pub seconds: f64,
+    /// What was read.
+    pub series: Option<BTreeMap<String, Vec<i64>>>,
+}
+
+impl Test {
+    /// The reason, or nothing.
+    pub fn why(&self) -> &str {
+        self.reason.as_deref().unwrap_or_default()
+    }
+}
+
+impl Report {
+    /// Reads a report, and checks what holds for every one.
+    #[track_caller]
+    pub fn parse(text: &str) -> Report {
+        let report: Report = serde_json::from_str(text).unwrap();
+        assert_eq!(report.schema, "leakcheck.report/1");
+        assert_eq!(report.summary.tests, report.tests.len());
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for test in &report.tests {
+            *counts.entry(&test.verdict).or_default() += 1;
+        }
+        for (verdict, count) in &report.summary.verdicts {
+            assert_eq!(
+                counts.get(&**verdict).copied().unwrap_or(0),
+                *count,
+                "tests counted as {verdict}"
+            );
+        }
+        assert_eq!(
+            report.summary.verdicts.values().sum::<usize>(),
+            report.tests.len(),
+            "every test is counted once"
+        );
+        let ids: BTreeSet<&str> = report.tests.iter().map(|test| &*test.id).collect();
+        for finding in &report.findings {
+            for id in &finding.tests {
+                assert!(ids.contains(&**id), "a finding names an unknown test {id}");
+            }
+        }
+        report
+    }
+
+    /// Findings with the verdict leak.
+    pub fn leaks(&self) -> Vec<&Finding> {
+        self.findings
+            .iter()
+            .filter(|finding| finding.verdict == "leak")
+            .collect()
+    }
+}
