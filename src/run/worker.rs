@@ -246,6 +246,7 @@ impl Worker {
             .create(true)
             .append(true)
             .open(folder.join("log"))?;
+        let fixed = FixedAddresses::new();
         let handle = cmd!(
             &setup.python,
             &setup.start_script,
@@ -267,7 +268,9 @@ impl Worker {
             command.process_group(0);
             Ok(())
         })
-        .start()?;
+        .start();
+        drop(fixed);
+        let handle = handle?;
         let pid = handle.pids().first().copied().unwrap_or_default();
         let group = i32::try_from(pid).unwrap_or_default();
         if let Ok(mut groups) = GROUPS.lock() {
@@ -705,6 +708,42 @@ fn seconds(duration: Duration) -> String {
         format!("{value:.0} s")
     } else {
         format!("{value:.1} s")
+    }
+}
+
+/// While this lives, processes that the thread starts get the same addresses every time. Addresses are hashes (of
+/// every object without one of its own) and names (`f"{id(self):x}"`): with random ones, two runs of one suite differ.
+/// Where a container forbids it, as some do, they stay random.
+#[cfg(target_os = "linux")]
+struct FixedAddresses(Option<nix::sys::personality::Persona>);
+
+#[cfg(target_os = "linux")]
+impl FixedAddresses {
+    fn new() -> FixedAddresses {
+        use nix::sys::personality::{self, Persona};
+        let before = personality::get().ok();
+        FixedAddresses(
+            before.filter(|before| personality::set(*before | Persona::ADDR_NO_RANDOMIZE).is_ok()),
+        )
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for FixedAddresses {
+    fn drop(&mut self) {
+        if let Some(before) = self.0 {
+            let _ = nix::sys::personality::set(before);
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+struct FixedAddresses;
+
+#[cfg(not(target_os = "linux"))]
+impl FixedAddresses {
+    fn new() -> FixedAddresses {
+        FixedAddresses
     }
 }
 

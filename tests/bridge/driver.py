@@ -414,7 +414,9 @@ class BridgeCase(unittest.TestCase):
             if opened and name == "objects":
                 found = found[1:]
             if found != [wanted] * len(found):
-                wrong[name] = (found[:40], wanted)
+                # The first few will do.
+                odd = ["{} at {}".format(value, at) for at, value in enumerate(found) if value != wanted]
+                wrong[name] = "{} of {} are not {}: {}".format(len(odd), len(found), wanted, ", ".join(odd[:6]))
         return wrong
 
     def assertFlat(self, worker, name, **options):

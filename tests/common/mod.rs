@@ -8,14 +8,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env,
-    fs::{self, File},
+    env, fs,
     path::{Path, PathBuf},
     process::{Command, Output},
-    sync::OnceLock,
+    sync::{Mutex, OnceLock},
 };
 
-use nix::fcntl::{Flock, FlockArg};
 use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -85,40 +83,20 @@ pub fn python_version() -> (u32, u32) {
 
 /// The Python of a virtual environment with `packages`, made if there is none yet.
 pub fn python(packages: Packages) -> PathBuf {
+    static MADE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     let (base, _) = base_python();
     // The path tells two builds of the same version apart.
     let key = base.to_string_lossy().replace(['/', '.'], "-");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("environments");
-    fs::create_dir_all(&folder).unwrap();
-    let folder = folder.canonicalize().unwrap();
-    let environment = folder.join(format!("{}{key}", packages.name()));
-    let python = environment.join("bin/python");
-    // Test binaries run at the same time, and so do the tests of one.
-    let file = File::create(environment.with_extension("lock")).unwrap();
-    let _lock = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, error)| error);
-    let ready = environment.join("ready");
-    if fs::read_to_string(&ready).is_ok_and(|text| text == packages.requirements()) {
-        return python;
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("environments")
+        .join(format!("{}{key}", packages.name()));
+    let mut made = MADE.lock().unwrap();
+    if made.insert(folder.clone()) {
+        let mut make = scrubbed(Command::new(base));
+        make.args(["-c", include_str!("environment.py")]);
+        expect_success(make.arg(&folder).arg(packages.requirements()));
     }
-    let _ = fs::remove_dir_all(&environment);
-    let mut create = scrubbed(Command::new(base));
-    create.args(["-m", "venv"]).arg(&environment);
-    if packages == Packages::None {
-        create.arg("--without-pip");
-    }
-    expect_success(&mut create);
-    let wanted: Vec<&str> = packages
-        .requirements()
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .collect();
-    if !wanted.is_empty() {
-        let mut install = scrubbed(Command::new(&python));
-        install.args(["-m", "pip", "install", "--quiet"]);
-        expect_success(install.args(wanted));
-    }
-    fs::write(ready, packages.requirements()).unwrap();
-    python
+    folder.join("bin/python")
 }
 
 fn expect_success(command: &mut Command) {

@@ -1,0 +1,330 @@
+//! Keeps the arrows between modules pointing one way, and the files small and named for one thing.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Lines of the longest file there may be.
+const LONGEST: usize = 620;
+
+/// One file of `src`: where, and its text.
+struct Source {
+    /// Relative to `src`.
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    fn all() -> Vec<Source> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut found = Vec::new();
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    found.push(Source {
+                        path: path.strip_prefix(&root).unwrap().to_owned(),
+                        text: fs::read_to_string(&path).unwrap(),
+                    });
+                }
+            }
+        }
+        found.sort_by(|a, b| a.path.cmp(&b.path));
+        assert!(found.len() > 20, "src is elsewhere");
+        found
+    }
+
+    /// The path of its module: `["run", "worker"]` for `run/worker.rs`.
+    fn module(&self) -> Vec<String> {
+        let mut parts: Vec<String> = self
+            .path
+            .with_extension("")
+            .components()
+            .map(|part| part.as_os_str().to_string_lossy().into_owned())
+            .collect();
+        let last = parts.last().unwrap();
+        if last == "mod" || (parts.len() == 1 && (last == "lib" || last == "main")) {
+            parts.pop();
+        }
+        parts
+    }
+
+    /// The module of the crate's root that it belongs to; `main` and `lib` for the roots themselves.
+    fn top(&self) -> String {
+        match self.module().first() {
+            Some(name) => name.clone(),
+            None => self.path.with_extension("").to_string_lossy().into_owned(),
+        }
+    }
+
+    /// The code that is built into the program: without comments, and without the tests at its bottom.
+    fn code(&self) -> String {
+        let text = self.text.split("#[cfg(test)]\nmod ").next().unwrap();
+        text.lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    /// Every path into this crate that it names, whole: `["run", "worker", "Loss"]`.
+    fn uses(&self) -> BTreeSet<Vec<String>> {
+        let code = self.code();
+        let mut found = BTreeSet::new();
+        for root in ["crate", "leakcheck"] {
+            paths_after(&code, root, &[], &mut found);
+        }
+        let mut parent = self.module();
+        parent.pop();
+        paths_after(&code, "super", &parent, &mut found);
+        found
+    }
+
+    /// Whether it uses the module `path`, or anything in it.
+    fn uses_module(&self, path: &[&str]) -> bool {
+        self.uses().iter().any(|used| {
+            used.len() >= path.len() && used.iter().zip(path).all(|(used, part)| used == part)
+        })
+    }
+}
+
+/// Collects what follows `ROOT::` everywhere in `code`, groups taken apart, with `base` before it.
+fn paths_after(code: &str, root: &str, base: &[String], found: &mut BTreeSet<Vec<String>>) {
+    let start = format!("{root}::");
+    for (at, _) in code.match_indices(&start) {
+        let before = code[..at].chars().next_back();
+        if before.is_some_and(|character| character.is_alphanumeric() || "_:".contains(character)) {
+            continue;
+        }
+        tree(&code[at + start.len()..], base, found);
+    }
+}
+
+/// Reads one use tree at the start of `text` and returns what follows it.
+fn tree<'a>(text: &'a str, base: &[String], found: &mut BTreeSet<Vec<String>>) -> &'a str {
+    let text = text.trim_start();
+    if let Some(mut rest) = text.strip_prefix('{') {
+        loop {
+            rest = rest.trim_start().trim_start_matches(',').trim_start();
+            if rest.is_empty() {
+                return rest;
+            }
+            if let Some(after) = rest.strip_prefix('}') {
+                return after;
+            }
+            let after = tree(rest, base, found);
+            if after.len() == rest.len() {
+                return rest;
+            }
+            rest = after;
+        }
+    }
+    let end = text
+        .find(|character: char| {
+            !(character.is_alphanumeric() || character == '_' || character == '*')
+        })
+        .unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    let mut path = base.to_vec();
+    match name {
+        "" => return rest,
+        "self" | "*" => {}
+        "super" => {
+            path.pop();
+        }
+        name => path.push(name.to_owned()),
+    }
+    if let Some(rest) = rest.strip_prefix("::") {
+        return tree(rest, &path, found);
+    }
+    found.insert(path);
+    // A renamed import.
+    let rest = rest.trim_start();
+    match rest.strip_prefix("as ") {
+        Some(name) => name
+            .trim_start_matches(|character: char| character.is_alphanumeric() || character == '_'),
+        None => rest,
+    }
+}
+
+/// Fails with every file of the module `from` that uses one of `forbidden`.
+#[track_caller]
+fn assert_unused(from: &str, forbidden: &[&str]) {
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for source in Source::all() {
+        if source.top() != from {
+            continue;
+        }
+        seen += 1;
+        for module in forbidden {
+            let path: Vec<&str> = module.split("::").collect();
+            if source.uses_module(&path) {
+                wrong.push(format!("{} uses {module}", source.path.display()));
+            }
+        }
+    }
+    assert!(seen > 0, "there is no module {from}");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn groups_of_imports_are_taken_apart() {
+    let source = Source {
+        path: "run/worker.rs".into(),
+        text: "//! x\nuse super::{protocol::{Order, Ran as R}, stack};\nuse crate::{bridge,\n    \
+               report::{self, text::*},\n};\nfn f() { crate::judgement::bytes(1.0) }\n#[cfg(test)]\nmod tests {\n    \
+               use crate::cli;\n}\n"
+            .into(),
+    };
+    let uses: Vec<String> = source.uses().iter().map(|path| path.join("::")).collect();
+    assert_eq!(
+        uses,
+        [
+            "bridge",
+            "judgement::bytes",
+            "report",
+            "report::text",
+            "run::protocol::Order",
+            "run::protocol::Ran",
+            "run::stack",
+        ]
+    );
+    assert!(source.uses_module(&["report"]) && !source.uses_module(&["cli"]));
+    assert_eq!(source.top(), "run");
+}
+
+#[test]
+fn fit_knows_numbers_only() {
+    let manifest =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let packages: Vec<String> = manifest["dependencies"]
+        .as_table()
+        .unwrap()
+        .keys()
+        .map(|name| format!("{}::", name.replace('-', "_")))
+        .collect();
+    let mut wrong = Vec::new();
+    for source in Source::all() {
+        if source.top() != "fit" {
+            continue;
+        }
+        let path = source.path.display().to_string();
+        for used in source.uses() {
+            if used.first().is_some_and(|top| top != "fit") {
+                wrong.push(format!("{path} uses {}", used.join("::")));
+            }
+        }
+        let code = source.code();
+        let outside = [
+            "std::fs",
+            "std::io",
+            "std::env",
+            "std::net",
+            "std::process",
+            "println!",
+        ];
+        for word in packages.iter().map(|name| &**name).chain(outside) {
+            if code.contains(word) {
+                wrong.push(format!("{path} uses {word}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_report_sees_data_only() {
+    assert_unused(
+        "report",
+        &[
+            "run::worker",
+            "run::slot",
+            "run::trace",
+            "run::screen",
+            "cli",
+            "discover",
+        ],
+    );
+}
+
+#[test]
+fn the_engine_knows_no_report() {
+    assert_unused("run", &["report", "judgement", "cli"]);
+}
+
+#[test]
+fn the_command_line_is_used_by_main_only() {
+    let users: Vec<PathBuf> = Source::all()
+        .into_iter()
+        .filter(|source| source.top() != "cli" && source.uses_module(&["cli"]))
+        .map(|source| source.path)
+        .collect();
+    assert_eq!(users, [PathBuf::from("main.rs")]);
+}
+
+#[test]
+fn modules_do_not_go_in_circles() {
+    let sources = Source::all();
+    let tops: BTreeSet<String> = sources.iter().map(Source::top).collect();
+    let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for source in &sources {
+        let from = source.top();
+        for used in source.uses() {
+            if let Some(to) = used.first()
+                && *to != from
+                && tops.contains(to)
+            {
+                arrows.entry(from.clone()).or_default().insert(to.clone());
+            }
+        }
+    }
+    // What uses nothing that is left is taken away, until all are gone or the rest is circles.
+    loop {
+        let left: BTreeSet<String> = arrows.keys().cloned().collect();
+        let before = arrows.len();
+        arrows.retain(|_, to| to.iter().any(|to| left.contains(to)));
+        if arrows.len() == before {
+            break;
+        }
+    }
+    // What only leads into a circle is none itself.
+    loop {
+        let used: BTreeSet<String> = arrows.values().flatten().cloned().collect();
+        let before = arrows.len();
+        arrows.retain(|from, _| used.contains(from));
+        if arrows.len() == before {
+            break;
+        }
+    }
+    let names: BTreeSet<String> = arrows.keys().cloned().collect();
+    for to in arrows.values_mut() {
+        to.retain(|to| names.contains(to));
+    }
+    assert!(arrows.is_empty(), "in circles: {arrows:#?}");
+}
+
+#[test]
+fn every_file_says_its_job_first() {
+    let silent: Vec<PathBuf> = Source::all()
+        .into_iter()
+        .filter(|source| !source.text.starts_with("//! "))
+        .map(|source| source.path)
+        .collect();
+    assert!(silent.is_empty(), "{silent:?}");
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let long: Vec<String> = Source::all()
+        .into_iter()
+        .filter(|source| source.text.lines().count() > LONGEST)
+        .map(|source| format!("{}: {}", source.path.display(), source.text.lines().count()))
+        .collect();
+    assert!(long.is_empty(), "over {LONGEST} lines: {long:?}");
+}

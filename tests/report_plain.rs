@@ -1,0 +1,65 @@
+//! The report that a person reads, as a whole, at the width of a small terminal and without colour.
+
+mod common;
+
+use common::Project;
+
+/// The plain report on a fixture under unittest. Exit code 1 is part of what is shown.
+fn report_on(name: &str) -> String {
+    let project = Project::fixture(name);
+    let output = project
+        .command()
+        .args(["--runner", "unittest"])
+        .env("COLUMNS", "80")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(!text.contains('\u{1b}'), "colour where nobody watches");
+    text
+}
+
+/// What differs from run to run or between versions of Python: times, sizes, and how many readings it took.
+fn settings() -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    for (pattern, text) in [
+        (r"\(\d+\.\d s, exit", "([time], exit"),
+        (r"\b[\d,.]+ (B|kB|MB|GB)\b", "[size]"),
+        (r"\b[\d,]+ iterations\b", "[count] iterations"),
+        (
+            r"\b(blocks|bytes|heap|objects) \+[\d,.]+( \([\d,.]+ to [\d,.]+\))?",
+            "$1 +[rate]",
+        ),
+        (r"\b[\d,.]+ blocks?\b", "[count] blocks"),
+        (r" x[\d,.]+ ", " x[count] "),
+    ] {
+        settings.add_filter(pattern, text);
+    }
+    settings.set_prepend_module_to_snapshot(false);
+    settings
+}
+
+#[test]
+fn two_leaks_and_what_is_bounded() {
+    settings().bind(|| insta::assert_snapshot!(report_on("growing_global")));
+}
+
+#[test]
+fn nothing_to_report() {
+    settings().bind(|| insta::assert_snapshot!(report_on("clean")));
+}
+
+#[test]
+fn tests_without_a_judgement() {
+    settings().bind(|| insta::assert_snapshot!(report_on("unrepeatable")));
+}
+
+#[test]
+fn colour_is_there_when_asked_for() {
+    let project = Project::fixture("clean");
+    let output = project
+        .command()
+        .args(["--runner", "unittest", "--color", "always"])
+        .output()
+        .unwrap();
+    assert!(output.stdout.contains(&0x1b));
+}
