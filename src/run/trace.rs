@@ -41,6 +41,8 @@ const WINDOW_BYTES: f64 = 256e6;
 const TRACED_BLOCKS: f64 = 200e3;
 /// A longer look may keep this much: no cache that a test fills is meant to be larger.
 const HORIZON_BYTES: f64 = 64e6;
+/// Descriptors or threads that a longer look may leave: a process gets 1,024 descriptors by default.
+const HORIZON_RESOURCES: f64 = 128.0;
 /// The longest horizon; whatever fills up within it is recognised as bounded.
 const HORIZON: u32 = 2048;
 /// Bytes of an average pymalloc block, for estimates of size only.
@@ -388,7 +390,10 @@ impl Bench<'_> {
 
     /// Goes on for longer and longer, until the growth stops or the time, the memory or the horizon ends.
     fn horizon(&self, worker: &mut Worker, case: &mut Case) -> Result<Option<Judged>, Loss> {
-        let room = affordable(bytes_per_iteration(&case.series), HORIZON_BYTES);
+        let rate = |counter| case.fits.get(&counter).map_or(0.0, |fit| fit.rate.value);
+        let room = affordable(bytes_per_iteration(&case.series), HORIZON_BYTES)
+            .min(affordable(rate(Counter::Fds), HORIZON_RESOURCES))
+            .min(affordable(rate(Counter::Threads), HORIZON_RESOURCES));
         let allowance = self.budget.for_horizon().as_secs_f64();
         let mut spent = 0.0;
         let mut total = 0;

@@ -167,6 +167,21 @@ def _of_module(module, name):
     return lambda: getattr(sys.modules.get(module), name, None)
 
 
+#: Caches of the standard library by class or by type arguments: a class made anew in each iteration is kept alive
+#: by them until they are full.
+_BY_CLASS = ("_shadowed_dict_from_mro_tuple", "_shadowed_dict_from_weakref_mro_tuple")
+
+
+def _clear_by_class():
+    inspect = sys.modules.get("inspect")
+    for name in _BY_CLASS:
+        clear = getattr(getattr(inspect, name, None), "cache_clear", None)
+        if clear is not None:
+            clear()
+    for clear in getattr(sys.modules.get("typing"), "_cleanups", ()):
+        clear()
+
+
 class Counters:
     """Reads every counter into preallocated arrays, `capacity` readings at most."""
 
@@ -190,6 +205,8 @@ class Counters:
             _GrowingCache(lambda: sys.path_importer_cache),
             _GrowingCache(_of_module("zipimport", "_zip_directory_cache")),
             _GrowingCache(_of_module("linecache", "cache")),
+            _GrowingCache(_of_module("re", "_cache")),
+            _GrowingCache(_of_module("re", "_cache2")),
         ]
         self.exactness = dict(
             zip(NAMES, (_blocks_exactness(), "exact", heap_exactness, fds_exactness, threads_exactness))
@@ -212,6 +229,7 @@ class Counters:
             self._clear()
         for cache in self._caches:
             cache.forget()
+        _clear_by_class()
         for _ in range(4):
             if not _collect():
                 break

@@ -216,6 +216,13 @@ class Runner:
         self._folder_time = 0
         self._kept_folders = frozenset()
         self._folder_factory = getattr(session.config, "_tmp_path_factory", None)
+        # Calls of historic hooks are kept for plugins that register later, and each recorded warning is such a call.
+        self._histories = [
+            (history, len(history))
+            for caller in list(vars(session.config.hook).values())
+            for history in [getattr(caller, "_call_history", None)]
+            if isinstance(history, list)
+        ]
         self._capture_descriptors = _capture_descriptors(session.config)
         self._terminal = session.config.pluginmanager.getplugin("terminalreporter")
 
@@ -307,6 +314,8 @@ class Runner:
         if self._terminal is not None:
             # Recorded warnings and reports of subtests, kept for the summary that nobody will see.
             self._terminal.stats.clear()
+        for history, length in self._histories:
+            del history[length:]
         # `-x` and the like would have every wider fixture torn down with the test.
         self._session.shouldfail = self._session.shouldstop = False
         self._trim_finalizers()

@@ -129,6 +129,8 @@ class Service:
             answer["errors"] = runner.late_errors
             runner.late_errors = []
             link.send(answer)
+            # Or the next window would see them go.
+            answer = order = None
 
 
 def main(orders_path):

@@ -43,7 +43,11 @@ _PLAIN_SIZEOF = (type(object.__sizeof__), type(len))
 def _size(obj):
     # type: (object) -> int
     """Bytes of the object itself; code of the project's own is not called for it."""
-    method = type.__getattribute__(type(obj), "__sizeof__")
+    try:
+        method = type.__getattribute__(type(obj), "__sizeof__")
+    except AttributeError:
+        # A class that the collector has cleared while something still has an instance of it: it has no bases.
+        return 0
     if isinstance(method, _PLAIN_SIZEOF):
         try:
             return sys.getsizeof(obj)
