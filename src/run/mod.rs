@@ -22,7 +22,7 @@ use event::Event;
 use protocol::{Collectable, Trouble};
 use screen::{Familiar, Look, Screened};
 use slot::Slot;
-use trace::{Bench, Budget, Case, Judged};
+use trace::{Bench, Budget, Case, Judged, Known};
 use worker::{INTERRUPTED, Loss, Setup, StartError};
 
 use crate::{
@@ -332,7 +332,7 @@ fn judge_all(
             HORIZON
         },
     );
-    let causes = Mutex::new(HashMap::new());
+    let known = Known::default();
     let exactness = run
         .counters
         .iter()
@@ -351,7 +351,7 @@ fn judge_all(
         memory: settings.setup.memory,
         warmup: settings.policy.warmup,
         exactness: &exactness,
-        causes: &causes,
+        known: &known,
     };
 
     let mut chosen: Vec<usize> = groups
@@ -387,12 +387,13 @@ fn judge_all(
         if others.is_empty() {
             continue;
         }
-        let agree = traced.len() >= 2
-            && traced.windows(2).all(|pair| {
-                let (a, b) = (&run.cases[pair[0]], &run.cases[pair[1]]);
-                std::mem::discriminant(&a.judged) == std::mem::discriminant(&b.judged)
-                    && a.cause() == b.cause()
-            });
+        let agree = traced.len() >= 2 && {
+            let cases: Vec<&Case> = traced.iter().map(|at| &run.cases[*at]).collect();
+            let mut common = cases[0].causes();
+            common.retain(|cause| cases.iter().all(|case| case.causes().contains(cause)));
+            let verdict = verdict_of(&cases[0].judged);
+            !common.is_empty() && cases.iter().all(|case| verdict_of(&case.judged) == verdict)
+        };
         if agree {
             tell(Event::Judged {
                 count: others.len(),

@@ -1,7 +1,7 @@
 //! Judges one suspect in a fresh process: does it grow here too, where, and does it ever stop?
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
         Mutex,
         atomic::{AtomicU64, Ordering},
@@ -103,24 +103,43 @@ impl Case {
         }
     }
 
-    /// What makes two suspects the same cause: the places that grow, and what else does.
-    pub fn cause(&self) -> String {
-        let mut parts: Vec<String> = self
+    /// What makes suspects one cause: the places that grow, and descriptors or threads; the counters where no place
+    /// is known.
+    pub fn causes(&self) -> BTreeSet<String> {
+        let mut parts: BTreeSet<String> = self
             .growths
             .iter()
             .map(|growth| format!("{}:{}", growth.place().0, growth.place().1))
             .collect();
-        parts.sort();
-        parts.dedup();
-        for counter in [Counter::Fds, Counter::Threads] {
-            if self.fits.contains_key(&counter) {
-                parts.push(counter.name().to_owned());
-            }
-        }
         if parts.is_empty() {
             parts.extend(self.fits.keys().map(|counter| counter.name().to_owned()));
         }
-        parts.join(" ")
+        parts
+    }
+}
+
+/// What was found out about causes so far, so that a horizon is spent once a cause.
+#[derive(Debug, Default)]
+pub struct Known(Mutex<HashMap<String, Judged>>);
+
+impl Known {
+    fn learn(&self, causes: &BTreeSet<String>, judged: &Judged) {
+        if let Ok(mut known) = self.0.lock() {
+            for cause in causes {
+                known.insert(cause.clone(), judged.clone());
+            }
+        }
+    }
+
+    /// A leak where any of the causes is known to leak; another judgement only where it is known of all of them.
+    fn judge(&self, causes: &BTreeSet<String>) -> Option<Judged> {
+        let known = self.0.lock().ok()?;
+        let mut found = causes.iter().map(|cause| known.get(cause));
+        if found.clone().any(|judged| judged == Some(&Judged::Leak)) {
+            return Some(Judged::Leak);
+        }
+        let first = found.next()??;
+        found.all(|judged| judged.is_some()).then(|| first.clone())
     }
 }
 
@@ -185,8 +204,8 @@ pub struct Bench<'a> {
     pub warmup: u32,
     /// Exactness of each counter.
     pub exactness: &'a BTreeMap<Counter, Exactness>,
-    /// Verdicts by cause: a horizon is spent once a cause.
-    pub causes: &'a Mutex<HashMap<String, Judged>>,
+    /// Judgements by cause.
+    pub known: &'a Known,
 }
 
 impl Bench<'_> {
@@ -257,19 +276,12 @@ impl Bench<'_> {
             return Ok(case);
         }
         case.growths = own;
-        let cause = case.cause();
-        let known = self
-            .causes
-            .lock()
-            .ok()
-            .and_then(|causes| causes.get(&cause).cloned());
-        case.judged = match known {
+        let causes = case.causes();
+        case.judged = match self.known.judge(&causes) {
             Some(judged) => judged,
             None => match self.horizon(worker, &mut case)? {
                 Some(judged) => {
-                    if let Ok(mut causes) = self.causes.lock() {
-                        causes.insert(cause, judged.clone());
-                    }
+                    self.known.learn(&causes, &judged);
                     judged
                 }
                 None => return Ok(case),
@@ -376,7 +388,10 @@ impl Bench<'_> {
                 case.growths = growths;
                 case.types = traced.types;
             }
-            let callers = frames == DEPTHS[0] && traced.cpu < CHEAP && !case.growths.is_empty();
+            let callers = frames == DEPTHS[0]
+                && traced.cpu < CHEAP
+                && !case.growths.is_empty()
+                && self.known.judge(&case.causes()).is_none();
             if !(deeper || callers) || self.budget.is_spent() {
                 break;
             }
@@ -499,6 +514,24 @@ mod tests {
         assert!((3..=6).contains(&window), "{window}");
         assert_eq!(affordable(1_000_000.0, TRACED_BLOCKS).max(FEWEST), FEWEST);
         assert_eq!(affordable(0.0, WINDOW_BYTES), HORIZON);
+    }
+
+    #[test]
+    fn what_is_known_of_a_cause_is_not_measured_again() {
+        let set = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<BTreeSet<_>>()
+        };
+        let known = Known::default();
+        let bounded = Judged::Bounded("full".to_owned());
+        known.learn(&set(&["a:1"]), &Judged::Leak);
+        known.learn(&set(&["b:2", "c:3"]), &bounded);
+        assert_eq!(known.judge(&set(&["a:1", "x:9"])), Some(Judged::Leak));
+        assert_eq!(known.judge(&set(&["b:2"])), Some(bounded));
+        assert_eq!(known.judge(&set(&["b:2", "x:9"])), None);
+        assert_eq!(known.judge(&set(&[])), None);
     }
 
     #[test]
