@@ -1,39 +1,39 @@
 //! From the raw results of a run to what is reported: a verdict for every test, findings, the exit code.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod findings;
+
+use std::collections::BTreeMap;
 
 use crate::{
-    attribute::{code, fingerprint, group, owner::Places, sites::Growth},
+    attribute::owner::Places,
     exit_code::ExitCode,
-    finding::{Finding, Frame, Kind, Level, Owner, Rate, Site, Status, TypeGrowth},
-    fit::Shape,
+    finding::Finding,
     report::{Environment, Report, Timing},
     run::{
-        self, FRAMES_SHOWN, Run,
+        self, Run,
+        loss::Loss,
         screen::{Look, Screened},
         trace::{Case, Judged},
-        worker::Loss,
     },
-    verdict::{Counter, Series, TestResult, Verdict},
+    verdict::{Series, TestResult, Verdict},
 };
 
 /// Readings of a series that a report keeps.
 const READINGS_KEPT: usize = 256;
-/// Sites and types of a finding that a report keeps.
-const SITES_KEPT: usize = 8;
 
 /// Builds the report. `min_judged` is the share of the tests that ran which must have been judged.
 pub fn report(run: &Run, places: &Places, environment: Environment, min_judged: f64) -> Report {
     let tests = tests(run);
-    let findings = findings(run, places);
+    let findings = findings::findings(run, places);
     let exit_code = exit_code(run, &tests, &findings, min_judged);
     Report {
         environment,
         exit_code,
-        tests,
         findings,
         errors: run.errors.clone(),
         notes: run.notes.clone(),
+        judged: share_judged(&tests),
+        tests,
         min_judged,
         timing: Timing {
             screen_seconds: run.wall.0.as_secs_f64(),
@@ -148,446 +148,6 @@ fn judged(judged: &Judged) -> Option<String> {
     }
 }
 
-/// What can grow in a test, as one root cause sees it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
-    /// File as shown, and function.
-    Place(String, String),
-    /// A counter that no place explains.
-    Counter(Counter),
-}
-
-struct Evidence<'a> {
-    case: &'a Case,
-    keys: BTreeSet<Key>,
-}
-
-fn findings(run: &Run, places: &Places) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for verdict in [Verdict::Leak, Verdict::Bounded, Verdict::Harness] {
-        let evidence: Vec<Evidence<'_>> = run
-            .cases
-            .iter()
-            .filter(|case| run::verdict_of(&case.judged) == verdict)
-            .map(|case| Evidence {
-                case,
-                keys: keys(run, places, case),
-            })
-            .collect();
-        let sets: Vec<BTreeSet<Key>> = evidence.iter().map(|one| one.keys.clone()).collect();
-        for group in group::causes(&sets) {
-            found.push(finding(run, places, verdict, &evidence, &group));
-        }
-    }
-    found.extend(losses(run));
-    found.sort_by(|a, b| {
-        (a.level, a.kind, b.tests.len(), &a.fingerprint).cmp(&(
-            b.level,
-            b.kind,
-            a.tests.len(),
-            &b.fingerprint,
-        ))
-    });
-    found
-}
-
-fn function_of(run: &Run, place: &(String, u32)) -> String {
-    run.sources
-        .get(place)
-        .map_or_else(|| "<unknown>".to_owned(), |(function, _)| function.clone())
-}
-
-fn keys(run: &Run, places: &Places, case: &Case) -> BTreeSet<Key> {
-    let mut keys: BTreeSet<Key> = case
-        .growths
-        .iter()
-        .map(|growth| key(run, places, growth))
-        .collect();
-    // A descriptor or a thread has no place of its own; it belongs to what allocates beside it.
-    if keys.is_empty() {
-        keys.extend(case.fits.keys().map(|counter| Key::Counter(*counter)));
-    }
-    keys
-}
-
-fn key(run: &Run, places: &Places, growth: &Growth) -> Key {
-    Key::Place(
-        places.show(&growth.place().0),
-        function_of(run, growth.place()),
-    )
-}
-
-fn finding(
-    run: &Run,
-    places: &Places,
-    verdict: Verdict,
-    evidence: &[Evidence<'_>],
-    group: &group::Group<Key>,
-) -> Finding {
-    let all: BTreeSet<&Key> = group.core.union(&group.extra).collect();
-    // The test that shows this cause most purely stands for it.
-    let best = group
-        .tests
-        .iter()
-        .map(|at| &evidence[*at])
-        .min_by_key(|one| (one.keys.len(), one.case.test))
-        .unwrap_or(&evidence[0]);
-    let case = best.case;
-    let alone = best.keys.iter().all(|key| all.contains(key));
-    let sites = sites(run, places, case, &all);
-    let kind = kind(
-        &group
-            .tests
-            .iter()
-            .map(|at| evidence[*at].case)
-            .collect::<Vec<_>>(),
-    );
-    let rate = rates(case, alone, kind, &sites);
-    let owner = case
-        .growths
-        .iter()
-        .find(|growth| all.contains(&key(run, places, growth)))
-        .map_or(Owner::Project, |growth| growth.owner);
-    let mut tests: BTreeSet<usize> = group
-        .tests
-        .iter()
-        .map(|at| evidence[*at].case.test)
-        .collect();
-    for (test, at) in &run.alike {
-        if tests.contains(&run.cases[*at].test) {
-            tests.insert(*test);
-        }
-    }
-    let code = code::of(kind);
-    let identity = match sites.first() {
-        Some(site) => vec![code, site.file.as_str(), site.function.as_str()],
-        None => vec![code, run.tests[case.test].id.as_str()],
-    };
-    let fails = verdict == Verdict::Leak;
-    Finding {
-        fingerprint: fingerprint::of(&identity),
-        code: code.to_owned(),
-        status: Status::New,
-        verdict,
-        level: if fails { Level::Error } else { Level::Note },
-        fails,
-        kind,
-        owner,
-        summary: summary(kind, &rate, sites.first()),
-        shape: shape(case),
-        holder: None,
-        types: if alone { types(case) } else { Vec::new() },
-        evidence: how_sure(run, case, &tests),
-        advice: code::advice(code).to_owned(),
-        tests: tests
-            .into_iter()
-            .map(|test| run.tests[test].id.clone())
-            .collect(),
-        rate,
-        sites,
-    }
-}
-
-/// What grows in every one of the cases; a descriptor says more than the memory beside it.
-fn kind(cases: &[&Case]) -> Kind {
-    let every = |counter| cases.iter().all(|case| case.fits.contains_key(&counter));
-    if every(Counter::Threads) {
-        Kind::Thread
-    } else if every(Counter::Fds) {
-        Kind::Fd
-    } else if every(Counter::Blocks)
-        || every(Counter::Objects)
-        || cases.iter().any(|case| !case.growths.is_empty())
-    {
-        Kind::Python
-    } else {
-        Kind::Native
-    }
-}
-
-fn sites(run: &Run, places: &Places, case: &Case, keys: &BTreeSet<&Key>) -> Vec<Site> {
-    let mut found: Vec<Site> = Vec::new();
-    for growth in &case.growths {
-        if !keys.contains(&key(run, places, growth)) {
-            continue;
-        }
-        let place = growth.place();
-        let file = places.show(&place.0);
-        let (count, bytes) = (growth.count.rate.value, growth.bytes.rate.value);
-        // One line may allocate through several calls; the reader sees the line once.
-        if let Some(same) = found
-            .iter_mut()
-            .find(|site| site.file == file && site.line == place.1)
-        {
-            same.count += count;
-            same.bytes += bytes;
-            continue;
-        }
-        found.push(Site {
-            file,
-            line: place.1,
-            function: function_of(run, place),
-            count,
-            bytes,
-            source: run.sources.get(place).and_then(|(_, text)| text.clone()),
-            excerpt: excerpt(place),
-            callers: growth
-                .frames
-                .iter()
-                .skip(growth.chosen + 1)
-                .take(FRAMES_SHOWN - 1)
-                .take_while(|frame| places.owner(&frame.0) != Some(Owner::Runner))
-                .map(|frame| Frame {
-                    file: places.show(&frame.0),
-                    line: frame.1,
-                    function: function_of(run, frame),
-                })
-                .collect(),
-        });
-    }
-    found.sort_by(|a, b| {
-        b.bytes
-            .total_cmp(&a.bytes)
-            .then_with(|| (&a.file, a.line).cmp(&(&b.file, b.line)))
-    });
-    found.truncate(SITES_KEPT);
-    found
-}
-
-/// The line with two before it. Files that are not text, or gone, have none.
-fn excerpt((file, line): &(String, u32)) -> Option<(u32, String)> {
-    const BEFORE: u32 = 2;
-    const LONGEST: u64 = 4 << 20;
-    if std::fs::metadata(file).ok()?.len() > LONGEST {
-        return None;
-    }
-    let text = std::fs::read_to_string(file).ok()?;
-    let first = line.saturating_sub(BEFORE).max(1);
-    let skipped = usize::try_from(first - 1).ok()?;
-    let shown = usize::try_from(line - first + 1).ok()?;
-    let lines: Vec<&str> = text.lines().skip(skipped).take(shown).collect();
-    (lines.len() == shown).then(|| (first, lines.join("\n")))
-}
-
-fn rates(case: &Case, alone: bool, kind: Kind, sites: &[Site]) -> BTreeMap<String, Rate> {
-    let mut found = BTreeMap::new();
-    for (counter, fit) in &case.fits {
-        let its_own = matches!(
-            (kind, counter),
-            (Kind::Fd, Counter::Fds) | (Kind::Thread, Counter::Threads)
-        );
-        if alone || its_own {
-            found.insert(counter.name().to_owned(), Rate::from(fit.rate));
-        }
-    }
-    if !sites.is_empty() {
-        let total = |of: fn(&Site) -> f64| sites.iter().map(of).sum::<f64>();
-        let plain = |value: f64| Rate {
-            value,
-            interval: [value, value],
-            exact: false,
-        };
-        found.insert("bytes".to_owned(), plain(total(|site| site.bytes)));
-        found
-            .entry("blocks".to_owned())
-            .or_insert_with(|| plain(total(|site| site.count)));
-    }
-    found
-}
-
-fn types(case: &Case) -> Vec<TypeGrowth> {
-    case.types
-        .iter()
-        .take(SITES_KEPT)
-        .map(|(name, count, bytes)| TypeGrowth {
-            name: name.clone(),
-            count: *count,
-            bytes: *bytes,
-        })
-        .collect()
-}
-
-fn shape(case: &Case) -> String {
-    let word = |shape: Shape| match shape {
-        Shape::Flat => "flat",
-        Shape::Step => "step",
-        Shape::Linear => "linear",
-        Shape::Periodic { .. } => "periodic",
-        Shape::Saturating => "saturating",
-        Shape::Accelerating => "accelerating",
-        Shape::Noisy => "noisy",
-    };
-    let shapes: Vec<Shape> = case.fits.values().map(|fit| fit.shape).collect();
-    // Growth of growth is the worst of what is there; after it a plain line says most.
-    let preferred = [Shape::Accelerating, Shape::Linear];
-    let chosen = preferred
-        .into_iter()
-        .find(|shape| shapes.contains(shape))
-        .or(shapes.first().copied())
-        .unwrap_or(Shape::Saturating);
-    word(chosen).to_owned()
-}
-
-/// `1 file descriptor stays open after each iteration, opened at app/log.py:12 in Log.open`.
-fn summary(kind: Kind, rate: &BTreeMap<String, Rate>, site: Option<&Site>) -> String {
-    let value = |name: &str| rate.get(name).map_or(0.0, |rate| rate.value);
-    let place = site.map(|site| format!("{}:{} in {}", site.file, site.line, site.function));
-    let (what, verb) = match kind {
-        Kind::Fd => (
-            count(value("fds"), "file descriptor", "stays open", "stay open"),
-            "opened",
-        ),
-        Kind::Thread => (
-            count(value("threads"), "thread", "stays alive", "stay alive"),
-            "started",
-        ),
-        Kind::Native => (
-            format!("{} of native memory stay", bytes(value("heap"))),
-            "allocated",
-        ),
-        _ => {
-            let size = if rate.contains_key("bytes") {
-                value("bytes")
-            } else {
-                value("heap")
-            };
-            let blocks = count(value("blocks"), "block", "stays", "stay");
-            (
-                if size > 0.0 {
-                    blocks.replacen(" stay", &format!(" ({}) stay", bytes(size)), 1)
-                } else {
-                    blocks
-                },
-                "allocated",
-            )
-        }
-    };
-    match place {
-        Some(place) => format!("{what} after each iteration, {verb} at {place}"),
-        None => format!("{what} after each iteration"),
-    }
-}
-
-fn count(value: f64, noun: &str, one: &str, many: &str) -> String {
-    if (value - 1.0).abs() < 1e-9 {
-        format!("1 {noun} {one}")
-    } else {
-        format!("{} {noun}s {many}", number(value))
-    }
-}
-
-/// A figure with its thousands apart, and with one decimal where it has any.
-pub fn number(value: f64) -> String {
-    if value.fract().abs() > 1e-9 && value.abs() < 1000.0 {
-        return format!("{value:.2}")
-            .trim_end_matches('0')
-            .trim_end_matches('.')
-            .to_owned();
-    }
-    let digits = format!("{:.0}", value.abs());
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if value < 0.0 {
-        format!("-{text}")
-    } else {
-        text
-    }
-}
-
-/// `412 B`, `1.2 kB`, `38.1 MB`.
-pub fn bytes(value: f64) -> String {
-    let units = ["B", "kB", "MB", "GB", "TB"];
-    let mut value = value;
-    let mut unit = 0;
-    while value.abs() >= 1000.0 && unit + 1 < units.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{} B", number(value))
-    } else {
-        format!("{value:.1} {}", units[unit])
-    }
-}
-
-fn how_sure(run: &Run, case: &Case, tests: &BTreeSet<usize>) -> String {
-    let screened = run.looks[case.test]
-        .as_ref()
-        .map_or(0, |look| look.iterations);
-    let exact = case.fits.values().any(|fit| fit.rate.exact);
-    let mut text = format!(
-        "seen in 2 processes, {} iterations",
-        u64::from(screened) + u64::from(case.iterations)
-    );
-    if exact {
-        text.push_str(", the same amount each time");
-    }
-    let alike = run
-        .alike
-        .iter()
-        .filter(|(test, _)| tests.contains(test))
-        .count();
-    if alike > 0 {
-        text.push_str(&format!("; {alike} tests confirmed by growing alike"));
-    }
-    text
-}
-
-/// A repeat that kills or hangs the process is a finding: its first run was fine.
-fn losses(run: &Run) -> Vec<Finding> {
-    let screened = run
-        .looks
-        .iter()
-        .flatten()
-        .filter_map(|look| match &look.screened {
-            Screened::Lost { loss, iteration } => Some((look.test, loss, *iteration)),
-            _ => None,
-        });
-    let judged = run.cases.iter().filter_map(|case| match &case.judged {
-        Judged::Lost { loss, iteration } => Some((case.test, loss, *iteration)),
-        _ => None,
-    });
-    screened
-        .chain(judged)
-        .filter(|(_, loss, iteration)| *iteration > 1 && !matches!(loss, Loss::Bridge(_)))
-        .map(|(test, loss, iteration)| {
-            let hung = matches!(loss, Loss::Hung { .. });
-            let code = if hung { code::HANG } else { code::CRASH };
-            let id = run.tests[test].id.clone();
-            Finding {
-                fingerprint: fingerprint::of(&[code, &id]),
-                code: code.to_owned(),
-                status: Status::New,
-                verdict: if hung {
-                    Verdict::TimedOut
-                } else {
-                    Verdict::Crashed
-                },
-                level: Level::Error,
-                fails: true,
-                kind: Kind::Native,
-                owner: Owner::Project,
-                summary: format!(
-                    "passes once, and in iteration {iteration} the test process {loss}"
-                ),
-                shape: "flat".to_owned(),
-                rate: BTreeMap::new(),
-                holder: None,
-                types: Vec::new(),
-                sites: Vec::new(),
-                tests: vec![id],
-                evidence: "seen once".to_owned(),
-                advice: code::advice(code).to_owned(),
-            }
-        })
-        .collect()
-}
-
 fn exit_code(run: &Run, tests: &[TestResult], findings: &[Finding], min_judged: f64) -> ExitCode {
     let mut candidates = Vec::new();
     if run.interrupted {
@@ -612,7 +172,7 @@ fn exit_code(run: &Run, tests: &[TestResult], findings: &[Finding], min_judged: 
 
 /// Share of the tests that ran which got a judgement on their growth; skipped ones did not run, and failed
 /// ones have an exit code of their own.
-pub fn share_judged(tests: &[TestResult]) -> f64 {
+fn share_judged(tests: &[TestResult]) -> f64 {
     let ran = tests
         .iter()
         .filter(|test| !matches!(test.verdict, Verdict::Skipped | Verdict::Failed));
@@ -629,18 +189,6 @@ pub fn share_judged(tests: &[TestResult]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn figures_read_well() {
-        assert_eq!(number(1_000_000.0), "1,000,000");
-        assert_eq!(number(2.0), "2");
-        assert_eq!(number(0.25), "0.25");
-        assert_eq!(number(1.5), "1.5");
-        assert_eq!(bytes(412.0), "412 B");
-        assert_eq!(bytes(38_100_000.0), "38.1 MB");
-        assert_eq!(count(1.0, "thread", "stays", "stay"), "1 thread stays");
-        assert_eq!(count(0.5, "thread", "stays", "stay"), "0.5 threads stay");
-    }
 
     fn result(verdict: Verdict) -> TestResult {
         TestResult {

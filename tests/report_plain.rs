@@ -23,13 +23,15 @@ fn settings() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     for (pattern, text) in [
         (r"\(\d+\.\d s, exit", "([time], exit"),
-        (r"\b[\d,.]+ (B|kB|MB|GB)\b", "[size]"),
-        (r"\b[\d,]+ iterations\b", "[count] iterations"),
+        (r"\b\d[\d,]* iterations\b", "[count] iterations"),
+        // The heap moves by whole pages, here and there.
+        (r",? heap \+[\d,.]+( \([\d,.]+ to [\d,.]+\))?", ""),
         (
-            r"\b(blocks|bytes|heap|objects) \+[\d,.]+( \([\d,.]+ to [\d,.]+\))?",
+            r"\b(blocks|bytes|objects) \+\d[\d,]*(\.\d+)?( \([\d,.]+ to [\d,.]+\))?",
             "$1 +[rate]",
         ),
-        (r"\b[\d,.]+ blocks?\b", "[count] blocks"),
+        (r"\b\d[\d,]*(\.\d+)? (B|kB|MB|GB)\b", "[size]"),
+        (r"\b\d[\d,]*(\.\d+)? blocks?\b", "[count] blocks"),
         (r" x[\d,.]+ ", " x[count] "),
     ] {
         settings.add_filter(pattern, text);

@@ -5,7 +5,7 @@ use std::{fs, io, path::Path, path::PathBuf};
 /// Version of the wire protocol; the bridge states its own in its first message.
 pub const PROTOCOL: u32 = 1;
 
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 12] = [
     ("start.py", include_str!("python/start.py")),
     (
         "leakcheck_bridge/__init__.py",
@@ -26,6 +26,10 @@ const FILES: [(&str, &str); 11] = [
     (
         "leakcheck_bridge/repeat.py",
         include_str!("python/leakcheck_bridge/repeat.py"),
+    ),
+    (
+        "leakcheck_bridge/restore.py",
+        include_str!("python/leakcheck_bridge/restore.py"),
     ),
     (
         "leakcheck_bridge/run_pytest.py",

@@ -19,8 +19,9 @@ use crate::{
     report::{self, Environment, Format, Report, progress::Progress, text},
     run::{
         self, Settings,
+        loss::StartError,
         screen::Policy,
-        worker::{self, INTERRUPTED, Limits, Setup, StartError},
+        worker::{INTERRUPTED, Limits, Setup},
     },
 };
 
@@ -73,7 +74,7 @@ fn listen_for_interrupts() -> Result<(), ctrlc::Error> {
     ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
             // Asked twice: nothing more is waited for.
-            worker::kill_all();
+            run::process::kill_all();
             std::process::exit(i32::from(ExitCode::Interrupted.number()));
         }
     })
@@ -117,11 +118,20 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
     if run.tests.is_empty() && run.errors.is_empty() && !run.interrupted {
         return Err(Failure(
             ExitCode::Usage,
-            format!(
-                "{} found no tests in {}; name the files or directories that hold them",
-                runner.name(),
-                project.root.display()
-            ),
+            if config.args.is_empty() {
+                format!(
+                    "{} found no tests in {}; name the files or directories that hold them",
+                    runner.name(),
+                    project.root.display()
+                )
+            } else {
+                format!(
+                    "{} found no tests in {} with the arguments `{}`",
+                    runner.name(),
+                    project.root.display(),
+                    config.args.join(" ")
+                )
+            },
         ));
     }
     let environment = environment(&interpreter, runner, &run, settings.jobs);
@@ -270,6 +280,17 @@ fn environment(
 }
 
 fn publish(report: &Report, format: Format, files: &[(Format, PathBuf)]) -> Result<(), Failure> {
+    let mut out = anstream::AutoStream::auto(io::stdout().lock());
+    let width = terminal_width();
+    if let Err(error) = report::write(report, format, width, &mut out).and_then(|()| out.flush())
+        // A reader such as `head` that has seen enough is no failure.
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        return Err(Failure(
+            ExitCode::Internal,
+            format!("cannot write the report: {error}"),
+        ));
+    }
     for (format, path) in files {
         let failed = |error: io::Error| {
             Failure(
@@ -282,16 +303,7 @@ fn publish(report: &Report, format: Format, files: &[(Format, PathBuf)]) -> Resu
         report::write(report, *format, FILE_WIDTH, &mut out).map_err(failed)?;
         out.flush().map_err(failed)?;
     }
-    let mut out = anstream::AutoStream::auto(io::stdout().lock());
-    let width = terminal_width();
-    match report::write(report, format, width, &mut out).and_then(|()| out.flush()) {
-        // A reader such as `head` that has seen enough is no failure.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure(
-            ExitCode::Internal,
-            format!("cannot write the report: {error}"),
-        )),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 fn terminal_width() -> usize {

@@ -63,7 +63,9 @@ pub struct Report {
     pub errors: Vec<Trouble>,
     /// What was neutralised, one line each.
     pub notes: Vec<String>,
-    /// The share of tests that had to be judged.
+    /// The share of the tests that ran which got a judgement.
+    pub judged: f64,
+    /// The share that had to.
     pub min_judged: f64,
     /// How long things took.
     pub timing: Timing,

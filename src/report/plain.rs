@@ -5,10 +5,12 @@ use std::io;
 use annotate_snippets::{AnnotationKind, Group, Level as Severity, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 
-use super::{Report, text};
+use super::{
+    Report,
+    text::{self, bytes, number},
+};
 use crate::{
     finding::{Finding, Kind, Level, Site},
-    judgement::{bytes, number, share_judged},
     verdict::{TestResult, Verdict},
 };
 
@@ -340,7 +342,7 @@ fn unjudged(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Resul
             )?;
         }
     }
-    let share = share_judged(&report.tests);
+    let share = report.judged;
     if share < report.min_judged {
         writeln!(
             out,

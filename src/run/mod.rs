@@ -1,7 +1,9 @@
 //! The engine: screens every test, judges the suspects in fresh processes, and tells events as it goes.
 
 pub mod event;
+pub mod loss;
 pub mod plan;
+pub mod process;
 pub mod protocol;
 pub mod screen;
 mod slot;
@@ -19,11 +21,12 @@ use std::{
 };
 
 use event::Event;
+use loss::{Loss, StartError};
 use protocol::{Collectable, Trouble};
 use screen::{Familiar, Look, Screened};
 use slot::Slot;
 use trace::{Bench, Budget, Case, Judged, Known};
-use worker::{INTERRUPTED, Loss, Setup, StartError};
+use worker::{INTERRUPTED, Setup};
 
 use crate::{
     attribute::owner::Places,
@@ -487,10 +490,11 @@ fn judge_one(
     };
     match bench.judge(worker, look, index, thaw) {
         Ok(case) => {
-            if matches!(case.judged, Judged::Lost { .. }) {
-                slot.discard();
-            } else {
+            if !matches!(case.judged, Judged::Lost { .. }) {
                 describe(slot, &case, shared);
+            }
+            if case.spoiled || matches!(case.judged, Judged::Lost { .. }) {
+                slot.discard();
             }
             Some(case)
         }

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use super::{
+    loss::{Loss, StartError},
     protocol::{Collectable, Collected, Hello, Order, Record, Trouble},
-    worker::{Loss, Setup, StartError, Worker},
+    worker::{Setup, Worker},
 };
 
 /// So many losses in a row without a single answer between them end the attempts.

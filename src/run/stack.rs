@@ -1,6 +1,6 @@
 //! Reads what faulthandler writes: the Python stack of a crash or of a hang.
 
-use std::sync::LazyLock;
+use std::{path::Path, sync::LazyLock};
 
 use regex::Regex;
 
@@ -16,9 +16,16 @@ static MOST_RECENT: LazyLock<Regex> = LazyLock::new(|| {
 /// Frames shown of a hang.
 const SHOWN: usize = 6;
 
-/// The frames of each thread in a dump, innermost first.
-fn threads(text: &str) -> Vec<(bool, Vec<String>)> {
-    let mut found: Vec<(bool, Vec<String>)> = Vec::new();
+#[derive(Clone)]
+struct Frame {
+    file: String,
+    /// As shown: function, and file without its folders.
+    text: String,
+}
+
+/// The frames of each thread in a dump, innermost first, and whether it is the current one.
+fn threads(text: &str) -> Vec<(bool, Vec<Frame>)> {
+    let mut found: Vec<(bool, Vec<Frame>)> = Vec::new();
     for line in text.lines() {
         if MOST_RECENT.is_match(line) {
             found.push((line.starts_with("Current"), Vec::new()));
@@ -28,10 +35,10 @@ fn threads(text: &str) -> Vec<(bool, Vec<String>)> {
                 .next()
                 .unwrap_or_default()
                 .to_owned();
-            frames.push(format!(
-                "{} ({file}:{})",
-                &frame["function"], &frame["line"]
-            ));
+            frames.push(Frame {
+                text: format!("{} ({file}:{})", &frame["function"], &frame["line"]),
+                file: frame["file"].to_owned(),
+            });
         }
     }
     found
@@ -50,20 +57,25 @@ pub fn main_thread(text: &str) -> Vec<String> {
         .unwrap_or_default();
     frames
         .into_iter()
+        .map(|frame| frame.text)
         .take_while(|frame| !is_machinery(frame))
         .take(SHOWN)
         .collect()
 }
 
-/// The innermost frame of a fatal error in a worker's log, if it has one.
-pub fn crash_place(log: &str) -> Option<String> {
+/// Where a fatal error in a worker's log happened: the innermost frame of the project, or of anybody.
+pub fn crash_place(log: &str, project: &Path) -> Option<String> {
     let fatal = log.rfind("Fatal Python error")?;
     let all = threads(&log[fatal..]);
-    all.iter()
-        .find(|(current, _)| *current)
-        .or(all.first())
-        .and_then(|(_, frames)| frames.iter().find(|frame| !is_machinery(frame)))
-        .cloned()
+    let (_, frames) = all.iter().find(|(current, _)| *current).or(all.first())?;
+    let of_project = |frame: &&Frame| {
+        Path::new(&frame.file).starts_with(project) && !frame.file.contains("/site-packages/")
+    };
+    frames
+        .iter()
+        .find(of_project)
+        .or(frames.iter().find(|frame| !is_machinery(&frame.text)))
+        .map(|frame| frame.text.clone())
 }
 
 /// Frames of the runners and of the bridge tell a reader nothing.
@@ -103,7 +115,17 @@ Current thread 0x00007f0b (most recent call first):
     #[test]
     fn a_crash_names_its_innermost_frame() {
         let log = format!("noise\nFatal Python error: Segmentation fault\n\n{DUMP}");
-        assert_eq!(crash_place(&log).as_deref(), Some("helper (test_a.py:12)"));
-        assert_eq!(crash_place("all is well"), None);
+        let place = |project: &str| crash_place(&log, Path::new(project));
+        assert_eq!(
+            place("/elsewhere").as_deref(),
+            Some("helper (test_a.py:12)")
+        );
+        let log = log.replace(
+            "/p/tests/test_a.py\", line 12",
+            "/usr/lib/ctypes.py\", line 12",
+        );
+        let place = crash_place(&log, Path::new("/p"));
+        assert_eq!(place.as_deref(), Some("test_hang (test_a.py:20)"));
+        assert_eq!(crash_place("all is well", Path::new("/p")), None);
     }
 }

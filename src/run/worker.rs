@@ -6,13 +6,10 @@ use std::{
     os::unix::{
         fs::FileExt,
         net::{UnixListener, UnixStream},
-        process::{CommandExt, ExitStatusExt},
+        process::CommandExt,
     },
     path::{Path, PathBuf},
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -24,6 +21,8 @@ use nix::{
 };
 
 use super::{
+    loss::{Loss, StartError},
+    process,
     protocol::{Collected, Hello, Order, Orders, Record, Trouble},
     stack,
 };
@@ -31,18 +30,6 @@ use crate::bridge;
 
 /// Set when the user wants everything to end.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-/// Process groups that live, for an end that waits for nothing.
-static GROUPS: Mutex<Vec<i32>> = Mutex::new(Vec::new());
-
-/// Ends every process of every worker at once.
-pub fn kill_all() {
-    if let Ok(groups) = GROUPS.lock() {
-        for group in groups.iter() {
-            let _ = killpg(Pid::from_raw(*group), Signal::SIGKILL);
-        }
-    }
-}
 
 /// Most readings of one answer; a longer window takes several orders.
 pub const CAPACITY: u32 = 4096;
@@ -104,54 +91,6 @@ impl Limits {
     }
 }
 
-/// Why a worker is gone, or must go.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Loss {
-    /// It died by a signal or by an exit that nobody asked for.
-    Died {
-        /// What ended it, in words.
-        cause: String,
-        /// Innermost Python frame of the crash, where faulthandler could tell.
-        place: Option<String>,
-    },
-    /// An iteration took too long.
-    Hung {
-        /// The limit that was exceeded.
-        limit: Duration,
-        /// The Python stack where it hung, innermost first.
-        stack: Vec<String>,
-    },
-    /// It grew beyond its memory cap within one iteration.
-    Memory {
-        /// The cap in bytes.
-        cap: u64,
-    },
-    /// The user interrupted the run.
-    Interrupted,
-    /// The bridge failed, or broke the protocol: a bug of ours.
-    Bridge(String),
-}
-
-/// Why a worker could not be started.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum StartError {
-    /// The runner refused its arguments or its configuration.
-    #[error("{0}")]
-    Usage(String),
-    /// Nothing could be collected because loading failed.
-    #[error("{}: {}", .0.place, .0.message)]
-    Collection(Trouble),
-    /// The process died, hung or misbehaved.
-    #[error("the test process {0}")]
-    Lost(String),
-    /// The user interrupted.
-    #[error("interrupted")]
-    Interrupted,
-    /// A bug of ours or of the machine.
-    #[error("{0}")]
-    Internal(String),
-}
-
 /// A running worker.
 pub struct Worker {
     handle: duct::Handle,
@@ -161,6 +100,7 @@ pub struct Worker {
     pending: Vec<u8>,
     heartbeat: File,
     folder: PathBuf,
+    project: PathBuf,
     limits: Limits,
     memory: u64,
     watch: Watch,
@@ -246,7 +186,7 @@ impl Worker {
             .create(true)
             .append(true)
             .open(folder.join("log"))?;
-        let fixed = FixedAddresses::new();
+        let fixed = process::FixedAddresses::new();
         let handle = cmd!(
             &setup.python,
             &setup.start_script,
@@ -256,7 +196,7 @@ impl Worker {
         .env("PYTHONHASHSEED", hash_seed.to_string())
         // What the tests leave among the temporary files goes with the run.
         .env("TMPDIR", folder.join("tmp"))
-        .env("GLIBC_TUNABLES", glibc_tunables())
+        .env("GLIBC_TUNABLES", process::glibc_tunables())
         // Would be on from the start and distort every reading; the bridge turns tracing on where it is needed.
         .env_remove("PYTHONTRACEMALLOC")
         .stdin_null()
@@ -273,9 +213,7 @@ impl Worker {
         let handle = handle?;
         let pid = handle.pids().first().copied().unwrap_or_default();
         let group = i32::try_from(pid).unwrap_or_default();
-        if let Ok(mut groups) = GROUPS.lock() {
-            groups.push(group);
-        }
+        process::remember(group);
         Ok(Worker {
             handle,
             group: Pid::from_raw(group),
@@ -284,6 +222,7 @@ impl Worker {
             pending: Vec::new(),
             heartbeat,
             folder: folder.to_owned(),
+            project: setup.project.clone(),
             limits: setup.limits,
             memory: setup.memory,
             watch: Watch {
@@ -348,6 +287,10 @@ impl Worker {
             .rev()
             .find_map(|line| line.strip_prefix("E   "))
             .or_else(|| log.lines().find_map(|line| line.strip_prefix("ERROR: ")))
+            .or_else(|| {
+                log.lines()
+                    .find_map(|line| Some(line.split_once(": error: ")?.1))
+            })
             .or_else(|| log.lines().rev().find(|line| !line.trim().is_empty()))
             .unwrap_or("no message")
             .trim()
@@ -493,11 +436,11 @@ impl Worker {
                 return Ok(());
             }
             return Err(Loss::Died {
-                cause: describe_status(status),
-                place: stack::crash_place(&self.log()),
+                cause: process::describe_status(status),
+                place: stack::crash_place(&self.log(), &self.project),
             });
         }
-        let resident = resident(self.process());
+        let resident = process::resident(self.process());
         if resident > self.memory {
             self.ask_to_stop();
             // One iteration may go somewhat beyond; a runaway may not.
@@ -638,9 +581,7 @@ impl Worker {
         // Also after its own end: processes that the tests started may still be there.
         let _ = killpg(self.group, Signal::SIGKILL);
         let _ = self.handle.wait();
-        if let Ok(mut groups) = GROUPS.lock() {
-            groups.retain(|group| *group != self.group.as_raw());
-        }
+        process::forget(self.group.as_raw());
     }
 
     fn log(&self) -> String {
@@ -673,108 +614,5 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.kill();
-    }
-}
-
-impl std::fmt::Display for Loss {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Loss::Died { cause, place } => {
-                write!(f, "{cause}")?;
-                if let Some(place) = place {
-                    write!(f, " at {place}")?;
-                }
-                Ok(())
-            }
-            Loss::Hung { limit, stack } => {
-                write!(f, "did not end within {}", seconds(*limit))?;
-                if !stack.is_empty() {
-                    write!(f, "; it hung in {}", stack.join(" < "))?;
-                }
-                Ok(())
-            }
-            Loss::Memory { cap } => {
-                write!(f, "grew beyond the memory cap of {} MB", cap / 1_000_000)
-            }
-            Loss::Interrupted => write!(f, "interrupted"),
-            Loss::Bridge(message) => write!(f, "{message}"),
-        }
-    }
-}
-
-fn seconds(duration: Duration) -> String {
-    let value = duration.as_secs_f64();
-    if value.fract() == 0.0 {
-        format!("{value:.0} s")
-    } else {
-        format!("{value:.1} s")
-    }
-}
-
-/// While this lives, processes that the thread starts get the same addresses every time. Addresses are hashes (of
-/// every object without one of its own) and names (`f"{id(self):x}"`): with random ones, two runs of one suite differ.
-/// Where a container forbids it, as some do, they stay random.
-#[cfg(target_os = "linux")]
-struct FixedAddresses(Option<nix::sys::personality::Persona>);
-
-#[cfg(target_os = "linux")]
-impl FixedAddresses {
-    fn new() -> FixedAddresses {
-        use nix::sys::personality::{self, Persona};
-        let before = personality::get().ok();
-        FixedAddresses(
-            before.filter(|before| personality::set(*before | Persona::ADDR_NO_RANDOMIZE).is_ok()),
-        )
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl Drop for FixedAddresses {
-    fn drop(&mut self) {
-        if let Some(before) = self.0 {
-            let _ = nix::sys::personality::set(before);
-        }
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-struct FixedAddresses;
-
-#[cfg(not(target_os = "linux"))]
-impl FixedAddresses {
-    fn new() -> FixedAddresses {
-        FixedAddresses
-    }
-}
-
-/// What makes `mallinfo2` exact under glibc: no per-thread cache and no fast bins, whose freed chunks
-/// stay counted, and a threshold for mapped chunks that does not move with what was freed.
-fn glibc_tunables() -> String {
-    const OURS: &str =
-        "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0:glibc.malloc.mmap_threshold=131072";
-    match std::env::var("GLIBC_TUNABLES") {
-        Ok(theirs) if !theirs.is_empty() => format!("{theirs}:{OURS}"),
-        _ => OURS.to_owned(),
-    }
-}
-
-fn resident(pid: Pid) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
-    let pages: u64 = text
-        .split_whitespace()
-        .nth(1)
-        .and_then(|word| word.parse().ok())
-        .unwrap_or(0);
-    pages * 4096
-}
-
-fn describe_status(status: std::process::ExitStatus) -> String {
-    match (status.signal(), status.code()) {
-        (Some(number), _) => match Signal::try_from(number) {
-            Ok(signal) => format!("was killed by {signal}"),
-            Err(_) => format!("was killed by signal {number}"),
-        },
-        (None, Some(code)) => format!("exited with status {code}"),
-        (None, None) => "ended".to_owned(),
     }
 }

@@ -267,8 +267,6 @@ class Counters:
         """Lets the collector look at the frozen objects once: what was frozen alive may be garbage by now."""
         _unfreeze()
         _collect()
-        # At once, or the collections that open the next window would look at all of them again.
-        _freeze()
 
     def read(self):
         # type: () -> None

@@ -59,6 +59,7 @@ class Repeater:
 
     def thaw(self):
         # type: () -> None
+        """Unfreezes the heap; it stays so until the next window opens."""
         self._heartbeat.state(self._heartbeat.READING)
         self._meter.thaw()
         self._heartbeat.state(self._heartbeat.IDLE)

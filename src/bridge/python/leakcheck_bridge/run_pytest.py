@@ -13,7 +13,7 @@ import sys
 import pytest
 from _pytest import runner as pytest_runner
 
-from . import outcome
+from . import outcome, restore
 
 _hookimpl = pytest.hookimpl
 _rmtree = shutil.rmtree
@@ -239,7 +239,9 @@ class Runner:
         self._last_nodeid = item.nodeid
         state = item.__dict__
         self._pristine = {
-            "obj": state.get("_obj") if getattr(item, "cls", None) is None else None,
+            "obj": state.get("_obj"),
+            "instance": restore.State(state.get("_instance")),
+            "function": restore.State(getattr(state.get("_obj"), "__func__", state.get("_obj"))),
             "globals": dict(item.dtest.globs) if getattr(item, "dtest", None) is not None else None,
             "lists": [
                 (values, len(values))
@@ -289,12 +291,20 @@ class Runner:
         """Makes the item what it was before its first run; pytest means each to run once."""
         item = self._item
         state = item.__dict__
-        # The instance holds whatever the test kept on `self`; `_obj` is the method bound to it.
-        state.pop("_instance", None)
-        state.pop("_obj", None)
-        if self._pristine["obj"] is not None:
-            # A plain function has no instance, and plugins wrap it in place, once more each time.
+        # Where pytest makes the instance when it collects, it stays the same one, as it was new; else the next
+        # setup makes another. What tests keep on `self` goes either way. Plugins wrap the function in place, once
+        # more each time, or keep things on it.
+        instance = self._pristine["instance"]
+        if instance.subject is None:
+            state.pop("_instance", None)
+        if self._pristine["obj"] is None:
+            state.pop("_obj", None)
+        elif instance.subject is not None or getattr(item, "cls", None) is None:
             state["_obj"] = self._pristine["obj"]
+        else:
+            state.pop("_obj", None)
+        instance.restore()
+        self._pristine["function"].restore()
         if self._pristine["globals"] is not None:
             # A doctest clears its globals when it has run.
             item.dtest.globs.clear()

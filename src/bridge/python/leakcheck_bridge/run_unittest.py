@@ -1,14 +1,13 @@
 """Collects with unittest's own loader and repeats each test as TestSuite would run it once."""
 
 import argparse
-import copy
 import os
 import sys
 import traceback
 import unittest
 import warnings
 
-from . import outcome
+from . import outcome, restore
 
 _format = traceback.format_exception_only
 
@@ -77,6 +76,7 @@ class Runner:
         self._suite = unittest.TestSuite()
         self._result = _Result()
         self._current = None
+        self._state = restore.State(None)
         self._blocked = outcome.OK
         self._doctest_globals = None
 
@@ -103,6 +103,7 @@ class Runner:
         test = self._tests[index]
         suite, result = self._suite, self._result
         self._current = test
+        self._state = restore.State(test)
         self._doctest_globals = dict(test._dt_test.globs) if hasattr(test, "_dt_test") else None
         if not hasattr(result, "_moduleSetUpFailed"):
             result._moduleSetUpFailed = False
@@ -127,11 +128,10 @@ class Runner:
         # type: (int) -> outcome.Outcome
         if self._blocked.status != outcome.PASSED:
             return self._blocked
-        # A test may keep state on itself; a copy of the one that never ran is what a new run would get.
-        test = copy.copy(self._current)
-        if isinstance(test, unittest.TestCase):
-            test._cleanups = []
-            test._type_equality_funcs = dict(test._type_equality_funcs)
+        # A test may keep state on itself. It stays the same object: some tools, Hypothesis among them, take another
+        # instance for another test.
+        test = self._current
+        self._state.restore()
         if self._doctest_globals is not None:
             test._dt_test.globs.update(self._doctest_globals)
         try:

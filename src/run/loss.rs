@@ -1,0 +1,88 @@
+//! Why a worker is gone, or never came to be.
+
+use std::time::Duration;
+
+use super::protocol::Trouble;
+
+/// Why a worker is gone, or must go.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Loss {
+    /// It died by a signal or by an exit that nobody asked for.
+    Died {
+        /// What ended it, in words.
+        cause: String,
+        /// Innermost Python frame of the crash, where faulthandler could tell.
+        place: Option<String>,
+    },
+    /// An iteration took too long.
+    Hung {
+        /// The limit that was exceeded.
+        limit: Duration,
+        /// The Python stack where it hung, innermost first.
+        stack: Vec<String>,
+    },
+    /// It grew beyond its memory cap within one iteration.
+    Memory {
+        /// The cap in bytes.
+        cap: u64,
+    },
+    /// The user interrupted the run.
+    Interrupted,
+    /// The bridge failed, or broke the protocol: a bug of ours.
+    Bridge(String),
+}
+
+/// Why a worker could not be started.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum StartError {
+    /// The runner refused its arguments or its configuration.
+    #[error("{0}")]
+    Usage(String),
+    /// Nothing could be collected because loading failed.
+    #[error("{}: {}", .0.place, .0.message)]
+    Collection(Trouble),
+    /// The process died, hung or misbehaved.
+    #[error("the test process {0}")]
+    Lost(String),
+    /// The user interrupted.
+    #[error("interrupted")]
+    Interrupted,
+    /// A bug of ours or of the machine.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl std::fmt::Display for Loss {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Loss::Died { cause, place } => {
+                write!(f, "{cause}")?;
+                if let Some(place) = place {
+                    write!(f, " at {place}")?;
+                }
+                Ok(())
+            }
+            Loss::Hung { limit, stack } => {
+                write!(f, "did not end within {}", seconds(*limit))?;
+                if !stack.is_empty() {
+                    write!(f, "; it hung in {}", stack.join(" < "))?;
+                }
+                Ok(())
+            }
+            Loss::Memory { cap } => {
+                write!(f, "grew beyond the memory cap of {} MB", cap / 1_000_000)
+            }
+            Loss::Interrupted => write!(f, "interrupted"),
+            Loss::Bridge(message) => write!(f, "{message}"),
+        }
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    let value = duration.as_secs_f64();
+    if value.fract() == 0.0 {
+        format!("{value:.0} s")
+    } else {
+        format!("{value:.1} s")
+    }
+}
