@@ -241,9 +241,9 @@ fn check_both(name: &str) {
 
 #[test]
 fn every_difference_is_noticed() {
-    let checked = check("linked_list", "unittest", &[]);
+    let checked = check("seed", "unittest", &[]);
     let noticed = |change: &dyn Fn(&mut Expected)| {
-        let mut expected = Expected::of(&Project::fixture("linked_list"));
+        let mut expected = Expected::of(&Project::fixture("seed"));
         change(&mut expected);
         differences(&expected, "unittest", &checked).len()
     };
@@ -279,28 +279,8 @@ fn every_difference_is_noticed() {
 }
 
 #[test]
-fn data_processor() {
-    check_both("data_processor");
-}
-
-#[test]
-fn linked_list() {
-    check_both("linked_list");
-}
-
-#[test]
-fn growing_global() {
-    check_both("growing_global");
-}
-
-#[test]
-fn unclosed() {
-    check_both("unclosed");
-}
-
-#[test]
-fn big_file() {
-    check_both("big_file");
+fn seed() {
+    check_both("seed");
 }
 
 #[test]

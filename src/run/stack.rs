@@ -5,7 +5,7 @@ use std::{path::Path, sync::LazyLock};
 use regex::Regex;
 
 static FRAME: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"^\s+File "(?P<file>[^"]*)", line (?P<line>\d+|\?\?\?) in (?P<function>.+)$"#)
+    Regex::new(r#"^\s+File "(?P<file>[^"]*)", line (?P<line>\d+|\?\?\?),? in (?P<function>.+)$"#)
         .expect("a constant pattern")
 });
 static MOST_RECENT: LazyLock<Regex> = LazyLock::new(|| {
@@ -78,6 +78,42 @@ pub fn crash_place(log: &str, project: &Path) -> Option<String> {
         .map(|frame| frame.text.clone())
 }
 
+/// How pytest marks the lines of a traceback that ended it.
+const INTERNAL: &str = "INTERNALERROR> ";
+
+/// The line of a runner's output that says why it ended.
+pub fn last_words(log: &str) -> String {
+    let internal = log
+        .lines()
+        .filter_map(|line| line.strip_prefix(INTERNAL))
+        .next_back();
+    internal
+        .or_else(|| log.lines().rev().find_map(|line| line.strip_prefix("E   ")))
+        .or_else(|| {
+            log.lines()
+                .find_map(|line| Some(line.split_once(": error: ")?.1))
+        })
+        .or_else(|| log.lines().find_map(|line| line.strip_prefix("ERROR: ")))
+        .or_else(|| log.lines().rev().find(|line| !line.trim().is_empty()))
+        .unwrap_or("no message")
+        .trim()
+        .to_owned()
+}
+
+/// File and line of the innermost frame of such a traceback.
+pub fn last_place(log: &str) -> Option<String> {
+    let frame = log
+        .lines()
+        .filter_map(|line| FRAME.captures(line.strip_prefix(INTERNAL)?))
+        .last()?;
+    let file = frame["file"]
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    Some(format!("{file}:{}", &frame["line"]))
+}
+
 /// Frames of the runners and of the bridge tell a reader nothing.
 fn is_machinery(frame: &str) -> bool {
     [
@@ -110,6 +146,17 @@ Current thread 0x00007f0b (most recent call first):
             main_thread(DUMP),
             ["helper (test_a.py:12)", "test_hang (test_a.py:20)"]
         );
+    }
+
+    #[test]
+    fn the_cause_of_an_early_end_is_found_in_the_log() {
+        let exit = "INTERNALERROR>   File \"/p/test_b.py\", line 2, in <module>\n\
+            INTERNALERROR> SystemExit: not here\nmainloop: caught unexpected SystemExit!\n";
+        assert_eq!(last_words(exit), "SystemExit: not here");
+        assert_eq!(last_place(exit).as_deref(), Some("test_b.py:2"));
+        let usage = "ERROR: usage: pytest [options]\npytest: error: unrecognized arguments: --x\n";
+        assert_eq!(last_words(usage), "unrecognized arguments: --x");
+        assert_eq!(last_words(""), "no message");
     }
 
     #[test]

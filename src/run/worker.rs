@@ -282,30 +282,18 @@ impl Worker {
     /// pytest ended before its run loop; its own output says why.
     fn stopped(&self, status: i32) -> StartError {
         let log = self.log();
-        let error = log
-            .lines()
-            .rev()
-            .find_map(|line| line.strip_prefix("E   "))
-            .or_else(|| log.lines().find_map(|line| line.strip_prefix("ERROR: ")))
-            .or_else(|| {
-                log.lines()
-                    .find_map(|line| Some(line.split_once(": error: ")?.1))
+        let error = stack::last_words(&log);
+        let at = |place: &str| {
+            StartError::Collection(Trouble {
+                place: place.to_owned(),
+                message: error.clone(),
             })
-            .or_else(|| log.lines().rev().find(|line| !line.trim().is_empty()))
-            .unwrap_or("no message")
-            .trim()
-            .to_owned();
+        };
         match status {
             // pytest: usage error. A conftest.py that cannot be imported ends there too.
-            4 if log.contains("while loading conftest") => StartError::Collection(Trouble {
-                place: "conftest.py".to_owned(),
-                message: error,
-            }),
+            4 if log.contains("while loading conftest") => at("conftest.py"),
             4 => StartError::Usage(format!("pytest: {error}")),
-            2 | 3 => StartError::Collection(Trouble {
-                place: "pytest".to_owned(),
-                message: error,
-            }),
+            2 | 3 => at(&stack::last_place(&log).unwrap_or_else(|| "pytest".to_owned())),
             _ => StartError::Lost(format!("ended with pytest's status {status}: {error}")),
         }
     }

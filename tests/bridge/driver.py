@@ -45,9 +45,7 @@ def pytest_version():
     """Version of the installed pytest as numbers, `(0,)` without one."""
     if not HAS_PYTEST:
         return (0,)
-    import pytest
-
-    return tuple(int(part) for part in pytest.__version__.split(".")[:2])
+    return tuple(int(part) for part in importlib.import_module("pytest").__version__.split(".")[:2])
 
 
 def _lay_out():
@@ -114,7 +112,7 @@ class Worker:
     #: How exact each counter is on this machine, as the last worker said.
     exactness = {}  # type: dict
 
-    def __init__(self, project, runner="unittest", args=(), paths=(), skip=(), env=None, **options):
+    def __init__(self, project, runner="unittest", *, args=(), paths=(), skip=(), env=None, **options):
         self.project = project
         self.folder = os.path.realpath(tempfile.mkdtemp(prefix="lcw-"))
         os.mkdir(self._file("tmp"))
@@ -148,7 +146,7 @@ class Worker:
         environment = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("PYTEST_", "LEAKCHECK_")) and name not in ("PYTHONTRACEMALLOC", "PYTHONPATH")
+            if not name.startswith(("PYTEST_", "LEAKCHECK_", "PYTHON"))
         }
         environment.update(PYTHONHASHSEED="1", GLIBC_TUNABLES=TUNABLES, TMPDIR=self._file("tmp"))
         environment.update(env or {})
@@ -260,7 +258,9 @@ class Worker:
 
     def index(self, name):
         """Index of the one test whose id ends with a name."""
-        found = [at for at, test in enumerate(self.ids) if test == name or test.endswith((":" + name, "." + name))]
+        found = [
+            at for at, test in enumerate(self.ids) if test == name or test.endswith((":" + name, "." + name))
+        ]
         if len(found) != 1:
             raise ValueError("{} tests named {!r} among {}".format(len(found), name, self.ids))
         return found[0]
@@ -278,7 +278,8 @@ class Worker:
         return self.trace(iterations, frames, last_only)
 
     def trace(self, iterations=5, frames=1, last_only=False):
-        return self.answer("traced", do="trace", iterations=iterations, frames=frames, last_only=last_only)
+        order = {"iterations": iterations, "frames": frames, "last_only": last_only}
+        return self.answer("traced", do="trace", **order)
 
     def describe(self, places):
         return self.answer("described", do="describe", places=places)["answers"]
@@ -398,7 +399,7 @@ class BridgeCase(unittest.TestCase):
             self.assertPassed(answer)
             wrong = self._deviations(answer["series"], expected, opened)
             if not wrong:
-                return answer
+                return
             answer = worker.go_on(iterations + 1)
             opened = False
         self.fail("{}: {}".format(name, wrong))
@@ -414,14 +415,15 @@ class BridgeCase(unittest.TestCase):
             if opened and name == "objects":
                 found = found[1:]
             if name == "heap" and all(abs(value - wanted) <= 32 for value in found):
-                # Where less than 32 bytes of a free chunk would be left, malloc gives them away with the rest.
+                # Where less than 32 bytes of a free chunk would be left, malloc gives them away, too.
                 drift = sum(found) - wanted * len(found)
                 found = [wanted] * len(found) if abs(drift) <= 32 else found
             if found != [wanted] * len(found):
                 # The first few will do.
                 odd = ["{} at {}".format(value, at) for at, value in enumerate(found) if value != wanted]
-                wrong[name] = "{} of {} are not {}: {}".format(len(odd), len(found), wanted, ", ".join(odd[:6]))
+                total = "{} of {} are not {}: ".format(len(odd), len(found), wanted)
+                wrong[name] = total + ", ".join(odd[:6])
         return wrong
 
     def assertFlat(self, worker, name, **options):
-        return self.assertGrows(worker, name, **options)
+        self.assertGrows(worker, name, **options)

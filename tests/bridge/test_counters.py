@@ -397,7 +397,6 @@ class Freezing(BridgeCase):
                     self.assertEqual(gc.get_debug(), 0)
                     self.assertEqual(gc.callbacks, [])
                     self.assertEqual(gc.garbage, [])
-                    self.assertGreater(gc.get_freeze_count(), 1000)
 
                 def test_f_thaws_by_itself(self):
                     gc.unfreeze()

@@ -85,7 +85,7 @@ CONFTEST = """
         yield
 """
 
-FLAT = '''
+FLAT = """
     import logging
     import os
     import tempfile
@@ -275,7 +275,7 @@ FLAT = '''
     @pytest.mark.xfail(reason="known")
     def test_passes_all_the_same():
         pass
-'''
+"""
 
 
 @needs_pytest
@@ -523,7 +523,11 @@ class Scopes(BridgeCase):
         self.addCleanup(os.unlink, self.events_path)
 
     def begin(self, **env):
-        files = {"conftest.py": EVENTS, "test_events.py": EVENT_TESTS, "test_other.py": "def test_d():\n    pass\n"}
+        files = {
+            "conftest.py": EVENTS,
+            "test_events.py": EVENT_TESTS,
+            "test_other.py": "def test_d():\n    pass\n",
+        }
         return self.start(files, env=dict(env, EVENTS=self.events_path))
 
     def events(self):
@@ -588,7 +592,8 @@ class Collection(BridgeCase):
     def test_ids_and_files(self):
         worker = self.start(self.FILES)
         self.assertEqual(
-            sorted(worker.ids), ["sub/test_two.py::TestTwo::test_two", "test_one.py::test_one", "test_one.py::test_other"]
+            sorted(worker.ids),
+            ["sub/test_two.py::TestTwo::test_two", "test_one.py::test_one", "test_one.py::test_other"],
         )
         for test in worker.tests:
             self.assertEqual(test["file"], worker.project.path(test["id"].partition("::")[0]))
@@ -673,10 +678,20 @@ class Options(BridgeCase):
         self.assertEqual(worker.last["notes"], ["--pdb is off", "--junitxml is not written"])
 
     def test_options_that_leave_pytest_as_it_is(self):
-        for args in (["-s"], ["-p", "no:terminal"], ["-p", "no:tmpdir", "-p", "no:logging"], ["-q", "-x", "--tb=no"],
-                     ["--capture=sys"], ["-p", "no:cacheprovider"], ["-W", "error"], ["--setup-show"]):
+        for args in (
+            ["-s"],
+            ["-p", "no:terminal"],
+            ["-p", "no:tmpdir", "-p", "no:logging"],
+            ["-q", "-x", "--tb=no"],
+            ["--capture=sys"],
+            ["-p", "no:cacheprovider"],
+            ["-W", "error"],
+            ["--setup-show"],
+        ):
             with self.subTest(args):
-                name = "def test_one():\n    print('x')\n" if "no:tmpdir" in args else self.FILES["test_one.py"]
+                name = (
+                    "def test_one():\n    print('x')\n" if "no:tmpdir" in args else self.FILES["test_one.py"]
+                )
                 worker = self.start(dict(self.FILES, **{"test_one.py": name}), args=args)
                 self.assertFlat(worker, "test_one")
                 self.assertEqual(worker.end(), [])

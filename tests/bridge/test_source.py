@@ -4,7 +4,7 @@ import unittest
 
 from driver import BridgeCase
 
-SHAPES = '''
+SHAPES = """
 import functools
 
 
@@ -69,7 +69,7 @@ if plain():
 
 
 LAST = 10  # module
-'''
+"""
 
 EXPECTED = {
     "# plain": "plain",
@@ -121,22 +121,37 @@ class Describe(BridgeCase):
 
     def test_line_of_a_decorator_belongs_to_its_function(self):
         line = self.project.line_of("shapes.py", "@functools.lru_cache(")
-        self.assertEqual(self.describe(self.place("shapes.py", line)), [["decorated", "@functools.lru_cache("]])
+        self.assertEqual(
+            self.describe(self.place("shapes.py", line)), [["decorated", "@functools.lru_cache("]]
+        )
 
     def test_lines_that_are_not_there(self):
-        answers = self.describe(self.place("shapes.py", 0), self.place("shapes.py", 100000), self.place("empty.py", 1))
+        answers = self.describe(
+            self.place("shapes.py", 0), self.place("shapes.py", 100000), self.place("empty.py", 1)
+        )
         self.assertEqual(answers, [["<module>", None]] * 3)
 
     def test_what_cannot_be_read(self):
-        places = [self.place(name, 1) for name in ("broken.py", "lying.py", "unknown.py", "zero.py", "page.html")]
-        places += [["<string>", 1], ["", 1], ["a\x00b", 1], [self.project.folder, 1], ["\udc80", 1], ["x" * 5000, 1]]
+        places = [
+            self.place(name, 1) for name in ("broken.py", "lying.py", "unknown.py", "zero.py", "page.html")
+        ]
+        places += [
+            ["<string>", 1],
+            ["", 1],
+            ["a\x00b", 1],
+            [self.project.folder, 1],
+            ["\udc80", 1],
+            ["x" * 5000, 1],
+        ]
         answers = self.describe(*places)
         self.assertEqual([name for name, _ in answers], ["<unknown>"] * len(places))
         # It can be asked again.
         self.assertEqual(self.describe(*places), answers)
 
     def test_lines_are_counted_as_python_counts_them(self):
-        answers = self.describe(self.place("feeds.py", 2), self.place("feeds.py", 6), self.place("feeds.py", 10))
+        answers = self.describe(
+            self.place("feeds.py", 2), self.place("feeds.py", 6), self.place("feeds.py", 10)
+        )
         self.assertEqual([name for name, _ in answers], ["one", "two", "three"])
         self.assertEqual(answers[2][1], "return 3")
         self.assertTrue(answers[1][1].endswith(", 2"), answers)

@@ -77,10 +77,12 @@ SEEDS = """
 
 class Trace(BridgeCase):
     files = {"test_seeds.py": SEEDS}
+    #: Objects per iteration that are more than the runner's own.
+    least = 0.0
 
     def growth(self, answer):
-        """By traceback number of what grows at every boundary after the second one: increments of blocks and bytes."""
-        boundaries = [{number: (count, size) for number, count, size in entries} for entries in answer["boundaries"]]
+        """Increments of blocks and bytes after the second boundary, by number of each traceback that always grows."""
+        boundaries = [{number: rest for number, *rest in entries} for entries in answer["boundaries"]]
         found = {}
         for number in range(len(answer["tracebacks"])):
             counts = [boundary.get(number, (0, 0)) for boundary in boundaries[1:]]
@@ -103,7 +105,8 @@ class Trace(BridgeCase):
         self.assertFalse(answer["lost"])
         self.assertEqual(len(answer["boundaries"]), 7)
         self.assertEqual(self.growth(answer), {})
-        self.assertEqual(answer["types"], [])
+        # pytest keeps a few objects of the last iteration, now more and now fewer.
+        self.assertEqual([name for name, count, _ in answer["types"] if count >= self.least], [])
 
     def test_one_object(self):
         for iterations in (4, 9):
@@ -117,17 +120,19 @@ class Trace(BridgeCase):
 
     def test_three_objects(self):
         answer = self.worker.open_and_trace("test_three")
-        ((number, steps),) = self.growth(answer).items()
+        (steps,) = self.growth(answer).values()
         self.assertEqual({count for count, _ in steps}, {3})
 
     def test_bytes_exactly(self):
         answer = self.worker.open_and_trace("test_bytes", iterations=6)
         grown = {self.at(answer, number): set(steps) for number, steps in self.growth(answer).items()}
-        self.assertEqual(set(grown), {("test_seeds.py", self.line(part)) for part in ("# node", "# bytes")})
+        sites = {("test_seeds.py", self.line("# node")), ("test_seeds.py", self.line("# bytes"))}
+        self.assertEqual(set(grown), sites)
         self.assertEqual(grown["test_seeds.py", self.line("# bytes")], {(1, 5033)})
 
     def test_types(self):
-        types = {name: rest for name, *rest in self.worker.open_and_trace("test_bytes", iterations=8)["types"]}
+        answer = self.worker.open_and_trace("test_bytes", iterations=8)
+        types = {name: rest for name, *rest in answer["types"] if rest[0] >= self.least}
         self.assertEqual(types["bytes"], [1.0, 5033.0])
         self.assertEqual(types["test_seeds.Node"][0], 1.0)
         self.assertEqual(set(types), {"bytes", "test_seeds.Node"})
@@ -136,8 +141,9 @@ class Trace(BridgeCase):
         answer = self.worker.open_and_trace("test_one", frames=3)
         ((number, _),) = self.growth(answer).items()
         frames = answer["tracebacks"][number]
+        self.assertEqual({os.path.basename(path) for path, _ in frames[:2]}, {"test_seeds.py"})
         lines = [self.line("# node"), self.line("CHAIN[0] = make()")]
-        self.assertEqual([[os.path.basename(path), line] for path, line in frames[:2]], [["test_seeds.py", x] for x in lines])
+        self.assertEqual([line for _, line in frames[:2]], lines)
         self.assertEqual(len(frames), 3)
 
     def test_nothing_of_the_bridge_is_a_site(self):
@@ -193,6 +199,7 @@ class Trace(BridgeCase):
 @needs_pytest
 class TracePytest(Trace):
     runner = "pytest"
+    least = 0.9
 
 
 if __name__ == "__main__":

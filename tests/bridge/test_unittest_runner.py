@@ -315,9 +315,8 @@ class Fixtures(BridgeCase):
         answer = worker.run("Free.test_one", iterations=1, warmup=1)
         self.assertStatus(answer, "passed", "", "")
         self.assertEqual(len(answer["errors"]), 2)
-        for error, where, message in zip(
-            answer["errors"], ("tearDownClass", "tearDownModule"), ("no class tear-down", "no module tear-down")
-        ):
+        expected = (("tearDownClass", "no class tear-down"), ("tearDownModule", "no module tear-down"))
+        for error, (where, message) in zip(answer["errors"], expected):
             self.assertEqual(set(error), {"where", "message"})
             self.assertIn(where, error["where"])
             self.assertIn(message, error["message"])
@@ -331,7 +330,8 @@ class Fixtures(BridgeCase):
         self.events()
         errors = worker.end()
         self.assertEqual(self.events(), ["B.tearDownClass", "tearDownModule"])
-        self.assertEqual([error["message"] for error in errors], ["OSError: no class tear-down", "OSError: no module tear-down"])
+        messages = [error["message"] for error in errors]
+        self.assertEqual(messages, ["OSError: no class tear-down", "OSError: no module tear-down"])
 
     def test_a_class_that_cannot_be_set_up(self):
         worker = self.begin()
@@ -429,13 +429,16 @@ class Async(BridgeCase):
         """
     }
 
+    # Up to 3.10 the sets of an event loop take a block more or less as addresses fall.
+    blocks = 0 if sys.version_info >= (3, 11) else None
+
     def test_outcomes(self):
-        self.assertFlat(self.worker, "test_passes")
-        self.assertFlat(self.worker, "test_cleans_up")
+        self.assertGrows(self.worker, "test_passes", blocks=self.blocks)
+        self.assertGrows(self.worker, "test_cleans_up", blocks=self.blocks)
         self.assertStatus(self.worker.run("test_fails"), "failed", "call", "as it should")
 
     def test_each_iteration_has_a_context_of_its_own(self):
-        self.assertFlat(self.worker, "test_context")
+        self.assertGrows(self.worker, "test_context", blocks=self.blocks)
 
 
 @needs_pytest
@@ -443,14 +446,17 @@ class AsyncUnderPytest(Async):
     runner = "pytest"
 
 
+ONE = "import unittest\n\n\nclass {}(unittest.TestCase):\n    def test_{}(self):\n        pass\n"
+
+
 class Collection(BridgeCase):
     """What is found, by which arguments, and what cannot be loaded."""
 
     FILES = {
-        "test_one.py": "import unittest\n\n\nclass One(unittest.TestCase):\n    def test_one(self):\n        pass\n",
+        "test_one.py": ONE.format("One", "one"),
         "pkg/__init__.py": "",
-        "pkg/test_two.py": "import unittest\n\n\nclass Two(unittest.TestCase):\n    def test_two(self):\n        pass\n",
-        "pkg/check_three.py": "import unittest\n\n\nclass Three(unittest.TestCase):\n    def test_three(self):\n        pass\n",
+        "pkg/test_two.py": ONE.format("Two", "two"),
+        "pkg/check_three.py": ONE.format("Three", "three"),
     }
 
     def ids(self, files=None, **options):

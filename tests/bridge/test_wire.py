@@ -143,7 +143,9 @@ class Records(BridgeCase):
         self.assertPassed(answer)
         self.assertGreaterEqual(answer["iterations"], 5)
         self.assertLess(answer["iterations"], 1000)
-        self.assertEqual({len(values) for values in answer["series"].values()}, {answer["iterations"] - 2 + 1})
+        self.assertEqual(
+            {len(values) for values in answer["series"].values()}, {answer["iterations"] - 2 + 1}
+        )
         # It holds for one test.
         self.assertEqual(worker.run("test_slow", iterations=20)["iterations"], 22)
 
@@ -285,7 +287,9 @@ class Surroundings(BridgeCase):
         files = {name + ".py": "OURS = False" for name in names}
         imports = "".join("import {}\n".format(name) for name in names)
         files["test_names.py"] = imports + "\nimport unittest\n\nclass Names(unittest.TestCase):\n"
-        files["test_names.py"] += "    def test_names(self):\n        assert not serve.OURS and not trace.OURS\n"
+        files["test_names.py"] += (
+            "    def test_names(self):\n        assert not serve.OURS and not trace.OURS\n"
+        )
         seen, _ = self.see(files)
         self.assertEqual(sorted(seen["modules"]), sorted(names))
 
@@ -378,7 +382,13 @@ class Names(BridgeCase):
     def test_every_name_survives(self):
         for _, name in NAMES:
             with self.subTest(name[:30]):
-                order = {"do": "run", "test": self.index_of(name), "thaw": False, "warmup": 1, "iterations": 2}
+                order = {
+                    "do": "run",
+                    "test": self.index_of(name),
+                    "thaw": False,
+                    "warmup": 1,
+                    "iterations": 2,
+                }
                 self.assertPassed(self.worker.call(**order))
 
     def test_every_message_survives(self):
@@ -410,7 +420,9 @@ class Driver(unittest.TestCase):
     """The tests' own driver."""
 
     def test_a_worker_that_dies_is_told_from_one_that_answers(self):
-        project = driver.Project({"test_dies.py": "import os\nos.kill(os.getpid(), {})\n".format(int(signal.SIGKILL))})
+        project = driver.Project(
+            {"test_dies.py": "import os\nos.kill(os.getpid(), {})\n".format(int(signal.SIGKILL))}
+        )
         self.addCleanup(project.remove)
         with self.assertRaises(WorkerError):
             Worker(project)

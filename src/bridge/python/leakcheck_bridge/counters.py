@@ -167,19 +167,34 @@ def _of_module(module, name):
     return lambda: getattr(sys.modules.get(module), name, None)
 
 
-#: Caches of the standard library by class or by type arguments: a class made anew in each iteration is kept alive
-#: by them until they are full.
-_BY_CLASS = ("_shadowed_dict_from_mro_tuple", "_shadowed_dict_from_weakref_mro_tuple")
+class _ClassCaches:
+    """Caches of the standard library by class or by type arguments, each an `lru_cache`.
 
+    A class made anew in each iteration is kept alive by them until they are full. Those that grew since
+    `remember` are emptied; the others are left alone, since filling them again would be a change of its own.
+    """
 
-def _clear_by_class():
-    inspect = sys.modules.get("inspect")
-    for name in _BY_CLASS:
-        clear = getattr(getattr(inspect, name, None), "cache_clear", None)
-        if clear is not None:
-            clear()
-    for clear in getattr(sys.modules.get("typing"), "_cleanups", ()):
-        clear()
+    _OF_INSPECT = ("_shadowed_dict_from_mro_tuple", "_shadowed_dict_from_weakref_mro_tuple")
+
+    def __init__(self):
+        self._sizes = []  # type: list
+
+    def remember(self):
+        inspect = sys.modules.get("inspect")
+        caches = [getattr(inspect, name, None) for name in self._OF_INSPECT]
+        # Bound `cache_clear` methods.
+        caches += [getattr(clear, "__self__", None) for clear in getattr(sys.modules.get("typing"), "_cleanups", ())]
+        self._sizes = [
+            [cache, cache.cache_info().currsize] for cache in caches if hasattr(cache, "cache_info")
+        ]
+
+    def forget(self):
+        for known in self._sizes:
+            cache, size = known
+            if cache.cache_info().currsize > size:
+                cache.cache_clear()
+                # From now on at every boundary, so that all of them see the same.
+                known[1] = -1
 
 
 class Counters:
@@ -207,6 +222,7 @@ class Counters:
             _GrowingCache(_of_module("linecache", "cache")),
             _GrowingCache(_of_module("re", "_cache")),
             _GrowingCache(_of_module("re", "_cache2")),
+            _ClassCaches(),
         ]
         self.exactness = dict(
             zip(NAMES, (_blocks_exactness(), "exact", heap_exactness, fds_exactness, threads_exactness))
@@ -229,7 +245,6 @@ class Counters:
             self._clear()
         for cache in self._caches:
             cache.forget()
-        _clear_by_class()
         for _ in range(4):
             if not _collect():
                 break

@@ -12,6 +12,7 @@ import sys
 
 import pytest
 from _pytest import runner as pytest_runner
+from _pytest.unittest import TestCaseFunction
 
 from . import outcome, restore
 
@@ -219,7 +220,7 @@ class Runner:
         # Calls of historic hooks are kept for plugins that register later, and each recorded warning is such a call.
         self._histories = [
             (history, len(history))
-            for caller in list(vars(session.config.hook).values())
+            for caller in list(vars(session.config.pluginmanager.hook).values())
             for history in [getattr(caller, "_call_history", None)]
             if isinstance(history, list)
         ]
@@ -238,9 +239,11 @@ class Runner:
         self._first = True
         self._last_nodeid = item.nodeid
         state = item.__dict__
+        # Of a TestCase pytest itself makes a new instance in each setup.
+        is_unittest = isinstance(item, TestCaseFunction)
         self._pristine = {
-            "obj": state.get("_obj"),
-            "instance": restore.State(state.get("_instance")),
+            "obj": None if is_unittest else state.get("_obj"),
+            "instance": restore.State(None if is_unittest else state.get("_instance")),
             "function": restore.State(getattr(state.get("_obj"), "__func__", state.get("_obj"))),
             "globals": dict(item.dtest.globs) if getattr(item, "dtest", None) is not None else None,
             "lists": [
