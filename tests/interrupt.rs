@@ -62,6 +62,10 @@ fn processes_of(project: &Project) -> Vec<String> {
         let line = fs::read(path.join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line).replace('\0', " ");
         let inside = fs::read_link(path.join("cwd")).is_ok_and(|folder| folder.starts_with(&root));
+        // One that is just ending has lost its memory, and its arguments with it.
+        if line.is_empty() {
+            continue;
+        }
         if inside || marks.iter().any(|mark| line.contains(mark)) {
             found.push(line);
         }

@@ -105,7 +105,7 @@ pub fn last_place(log: &str) -> Option<String> {
     let frame = log
         .lines()
         .filter_map(|line| FRAME.captures(line.strip_prefix(INTERNAL)?))
-        .last()?;
+        .next_back()?;
     let file = frame["file"]
         .rsplit('/')
         .next()

@@ -90,7 +90,7 @@ EXPECTED = {
 
 class Describe(BridgeCase):
     files = {
-        "test_shapes.py": "import unittest\n\n\nclass Shapes(unittest.TestCase):\n    def test_it(self):\n        pass\n",
+        "test_shapes.py": "import unittest\n\n\nclass Shapes(unittest.TestCase):\n    def test_it(self): pass\n",
         "shapes.py": SHAPES,
         "broken.py": "def f(:\n    pass\n",
         "feeds.py": "def one():\n    return 1\n\n\x0c\ndef two():\n    return '\x1c \x85 \u2028', 2\n\n\ndef three():\n"

@@ -9,10 +9,10 @@ def main():
     # type: () -> None
     import sys
 
-    here = sys.path.pop(0) if not getattr(sys.flags, "safe_path", False) else None
+    if not getattr(sys.flags, "safe_path", False):
+        # The folder of this script, put there by Python.
+        del sys.path[0]
     bridge_dir = __file__.rpartition("/")[0]
-    if here is not None and here.rstrip("/") != bridge_dir:
-        sys.path.insert(0, here)
     sys.path.insert(0, bridge_dir)
     try:
         # Every module of the bridge is imported now, before the project can put others in their place.

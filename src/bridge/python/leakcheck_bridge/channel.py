@@ -9,6 +9,7 @@ import _socket
 import fcntl
 import json
 import mmap
+import os
 import posix
 import stat
 
@@ -18,10 +19,13 @@ _write = posix.write
 _fstat = posix.fstat
 _close = posix.close
 _getpid = posix.getpid
+_listdir = posix.listdir
 _exit = posix._exit
 _dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False, ensure_ascii=False).encode
 _loads = json.JSONDecoder().decode
 _Socket = _socket.socket
+
+_PROC = os.path.isdir("/proc/self/fd")
 
 #: Descriptors of the bridge start here where the limit allows, to leave the low numbers to the tests.
 _FIRST_DESCRIPTOR = 700
@@ -36,6 +40,16 @@ def move_high(fd):
         return fd
     _close(fd)
     return high
+
+
+def _is_at(one, other):
+    # type: (int, int) -> bool
+    """Whether two descriptors are of one file."""
+    try:
+        a, b = _fstat(one), _fstat(other)
+    except OSError:
+        return False
+    return (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
 
 
 class Channel:
@@ -134,6 +148,11 @@ class Heartbeat:
         # type: (str) -> None
         with open(path, "r+b") as file:
             self._map = mmap.mmap(file.fileno(), 4096)
+            if _PROC:
+                # The mapping keeps a copy of the descriptor that nobody needs and every test would see.
+                for name in _listdir("/proc/self/fd"):
+                    if int(name) != file.fileno() and _is_at(int(name), file.fileno()):
+                        _close(int(name))
         self.page = memoryview(self._map).cast("Q")
 
     def state(self, state):

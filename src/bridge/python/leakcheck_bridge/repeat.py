@@ -1,12 +1,14 @@
 """Repeats one test and reads at every boundary: counters, and allocation sites when asked."""
 
 import itertools
+import posix
 import random
 import tempfile
 import time
 
 from . import counters, outcome, trace
 
+_getpid = posix.getpid
 _perf = time.perf_counter
 _cpu = time.process_time
 
@@ -22,6 +24,7 @@ class _Names:
     _CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789_"
 
     def __init__(self):
+        self._pid = _getpid()
         self._random = random.Random(0)
         self._start = self._random.getstate()
 
@@ -29,6 +32,10 @@ class _Names:
         return self
 
     def __next__(self):
+        if _getpid() != self._pid:
+            # A forked child must not choose what its parent chooses next.
+            self._pid = _getpid()
+            self._random = random.Random()
         return "".join([self._random.choice(self._CHARACTERS) for _ in range(8)])
 
     def start_over(self):
@@ -48,6 +55,7 @@ class Repeater:
         self._heartbeat = heartbeat
         self._index = -1
         self._names = _Names()
+        self._pid = _getpid()
 
     def open(self, index):
         # type: (int) -> None
@@ -69,6 +77,9 @@ class Repeater:
         tempfile._name_sequence = self._names
         self._heartbeat.begin_iteration()
         result = self._runner.iterate(self._index)
+        if _getpid() != self._pid:
+            # A child that the test forked came back here. The parent is the one that counts.
+            posix._exit(0)
         self._heartbeat.state(self._heartbeat.READING)
         self._runner.tidy()
         return result

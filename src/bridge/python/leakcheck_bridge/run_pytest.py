@@ -164,11 +164,12 @@ class _Protocol:
     def _judge(self, report):
         if report.failed and self.ended.status != outcome.FAILED:
             self.ended = outcome.Outcome(outcome.FAILED, report.when, _crash_line(report))
-        elif report.skipped and not hasattr(report, "wasxfail") and self.ended.status == outcome.PASSED:
-            # pytest's subtests report a skip of their own within a test that goes on.
-            if not hasattr(report, "context"):
-                reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-                self.ended = outcome.Outcome(outcome.SKIPPED, report.when, reason)
+        elif report.skipped and self.ended.status == outcome.PASSED:
+            # An expected failure is no skip; and a subtest's skip happens within a test that goes on.
+            if hasattr(report, "wasxfail") or hasattr(report, "context"):
+                return
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+            self.ended = outcome.Outcome(outcome.SKIPPED, report.when, reason)
 
     @_hookimpl(tryfirst=True)
     def pytest_fixture_post_finalizer(self, fixturedef):
@@ -426,5 +427,5 @@ def main(service):
     ]
     args.extend(orders["args"])
     args.extend(orders["paths"])
-    sys.argv = ["pytest"] + args
+    sys.argv = ["pytest", *args]
     return pytest.main(args, plugins=[bridge])

@@ -34,7 +34,7 @@ class _Result(unittest.TestResult):
     def addError(self, test, err):
         text = "".join(_format(err[0], err[1])).strip()
         # Class and module fixtures have no test; unittest stands in an object with a description.
-        wider = getattr(test, "description", None)
+        wider = test.description if type(test).__name__ == "_ErrorHolder" else None
         if isinstance(wider, str) and wider.startswith("tearDown"):
             self.late_errors.append({"where": wider, "message": text})
         elif self.ended.status != outcome.FAILED:
@@ -62,8 +62,7 @@ class _Result(unittest.TestResult):
 def _flatten(suite):
     for test in suite:
         if isinstance(test, unittest.TestSuite):
-            for inner in _flatten(test):
-                yield inner
+            yield from _flatten(test)
         elif test is not None:
             yield test
 
@@ -131,9 +130,6 @@ class Runner:
         # A test may keep state on itself. It stays the same object: some tools, Hypothesis among them, take another
         # instance for another test.
         test = self._current
-        self._state.restore()
-        if self._doctest_globals is not None:
-            test._dt_test.globs.update(self._doctest_globals)
         try:
             test(self._result)
         except BaseException as error:
@@ -141,8 +137,27 @@ class Runner:
             return outcome.Outcome(outcome.FAILED, "call", outcome.describe(error))
         return self._result.ended
 
+    def _renew(self, test):
+        """Gives the instance the state of a new one, made by its own constructor where that can be called."""
+        self._state.restore()
+        if self._doctest_globals is not None:
+            # A doctest clears its globals when it has run.
+            test._dt_test.globs.update(self._doctest_globals)
+        if isinstance(test, unittest.FunctionTestCase) or hasattr(test, "_dt_test"):
+            # Their constructors take functions and doctests, not a name.
+            return
+        try:
+            attributes = type(test)(test._testMethodName).__dict__
+        except Exception:
+            return
+        # One that was given more than its constructor gives (by load_tests, say) keeps what it had.
+        if attributes.keys() == test.__dict__.keys():
+            test.__dict__.update(attributes)
+
     def tidy(self):
         # type: () -> None
+        if self._current is not None:
+            self._renew(self._current)
         self._result.ended = outcome.OK
         self._result.shouldStop = False
 
@@ -159,8 +174,8 @@ def _arguments(orders):
     parser.add_argument("-p", "--pattern", default="test*.py")
     parser.add_argument("-t", "--top-level-directory", dest="top")
     parser.add_argument("-k", dest="names", action="append", default=[])
-    for ignored in (("-v", "--verbose"), ("-q", "--quiet"), ("-f", "--failfast"), ("-b", "--buffer"), ("-c", "--catch")):
-        parser.add_argument(*ignored, action="store_true")
+    for ignored in ("verbose", "quiet", "failfast", "buffer", "catch"):
+        parser.add_argument("-" + ignored[0], "--" + ignored, action="store_true")
     parser.add_argument("tests", nargs="*")
 
     def refuse(message):
@@ -180,6 +195,13 @@ def _top_of(folder):
 
 def _load(orders):
     options = _arguments(orders)
+    if options.tests[:1] == ["discover"]:
+        # `python -m unittest discover [start [pattern [top]]]`
+        rest = options.tests[1:4] + [None] * 3
+        options.tests = []
+        options.start = options.start or rest[0] or orders["cwd"]
+        options.pattern = rest[1] or options.pattern
+        options.top = options.top or rest[2]
     loader = unittest.TestLoader()
     if options.names:
         loader.testNamePatterns = [name if "*" in name else "*{}*".format(name) for name in options.names]
@@ -227,7 +249,11 @@ def main(service):
             errors.append({"where": test._testMethodName, "message": str(error).strip()})
             continue
         module = sys.modules.get(kind.__module__)
-        path = getattr(module, "__file__", None) or kind.__module__
+        # Doctests and plain functions are wrapped in classes of the standard library.
+        documented = getattr(getattr(test, "_dt_test", None), "filename", None)
+        function = getattr(getattr(test, "_testFunc", None), "__code__", None)
+        written = documented or getattr(function, "co_filename", None)
+        path = written or getattr(module, "__file__", None) or kind.__module__
         records.append({"id": test.id(), "file": path})
         tests.append(test)
     with warnings.catch_warnings():

@@ -115,9 +115,14 @@ class Service:
                     if order.get("thaw"):
                         repeater.thaw()
                     repeater.open(order["test"])
-                answer = repeater.run(order["iterations"], order["warmup"])
+                numbers = (order["iterations"], order["warmup"])
+                # Orders differ in size; none may be alive while a window is open.
+                order = None
+                answer = repeater.run(*numbers)
             elif what == "trace":
-                answer = repeater.trace(order["iterations"], order["frames"], order["last_only"])
+                numbers = (order["iterations"], order["frames"], order["last_only"])
+                order = None
+                answer = repeater.trace(*numbers)
             elif what == "describe":
                 answer = {"re": "described", "answers": source.describe(order["places"])}
             elif what == "end":
@@ -130,7 +135,7 @@ class Service:
             runner.late_errors = []
             link.send(answer)
             # Or the next window would see them go.
-            answer = order = None
+            answer = order = numbers = None
 
 
 def main(orders_path):

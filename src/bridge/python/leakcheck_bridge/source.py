@@ -3,7 +3,6 @@
 import ast
 import tokenize
 
-
 #: Files read so far; the same few are asked about for every suspect.
 _files = {}  # type: dict
 
@@ -26,7 +25,11 @@ def _spans(path):
                 visit(child, prefix)
 
     visit(ast.parse(text), "")
-    return text.splitlines(), spans
+    # Not splitlines(): Python counts line feeds only.
+    lines = text.split("\n")
+    if not lines[-1]:
+        del lines[-1]
+    return lines, spans
 
 
 def describe(places):

@@ -16,6 +16,9 @@ except ImportError:  # a build without it: nothing can be traced
     _tracemalloc = None
 
 _get_objects = gc.get_objects
+_get_referents = gc.get_referents
+_is_tracked = gc.is_tracked
+_getsizeof = sys.getsizeof
 #: Of an entry `(domain, size, traceback, …)`.
 _size_and_traceback = operator.itemgetter(1, 2)
 _HERE = __file__.rpartition("/")[0] + "/"
@@ -50,7 +53,7 @@ def _size(obj):
         return 0
     if isinstance(method, _PLAIN_SIZEOF):
         try:
-            return sys.getsizeof(obj)
+            return _getsizeof(obj)
         except Exception:
             return 0
     return object.__sizeof__(obj)
@@ -131,8 +134,8 @@ class Tracer:
             if id(obj) in skip or not self._is_theirs(born(obj)):
                 continue
             self._count(found, obj)
-            for other in gc.get_referents(obj):
-                if gc.is_tracked(other) or id(other) in seen or not self._is_theirs(born(other)):
+            for other in _get_referents(obj):
+                if _is_tracked(other) or id(other) in seen or not self._is_theirs(born(other)):
                     continue
                 if len(seen) >= _MOST_OBJECTS:
                     break
