@@ -36,7 +36,7 @@ STACK_SIGNAL = 16 if sys.platform.startswith("linux") else 24
 SEQUENCE, STATE, STOP, BEGUN = range(4)
 
 #: Seconds until an answer must be there.
-PATIENCE = 90.0
+PATIENCE = 60.0
 #: How many batches of iterations may be run until one is exact.
 BATCHES = 4 if sys.version_info >= (3, 11) else 40
 
@@ -258,17 +258,13 @@ class Worker:
 
     def index(self, name):
         """Index of the one test whose id ends with a name."""
-        found = [
-            at for at, test in enumerate(self.ids) if test == name or test.endswith((":" + name, "." + name))
-        ]
+        found = [at for at, test in enumerate(self.ids) if test == name or test.endswith((":" + name, "." + name))]
         if len(found) != 1:
             raise ValueError("{} tests named {!r} among {}".format(len(found), name, self.ids))
         return found[0]
 
     def run(self, name, iterations=6, warmup=2, thaw=True):
-        return self.answer(
-            "ran", do="run", test=self.index(name), thaw=thaw, warmup=warmup, iterations=iterations
-        )
+        return self.answer("ran", do="run", test=self.index(name), thaw=thaw, warmup=warmup, iterations=iterations)
 
     def go_on(self, iterations):
         return self.answer("ran", do="run", thaw=False, warmup=0, iterations=iterations)

@@ -27,7 +27,7 @@ LEAKS = """
     LIBC = ctypes.CDLL(None)
     LIBC.malloc.argtypes = [ctypes.c_size_t]
     LIBC.malloc.restype = ctypes.c_void_p
-    # glibc gives the whole of a free chunk away where less than 32 bytes would be left of it. This uses those up.
+    # Where less than 32 bytes of a free chunk would be left, glibc gives all of it away. This uses those up.
     for _ in range(5000):
         LIBC.malloc(100)
 

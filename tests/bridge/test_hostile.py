@@ -109,9 +109,7 @@ class Descriptors(BridgeCase):
         files = {"test_closes.py": CLOSES, "test_hangs.py": HANGS}
         worker = self.start(files)
         self.assertPassed(worker.run("test_takes_the_numbers", iterations=1, warmup=1))
-        worker.send(
-            {"do": "run", "test": worker.index("test_hangs"), "thaw": True, "warmup": 1, "iterations": 1}
-        )
+        worker.send({"do": "run", "test": worker.index("test_hangs"), "thaw": True, "warmup": 1, "iterations": 1})
         deadline = time.monotonic() + 30
         while worker.beat(driver.BEGUN) < 1 or worker.beat(driver.STATE) != 1:
             self.assertLess(time.monotonic(), deadline)
@@ -415,7 +413,7 @@ PATCHES = """
 """
 
 #: unittest uses none of these between tests; pytest some, as any test that leaves them so would find.
-OS_NAMES = "read write open close fstat stat lstat listdir scandir getpid dup dup2 pipe remove unlink rmdir mkdir _exit"
+OS_NAMES = "read write open close fstat stat lstat listdir scandir getpid dup dup2 pipe remove unlink rmdir _exit"
 OS_NAMES_PYTEST = "read write open close listdir scandir getpid dup pipe _exit"
 
 
@@ -522,9 +520,7 @@ class Interrupts(BridgeCase):
 
     def test_a_test_that_ends_the_process(self):
         worker = self.start(self.FILES)
-        worker.send(
-            {"do": "run", "test": worker.index("test_exits"), "thaw": True, "warmup": 1, "iterations": 1}
-        )
+        worker.send({"do": "run", "test": worker.index("test_exits"), "thaw": True, "warmup": 1, "iterations": 1})
         with self.assertRaises(driver.WorkerError):
             worker.receive()
         self.assertEqual(worker.process.returncode, 5)

@@ -689,9 +689,7 @@ class Options(BridgeCase):
             ["--setup-show"],
         ):
             with self.subTest(args):
-                name = (
-                    "def test_one():\n    print('x')\n" if "no:tmpdir" in args else self.FILES["test_one.py"]
-                )
+                name = "def test_one():\n    print('x')\n" if "no:tmpdir" in args else self.FILES["test_one.py"]
                 worker = self.start(dict(self.FILES, **{"test_one.py": name}), args=args)
                 self.assertFlat(worker, "test_one")
                 self.assertEqual(worker.end(), [])

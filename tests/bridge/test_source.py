@@ -71,6 +71,19 @@ if plain():
 LAST = 10  # module
 """
 
+#: Characters that are no end of line for Python, whatever `str.splitlines` takes them for.
+FEEDS = """def one():
+    return 1
+
+\x0c
+def two():
+    return '\x1c \x85 \u2028', 2
+
+
+def three():
+    return 3
+"""
+
 EXPECTED = {
     "# plain": "plain",
     "# inner": "decorator.inner",
@@ -90,11 +103,10 @@ EXPECTED = {
 
 class Describe(BridgeCase):
     files = {
-        "test_shapes.py": "import unittest\n\n\nclass Shapes(unittest.TestCase):\n    def test_it(self): pass\n",
+        "test_shapes.py": "import unittest\n",
         "shapes.py": SHAPES,
         "broken.py": "def f(:\n    pass\n",
-        "feeds.py": "def one():\n    return 1\n\n\x0c\ndef two():\n    return '\x1c \x85 \u2028', 2\n\n\ndef three():\n"
-        "    return 3\n",
+        "feeds.py": FEEDS,
         "windows.py": b"def one():\r\n    return 1\r\n\r\ndef two():\r\n    return 2\r\n",
         "latin.py": b"# -*- coding: latin-1 -*-\ndef name():\n    return '\xe9'\n",
         "lying.py": b"# -*- coding: utf-8 -*-\ndef name():\n    return '\xe9'\n",
@@ -121,20 +133,14 @@ class Describe(BridgeCase):
 
     def test_line_of_a_decorator_belongs_to_its_function(self):
         line = self.project.line_of("shapes.py", "@functools.lru_cache(")
-        self.assertEqual(
-            self.describe(self.place("shapes.py", line)), [["decorated", "@functools.lru_cache("]]
-        )
+        self.assertEqual(self.describe(self.place("shapes.py", line)), [["decorated", "@functools.lru_cache("]])
 
     def test_lines_that_are_not_there(self):
-        answers = self.describe(
-            self.place("shapes.py", 0), self.place("shapes.py", 100000), self.place("empty.py", 1)
-        )
+        answers = self.describe(self.place("shapes.py", 0), self.place("shapes.py", 100000), self.place("empty.py", 1))
         self.assertEqual(answers, [["<module>", None]] * 3)
 
     def test_what_cannot_be_read(self):
-        places = [
-            self.place(name, 1) for name in ("broken.py", "lying.py", "unknown.py", "zero.py", "page.html")
-        ]
+        places = [self.place(name, 1) for name in ("broken.py", "lying.py", "unknown.py", "zero.py", "page.html")]
         places += [
             ["<string>", 1],
             ["", 1],
@@ -149,9 +155,7 @@ class Describe(BridgeCase):
         self.assertEqual(self.describe(*places), answers)
 
     def test_lines_are_counted_as_python_counts_them(self):
-        answers = self.describe(
-            self.place("feeds.py", 2), self.place("feeds.py", 6), self.place("feeds.py", 10)
-        )
+        answers = self.describe(self.place("feeds.py", 2), self.place("feeds.py", 6), self.place("feeds.py", 10))
         self.assertEqual([name for name, _ in answers], ["one", "two", "three"])
         self.assertEqual(answers[2][1], "return 3")
         self.assertTrue(answers[1][1].endswith(", 2"), answers)

@@ -81,7 +81,7 @@ class Trace(BridgeCase):
     least = 0.0
 
     def growth(self, answer):
-        """Increments of blocks and bytes after the second boundary, by number of each traceback that always grows."""
+        """Increments after the second boundary, by number of each traceback that grows at every one."""
         boundaries = [{number: rest for number, *rest in entries} for entries in answer["boundaries"]]
         found = {}
         for number in range(len(answer["tracebacks"])):

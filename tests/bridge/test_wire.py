@@ -143,9 +143,7 @@ class Records(BridgeCase):
         self.assertPassed(answer)
         self.assertGreaterEqual(answer["iterations"], 5)
         self.assertLess(answer["iterations"], 1000)
-        self.assertEqual(
-            {len(values) for values in answer["series"].values()}, {answer["iterations"] - 2 + 1}
-        )
+        self.assertEqual({len(values) for values in answer["series"].values()}, {answer["iterations"] - 2 + 1})
         # It holds for one test.
         self.assertEqual(worker.run("test_slow", iterations=20)["iterations"], 22)
 
@@ -283,13 +281,11 @@ class Surroundings(BridgeCase):
         self.assertIn(folder, seen["path"])
 
     def test_modules_of_the_project_with_names_of_ours(self):
-        names = "channel counters outcome repeat run_pytest run_unittest serve source trace start leakcheck".split()
+        names = "channel counters outcome repeat restore run_pytest run_unittest serve source trace start".split()
         files = {name + ".py": "OURS = False" for name in names}
         imports = "".join("import {}\n".format(name) for name in names)
         files["test_names.py"] = imports + "\nimport unittest\n\nclass Names(unittest.TestCase):\n"
-        files["test_names.py"] += (
-            "    def test_names(self):\n        assert not serve.OURS and not trace.OURS\n"
-        )
+        files["test_names.py"] += "    def test_names(self):\n        assert not serve.OURS and not trace.OURS\n"
         seen, _ = self.see(files)
         self.assertEqual(sorted(seen["modules"]), sorted(names))
 
@@ -420,9 +416,7 @@ class Driver(unittest.TestCase):
     """The tests' own driver."""
 
     def test_a_worker_that_dies_is_told_from_one_that_answers(self):
-        project = driver.Project(
-            {"test_dies.py": "import os\nos.kill(os.getpid(), {})\n".format(int(signal.SIGKILL))}
-        )
+        project = driver.Project({"test_dies.py": "import os\nos.kill(os.getpid(), {})\n".format(int(signal.SIGKILL))})
         self.addCleanup(project.remove)
         with self.assertRaises(WorkerError):
             Worker(project)
