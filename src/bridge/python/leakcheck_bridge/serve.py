@@ -161,4 +161,10 @@ def main(orders_path):
             service.fail(error)
         raise
     if not service.served:
+        # The reason stands in what the runner printed.
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except Exception:
+                pass
         link.send({"re": "stopped", "status": int(status)})
