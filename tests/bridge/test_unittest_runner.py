@@ -137,7 +137,9 @@ class Outcomes(BridgeCase):
         return name if self.runner == "unittest" else name.replace(".", "::")
 
     def test_unexpected_success(self):
-        self.assertStatus(self.worker.run("test_unexpected_success"), "failed", "call")
+        answer = self.worker.run("test_unexpected_success")
+        self.assertStatus(answer, "failed", "call")
+        self.assertIn("unexpected success", answer["outcome"]["message"].lower())
 
     def test_failures_in_fixtures(self):
         answer = self.worker.run(self.named("FailsInSetUp.test_it"))

@@ -1,5 +1,6 @@
 """Takes orders from the other half and answers them: one record in, one record out."""
 
+import contextlib
 import faulthandler
 import json
 import posix
@@ -163,8 +164,6 @@ def main(orders_path):
     if not service.served:
         # The reason stands in what the runner printed.
         for stream in (sys.stdout, sys.stderr):
-            try:
+            with contextlib.suppress(Exception):
                 stream.flush()
-            except Exception:
-                pass
         link.send({"re": "stopped", "status": int(status)})
