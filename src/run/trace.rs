@@ -258,6 +258,11 @@ impl Bench<'_> {
             screen::extend(&mut case.series, &ran.series);
             case.fits = self.growing(&case.series);
         }
+        if case.fits.is_empty() && rose_and_rests(case.series.get(&Counter::Blocks)) {
+            case.judged =
+                Judged::Bounded("grew in two processes, and stopped in the second".to_owned());
+            return Ok(case);
+        }
         if case.fits.is_empty() {
             case.judged = Judged::Unstable(format!(
                 "grew in one process ({}) and not in a second one",
@@ -479,6 +484,14 @@ fn rests(readings: Option<&Vec<i64>>) -> bool {
     };
     let (before, last) = readings.split_at(readings.len() - readings.len() / 3);
     last.iter().max() <= before.iter().max()
+}
+
+/// Whether a series rose more than once, as something does that fills, and then came to rest.
+fn rose_and_rests(readings: Option<&Vec<i64>>) -> bool {
+    readings.is_some_and(|series| {
+        series.windows(2).filter(|pair| pair[1] > pair[0]).count() > 2
+            && series.last() > series.first()
+    }) && rests(readings)
 }
 
 /// How many iterations fit when each keeps `each` of `most`.
