@@ -114,7 +114,8 @@ class Service:
             if what == "run":
                 if "test" in order:
                     if order.get("thaw"):
-                        repeater.thaw()
+                        # With no window to come the test is to see the heap as it is without us.
+                        repeater.thaw(refreeze=order["iterations"] > 0)
                     repeater.open(order["test"])
                 numbers = (order["iterations"], order["warmup"])
                 # Orders differ in size; none may be alive while a window is open.
