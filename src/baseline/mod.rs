@@ -1,0 +1,10 @@
+//! The reviewed baseline: accepted snapshots, how a run compares with them, and what waits to be accepted.
+
+pub mod compare;
+pub mod files;
+pub mod format;
+mod kin;
+pub mod pending;
+pub mod rates;
+mod render;
+mod scrub;
