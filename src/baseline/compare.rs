@@ -8,9 +8,12 @@ use std::{
 use jiff::civil::Date;
 
 use super::{
+    acceptance::{Acceptance, Package},
     files::File,
-    format::{Acceptance, Entry, Package, Snapshot, Waiting},
-    kin, rates, scrub,
+    format::{Entry, Snapshot, Waiting},
+    kin, rates,
+    scope::{Absent, Scope},
+    scrub,
 };
 use crate::{
     finding::{Accepted, Change, Finding, Level, Status},
@@ -49,60 +52,9 @@ pub struct Outcome {
     pub untested: usize,
 }
 
-/// What the tests of a run say of a snapshot that none of its findings has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Absent {
-    /// Its tests were judged, and do not show it.
-    Gone,
-    /// None of its tests exists any more.
-    Orphaned,
-    /// It cannot be told.
-    Untested,
-}
-
-struct Scope {
-    judged: BTreeMap<String, bool>,
-    whole: bool,
-}
-
-impl Scope {
-    fn of(against: &Against<'_>) -> Scope {
-        let mut judged: BTreeMap<String, bool> = BTreeMap::new();
-        for (id, was) in against.tests {
-            // Where two ids are one without their addresses, both must have been judged.
-            let all = judged.entry(scrub::addresses(id)).or_insert(true);
-            *all &= was;
-        }
-        Scope {
-            judged,
-            whole: against.whole,
-        }
-    }
-
-    fn absent(&self, snapshot: &Snapshot) -> Absent {
-        let here: Vec<bool> = snapshot
-            .tests
-            .iter()
-            .filter_map(|id| self.judged.get(id).copied())
-            .collect();
-        let complete = here.len() == snapshot.tests.len() && !snapshot.more_tests;
-        if here.is_empty() {
-            if self.whole && !snapshot.tests.is_empty() {
-                Absent::Orphaned
-            } else {
-                Absent::Untested
-            }
-        } else if here.iter().all(|judged| *judged) && (self.whole || complete) {
-            Absent::Gone
-        } else {
-            Absent::Untested
-        }
-    }
-}
-
 /// Sets the status of every finding, and whether it fails the build; adds a finding for every snapshot that is fixed.
 pub fn compare(findings: &mut Vec<Finding>, against: &Against<'_>) -> Outcome {
-    let scope = Scope::of(against);
+    let scope = Scope::of(against.tests, against.whole);
     let ones: Vec<(&File, &Snapshot)> = against
         .accepted
         .iter()
@@ -113,12 +65,7 @@ pub fn compare(findings: &mut Vec<Finding>, against: &Against<'_>) -> Outcome {
         .collect();
     let matched = matched(findings, &ones, &scope, against.build);
     let mut outcome = Outcome {
-        judged: scope
-            .judged
-            .iter()
-            .filter(|(_, judged)| **judged)
-            .map(|(id, _)| id.clone())
-            .collect(),
+        judged: scope.judged(),
         ..Outcome::default()
     };
     let mut met = BTreeSet::new();
@@ -144,7 +91,7 @@ pub fn compare(findings: &mut Vec<Finding>, against: &Against<'_>) -> Outcome {
         }
         match scope.absent(snapshot) {
             Absent::Gone => {
-                findings.push(fixed(file, snapshot, against, &scope));
+                findings.push(fixed(file, snapshot, against));
                 let mut waiting = snapshot.clone();
                 waiting.pending = Some(Waiting::Fixed);
                 outcome.pending.push((Some(file.name.clone()), waiting));
@@ -279,8 +226,7 @@ fn is_comparable(finding: &Finding, snapshot: &Snapshot, scope: &Scope) -> bool 
         return true;
     };
     let now = scrub::addresses(&now.test);
-    now == *then
-        || (scope.whole && !scope.judged.contains_key(then) && !snapshot.tests.contains(&now))
+    now == *then || (scope.lost(then) && !snapshot.tests.contains(&now))
 }
 
 fn whole_of<'a>(
@@ -304,7 +250,7 @@ fn told(file: &File, said: &Acceptance, expired: bool) -> Accepted {
     }
 }
 
-fn fixed(file: &File, snapshot: &Snapshot, against: &Against<'_>, scope: &Scope) -> Finding {
+fn fixed(file: &File, snapshot: &Snapshot, against: &Against<'_>) -> Finding {
     Finding {
         fingerprint: snapshot.fingerprint.clone(),
         code: snapshot.code.clone(),
@@ -330,7 +276,6 @@ fn fixed(file: &File, snapshot: &Snapshot, against: &Against<'_>, scope: &Scope)
             .iter()
             .map(|(id, _)| id)
             .filter(|id| snapshot.tests.contains(&scrub::addresses(id)))
-            .filter(|id| scope.judged.contains_key(&scrub::addresses(id)))
             .cloned()
             .collect(),
         evidence: "its tests were judged and do not show it".to_owned(),
@@ -497,46 +442,6 @@ pub(crate) mod tests {
         let (_, outcome) = case.run(&at(10.0));
         assert_eq!(waiting(&outcome), []);
         assert!(outcome.settled.contains(&at(10.0)[0].fingerprint));
-    }
-
-    #[test]
-    fn only_what_ran_is_called_fixed() {
-        let mut before = finding("f", &[("blocks", 10.0)]);
-        before.tests = vec!["a".to_owned(), "b".to_owned()];
-        let mut case = Case::of(&[before]);
-        // Tests with whether they were judged, whether all was asked for; whether it is fixed.
-        type Row<'a> = (&'a [(&'a str, bool)], bool, bool);
-        let table: [Row<'_>; 9] = [
-            (&[("a", true), ("b", true)], true, true),
-            (&[("a", true), ("b", true)], false, true),
-            (&[("a", true)], false, false),
-            // The other one was deleted or renamed.
-            (&[("a", true)], true, true),
-            (&[("a", true), ("b", false)], true, false),
-            (&[("a", false)], true, false),
-            (&[("other", true)], false, false),
-            // Its tests are gone altogether, which mends nothing.
-            (&[("other", true)], true, false),
-            (&[], true, false),
-        ];
-        for (tests, whole, is_fixed) in table {
-            case.tests = tests
-                .iter()
-                .map(|(id, was)| ((*id).to_owned(), *was))
-                .collect();
-            case.whole = whole;
-            let (findings, outcome) = case.run(&[]);
-            assert_eq!(findings.len(), usize::from(is_fixed), "{tests:?} {whole}");
-            assert_eq!(
-                outcome.untested,
-                usize::from(!is_fixed),
-                "{tests:?} {whole}"
-            );
-        }
-        case.said(|one| one.more_tests = true);
-        case.tests = vec![("a".to_owned(), true), ("b".to_owned(), true)];
-        case.whole = false;
-        assert_eq!(case.statuses(&[]), [], "more tests than it lists");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The text of a snapshot: YAML front matter, which is compared, above the finding as a reviewer reads it.
 
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
+    acceptance::{Acceptance, Package},
     rates::{self, Rates},
     render, scrub,
 };
@@ -124,71 +124,6 @@ impl Place {
     /// Whether it is the same function of the same file.
     pub fn is_at(&self, file: &str, function: &str) -> bool {
         self.file == file && self.function == function
-    }
-}
-
-/// A distribution as it is installed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Package {
-    /// Its normalised name, `jinja2`.
-    pub name: String,
-    /// Its version, `3.1.6`.
-    pub version: String,
-}
-
-impl Package {
-    /// The package of that name, however it is spelled: indexes make no difference of case, dashes and underscores.
-    pub fn of(name: &str, version: &str) -> Package {
-        let mut normal = String::new();
-        for character in name.trim().to_lowercase().chars() {
-            let is_dash = matches!(character, '-' | '_' | '.');
-            if !is_dash {
-                normal.push(character);
-            } else if !normal.ends_with('-') {
-                normal.push('-');
-            }
-        }
-        Package {
-            name: normal,
-            version: version.trim().to_owned(),
-        }
-    }
-}
-
-/// What was said when something was accepted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Acceptance {
-    /// Why.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// The last day on which it holds, in UTC.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Date>,
-    /// Where it is being worked on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub issue: Option<String>,
-}
-
-impl Acceptance {
-    /// Whether nothing was said.
-    pub fn is_empty(&self) -> bool {
-        *self == Acceptance::default()
-    }
-
-    /// Whether its last day is before `today`.
-    pub fn has_expired(&self, today: Date) -> bool {
-        self.until.is_some_and(|until| until < today)
-    }
-
-    /// This one where it says anything, else `older`, each for itself.
-    pub fn over(&self, older: &Acceptance) -> Acceptance {
-        Acceptance {
-            reason: self.reason.clone().or_else(|| older.reason.clone()),
-            until: self.until.or(older.until),
-            issue: self.issue.clone().or_else(|| older.issue.clone()),
-        }
     }
 }
 
@@ -634,13 +569,6 @@ pub(crate) mod tests {
             Snapshot::of(&one, "3.12", None).to_text(),
             Snapshot::of(&other, "3.12", None).to_text()
         );
-    }
-
-    #[test]
-    fn the_name_of_a_package_has_one_spelling() {
-        for name in ["My.Lib", "my_lib", " my--lib"] {
-            assert_eq!(Package::of(name, "1.0").name, "my-lib");
-        }
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! The reviewed baseline: accepted snapshots, how a run compares with them, and what waits to be accepted.
 
+pub mod acceptance;
 pub mod compare;
 pub mod files;
 pub mod format;
@@ -7,4 +8,5 @@ mod kin;
 pub mod pending;
 pub mod rates;
 mod render;
+mod scope;
 mod scrub;

@@ -3,9 +3,10 @@
 use std::{collections::BTreeSet, io};
 
 use super::{
+    acceptance::{Acceptance, Package},
     compare::Outcome,
     files::{self, File, Folder, Unusable},
-    format::{Acceptance, Entry, Package, Snapshot, Waiting, Whole},
+    format::{Entry, Snapshot, Waiting, Whole},
 };
 
 /// Least digits of a fingerprint that a user may give.

@@ -1,7 +1,8 @@
 //! The part of a snapshot that a reviewer reads. It is made of the front matter alone, so that it can be made again.
 
 use super::{
-    format::{Acceptance, Snapshot, Whole},
+    acceptance::Acceptance,
+    format::{Snapshot, Whole},
     rates::Figures,
 };
 use crate::{attribute::code, config::text};

@@ -6,7 +6,8 @@ use jiff::civil::Date;
 use super::snapshots::{self, Where};
 use crate::{
     baseline::{
-        format::{Acceptance, Entry},
+        acceptance::Acceptance,
+        format::Entry,
         pending::{self, Done, Pending, Refusal},
     },
     config::text,

@@ -10,8 +10,9 @@ use super::{
 };
 use crate::{
     baseline::{
+        acceptance::Acceptance,
         files,
-        format::{Acceptance, Entry, Waiting},
+        format::{Entry, Waiting},
         pending::{self, Pending, Refusal},
     },
     config::text,

@@ -12,7 +12,7 @@ use std::{
 use super::{RunArgs, snapshots};
 use crate::{
     attribute::owner::Places,
-    baseline::format::Package,
+    baseline::acceptance::Package,
     config::{Choice, Config, Overrides, Runner},
     discover::{self, Interpreter, Project, interpreter::Env, machine, packages},
     exit_code::ExitCode,

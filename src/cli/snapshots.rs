@@ -11,9 +11,10 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use super::RunArgs;
 use crate::{
     baseline::{
+        acceptance::Package,
         compare::Outcome,
         files::{File, Folder, Unusable},
-        format::{Package, Waiting},
+        format::Waiting,
         pending,
     },
     config::text,

@@ -6,9 +6,9 @@ use jiff::civil::Date;
 
 use crate::{
     baseline::{
+        acceptance::Package,
         compare::{self, Against, Outcome},
         files::File,
-        format::Package,
         rates,
     },
     finding::{Finding, Owner},

@@ -37,10 +37,10 @@ pub fn write(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Resu
         write_finding(finding, width, out)?;
         snapshots::beside(finding, out)?;
     }
-    snapshots::write(report, out)?;
     discounted(report, out)?;
     unjudged(report, width, out)?;
     troubles(report, out)?;
+    snapshots::write(report, out)?;
     if report
         .findings
         .iter()
