@@ -158,7 +158,7 @@ fn show_the_whole_file_and_quit() {
     session
         .shows(PROMPT)
         .press("w")
-        .shows("fingerprint: 1111111111111111")
+        .shows("fingerprint: '1111111111111111'")
         .shows(PROMPT);
     session.press("q").shows("3 left");
     session.ends(0);
