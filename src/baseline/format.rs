@@ -229,6 +229,14 @@ impl Snapshot {
         tests.dedup();
         let more_tests = tests.len() > TESTS_KEPT;
         tests.truncate(TESTS_KEPT);
+        let mut types: Vec<String> = finding
+            .types
+            .iter()
+            .take(TYPES_KEPT)
+            .map(|of| clipped(&of.name))
+            .collect();
+        // Their order is that of their sizes, which are close together often enough.
+        types.sort();
         let rates = rates::of(finding, build);
         Snapshot {
             format: format!("{NAME}{VERSION}"),
@@ -238,16 +246,11 @@ impl Snapshot {
             kind: finding.kind,
             owner: finding.owner,
             package,
-            holder: finding.holder.as_ref().map(|holder| clipped(&holder.text)),
+            holder: holder(finding),
             what: (site.is_none() && rates.is_empty()).then(|| clipped(&finding.summary)),
             site,
             also,
-            types: finding
-                .types
-                .iter()
-                .take(TYPES_KEPT)
-                .map(|of| clipped(&of.name))
-                .collect(),
+            types,
             tests,
             more_tests,
             measured: finding
@@ -397,6 +400,12 @@ fn join(front: &impl Serialize, body: &str) -> String {
     // Strings, numbers and lists of them: nothing that YAML could not say.
     let front = serde_yaml::to_string(front).unwrap_or_default();
     format!("---\n{front}---\n{body}")
+}
+
+/// What holds on to it, in a few words.
+fn holder(finding: &Finding) -> Option<String> {
+    let holder = finding.holder.as_ref()?;
+    Some(clipped(&holder.text)).filter(|text| !text.is_empty())
 }
 
 /// A text of the project in one line without what differs between machines, and no longer than a reader reads.
