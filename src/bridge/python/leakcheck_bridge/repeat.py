@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 
-from . import counters, outcome, trace
+from . import counters, heap, outcome, trace
 
 _getpid = posix.getpid
 _getframe = sys._getframe
@@ -180,6 +180,35 @@ class Repeater:
             "boundaries": tracer.boundaries,
             "tracebacks": tracer.tracebacks,
             "types": types,
+        }
+
+    def dump(self, iterations, path):
+        # type: (int, str) -> dict
+        """Runs iterations, noting what each of them leaves, and writes the whole heap down as a graph."""
+        heartbeat = self._heartbeat
+        begun = _cpu()
+        recorder = heap.Recorder(self._meter, iterations)
+        # The first one after the opening of a test brings what appears once.
+        result = self._once()
+        if result.status == outcome.PASSED:
+            recorder.open()
+            for _ in itertools.repeat(None, iterations):
+                result = self._once()
+                if result.status != outcome.PASSED:
+                    break
+                recorder.boundary()
+                if heartbeat.asked_to_stop():
+                    break
+        ran = _cpu() - begun
+        graph = recorder.dump(path) if result.status == outcome.PASSED else None
+        heartbeat.state(heartbeat.IDLE)
+        return {
+            "re": "dumped",
+            "outcome": result.record(),
+            "cpu": _cpu() - begun,
+            "cpu_dump": _cpu() - begun - ran,
+            "resident": counters.resident_bytes(),
+            "graph": graph,
         }
 
     def finish(self):

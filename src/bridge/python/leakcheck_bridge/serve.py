@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 
-from . import PROTOCOL, channel, counters, outcome, repeat, source
+from . import PROTOCOL, channel, counters, outcome, repeat, route, source
 
 _fstat = posix.fstat
 _cpu = time.process_time
@@ -125,6 +125,16 @@ class Service:
                 numbers = (order["iterations"], order["frames"], order["last_only"])
                 order = None
                 answer = repeater.trace(*numbers)
+            elif what == "dump":
+                if "test" in order:
+                    repeater.open(order["test"])
+                numbers = (order["iterations"], order["file"])
+                order = None
+                answer = repeater.dump(*numbers)
+            elif what == "name":
+                names = route.Names(order["paths"])
+                answer = {"re": "named", "paths": [names.path(path) for path in order["paths"]]}
+                names = None
             elif what == "describe":
                 answer = {"re": "described", "answers": source.describe(order["places"])}
             elif what == "end":
