@@ -1,5 +1,7 @@
 //! The command line: its verbs and its options.
 
+mod publish;
+mod report;
 mod run;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
@@ -9,7 +11,6 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     config::{Choice, Runner, value},
     exit_code::ExitCode,
-    report::Format,
 };
 
 /// Repeats every test of a Python suite and fails when memory, a descriptor or a thread leaks.
@@ -29,6 +30,8 @@ struct Cli {
 enum Verb {
     /// Check a test suite (the same as without a verb).
     Run(RunArgs),
+    /// Render the JSON report of an earlier run again, in any format.
+    Report(report::ReportArgs),
 }
 
 /// Options of `leakcheck run`.
@@ -69,27 +72,14 @@ struct RunArgs {
     /// Smallest share of the tests that must have been judged, 0 to 1.
     #[arg(long, value_name = "SHARE", value_parser = value::from_argument(value::share))]
     min_judged: Option<f64>,
-    /// Format of the report on the standard output.
-    #[arg(long, value_enum, default_value_t = Format::Plain)]
-    format: Format,
-    /// Also write the report to a file; can be given several times.
-    #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = report_file)]
-    reports: Vec<(Format, PathBuf)>,
-    /// Show no progress.
-    #[arg(short, long)]
-    quiet: bool,
-}
-
-fn report_file(argument: &str) -> Result<(Format, PathBuf), String> {
-    let (format, file) = argument
-        .split_once('=')
-        .ok_or_else(|| "must be FORMAT=FILE, such as json=leaks.json".to_owned())?;
-    let format = <Format as clap::ValueEnum>::from_str(format, false)
-        .map_err(|_| format!("unknown format `{format}`; there are plain and json"))?;
-    if file.is_empty() {
-        return Err("has no file after the `=`".to_owned());
-    }
-    Ok((format, file.into()))
+    /// Write what happens while it happens to a file, as JSON Lines.
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+    /// How often an hour the code under test runs in real life: rates are then told for an hour too.
+    #[arg(long, value_name = "N", value_parser = publish::times)]
+    per_hour: Option<f64>,
+    #[command(flatten)]
+    output: publish::OutputArgs,
 }
 
 /// When to use colours, in the words that other tools use.
@@ -131,6 +121,7 @@ pub fn main() -> ExitCode {
     cli.color.apply();
     match cli.verb {
         Some(Verb::Run(args)) => run::run(args),
+        Some(Verb::Report(args)) => report::run(args),
         None => run::run(cli.run),
     }
 }
@@ -154,16 +145,5 @@ mod tests {
         assert_eq!(cli.run.runner_args, ["-k", "x"]);
         let cli = Cli::try_parse_from(["leakcheck", "run", "tests"]).unwrap();
         assert!(matches!(cli.verb, Some(Verb::Run(_))));
-    }
-
-    #[test]
-    fn reports_name_a_format_and_a_file() {
-        assert_eq!(
-            report_file("json=a=b.json"),
-            Ok((Format::Json, "a=b.json".into()))
-        );
-        assert!(report_file("json").is_err());
-        assert!(report_file("pdf=a").unwrap_err().contains("unknown format"));
-        assert!(report_file("json=").is_err());
     }
 }

@@ -23,10 +23,11 @@ const READINGS_KEPT: usize = 256;
 
 /// Builds the report. `min_judged` is the share of the tests that ran which must have been judged.
 pub fn report(run: &Run, places: &Places, environment: Environment, min_judged: f64) -> Report {
-    let tests = tests(run);
+    let tests = tests(run, places);
     let findings = findings::findings(run, places);
     let exit_code = exit_code(run, &tests, &findings, min_judged);
     Report {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         environment,
         exit_code,
         findings,
@@ -43,7 +44,7 @@ pub fn report(run: &Run, places: &Places, environment: Environment, min_judged: 
     }
 }
 
-fn tests(run: &Run) -> Vec<TestResult> {
+fn tests(run: &Run, places: &Places) -> Vec<TestResult> {
     let mut by_test: BTreeMap<usize, (&Case, bool)> = run
         .cases
         .iter()
@@ -58,6 +59,7 @@ fn tests(run: &Run) -> Vec<TestResult> {
         .map(|(index, test)| {
             let mut result = TestResult {
                 id: test.id.clone(),
+                file: places.show(&test.file),
                 verdict: Verdict::Undecided,
                 reason: None,
                 iterations: 0,
@@ -193,6 +195,7 @@ mod tests {
     fn result(verdict: Verdict) -> TestResult {
         TestResult {
             id: String::new(),
+            file: String::new(),
             verdict,
             reason: None,
             iterations: 5,

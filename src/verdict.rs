@@ -121,6 +121,8 @@ impl Counter {
 pub struct TestResult {
     /// The runner's own id of the test.
     pub id: String,
+    /// Its file, relative to the project.
+    pub file: String,
     /// What is said of it.
     pub verdict: Verdict,
     /// Why, where the verdict alone does not say it.

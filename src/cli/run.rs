@@ -2,21 +2,19 @@
 
 use std::{
     env,
-    fs::File,
-    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     sync::atomic::Ordering,
     time::Duration,
 };
 
-use super::RunArgs;
+use super::{RunArgs, publish::publish};
 use crate::{
     attribute::owner::Places,
     config::{Choice, Config, Overrides, Runner},
     discover::{self, Interpreter, Project, interpreter::Env, machine},
     exit_code::ExitCode,
     judgement,
-    report::{self, Environment, Format, Report, progress::Progress, text},
+    report::{Environment, Report, events::Log, progress::Progress, text},
     run::{
         self, Settings,
         loss::StartError,
@@ -34,8 +32,6 @@ const REPEAT_FACTOR: u32 = 10;
 const REPEAT_FLOOR: Duration = Duration::from_secs(10);
 /// Where the system does not tell how much memory it has.
 const MEMORY_UNKNOWN: u64 = 4 << 30;
-/// Width of a report in a file.
-const FILE_WIDTH: usize = 120;
 
 /// An end before there is a report: what to print, and the exit code.
 struct Failure(ExitCode, String);
@@ -52,15 +48,14 @@ pub fn run(args: RunArgs) -> ExitCode {
         anstream::eprintln!("leakcheck: cannot listen for signals: {error}");
         return ExitCode::Internal;
     }
-    let reports = args.reports.clone();
-    let format = args.format;
+    let output = args.output.clone();
     match check(args) {
-        Ok(report) => match publish(&report, format, &reports) {
+        Ok(report) => match publish(&report, &output) {
             Ok(()) => report.exit_code,
-            Err(Failure(code, message)) => {
-                anstream::eprintln!("leakcheck: {message}");
+            Err(error) => {
+                anstream::eprintln!("leakcheck: {error}");
                 // A report that could not be written must not turn a failure into something milder.
-                ExitCode::first(&[code, report.exit_code])
+                ExitCode::first(&[error.exit_code(), report.exit_code])
             }
         },
         Err(Failure(code, message)) => {
@@ -85,7 +80,18 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
         .map_err(|error| format!("cannot tell the current directory: {error}"))?;
     let project = Project::locate(&args.paths, &current)?;
     let (mut config, _) = Config::load(&project.root)?;
-    let quiet = args.quiet;
+    let quiet = args.output.quiet;
+    let per_hour = args.per_hour;
+    // Made before anything runs: a place that cannot be written to is told at once.
+    let events = match &args.events {
+        Some(path) => Some(Log::create(path).map_err(|error| {
+            format!(
+                "cannot write {}: {error}",
+                text::brief(&path.to_string_lossy())
+            )
+        })?),
+        None => None,
+    };
     config.apply(overrides(args, &current)?);
     let project = project.or_configured(&config.paths)?;
     let interpreter = Interpreter::find(
@@ -100,6 +106,9 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
     let tell = |event| {
         if let Some(progress) = &progress {
             progress.event(&event);
+        }
+        if let Some(events) = &events {
+            events.event(&event);
         }
     };
     let result = run::run(&settings, &tell);
@@ -134,13 +143,18 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
             },
         ));
     }
-    let environment = environment(&interpreter, runner, &run, settings.jobs);
-    Ok(judgement::report(
-        &run,
-        &settings.places,
-        environment,
-        config.min_judged,
-    ))
+    let environment = Environment {
+        source_root: source_root(&project.root),
+        per_hour,
+        ..environment(&interpreter, runner, &run, settings.jobs)
+    };
+    let report = judgement::report(&run, &settings.places, environment, config.min_judged);
+    if let Some(events) = events {
+        events
+            .finish(&report)
+            .map_err(|error| format!("cannot write the events: {error}"))?;
+    }
+    Ok(report)
 }
 
 fn overrides(args: RunArgs, current: &Path) -> Result<Overrides, Failure> {
@@ -276,48 +290,19 @@ fn environment(
         runner_version: run.runner_version.clone(),
         counters: run.counters.clone(),
         jobs,
+        date: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
+        ..Environment::default()
     }
 }
 
-fn publish(report: &Report, format: Format, files: &[(Format, PathBuf)]) -> Result<(), Failure> {
-    let mut out = anstream::AutoStream::auto(io::stdout().lock());
-    let width = terminal_width();
-    if let Err(error) = report::write(report, format, width, &mut out).and_then(|()| out.flush())
-        // A reader such as `head` that has seen enough is no failure.
-        && error.kind() != io::ErrorKind::BrokenPipe
-    {
-        return Err(Failure(
-            ExitCode::Internal,
-            format!("cannot write the report: {error}"),
-        ));
-    }
-    for (format, path) in files {
-        let failed = |error: io::Error| {
-            Failure(
-                ExitCode::Usage,
-                format!("cannot write {}: {error}", path.display()),
-            )
-        };
-        let file = File::create(path).map_err(failed)?;
-        let mut out = BufWriter::new(anstream::StripStream::new(file));
-        report::write(report, *format, FILE_WIDTH, &mut out).map_err(failed)?;
-        out.flush().map_err(failed)?;
-    }
-    Ok(())
-}
-
-fn terminal_width() -> usize {
-    const NARROW: usize = 80;
-    env::var("COLUMNS")
-        .ok()
-        .and_then(|columns| columns.parse().ok())
-        .or_else(|| {
-            console::Term::stdout()
-                .size_checked()
-                .map(|(_, columns)| usize::from(columns))
-        })
-        .unwrap_or(FILE_WIDTH)
-        .max(NARROW)
+/// Where the project lies in its repository, with slashes; empty at the root of one, or outside of any.
+fn source_root(project: &Path) -> String {
+    let repository = project
+        .ancestors()
+        .find(|directory| directory.join(".git").exists());
+    repository
+        .and_then(|repository| project.strip_prefix(repository).ok())
+        .map_or_else(String::new, |inside| inside.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     attribute::{code, fingerprint, group, owner::Places, sites::Growth},
-    finding::{Finding, Frame, Kind, Level, Owner, Rate, Site, Status, TypeGrowth},
+    finding::{Curve, Excerpt, Finding, Frame, Kind, Level, Owner, Rate, Site, Status, TypeGrowth},
     fit::Shape,
     report::text::{bytes, number},
     run::{
@@ -155,6 +155,7 @@ fn finding(
             .into_iter()
             .map(|test| run.tests[test].id.clone())
             .collect(),
+        curves: curves(case),
         rate,
         sites,
     }
@@ -203,6 +204,7 @@ fn sites(run: &Run, places: &Places, case: &Case, keys: &BTreeSet<&Key>) -> Vec<
             bytes,
             source: run.sources.get(place).and_then(|(_, text)| text.clone()),
             excerpt: excerpt(place),
+            owner: places.owner(&place.0),
             callers: growth
                 .frames
                 .iter()
@@ -213,6 +215,7 @@ fn sites(run: &Run, places: &Places, case: &Case, keys: &BTreeSet<&Key>) -> Vec<
                     file: places.show(&frame.0),
                     line: frame.1,
                     function: function_of(run, frame),
+                    owner: places.owner(&frame.0),
                 })
                 .collect(),
         });
@@ -226,19 +229,41 @@ fn sites(run: &Run, places: &Places, case: &Case, keys: &BTreeSet<&Key>) -> Vec<
     found
 }
 
-/// The line with two before it. Files that are not text, or gone, have none.
-fn excerpt((file, line): &(String, u32)) -> Option<(u32, String)> {
+/// The line with two before and one after it. Files that are not text, or gone, have none.
+fn excerpt((file, line): &(String, u32)) -> Option<Excerpt> {
     const BEFORE: u32 = 2;
     const LONGEST: u64 = 4 << 20;
+    /// Generated code has lines of megabytes, and a report is no place for them.
+    const WIDEST: usize = 400;
     if std::fs::metadata(file).ok()?.len() > LONGEST {
         return None;
     }
     let text = std::fs::read_to_string(file).ok()?;
     let first = line.saturating_sub(BEFORE).max(1);
     let skipped = usize::try_from(first - 1).ok()?;
-    let shown = usize::try_from(line - first + 1).ok()?;
-    let lines: Vec<&str> = text.lines().skip(skipped).take(shown).collect();
-    (lines.len() == shown).then(|| (first, lines.join("\n")))
+    let shown = usize::try_from(line - first + 2).ok()?;
+    let lines: Vec<String> = text
+        .lines()
+        .skip(skipped)
+        .take(shown)
+        .map(|line| line.chars().take(WIDEST).collect())
+        .collect();
+    (lines.len() + 1 >= shown).then(|| Excerpt {
+        first,
+        text: lines.join("\n"),
+    })
+}
+
+/// Every counter that was read, with what was fitted to it.
+fn curves(case: &Case) -> Vec<Curve> {
+    super::kept(&case.series)
+        .into_iter()
+        .map(|(counter, readings)| Curve {
+            counter,
+            readings,
+            rate: case.fits.get(&counter).map(|fit| Rate::from(fit.rate)),
+        })
+        .collect()
 }
 
 fn rates(case: &Case, alone: bool, kind: Kind, sites: &[Site]) -> BTreeMap<String, Rate> {
@@ -416,6 +441,7 @@ fn losses(run: &Run) -> Vec<Finding> {
                 tests: vec![id],
                 evidence: "seen once".to_owned(),
                 advice: code::advice(code).to_owned(),
+                curves: Vec::new(),
             }
         })
         .collect()

@@ -234,6 +234,7 @@ fn screen_all(
                         thaw = false;
                         let Some(look) = look else { return };
                         tell(Event::Screened {
+                            id: tests[test].id.clone(),
                             suspect: look.screened == Screened::Suspect,
                         });
                         if let Ok(mut looks) = looks.lock() {
@@ -399,7 +400,11 @@ fn judge_all(
         };
         if agree {
             tell(Event::Judged {
-                count: others.len(),
+                ids: others
+                    .iter()
+                    .map(|test| run.tests[*test].id.clone())
+                    .collect(),
+                verdict: verdict_of(&run.cases[traced[0]].judged),
             });
             run.alike
                 .extend(others.into_iter().map(|test| (test, traced[0])));
@@ -452,7 +457,10 @@ fn judge_some(
                     let Some(case) = judge_one(bench, slot, tests, look, thaw, shared) else {
                         return;
                     };
-                    tell(Event::Judged { count: 1 });
+                    tell(Event::Judged {
+                        ids: vec![tests[test].id.clone()],
+                        verdict: verdict_of(&case.judged),
+                    });
                     if let Ok(mut cases) = cases.lock() {
                         cases.push(case);
                     }
