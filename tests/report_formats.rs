@@ -6,7 +6,7 @@ use std::{fs, path::Path, process::Command};
 
 use common::{
     Packages,
-    everything::{document, finding, rendered, report, styled},
+    everything::{document, hostile_document, large, rendered, report, styled},
     leakcheck, python,
     workflow::{self, commands},
 };
@@ -506,27 +506,6 @@ fn the_comment_is_the_same_whatever_the_order_of_the_findings() {
     }
 }
 
-/// A run with `count` findings and `tests` tests.
-fn large(findings: usize, tests: usize) -> Report {
-    let mut document = document();
-    document["findings"] = (0..findings)
-        .map(|number| {
-            let kind = Kind::ALL[number % Kind::ALL.len()];
-            finding(kind.word(), number)
-        })
-        .collect();
-    document["tests"] = (0..tests)
-        .map(|number| {
-            json!({
-                "id": format!("tests/test_module_{}.py::TestCase::test_number_{number}[parameter]", number / 40),
-                "file": format!("tests/test_module_{}.py", number / 40),
-                "verdict": "clean", "reason": null, "iterations": 4, "seconds": 0.003,
-            })
-        })
-        .collect();
-    report(&document)
-}
-
 #[test]
 fn what_has_a_limit_keeps_to_it_and_says_what_is_missing() {
     let report = large(500, 10);
@@ -551,30 +530,6 @@ fn what_has_a_limit_keeps_to_it_and_says_what_is_missing() {
             .count(),
         10
     );
-}
-
-/// Names as an enemy would choose them, each with what stood there before.
-fn hostile_document() -> Value {
-    let number = std::cell::Cell::new(0_usize);
-    common::everything::renamed(&document(), &|name| {
-        const ATTACKS: [&str; 12] = [
-            "\x1b]0;owned\x07\x1b[2J\x1b[31m",
-            "\n::error file=evil.py,line=1::stolen",
-            "\n::set-env name=STOLEN::yes\n::add-path::/evil",
-            "##[set-env name=STOLEN]yes ##[error]stolen",
-            "]]></failure></testcase><testcase name=\"evil\"/><![CDATA[",
-            "</code></details><script>document.title='owned'</script><img src=x onerror=alert(1)>",
-            "\"><svg onload=\"document.title='owned'\">",
-            "`|` ``` | --> @everyone #1 [x](https://evil.example) ![y](https://evil.example/z.png)\n# heading",
-            "\u{202e}gnp.exe\u{2066}\u{200f}\u{61c}",
-            "{{ 7 * 7 }}{% raw %}{# x #}",
-            "\u{0}\u{1}\u{b}\u{9b}31m\u{fffe}\u{ffff}\r\nTotal: 0 leaks",
-            "' onmouseover='x' &amp; %0A::error::stolen %25",
-        ];
-        let at = number.get();
-        number.set(at + 1);
-        format!("{}{name}{}", ATTACKS[at % 12], ATTACKS[(at + 5) % 12])
-    })
 }
 
 /// A name of a megabyte in every place.
@@ -665,8 +620,9 @@ fn hostile_names_leak_out_of_their_place_in_no_format() {
 
     let markdown = |report: &Report| skeleton(&rendered(report, Format::Markdown));
     let (hostile, calm) = (markdown(&hostile), markdown(&calm));
-    for (hostile, calm) in hostile.iter().zip(&calm) {
-        assert_eq!(hostile, calm);
+    for (at, (one, other)) in hostile.iter().zip(&calm).enumerate() {
+        let before = &hostile[at.saturating_sub(4)..at];
+        assert_eq!(one, other, "after {before:?}");
     }
     assert_eq!(hostile.len(), calm.len());
 }

@@ -19,7 +19,7 @@ use super::{
     text::{brief, bytes, counted, number, shortened},
 };
 use crate::{
-    finding::{Finding, Status},
+    finding::{Finding, Site, Status},
     verdict::{TestResult, Verdict},
 };
 
@@ -324,9 +324,23 @@ fn shown(report: &Report, finding: &Finding, anchor: String) -> Shown {
 }
 
 fn sources(finding: &Finding) -> Vec<Source> {
+    // A place that lies in the lines around an earlier one is marked there.
+    let around = |earlier: &Site, site: &Site| {
+        earlier.file == site.file
+            && source::lines(finding, earlier)
+                .iter()
+                .any(|line| line.number == site.line)
+    };
     finding
         .sites
         .iter()
+        .enumerate()
+        .filter(|(at, site)| {
+            !finding.sites[..*at]
+                .iter()
+                .any(|earlier| around(earlier, site))
+        })
+        .map(|(_, site)| site)
         .take(SOURCES)
         .map(|site| Source {
             place: format!("{}:{}", shortened(&site.file, NAME), site.line),

@@ -229,6 +229,15 @@ pub fn renamed(document: &Value, make: &dyn Fn(&str) -> String) -> Value {
             Value::Array(items) => items.iter_mut().for_each(|item| walk(item, named, make)),
             Value::Object(fields) => {
                 for (name, value) in fields {
+                    if name == "excerpt" {
+                        // A file has as many lines as it has, whatever stands in them.
+                        let lines = value["text"].as_str().unwrap().lines();
+                        let lines: Vec<String> = lines
+                            .map(|line| make(line).replace(['\n', '\r'], ""))
+                            .collect();
+                        value["text"] = json!(lines.join("\n"));
+                        continue;
+                    }
                     let lists = ["tests", "path", "notes"].contains(&&**name) && value.is_array();
                     walk(value, lists || NAMES.contains(&&**name), make);
                 }
@@ -241,4 +250,53 @@ pub fn renamed(document: &Value, make: &dyn Fn(&str) -> String) -> Value {
     walk(&mut document, false, make);
     document["tool"] = tool;
     document
+}
+
+/// A run with that many findings and tests.
+pub fn large(findings: usize, tests: usize) -> Report {
+    let mut document = document();
+    document["findings"] = (0..findings)
+        .map(|number| {
+            let kind = Kind::ALL[number % Kind::ALL.len()];
+            finding(kind.word(), number)
+        })
+        .collect();
+    document["tests"] = (0..tests)
+        .map(|number| {
+            json!({
+                "id": format!("tests/test_module_{}.py::TestCase::test_number_{number}[parameter]", number / 40),
+                "file": format!("tests/test_module_{}.py", number / 40),
+                "verdict": "clean", "reason": null, "iterations": 4, "seconds": 0.003,
+            })
+        })
+        .collect();
+    report(&document)
+}
+
+/// Names as an enemy would choose them, each with what stood there before.
+pub fn hostile_document() -> Value {
+    renamed(&document(), &|name| {
+        const ATTACKS: [&str; 12] = [
+            "\x1b]0;owned\x07\x1b[2J\x1b[31m",
+            "\n::error file=evil.py,line=1::stolen",
+            "\n::set-env name=STOLEN::yes\n::add-path::/evil",
+            "##[set-env name=STOLEN]yes ##[error]stolen",
+            "]]></failure></testcase><testcase name=\"evil\"/><![CDATA[",
+            "</code></details><script>document.title='owned'</script><img src=x onerror=alert(1)>",
+            "\"><svg onload=\"document.title='owned'\">",
+            "`|` ``` | --> @everyone #1 [x](https://evil.example) ![y](https://evil.example/z.png)\n# heading",
+            "\u{202e}gnp.exe\u{2066}\u{200f}\u{61c}",
+            "{{ 7 * 7 }}{% raw %}{# x #}",
+            "\u{0}\u{1}\u{b}\u{9b}31m\u{fffe}\u{ffff}\r\nTotal: 0 leaks",
+            "' onmouseover='x' &amp; %0A::error::stolen %25",
+        ];
+        // The same name is the same everywhere, and a file stays one of the project.
+        let at: usize = name.bytes().map(usize::from).sum();
+        let before = if name.ends_with(".py") {
+            ""
+        } else {
+            ATTACKS[at % 12]
+        };
+        format!("{before}{name}{}", ATTACKS[(at + 5) % 12])
+    })
 }

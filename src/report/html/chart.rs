@@ -10,14 +10,14 @@ use crate::{
 };
 
 const WIDTH: f64 = 360.0;
-const HEIGHT: f64 = 170.0;
+const HEIGHT: f64 = 184.0;
 /// Room for the axes' figures.
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 10.0;
-const TOP: f64 = 12.0;
+const TOP: f64 = 26.0;
 const BOTTOM: f64 = 30.0;
 /// Dots of a curve; more merge into a line.
-const MOST: usize = 64;
+const MOST: usize = 33;
 
 /// From data to the drawing.
 struct Scale {
@@ -132,9 +132,9 @@ pub fn draw(curve: &Curve, id: &str) -> String {
         "middle",
         "iteration",
     ));
-    if let Some(rate) = curve.rate {
-        svg.push_str(&fitted(&Fitted::to(readings, rate), &scale));
-    }
+    svg.push_str(&format!(
+        "<text class=\"name\" x=\"{LEFT}\" y=\"14\">{name}</text>"
+    ));
     let mut path = String::new();
     for (iteration, reading) in dots(readings) {
         let step = if path.is_empty() { 'M' } else { 'L' };
@@ -144,7 +144,12 @@ pub fn draw(curve: &Curve, id: &str) -> String {
             at(scale.y(reading as f64))
         ));
     }
-    svg.push_str(&format!("<path class=\"readings\" d=\"{path}\"/></svg>"));
+    svg.push_str(&format!("<path class=\"readings\" d=\"{path}\"/>"));
+    // Over the readings, between whose dots it would not be seen.
+    if let Some(rate) = curve.rate {
+        svg.push_str(&fitted(&Fitted::to(readings, rate), &scale));
+    }
+    svg.push_str("</svg>");
     svg
 }
 

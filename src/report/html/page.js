@@ -4,6 +4,9 @@
   const findings = [...document.querySelectorAll(".finding")];
   const own = [...document.querySelectorAll("#findings .finding")];
   const text = byId("text"), status = byId("status"), verdict = byId("verdict");
+  // Rows that a browser lays out at once without being slow.
+  let most = 1000;
+  const more = byId("more");
   let rows = null;
   let words = null;
   // What is looked through, made once and only when somebody filters.
@@ -27,9 +30,11 @@
     let tests = 0;
     for (const { row, verdict: its, words } of rows) {
       const shown = (!verdict.value || its === verdict.value) && holds(words);
-      row.hidden = !shown;
       tests += shown;
+      row.hidden = !shown || tests > most;
     }
+    more.hidden = tests <= most;
+    more.textContent = `Show all ${tests}`;
     const left = own.filter((finding) => !finding.hidden).length;
     byId("none").hidden = left > 0 || own.length === 0;
     byId("shown").textContent = `${left} of ${own.length} findings, ${tests} of ${rows.length} tests`;
@@ -43,6 +48,11 @@
   const all = (open) => { for (const finding of findings) if (!finding.hidden) finding.open = open; };
   byId("open").addEventListener("click", () => all(true));
   byId("close").addEventListener("click", () => all(false));
+  const all_rows = document.querySelectorAll("#tests tbody tr");
+  for (let at = most; at < all_rows.length; at++) all_rows[at].hidden = true;
+  more.hidden = all_rows.length <= most;
+  more.textContent = `Show all ${all_rows.length}`;
+  more.addEventListener("click", () => { most = Infinity; apply(); });
   // On paper nothing can be opened.
   addEventListener("beforeprint", () => all(true));
   const go = () => {
