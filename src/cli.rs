@@ -121,7 +121,7 @@ pub fn main() -> ExitCode {
     cli.color.apply();
     match cli.verb {
         Some(Verb::Run(args)) => run::run(args),
-        Some(Verb::Report(args)) => report::run(args),
+        Some(Verb::Report(args)) => report::run(&args),
         None => run::run(cli.run),
     }
 }

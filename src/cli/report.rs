@@ -24,7 +24,7 @@ pub struct ReportArgs {
 }
 
 /// Renders the report. The exit code is about the rendering alone: the run has had its own.
-pub fn run(args: ReportArgs) -> ExitCode {
+pub fn run(args: &ReportArgs) -> ExitCode {
     let name = if args.file.as_os_str() == "-" {
         "the standard input".to_owned()
     } else {

@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::{self, Write},
     path::Path,
-    sync::Mutex,
+    sync::{Mutex, PoisonError},
     time::Instant,
 };
 
@@ -90,13 +90,13 @@ impl<W: Write + Send> Log<W> {
         let state = self
             .state
             .into_inner()
-            .unwrap_or_else(|state| state.into_inner());
+            .unwrap_or_else(PoisonError::into_inner);
         state.error.map_or(Ok(()), Err)
     }
 
     fn line(&self, mut value: Value) {
         value["seconds"] = json!((self.begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0);
-        let mut state = self.state.lock().unwrap_or_else(|state| state.into_inner());
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.error.is_some() {
             return;
         }

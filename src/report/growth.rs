@@ -61,16 +61,18 @@ pub fn rates(finding: &Finding) -> Option<String> {
 
 /// One rate, and its interval where it has a width.
 pub fn with_interval(name: &str, rate: &Rate) -> String {
-    let [low, high] = rate.interval;
     let text = format!("+{}", amount(name, rate.value));
-    if high - low <= 1e-9 {
-        return text;
-    }
     let figure = |value: f64| match name {
         "bytes" | "heap" => bytes(value),
         _ => number(value),
     };
-    format!("{text} ({} to {})", figure(low), figure(high))
+    // An interval narrower than what is shown of it says nothing.
+    let [low, high] = rate.interval.map(figure);
+    if low == high {
+        text
+    } else {
+        format!("{text} ({low} to {high})")
+    }
 }
 
 /// The rate that says most about a finding: its counter and its value.
@@ -159,6 +161,7 @@ mod tests {
             exact: false,
         };
         assert_eq!(with_interval("blocks", &rate(3.0, 3.0)), "+3 blocks");
+        assert_eq!(with_interval("blocks", &rate(2.9999, 3.0001)), "+3 blocks");
         assert_eq!(
             with_interval("blocks", &rate(2.5, 3.5)),
             "+3 blocks (2.5 to 3.5)"

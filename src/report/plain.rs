@@ -162,8 +162,8 @@ fn write_finding(
     excerpt(finding, width, out)?;
     for (name, line) in footer(report, finding) {
         let first = format!("   = {name}:");
-        let lead = format!("{first:<14}");
-        paragraph(&lead, Paint::new(), &line, 15, width, out)?;
+        let lead = format!("{first:<15}");
+        paragraph(&lead, Paint::new(), &line, 16, width, out)?;
     }
     Ok(())
 }
@@ -179,14 +179,24 @@ fn excerpt(finding: &Finding, width: usize, out: &mut dyn io::Write) -> io::Resu
     }
     let mut text = String::new();
     let mut marks = Vec::new();
+    // What the line numbers take, so that neither a line nor the label behind its mark is wider than the terminal.
+    let gutter = lines.last().map_or(1, |line| line.number.to_string().len()) + 3;
+    let room = width.saturating_sub(gutter);
     for line in &lines {
-        let from = text.len() + line.text.len() - line.text.trim_start().len();
-        text.push_str(&line.text);
+        let shown = within(&line.text, room);
+        let start = text.len();
+        let indent = shown.len() - shown.trim_start().len();
+        text.push_str(&shown);
         if let Some((count, bytes)) = line.growth
-            && from < text.len()
+            && indent < shown.len()
         {
             let label = format!("{} stay per iteration", source::amount(count, bytes));
-            marks.push((from..text.len(), label, line.number == site.line));
+            let marked = room.saturating_sub(indent + label.len() + 1).max(1);
+            let end = shown[indent..]
+                .char_indices()
+                .nth(marked)
+                .map_or(shown.len(), |(at, _)| indent + at);
+            marks.push((start + indent..start + end, label, line.number == site.line));
         }
         text.push('\n');
     }
@@ -209,8 +219,26 @@ fn excerpt(finding: &Finding, width: usize, out: &mut dyn io::Write) -> io::Resu
         Level::Note => Severity::NOTE,
     };
     let group = [Group::with_level(severity).element(snippet)];
-    let renderer = Renderer::styled().term_width(width);
+    let renderer = Renderer::styled().term_width(width.max(80));
     writeln!(out, "{}", renderer.render(&group))
+}
+
+/// As much of the line as `columns` show.
+fn within(line: &str, columns: usize) -> String {
+    let mut width = 0;
+    let end = line.char_indices().find(|(_, character)| {
+        width += textwrap::core::display_width(character.encode_utf8(&mut [0; 4]));
+        width > columns
+    });
+    match end {
+        Some((at, _)) => {
+            let mut kept = line[..at].to_owned();
+            kept.pop();
+            kept.push('…');
+            kept
+        }
+        None => line.to_owned(),
+    }
 }
 
 /// The lines under a finding: name and text of each.
@@ -273,7 +301,14 @@ fn footer(report: &Report, finding: &Finding) -> Vec<(&'static str, String)> {
     lines.push(("tests", tests(&finding.tests)));
     lines.push(("sure", brief(&finding.evidence)));
     lines.push(("mend", text::shortened(&finding.advice, 1000)));
-    lines.push(("id", text::shortened(&finding.fingerprint, 80)));
+    lines.push((
+        "more",
+        format!(
+            "leakcheck explain {}; the id of this one is {}",
+            text::shortened(&finding.code, 20),
+            text::shortened(&finding.fingerprint, 80)
+        ),
+    ));
     lines
 }
 
@@ -309,8 +344,10 @@ fn discounted(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Res
             any = true;
         }
         let first = format!("{}:", finding.verdict.word());
-        let line = format!("{} ({})", brief(&finding.summary), tests(&finding.tests));
-        let line = text::shortened(&line, width.saturating_sub(first.len() + 1).max(60));
+        let tests = text::counted(finding.tests.len(), "test");
+        let room = width.saturating_sub(first.len() + tests.len() + 4);
+        let summary = text::shortened(&finding.summary, room.max(40));
+        let line = format!("{summary} ({tests})");
         writeln!(out, "{DIM}{first}{DIM:#} {line}")?;
     }
     Ok(())

@@ -25,7 +25,7 @@ pub fn lines(finding: &Finding, site: &Site) -> Vec<Line> {
         (None, Some(source)) => (site.line, source.as_str()),
         (None, None) => return Vec::new(),
     };
-    source
+    let mut lines: Vec<Line> = source
         .split('\n')
         .zip(first..)
         .map(|(line, number)| {
@@ -43,7 +43,14 @@ pub fn lines(finding: &Finding, site: &Site) -> Vec<Line> {
                     .then(|| (total(|site| site.count), total(|site| site.bytes))),
             }
         })
-        .collect()
+        .collect();
+    // Empty lines around the code show nothing.
+    let is_empty = |line: &Line| line.text.trim().is_empty();
+    while lines.last().is_some_and(is_empty) {
+        lines.pop();
+    }
+    let begin = lines.iter().take_while(|line| is_empty(line)).count();
+    lines.split_off(begin)
 }
 
 /// `2 blocks, 412 B`.

@@ -36,16 +36,17 @@ pub fn sampled(readings: &[i64], most: usize) -> Vec<i64> {
         .collect()
 }
 
-/// The curve with its ends: `▁▃▅█ 12 to 108 in 32 iterations`.
+/// The curve with what it comes to: `▁▃▅█ +96 in 32 iterations`. Where a counter stands at first says nothing of a test.
 pub fn captioned(readings: &[i64], cells: usize) -> String {
     let (Some(first), Some(last)) = (readings.first(), readings.last()) else {
         return String::new();
     };
+    let change = last.saturating_sub(*first);
     format!(
-        "{} {} to {} in {} iterations",
+        "{} {}{} in {} iterations",
         line(readings, cells),
-        number(*first as f64),
-        number(*last as f64),
+        if change > 0 { "+" } else { "" },
+        number(change as f64),
         readings.len()
     )
 }
@@ -68,5 +69,10 @@ mod tests {
     #[test]
     fn extremes_do_not_overflow() {
         assert_eq!(line(&[i64::MIN, i64::MAX], 2), "▁█");
+        assert_eq!(captioned(&[5, 9], 8), "▁█ +4 in 2 iterations");
+        assert_eq!(
+            captioned(&[i64::MAX, i64::MIN], 1).chars().next(),
+            Some('▁')
+        );
     }
 }

@@ -73,7 +73,14 @@ impl Fitted {
 
 /// The drawing of `curve`; `id` is unique in the page. The curve must not be empty.
 pub fn draw(curve: &Curve, id: &str) -> String {
-    let readings = &curve.readings;
+    // Where a counter stands at first says nothing of a test: what is drawn is the change since.
+    let first = curve.readings.first().copied().unwrap_or(0);
+    let readings: Vec<i64> = curve
+        .readings
+        .iter()
+        .map(|reading| reading.saturating_sub(first))
+        .collect();
+    let readings = &readings;
     let (low, high) = readings
         .iter()
         .fold((i64::MAX, i64::MIN), |(low, high), reading| {
@@ -208,10 +215,6 @@ fn figure(counter: Counter, value: i64) -> String {
 
 /// The curve in a sentence, for those who hear it.
 fn described(curve: &Curve) -> String {
-    let (first, last) = (
-        curve.readings.first().copied().unwrap_or(0),
-        curve.readings.last().copied().unwrap_or(0),
-    );
     let grows = match &curve.rate {
         Some(rate) => format!(
             "fitted growth {} per iteration{}",
@@ -224,10 +227,11 @@ fn described(curve: &Curve) -> String {
         ),
         None => "no growth".to_owned(),
     };
+    let first = curve.readings.first().copied().unwrap_or(0);
+    let last = curve.readings.last().copied().unwrap_or(0);
     format!(
-        "{} at first, {} after {} iterations; {grows}",
-        figure(curve.counter, first),
-        figure(curve.counter, last),
+        "changed by {} in {} iterations; {grows}",
+        figure(curve.counter, last.saturating_sub(first)),
         curve.readings.len()
     )
 }
