@@ -87,7 +87,7 @@ pub fn finding(kind: &str, number: usize) -> Value {
 }
 
 /// `finding` with other values for some fields.
-fn with(mut finding: Value, changes: Value) -> Value {
+fn with(mut finding: Value, changes: &Value) -> Value {
     for (name, value) in changes.as_object().unwrap() {
         finding[name] = value.clone();
     }
@@ -103,7 +103,7 @@ pub fn document() -> Value {
         .collect();
     let mut number = findings.len();
     let mut more = |kind: &str, changes: Value| {
-        findings.push(with(finding(kind, number), changes));
+        findings.push(with(finding(kind, number), &changes));
         number += 1;
     };
     for status in Status::ALL {
