@@ -1,8 +1,12 @@
 //! The command line: its verbs and its options.
 
+mod decide;
+mod init;
 mod publish;
 mod report;
+mod review;
 mod run;
+mod snapshots;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
@@ -32,6 +36,14 @@ enum Verb {
     Run(RunArgs),
     /// Render the JSON report of an earlier run again, in any format.
     Report(report::ReportArgs),
+    /// Decide one by one what to do about findings that wait.
+    Review(snapshots::Where),
+    /// Take findings that wait into the baseline; without arguments all of them.
+    Accept(decide::AcceptArgs),
+    /// Throw away findings that wait; the next run that sees them brings them back.
+    Reject(decide::RejectArgs),
+    /// Set a project up: configuration, Makefile, workflow and what version control leaves out.
+    Init(init::InitArgs),
 }
 
 /// Options of `leakcheck run`.
@@ -78,6 +90,11 @@ struct RunArgs {
     /// How often an hour the code under test runs in real life: rates are then told for an hour too.
     #[arg(long, value_name = "N", value_parser = publish::times)]
     per_hour: Option<f64>,
+    /// Fail for snapshots of what is gone, too.
+    #[arg(long)]
+    deny_stale: bool,
+    #[command(flatten)]
+    ci: snapshots::Ci,
     #[command(flatten)]
     output: publish::OutputArgs,
 }
@@ -122,6 +139,10 @@ pub fn main() -> ExitCode {
     match cli.verb {
         Some(Verb::Run(args)) => run::run(args),
         Some(Verb::Report(args)) => report::run(&args),
+        Some(Verb::Review(args)) => review::review(&args),
+        Some(Verb::Accept(args)) => decide::accept(&args),
+        Some(Verb::Reject(args)) => decide::reject(&args),
+        Some(Verb::Init(args)) => init::init(&args),
         None => run::run(cli.run),
     }
 }

@@ -86,7 +86,7 @@ impl Owner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Not among the accepted ones.
+    /// Not among the accepted ones, or not any more: its acceptance ran out.
     New,
     /// Accepted, and grows faster now.
     Worse,
@@ -246,6 +246,41 @@ pub struct Holder {
     pub text: String,
 }
 
+/// Whose iterations the rates of a finding were measured in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Id of the test.
+    pub test: String,
+    /// Whether nothing else grows in it: counters of the whole process are then rates of this cause.
+    pub alone: bool,
+}
+
+/// What the accepted snapshots say of a finding.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The snapshot, relative to the project.
+    pub file: String,
+    /// Why it was accepted.
+    pub reason: Option<String>,
+    /// The last day of the acceptance, `2027-03-01`.
+    pub until: Option<String>,
+    /// Where it is being worked on.
+    pub issue: Option<String>,
+    /// Whether that day has passed.
+    pub expired: bool,
+    /// The accepted text and the one of this run, where these differ by more than the tolerance.
+    pub change: Option<Change>,
+}
+
+/// A snapshot's text, as it was accepted and as it would be now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// As accepted.
+    pub before: String,
+    /// Of this run.
+    pub after: String,
+}
+
 /// One root cause of growth.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
@@ -286,4 +321,10 @@ pub struct Finding {
     /// What was read in the test that stands for it, every counter that was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub curves: Vec<Curve>,
+    /// Where the rates were measured; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measured>,
+    /// Of its snapshot, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Accepted>,
 }

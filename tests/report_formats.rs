@@ -568,9 +568,9 @@ fn hostile_names_leak_out_of_their_place_in_no_format() {
         assert_eq!(steering(&text), None, "{format:?}");
     }
     // With colours, the only escape sequences are those of the styles.
+    let sequences = regex::Regex::new("\x1b\\[[0-9;]*m").unwrap();
     for width in [80, 160] {
         let text = styled(&hostile, Format::Plain, width, Detail::Verbose);
-        let sequences = regex::Regex::new("\x1b\\[[0-9;]*m").unwrap();
         assert_eq!(steering(&sequences.replace_all(&text, "")), None);
     }
 

@@ -7,11 +7,12 @@ use std::{
     time::Duration,
 };
 
-use super::{RunArgs, publish::publish};
+use super::{RunArgs, publish::publish, snapshots};
 use crate::{
     attribute::owner::Places,
+    baseline::acceptance::Package,
     config::{Choice, Config, Overrides, Runner},
-    discover::{self, Interpreter, Project, interpreter::Env, machine},
+    discover::{self, Interpreter, Project, interpreter::Env, machine, packages},
     exit_code::ExitCode,
     judgement,
     report::{Environment, Report, events::Log, progress::Progress, text},
@@ -80,6 +81,8 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
         .map_err(|error| format!("cannot tell the current directory: {error}"))?;
     let project = Project::locate(&args.paths, &current)?;
     let (mut config, _) = Config::load(&project.root)?;
+    // Before minutes of testing, which nobody could compare with anything.
+    let snapshots = snapshots::Accepted::load(&args, &project, &current)?;
     let quiet = args.output.quiet;
     let per_hour = args.per_hour;
     // Made before anything runs: a place that cannot be written to is told at once.
@@ -148,7 +151,18 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
         per_hour,
         ..environment(&interpreter, runner, &run, settings.jobs)
     };
-    let report = judgement::report(&run, &settings.places, environment, config.min_judged);
+    let package_of = |file: &str| {
+        packages::owner_of(&settings.places.packages, file)
+            .map(|(name, version)| Package::of(&name, &version))
+    };
+    let (mut report, outcome) = judgement::report(
+        &run,
+        &settings.places,
+        environment,
+        config.min_judged,
+        &snapshots.baseline(&package_of),
+    );
+    snapshots.record(&outcome, &mut report);
     if let Some(events) = events {
         events
             .finish(&report)
@@ -290,9 +304,15 @@ fn environment(
         runner_version: run.runner_version.clone(),
         counters: run.counters.clone(),
         jobs,
-        date: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
+        date: now(),
         ..Environment::default()
     }
+}
+
+/// The time in RFC 3339 and UTC, to the second.
+fn now() -> String {
+    let second = jiff::Timestamp::now().as_second();
+    jiff::Timestamp::from_second(second).map_or_else(|_| String::new(), |now| now.to_string())
 }
 
 /// Where the project lies in its repository, with slashes; empty at the root of one, or outside of any.

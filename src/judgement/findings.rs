@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     attribute::{code, fingerprint, group, owner::Places, sites::Growth},
-    finding::{Curve, Excerpt, Finding, Frame, Kind, Level, Owner, Rate, Site, Status, TypeGrowth},
+    finding::{
+        Curve, Excerpt, Finding, Frame, Kind, Level, Measured, Owner, Rate, Site, Status,
+        TypeGrowth,
+    },
     fit::Shape,
     report::text::{bytes, number},
     run::{
@@ -151,6 +154,11 @@ fn finding(
         types: if alone { types(case) } else { Vec::new() },
         evidence: how_sure(run, case, &tests),
         advice: code::advice(code).to_owned(),
+        measured: Some(Measured {
+            test: run.tests[case.test].id.clone(),
+            alone,
+        }),
+        accepted: None,
         tests: tests
             .into_iter()
             .map(|test| run.tests[test].id.clone())
@@ -442,6 +450,8 @@ fn losses(run: &Run) -> Vec<Finding> {
                 evidence: "seen once".to_owned(),
                 advice: code::advice(code).to_owned(),
                 curves: Vec::new(),
+                measured: None,
+                accepted: None,
             }
         })
         .collect()

@@ -12,7 +12,7 @@ use std::{
 use super::{
     Report, Standing, Style, growth, is_accepted,
     place::{self, Place},
-    plain,
+    plain, standing,
     text::{self, brief},
 };
 use crate::finding::{Finding, Level};
@@ -43,7 +43,9 @@ fn token() -> String {
 fn annotations(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
     for (level, command) in [(Level::Error, "error"), (Level::Warning, "warning")] {
         let found: Vec<&Finding> = report
-            .standing(Standing::Present)
+            .findings
+            .iter()
+            .filter(|finding| standing(finding) == Standing::Present || finding.fails)
             .filter(|finding| command_of(finding) == level)
             .collect();
         // Where not all fit, the last one says how many more there are.

@@ -15,11 +15,13 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Report, Standing, growth, plain, source, spark,
+    Report, Standing,
+    diff::{self, Sign},
+    growth, plain, source, spark,
     text::{brief, bytes, counted, number, shortened},
 };
 use crate::{
-    finding::{Finding, Site, Status},
+    finding::{Accepted, Finding, Site, Status},
     verdict::{TestResult, Verdict},
 };
 
@@ -50,6 +52,8 @@ struct Page {
     counters: Vec<[String; 3]>,
     errors: Vec<[String; 2]>,
     notes: Vec<String>,
+    snapshots: Option<String>,
+    next: Vec<String>,
     definitions: Value,
     style: Value,
     script: Value,
@@ -85,6 +89,17 @@ struct Shown {
     evidence: String,
     advice: String,
     fingerprint: String,
+    snapshot: Option<Snapshot>,
+}
+
+/// What the accepted snapshot says of a finding.
+#[derive(Serialize)]
+struct Snapshot {
+    file: String,
+    terms: Option<String>,
+    expired: bool,
+    /// Sign, the word for it, and the line.
+    change: Vec<(char, &'static str, String)>,
 }
 
 #[derive(Serialize)]
@@ -220,6 +235,13 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         counters,
         errors,
         notes: report.notes.iter().map(|note| brief(note)).collect(),
+        snapshots: snapshots(report),
+        next: report
+            .snapshots
+            .advice
+            .iter()
+            .map(|line| brief(line))
+            .collect(),
         definitions: Value::from_safe_string(svg::DEFINITIONS.to_owned()),
         style: Value::from_safe_string(STYLE.to_owned()),
         script: Value::from_safe_string(SCRIPT.to_owned()),
@@ -230,6 +252,18 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         .and_then(|template| template.render_captured_to(Serde(&page), &mut *out))
         .map_err(io::Error::other)?;
     writeln!(out)
+}
+
+/// How the run stands to the snapshots, where there are any.
+fn snapshots(report: &Report) -> Option<String> {
+    let snapshots = &report.snapshots;
+    (snapshots.accepted > 0).then(|| match snapshots.untested {
+        0 => format!("Compared with {}.", counted(snapshots.accepted, "snapshot")),
+        untested => format!(
+            "Compared with {}; this run says nothing of {untested} of them.",
+            counted(snapshots.accepted, "snapshot")
+        ),
+    })
 }
 
 /// A sign beside each word, for those who do not see its colour.
@@ -319,7 +353,30 @@ fn shown(report: &Report, finding: &Finding, anchor: String) -> Shown {
         evidence: brief(&finding.evidence),
         advice: shortened(&finding.advice, 1000),
         fingerprint: shortened(&finding.fingerprint, 80),
+        snapshot: finding.accepted.as_ref().map(snapshot),
         anchor,
+    }
+}
+
+fn snapshot(accepted: &Accepted) -> Snapshot {
+    let change = accepted.change.as_ref().map_or_else(Vec::new, |change| {
+        diff::lines(&change.before, &change.after)
+            .into_iter()
+            .map(|(sign, line)| {
+                let word = match sign {
+                    Sign::Removed => "accepted",
+                    Sign::Added => "now",
+                    Sign::Same | Sign::Skipped => "",
+                };
+                (sign.mark(), word, line)
+            })
+            .collect()
+    });
+    Snapshot {
+        file: shortened(&accepted.file, NAME),
+        terms: super::snapshots::terms(accepted),
+        expired: accepted.expired,
+        change,
     }
 }
 

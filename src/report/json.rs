@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io};
 use serde::{Deserialize, Serialize};
 use serde_json::ser::{CharEscape, Formatter, PrettyFormatter, Serializer};
 
-use super::{Environment, Report, Standing, Timing, standing, text};
+use super::{Environment, Report, Snapshots, Standing, Timing, standing, text};
 use crate::{
     finding::{Finding, Status},
     run::protocol::Trouble,
@@ -24,6 +24,7 @@ struct Document<'a> {
     errors: &'a [Trouble],
     notes: &'a [String],
     findings: &'a [Finding],
+    snapshots: &'a Snapshots,
     tests: Vec<Test<'a>>,
 }
 
@@ -103,6 +104,7 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         errors: &report.errors,
         notes: &report.notes,
         findings: &report.findings,
+        snapshots: &report.snapshots,
         tests: report.tests.iter().map(Test::from).collect(),
     };
     pretty(&document, out)

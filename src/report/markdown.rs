@@ -6,7 +6,7 @@
 use std::io;
 
 use super::{
-    Report, Standing, growth, is_accepted, place, plain, source, spark,
+    Report, Standing, diff, growth, is_accepted, place, plain, snapshots, source, spark,
     text::{brief, counted, number, shortened},
 };
 use crate::{
@@ -165,6 +165,26 @@ fn details(report: &Report, finding: &Finding) -> String {
             })
             .collect();
         if !lines.is_empty() {
+            text.push_str(&block(&lines.join("\n")));
+        }
+    }
+    if let Some(accepted) = &finding.accepted {
+        let terms = snapshots::terms(accepted)
+            .map_or_else(String::new, |terms| format!(": {}", code(&terms)));
+        let expired = if accepted.expired {
+            ", **which has run out**"
+        } else {
+            ""
+        };
+        text.push_str(&format!(
+            "Accepted in {}{terms}{expired}\n\n",
+            code(&shortened(&accepted.file, 200))
+        ));
+        if let Some(change) = &accepted.change {
+            let lines: Vec<String> = diff::lines(&change.before, &change.after)
+                .into_iter()
+                .map(|(sign, line)| format!("{} {line}", sign.mark()))
+                .collect();
             text.push_str(&block(&lines.join("\n")));
         }
     }

@@ -1,5 +1,6 @@
 //! What is reported of a run, and the formats it is written in: one format a file.
 
+mod diff;
 pub mod events;
 mod github;
 mod gitlab;
@@ -13,9 +14,12 @@ pub mod plain;
 pub mod progress;
 pub mod read;
 mod sarif;
+mod snapshots;
 mod source;
 mod spark;
 pub mod text;
+
+pub use diff::write as difference;
 
 use std::{collections::BTreeMap, io};
 
@@ -93,6 +97,19 @@ pub struct Report {
     pub min_judged: f64,
     /// How long things took.
     pub timing: Timing,
+    /// The snapshots it was compared with.
+    pub snapshots: Snapshots,
+}
+
+/// How a run stands to the accepted snapshots, beside the status of each finding.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshots {
+    /// How many there are.
+    pub accepted: usize,
+    /// How many of them this run says nothing of, because their tests were not judged.
+    pub untested: usize,
+    /// What to do now: commands, one line each.
+    pub advice: Vec<String>,
 }
 
 /// What a reader should do about a finding. Every format makes the same three parts of the findings.
@@ -158,21 +175,26 @@ impl Report {
 
     /// `2 leaks in 3 of 40 tests`, `no leak in 40 tests`: what every format begins with.
     pub fn headline(&self) -> String {
-        let failing = self.failing().count();
-        let word = match (failing, self.exit_code) {
-            (0, ExitCode::Success) => "no leak".to_owned(),
-            (0, _) => "no leak found".to_owned(),
-            (1, _) => "1 leak".to_owned(),
-            (count, _) => format!("{count} leaks"),
-        };
-        let accepted = self
-            .standing(Standing::Present)
+        let present = || self.standing(Standing::Present);
+        let accepted = present()
             .filter(|finding| !finding.fails && is_accepted(finding))
             .count();
-        let word = match (accepted, failing) {
-            (0, _) => word,
-            (count, 0) => format!("no new leak, {count} accepted"),
-            (count, _) => format!("{word}, {count} accepted"),
+        let failing = present().filter(|finding| finding.fails).count();
+        let stale = self.standing(Standing::Gone).any(|finding| finding.fails);
+        let word = match (failing, accepted, self.exit_code) {
+            (0, 0, ExitCode::Success) => "no leak".to_owned(),
+            (0, 0, _) if !stale => "no leak found".to_owned(),
+            (0, 0, _) => "no leak".to_owned(),
+            (0, count, _) => format!("no new leak, {count} accepted"),
+            (count, 0, _) => text::counted(count, "leak"),
+            (count, accepted, _) => {
+                format!("{}, {accepted} accepted", text::counted(count, "leak"))
+            }
+        };
+        let word = if stale {
+            format!("{word}, a stale snapshot")
+        } else {
+            word
         };
         let tests = self.tests.len();
         match self.count(Verdict::Leak) {

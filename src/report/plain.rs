@@ -6,7 +6,7 @@ use annotate_snippets::{AnnotationKind, Group, Level as Severity, Renderer, Snip
 use anstyle::{AnsiColor, Style as Paint};
 
 use super::{
-    Detail, Report, Standing, Style, growth, is_accepted, source, spark,
+    Detail, Report, Standing, Style, growth, is_accepted, snapshots, source, spark,
     text::{self, brief, number},
 };
 use crate::{
@@ -43,20 +43,21 @@ pub fn write(report: &Report, style: Style, out: &mut dyn io::Write) -> io::Resu
     }
     let mut any = false;
     for finding in report.standing(Standing::Present) {
-        // What was accepted is known; its line says that it is still there.
+        // What is as accepted has a line in the list of snapshots.
         if is_accepted(finding) && !finding.fails && style.detail < Detail::Verbose {
             continue;
         }
         any = true;
         writeln!(out)?;
         write_finding(report, finding, width, out)?;
+        snapshots::beside(finding, width, out)?;
     }
     if style.detail == Detail::Verbose {
         discounted(report, width, out)?;
     }
-    snapshots(report, style, width, out)?;
     unjudged(report, style, width, out)?;
     troubles(report, width, out)?;
+    snapshots::write(report, width, out)?;
     if any {
         writeln!(out)?;
         headline(report, width, out)?;
@@ -65,7 +66,7 @@ pub fn write(report: &Report, style: Style, out: &mut dyn io::Write) -> io::Resu
 }
 
 /// One paragraph, `first` before it and as many spaces as `indent` before its other lines.
-fn paragraph(
+pub(super) fn paragraph(
     first: &str,
     paint: Paint,
     rest: &str,
@@ -349,46 +350,6 @@ fn discounted(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Res
         let summary = text::shortened(&finding.summary, room.max(40));
         let line = format!("{summary} ({tests})");
         writeln!(out, "{DIM}{first}{DIM:#} {line}")?;
-    }
-    Ok(())
-}
-
-/// What the accepted snapshots say, where there are any.
-fn snapshots(
-    report: &Report,
-    style: Style,
-    width: usize,
-    out: &mut dyn io::Write,
-) -> io::Result<()> {
-    let accepted: Vec<&Finding> = report
-        .standing(Standing::Present)
-        .filter(|finding| is_accepted(finding) && !finding.fails)
-        .collect();
-    if !accepted.is_empty() && style.detail < Detail::Verbose {
-        writeln!(
-            out,
-            "\n{DIM}accepted:{DIM:#} {} still there (-v shows each)",
-            text::counted(accepted.len(), "finding")
-        )?;
-    }
-    let gone: Vec<&Finding> = report.standing(Standing::Gone).collect();
-    if !gone.is_empty() {
-        writeln!(out)?;
-    }
-    for finding in gone.iter().take(LISTED) {
-        let line = format!(
-            "[{}] {}; its snapshot can go (`leakcheck review`)",
-            text::shortened(&finding.code, 20),
-            brief(&finding.summary)
-        );
-        paragraph("fixed:", GREEN, &line, 4, width, out)?;
-    }
-    if gone.len() > LISTED {
-        writeln!(
-            out,
-            "{GREEN}fixed:{GREEN:#} and {} more",
-            gone.len() - LISTED
-        )?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use thiserror::Error;
 
 use super::{
-    Environment, Report, Timing,
+    Environment, Report, Snapshots, Timing,
     json::{ReadTest, SCHEMA},
 };
 use crate::{exit_code::ExitCode, finding::Finding, run::protocol::Trouble};
@@ -44,6 +44,8 @@ struct Document {
     errors: Vec<Trouble>,
     notes: Vec<String>,
     findings: Vec<Finding>,
+    #[serde(default)]
+    snapshots: Snapshots,
     tests: Vec<ReadTest>,
 }
 
@@ -97,5 +99,6 @@ pub fn report(text: &str) -> Result<Report, ReadError> {
         judged: document.summary.judged,
         min_judged: document.summary.min_judged,
         timing: document.summary.timing,
+        snapshots: document.snapshots,
     })
 }

@@ -205,13 +205,24 @@ fn result(report: &Report, finding: &Finding, rules: &[String]) -> Value {
         result["suppressions"] = json!([{
             "kind": "external",
             "status": "accepted",
-            "justification": "Accepted in .leakcheck/snapshots",
+            "justification": justification(finding),
         }]);
     } else {
         // Once one result has the property, every other has it, empty where nothing is suppressed.
         result["suppressions"] = json!([]);
     }
     result
+}
+
+/// Why it was accepted, or where that is written.
+fn justification(finding: &Finding) -> String {
+    match &finding.accepted {
+        Some(accepted) => super::snapshots::terms(accepted).map_or_else(
+            || format!("Accepted in {}", shortened(&accepted.file, 200)),
+            |terms| format!("Accepted in {}: {terms}", shortened(&accepted.file, 200)),
+        ),
+        None => "Accepted".to_owned(),
+    }
 }
 
 fn level(level: Level) -> &'static str {

@@ -76,6 +76,7 @@ pub fn finding(kind: &str, number: usize) -> Value {
         "tests": ["tests/test_leak.py::TestShop::test_leak[1]", format!("tests/test_leak.py::TestShop::test_{kind}")],
         "evidence": "seen in 2 processes, 72 iterations, the same amount each time",
         "advice": code::advice(code),
+        "measured": {"test": "tests/test_leak.py::TestShop::test_leak[1]", "alone": true},
         "curves": [
             {"counter": "blocks", "readings": line(5, step, 64), "rate": {"value": step as f64, "interval": [step as f64 - 0.4, step as f64 + 0.4], "exact": false}},
             {"counter": "objects", "readings": line(2, 1, 64), "rate": rate(1.0)},
@@ -83,6 +84,14 @@ pub fn finding(kind: &str, number: usize) -> Value {
             {"counter": "fds", "readings": line(3, i64::from(kind == "fd"), 64)},
             {"counter": "threads", "readings": line(1, i64::from(kind == "thread"), 64)},
         ],
+    })
+}
+
+/// A snapshot with everything that one can have.
+fn accepted(change: &Value) -> Value {
+    json!({
+        "file": ".leakcheck/snapshots/LK101-registry.snap", "reason": "the audit will end it", "until": "2027-03-01",
+        "issue": "https://example.org/issues/7", "expired": false, "change": change,
     })
 }
 
@@ -109,10 +118,17 @@ pub fn document() -> Value {
     for status in Status::ALL {
         match status {
             Status::New => {}
-            Status::Worse => more("python", json!({"status": "worse"})),
-            Status::Known | Status::Better => {
-                more("python", json!({"status": status.word(), "fails": false}));
-            }
+            Status::Worse => more(
+                "python",
+                json!({"status": "worse", "accepted": accepted(&json!({
+                    "before": "grows by 1 block\nheld by shop.registry.events\n",
+                    "after": "grows by 2 blocks\nheld by shop.registry.events\n",
+                }))}),
+            ),
+            Status::Known | Status::Better => more(
+                "python",
+                json!({"status": status.word(), "fails": false, "accepted": accepted(&Value::Null)}),
+            ),
             Status::Fixed => more(
                 "fd",
                 json!({"status": "fixed", "fails": false, "level": "note", "curves": [], "sites": [], "types": [], "holder": null}),
@@ -180,6 +196,7 @@ pub fn document() -> Value {
         "errors": [{"where": "tests/test_broken.py", "message": "Traceback\n  File \"tests/test_broken.py\"\nImportError: no module named shop"}],
         "notes": ["pytest-xdist is turned off: every test runs in one process"],
         "findings": findings,
+        "snapshots": {"accepted": 5, "untested": 1, "advice": ["leakcheck review: decide about 11 findings"]},
         "tests": tests,
     })
 }
@@ -206,9 +223,24 @@ pub fn rendered(report: &Report, format: Format) -> String {
     String::from_utf8(out.into_inner()).unwrap()
 }
 
+/// Each line of the text renamed, and still one line.
+fn renamed_lines(text: &str, make: &dyn Fn(&str) -> String) -> String {
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| make(line).replace(['\n', '\r'], ""))
+        .collect();
+    lines.join("\n")
+}
+
 /// Puts `make(what stood there)` in place of every name that a project gives.
 pub fn renamed(document: &Value, make: &dyn Fn(&str) -> String) -> Value {
-    const NAMES: [&str; 13] = [
+    const NAMES: [&str; 19] = [
+        "issue",
+        "until",
+        "before",
+        "after",
+        "test",
+        "advice",
         "id",
         "file",
         "reason",
@@ -229,16 +261,22 @@ pub fn renamed(document: &Value, make: &dyn Fn(&str) -> String) -> Value {
             Value::Array(items) => items.iter_mut().for_each(|item| walk(item, named, make)),
             Value::Object(fields) => {
                 for (name, value) in fields {
-                    if name == "excerpt" {
-                        // A file has as many lines as it has, whatever stands in them.
-                        let lines = value["text"].as_str().unwrap().lines();
-                        let lines: Vec<String> = lines
-                            .map(|line| make(line).replace(['\n', '\r'], ""))
-                            .collect();
-                        value["text"] = json!(lines.join("\n"));
+                    if name == "change" && value.is_object() {
+                        // A text of several lines, of which only whole ones are taken for changed.
+                        for side in ["before", "after"] {
+                            let text = value[side].as_str().unwrap();
+                            value[side] = json!(renamed_lines(text, make) + "\n");
+                        }
                         continue;
                     }
-                    let lists = ["tests", "path", "notes"].contains(&&**name) && value.is_array();
+                    if name == "excerpt" {
+                        // A file has as many lines as it has, whatever stands in them.
+                        let text = value["text"].as_str().unwrap();
+                        value["text"] = json!(renamed_lines(text, make));
+                        continue;
+                    }
+                    let lists =
+                        ["tests", "path", "notes", "advice"].contains(&&**name) && value.is_array();
                     walk(value, lists || NAMES.contains(&&**name), make);
                 }
             }
