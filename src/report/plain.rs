@@ -78,6 +78,7 @@ pub(super) fn paragraph(
     let lead = textwrap::core::display_width(first);
     let options = textwrap::Options::new(width.max(indent + 20))
         .subsequent_indent(&hang)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
         .break_words(true);
     // A word of the same width stands for what comes first, so that styles are not counted.
     let blank = "\u{a0}".repeat(lead);

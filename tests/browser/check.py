@@ -15,8 +15,10 @@ from playwright.sync_api import sync_playwright
 # size follows from its texts, but not which elements it is made of.
 SKELETON = """() => [...document.querySelectorAll('*')].map(
     (element) => element.tagName + ' ' + element.getAttributeNames().sort().join(' '))"""
-VISIBLE = """() => [...document.querySelectorAll('#findings > .finding')].filter((one) => !one.hidden).map((one) => one.id)"""
-PARTS = """(id) => ['.readings', '.fit', '.interval'].map((part) => document.querySelectorAll(id + ' ' + part).length)"""
+VISIBLE = """() => [...document.querySelectorAll('#findings > .finding')]
+    .filter((one) => !one.hidden).map((one) => one.id)"""
+PARTS = """(id) => ['.readings', '.fit', '.interval']
+    .map((part) => document.querySelectorAll(id + ' ' + part).length)"""
 ROWS = "[...document.querySelectorAll('#tests tbody tr')].filter((row) => row.offsetParent).length"
 FILTERED = """(text) => { const input = document.getElementById('text'); input.value = text;
     const begun = performance.now(); const done = new Promise((resolve) => {
@@ -163,7 +165,8 @@ def large(browser, folder):
         "bytes": os.path.getsize(os.path.join(folder, "large.html")),
         "load_seconds": round(load, 3), "filter_first_ms": round(first), "filter_ms": round(second),
         "tests_seconds": round(rows, 3), "open_seconds": round(opened, 3),
-        "rows": [at_once, in_all], "elements": page.evaluate("document.querySelectorAll('*').length"), "trouble": reader.trouble,
+        "rows": [at_once, in_all], "elements": page.evaluate("document.querySelectorAll('*').length"),
+        "trouble": reader.trouble,
     }
 
 
