@@ -107,14 +107,6 @@ impl State {
             bar.set_length(u64::try_from(total).unwrap_or(u64::MAX));
             bar.set_position(0);
             bar.reset_eta();
-        } else {
-            self.said = Instant::now();
-            let what = if phase == "screen" {
-                text::counted(total, "test")
-            } else {
-                text::counted(total, "suspect")
-            };
-            anstream::eprintln!("leakcheck: {phase}: {what}");
         }
     }
 
