@@ -21,7 +21,7 @@ use super::{
     text::{brief, bytes, counted, number, shortened},
 };
 use crate::{
-    finding::{Accepted, Finding, Site, Status},
+    finding::{Accepted, Finding, Holder, Role, Site, Status},
     verdict::{TestResult, Verdict},
 };
 
@@ -78,12 +78,13 @@ struct Shown {
     so: Option<String>,
     holder: Option<String>,
     path: Vec<String>,
+    also: Vec<String>,
     chain: Option<Value>,
     charts: Vec<Value>,
     rates: Vec<[String; 2]>,
     shape: String,
     sources: Vec<Source>,
-    types: Vec<[String; 3]>,
+    types: Vec<[String; 5]>,
     tests: Vec<String>,
     more_tests: usize,
     evidence: String,
@@ -291,7 +292,7 @@ fn shown(report: &Report, finding: &Finding, anchor: String) -> Shown {
         .holder
         .as_ref()
         .filter(|holder| !holder.path.is_empty())
-        .map(|holder| Value::from_safe_string(chain::draw(&holder.path, &anchor)));
+        .map(|holder| Value::from_safe_string(chain::draw(holder, &anchor)));
     Shown {
         noun: plain::noun(finding),
         title: super::sarif::title(&finding.code),
@@ -313,12 +314,13 @@ fn shown(report: &Report, finding: &Finding, anchor: String) -> Shown {
             .holder
             .as_ref()
             .map(|holder| shortened(&holder.text, 1000)),
-        path: finding
+        path: finding.holder.as_ref().map_or_else(Vec::new, path),
+        also: finding
             .holder
             .iter()
-            .flat_map(|holder| &holder.path)
+            .flat_map(|holder| &holder.also)
             .take(chain::MOST)
-            .map(|edge| brief(edge))
+            .map(|place| brief(place))
             .collect(),
         chain,
         charts,
@@ -341,7 +343,17 @@ fn shown(report: &Report, finding: &Finding, anchor: String) -> Shown {
         types: finding
             .types
             .iter()
-            .map(|of| [shortened(&of.name, NAME), number(of.count), bytes(of.bytes)])
+            .map(|of| {
+                [
+                    shortened(&of.name, NAME),
+                    number(of.count),
+                    bytes(of.bytes),
+                    of.retained.map_or_else(String::new, bytes),
+                    of.example
+                        .as_deref()
+                        .map_or_else(String::new, |example| shortened(example, 80)),
+                ]
+            })
             .collect(),
         tests: finding
             .tests
@@ -356,6 +368,35 @@ fn shown(report: &Report, finding: &Finding, anchor: String) -> Shown {
         snapshot: finding.accepted.as_ref().map(snapshot),
         anchor,
     }
+}
+
+/// The path in words: each object, and what it does where that is known.
+fn path(holder: &Holder) -> Vec<String> {
+    if holder.steps.is_empty() {
+        return holder
+            .path
+            .iter()
+            .take(chain::MOST)
+            .map(|edge| brief(edge))
+            .collect();
+    }
+    holder
+        .steps
+        .iter()
+        .take(chain::MOST)
+        .map(|step| {
+            let does = match step.role {
+                Role::Holds => "holds",
+                Role::Held => "is held",
+                Role::Unknown => "was there before",
+            };
+            let reason = match step.reason.as_str() {
+                "" => String::new(),
+                reason => format!(", {}", brief(reason)),
+            };
+            format!("{} ({does}{reason})", brief(&step.text))
+        })
+        .collect()
 }
 
 fn snapshot(accepted: &Accepted) -> Snapshot {

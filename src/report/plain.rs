@@ -248,6 +248,9 @@ fn footer(report: &Report, finding: &Finding) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     if let Some(holder) = &finding.holder {
         lines.push(("held by", text::shortened(&holder.text, 1000)));
+        for place in holder.also.iter().take(PLACES_SHOWN) {
+            lines.push(("and by", brief(place)));
+        }
     }
     if let Some(rates) = growth::rates(finding) {
         lines.push(("growth", format!("{}, {rates}", brief(&finding.shape))));

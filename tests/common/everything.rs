@@ -52,9 +52,21 @@ pub fn finding(kind: &str, number: usize) -> Value {
         "holder": {
             "path": ["module shop.registry", ".events", "list (1,204 items)", "[…]", "dict", "['order']", "shop.order.Order"],
             "text": "shop.registry.events, a list that nothing empties, holds shop.order.Order",
+            "name": "shop.registry.events",
+            "reason": "it is longer after each iteration",
+            "steps": [
+                {"text": "module shop.registry", "role": "unknown", "reason": ""},
+                {"text": ".events", "role": "unknown", "reason": ""},
+                {"text": "list (1,204 items)", "role": "holds", "reason": "it is longer after each iteration"},
+                {"text": "[…]", "role": "held", "reason": ""},
+                {"text": "dict", "role": "held", "reason": ""},
+                {"text": "['order']", "role": "held", "reason": ""},
+                {"text": "shop.order.Order", "role": "held", "reason": ""},
+            ],
+            "also": ["shop.audit.log"],
         },
         "types": [
-            {"name": "shop.order.Order", "count": 1.0, "bytes": 320.0},
+            {"name": "shop.order.Order", "count": 1.0, "bytes": 320.0, "retained": 412.0, "example": "Order(1)"},
             {"name": "dict", "count": 1.5, "bytes": 92.0},
         ],
         "sites": [
@@ -234,7 +246,8 @@ fn renamed_lines(text: &str, make: &dyn Fn(&str) -> String) -> String {
 
 /// Puts `make(what stood there)` in place of every name that a project gives.
 pub fn renamed(document: &Value, make: &dyn Fn(&str) -> String) -> Value {
-    const NAMES: [&str; 19] = [
+    const NAMES: [&str; 20] = [
+        "example",
         "issue",
         "until",
         "before",
@@ -275,8 +288,8 @@ pub fn renamed(document: &Value, make: &dyn Fn(&str) -> String) -> Value {
                         value["text"] = json!(renamed_lines(text, make));
                         continue;
                     }
-                    let lists =
-                        ["tests", "path", "notes", "advice"].contains(&&**name) && value.is_array();
+                    let lists = ["tests", "path", "notes", "advice", "also"].contains(&&**name)
+                        && value.is_array();
                     walk(value, lists || NAMES.contains(&&**name), make);
                 }
             }

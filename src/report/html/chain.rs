@@ -1,7 +1,10 @@
 //! The holder's path as a drawing: the root on top, an arrow for each reference, what stays alive at the end.
 
 use super::svg::{at, escaped};
-use crate::report::text::shortened;
+use crate::{
+    finding::{Holder, Role},
+    report::text::shortened,
+};
 
 /// Edges that are drawn.
 pub const MOST: usize = 12;
@@ -13,7 +16,14 @@ const HEIGHT: f64 = 28.0;
 const GAP: f64 = 22.0;
 
 /// The drawing; `id` is unique in the page.
-pub fn draw(path: &[String], id: &str) -> String {
+pub fn draw(holder: &Holder, id: &str) -> String {
+    let path = &holder.path;
+    // Where each object has its role, the one that should have let go stands out.
+    let holds = holder
+        .steps
+        .iter()
+        .position(|step| step.role == Role::Holds)
+        .filter(|_| holder.steps.len() == path.len() && path.len() <= MOST);
     // Of a long path the ends say most.
     let mut labels: Vec<String> = path.iter().map(|edge| shortened(edge, LABEL)).collect();
     if labels.len() > MOST {
@@ -40,6 +50,11 @@ pub fn draw(path: &[String], id: &str) -> String {
             index if index == last => "box end",
             _ => "box",
         };
+        let class = if Some(index) == holds {
+            format!("{class} holds")
+        } else {
+            class.to_owned()
+        };
         // Round for the root, a double line for the end, plain between: forms, not colours.
         let corner = if index == 0 { HEIGHT / 2.0 } else { 3.0 };
         svg.push_str(&format!(
@@ -65,12 +80,35 @@ pub fn draw(path: &[String], id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn holder(path: &[String]) -> Holder {
+        let steps = json!([
+            {"text": "a", "role": "unknown", "reason": ""},
+            {"text": "b", "role": "holds", "reason": "it grew"},
+            {"text": "c", "role": "held", "reason": ""},
+        ]);
+        serde_json::from_value(json!({"path": path, "text": "", "steps": steps})).unwrap()
+    }
+
+    #[test]
+    fn the_one_that_holds_stands_out() {
+        let names =
+            |count: usize| -> Vec<String> { (0..count).map(|at| format!("edge{at}")).collect() };
+        let svg = draw(&holder(&names(3)), "a");
+        assert_eq!(svg.matches("box holds").count(), 1);
+        assert!(
+            !draw(&holder(&names(4)), "a").contains("holds"),
+            "roles of another path"
+        );
+    }
 
     #[test]
     fn a_long_path_keeps_its_ends() {
         let path: Vec<String> = (0..40).map(|at| format!("edge{at}")).collect();
-        let svg = draw(&path, "a");
+        let svg = draw(&holder(&path), "a");
         assert_eq!(svg.matches("<rect").count(), MOST);
         assert_eq!(svg.matches("class=\"arrow\"").count(), MOST - 1);
         assert!(svg.contains("edge0") && svg.contains("edge39") && svg.contains("29 more"));
@@ -78,7 +116,7 @@ mod tests {
 
     #[test]
     fn names_are_no_markup() {
-        let svg = draw(&["</text><script>x</script>".to_owned()], "a");
+        let svg = draw(&holder(&["</text><script>x</script>".to_owned()]), "a");
         assert!(!svg.contains("<script"), "{svg}");
     }
 }
