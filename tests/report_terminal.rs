@@ -7,7 +7,10 @@ use leakcheck::report::{Detail, Format};
 
 /// Columns of the longest line, as a terminal counts them.
 fn widest(text: &str) -> (usize, &str) {
+    // Lines with names and commands to copy are left whole; a terminal breaks them without a line's end in them.
+    let copied = ["known:", "better:", "fixed:", "next:"];
     text.lines()
+        .filter(|line| !copied.iter().any(|start| line.starts_with(start)))
         .map(|line| (console::measure_text_width(line), line))
         .max()
         .unwrap()

@@ -65,8 +65,9 @@ pub fn write(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Resu
     ] {
         let found = with(status);
         for finding in found.iter().take(LISTED) {
-            let first = format!("{}:", finding.status.word());
-            paragraph(&first, style, &line(finding), 4, width, out)?;
+            // Not wrapped, as the commands below: a reader copies the file's name.
+            let word = finding.status.word();
+            writeln!(out, "{style}{word}:{style:#} {}", line(finding))?;
         }
         if found.len() > LISTED {
             let (word, more) = (status.word(), found.len() - LISTED);
@@ -84,7 +85,7 @@ pub fn write(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Resu
     }
     paragraph("snapshots:", BOLD, &parts.join(" · "), 4, width, out)?;
     for advice in report.snapshots.advice.iter().take(LISTED) {
-        paragraph("next:", YELLOW, &text::brief(advice), 4, width, out)?;
+        writeln!(out, "{YELLOW}next:{YELLOW:#} {}", text::brief(advice))?;
     }
     Ok(())
 }
