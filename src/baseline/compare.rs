@@ -284,6 +284,7 @@ fn fixed(file: &File, snapshot: &Snapshot, against: &Against<'_>) -> Finding {
             file.shown(),
             snapshot.fingerprint
         ),
+        curves: Vec::new(),
         measured: None,
         accepted: Some(told(file, &snapshot.accepted, false)),
     }
@@ -333,11 +334,13 @@ pub(crate) mod tests {
                 bytes: 64.0,
                 source: Some("kept.append(value)".to_owned()),
                 excerpt: None,
+                owner: None,
                 callers: Vec::new(),
             }],
             tests: vec!["t.py::test".to_owned()],
             evidence: String::new(),
             advice: String::new(),
+            curves: Vec::new(),
             measured: Some(Measured {
                 test: "t.py::test".to_owned(),
                 alone: true,

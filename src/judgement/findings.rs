@@ -8,7 +8,8 @@ use crate::{
         code, fingerprint, group, holder::Gain, owner::Places, route::Route, sites::Growth,
     },
     finding::{
-        Finding, Frame, Holder, Kind, Level, Measured, Owner, Rate, Site, Status, TypeGrowth,
+        Curve, Excerpt, Finding, Frame, Holder, Kind, Level, Measured, Owner, Rate, Site, Status,
+        TypeGrowth,
     },
     fit::Shape,
     report::text::{bytes, number},
@@ -200,6 +201,7 @@ fn finding(
             .into_iter()
             .map(|test| run.tests[test].id.clone())
             .collect(),
+        curves: curves(case),
         rate,
         sites,
     }
@@ -208,7 +210,11 @@ fn finding(
 /// What grows in every one of the cases; a descriptor says more than the memory beside it.
 fn kind(cases: &[&Case], route: Option<&Route>) -> Kind {
     let every = |counter| cases.iter().all(|case| case.fits.contains_key(&counter));
-    if every(Counter::Threads) {
+    if every(Counter::Children) {
+        Kind::Child
+    } else if every(Counter::Tasks) {
+        Kind::Task
+    } else if every(Counter::Threads) {
         Kind::Thread
     } else if every(Counter::Fds) {
         Kind::Fd
@@ -260,6 +266,7 @@ fn sites(
             bytes,
             source: run.sources.get(place).and_then(|(_, text)| text.clone()),
             excerpt: excerpt(place),
+            owner: places.owner(&place.0),
             callers: growth
                 .frames
                 .iter()
@@ -270,6 +277,7 @@ fn sites(
                     file: places.show(&frame.0),
                     line: frame.1,
                     function: function_of(run, frame),
+                    owner: places.owner(&frame.0),
                 })
                 .collect(),
         });
@@ -283,19 +291,41 @@ fn sites(
     found
 }
 
-/// The line with two before it. Files that are not text, or gone, have none.
-fn excerpt((file, line): &(String, u32)) -> Option<(u32, String)> {
+/// The line with two before and one after it. Files that are not text, or gone, have none.
+fn excerpt((file, line): &(String, u32)) -> Option<Excerpt> {
     const BEFORE: u32 = 2;
     const LONGEST: u64 = 4 << 20;
+    /// Generated code has lines of megabytes, and a report is no place for them.
+    const WIDEST: usize = 400;
     if std::fs::metadata(file).ok()?.len() > LONGEST {
         return None;
     }
     let text = std::fs::read_to_string(file).ok()?;
     let first = line.saturating_sub(BEFORE).max(1);
     let skipped = usize::try_from(first - 1).ok()?;
-    let shown = usize::try_from(line - first + 1).ok()?;
-    let lines: Vec<&str> = text.lines().skip(skipped).take(shown).collect();
-    (lines.len() == shown).then(|| (first, lines.join("\n")))
+    let shown = usize::try_from(line - first + 2).ok()?;
+    let lines: Vec<String> = text
+        .lines()
+        .skip(skipped)
+        .take(shown)
+        .map(|line| line.chars().take(WIDEST).collect())
+        .collect();
+    (lines.len() + 1 >= shown).then(|| Excerpt {
+        first,
+        text: lines.join("\n"),
+    })
+}
+
+/// Every counter that was read, with what was fitted to it.
+fn curves(case: &Case) -> Vec<Curve> {
+    super::kept(&case.series)
+        .into_iter()
+        .map(|(counter, readings)| Curve {
+            counter,
+            readings,
+            rate: case.fits.get(&counter).map(|fit| Rate::from(fit.rate)),
+        })
+        .collect()
 }
 
 fn rates(case: &Case, alone: bool, kind: Kind, sites: &[Site]) -> BTreeMap<String, Rate> {
@@ -387,6 +417,15 @@ fn summary(
         ),
         Kind::Thread => (
             count(value("threads"), "thread", "stays alive", "stay alive"),
+            "started",
+        ),
+        Kind::Child => (
+            count(value("children"), "child process", "is left", "are left")
+                .replace("processs", "processes"),
+            "started",
+        ),
+        Kind::Task => (
+            count(value("tasks"), "pending task", "stays", "stay"),
             "started",
         ),
         Kind::Items => {
@@ -499,6 +538,7 @@ fn losses(run: &Run) -> Vec<Finding> {
                 tests: vec![id],
                 evidence: "seen once".to_owned(),
                 advice: code::advice(code).to_owned(),
+                curves: Vec::new(),
                 measured: None,
                 accepted: None,
             }

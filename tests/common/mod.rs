@@ -6,6 +6,9 @@
 // Each test binary compiles this file for itself and uses a part of it.
 #![allow(dead_code)]
 
+pub mod everything;
+pub mod workflow;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
@@ -32,6 +35,8 @@ pub enum Packages {
     Plugins,
     /// The newest pytest.
     Newest,
+    /// What reads the reports.
+    Reports,
 }
 
 impl Packages {
@@ -41,6 +46,7 @@ impl Packages {
             Packages::Plain => "plain",
             Packages::Plugins => "plugins",
             Packages::Newest => "newest",
+            Packages::Reports => "reports",
         }
     }
 
@@ -50,6 +56,7 @@ impl Packages {
             Packages::Plain => include_str!("../requirements.txt"),
             Packages::Plugins => include_str!("../requirements-plugins.txt"),
             Packages::Newest => include_str!("../requirements-newest.txt"),
+            Packages::Reports => include_str!("../requirements-reports.txt"),
         }
     }
 }
