@@ -151,15 +151,56 @@ pub struct TypeGrowth {
     pub count: f64,
     /// Bytes of them per iteration, each object by itself.
     pub bytes: f64,
+    /// Bytes per iteration that would be free without them, themselves included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained: Option<f64>,
+    /// One of them, where it is of a plain built-in type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<String>,
 }
 
 /// What keeps survivors alive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Holder {
-    /// From the root to the survivor, one edge an entry.
+    /// From the root to the survivor, one object with its edge an entry.
     pub path: Vec<String>,
     /// The same in one line.
     pub text: String,
+    /// The part of it that should have let go, as code names it.
+    #[serde(default)]
+    pub name: String,
+    /// How it is known to hold.
+    #[serde(default)]
+    pub reason: String,
+    /// The path with what each object does.
+    #[serde(default)]
+    pub steps: Vec<HolderStep>,
+    /// Other places that keep the same objects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
+}
+
+/// One object of a holder's path.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HolderStep {
+    /// Its name, and how it refers to the next.
+    pub text: String,
+    /// What it does.
+    pub role: Role,
+    /// Why that is said of it.
+    pub reason: String,
+}
+
+/// What an object on the way to a survivor does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Keeps what comes after it.
+    Holds,
+    /// Is kept, and would go with its holder.
+    Held,
+    /// Was there before; whether it is needed cannot be told.
+    Unknown,
 }
 
 /// Whose iterations the rates of a finding were measured in.

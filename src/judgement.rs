@@ -1,6 +1,7 @@
 //! From the raw results of a run to what is reported: a verdict for every test, findings, the exit code.
 
 mod findings;
+mod held;
 mod standing;
 
 use std::collections::BTreeMap;
