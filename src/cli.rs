@@ -1,5 +1,6 @@
 //! The command line: its verbs and its options.
 
+mod explain;
 mod run;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
@@ -29,6 +30,11 @@ struct Cli {
 enum Verb {
     /// Check a test suite (the same as without a verb).
     Run(RunArgs),
+    /// Say what a kind of leak is, how to confirm it and how to mend it.
+    Explain {
+        /// Such as LK104; without one, all are listed.
+        code: Option<String>,
+    },
 }
 
 /// Options of `leakcheck run`.
@@ -131,6 +137,7 @@ pub fn main() -> ExitCode {
     cli.color.apply();
     match cli.verb {
         Some(Verb::Run(args)) => run::run(args),
+        Some(Verb::Explain { code }) => explain::explain(code.as_deref()),
         None => run::run(cli.run),
     }
 }

@@ -129,9 +129,12 @@ fn finding(
         .unwrap_or(&evidence[0]);
     let case = best.case;
     let alone = best.keys.iter().all(|key| all.contains(key));
-    let sites = sites(run, places, held, case, &all);
+    let mut sites = sites(run, places, held, case, &all);
     let diagnosis = case.diagnosis.as_ref().filter(|_| verdict == Verdict::Leak);
     let route = diagnosis.and_then(|diagnosis| diagnosis.routes.first());
+    if let Some(born) = route.and_then(|route| route.born.as_ref()) {
+        bring_forward(&mut sites, run, places, born);
+    }
     let kind = kind(
         &group
             .tests
@@ -156,9 +159,17 @@ fn finding(
             tests.insert(*test);
         }
     }
-    let code = code::of(kind);
+    let code = match (route, diagnosis) {
+        (Some(route), _) => code::of_route(kind, route),
+        (None, Some(diagnosis)) if kind == Kind::Python && diagnosis.exits > 0.5 => {
+            code::INTERPRETER
+        }
+        (None, Some(diagnosis)) if kind == Kind::Python && !diagnosis.lost.is_empty() => code::LOST,
+        _ => code::of(kind),
+    };
     let identity = match (route, sites.first()) {
-        (Some(route), _) => vec![code, &route.holder.name, &route.kept],
+        // The finer code is a reading of the way, and may change with a release.
+        (Some(route), _) => vec![code::of(kind), &route.holder.name, &route.kept],
         (None, Some(site)) => vec![code, site.file.as_str(), site.function.as_str()],
         (None, None) => vec![code, run.tests[case.test].id.as_str()],
     };
@@ -181,7 +192,10 @@ fn finding(
             _ => Vec::new(),
         },
         evidence: how_sure(run, case, &tests),
-        advice: code::advice(code).to_owned(),
+        advice: match route {
+            Some(route) => code::advice_for(code, route),
+            None => code::advice(code).to_owned(),
+        },
         tests: tests
             .into_iter()
             .map(|test| run.tests[test].id.clone())
@@ -265,6 +279,29 @@ fn sites(
     });
     found.truncate(SITES_KEPT);
     found
+}
+
+/// Puts the place where the object that tells most was allocated first: more bytes may be allocated elsewhere for it.
+fn bring_forward(sites: &mut Vec<Site>, run: &Run, places: &Places, born: &(String, u32)) {
+    let file = places.show(&born.0);
+    let at = sites
+        .iter()
+        .position(|site| site.file == file && site.line == born.1);
+    let site = match at {
+        Some(at) => sites.remove(at),
+        // From a free list: nothing is counted for it here.
+        None => Site {
+            line: born.1,
+            function: function_of(run, born),
+            count: 0.0,
+            bytes: 0.0,
+            source: run.sources.get(born).and_then(|(_, text)| text.clone()),
+            excerpt: excerpt(born),
+            callers: Vec::new(),
+            file,
+        },
+    };
+    sites.insert(0, site);
 }
 
 /// The line with two before it. Files that are not text, or gone, have none.

@@ -125,15 +125,18 @@ class Service:
                 order = None
                 answer = repeater.trace(*numbers)
             elif what == "dump":
-                if "test" in order:
-                    repeater.open(order["test"])
-                numbers = (order["iterations"], order["file"])
+                numbers = (order["iterations"], order["file"], order["frames"])
                 order = None
                 answer = repeater.dump(*numbers)
             elif what == "name":
                 names = route.Names(order["paths"])
-                answer = {"re": "named", "paths": [names.path(path) for path in order["paths"]]}
+                answer = {
+                    "re": "named",
+                    "paths": [names.path(path) for path in order["paths"]],
+                    "places": [repeater.places.get(path[-1], []) for path in order["paths"]],
+                }
                 names = None
+                repeater.places = {}
             elif what == "describe":
                 answer = {"re": "described", "answers": source.describe(order["places"])}
             elif what == "end":
