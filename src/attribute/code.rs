@@ -353,7 +353,7 @@ mod tests {
             );
         }
         let chain = route_of(
-            Root::Module,
+            &Root::Module,
             Gain::Newest,
             0,
             &[module, ("object", "app.Cell", "")],
