@@ -112,7 +112,7 @@ class Recorder:
         self._born = array.array("Q")
         self._cohorts = array.array("Q", bytes(8 * capacity))
         self._at = array.array("q", [0])
-        #: The same of what these refer to and the collector does not know; such an object is as old as its first mention.
+        #: The same of what these refer to and the collector does not know: as old as its first mention.
         self._mentioned = array.array("Q")
         self._mentions = array.array("Q", bytes(8 * capacity))
         #: Identities and entries of every container at the opening.
