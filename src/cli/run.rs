@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
-    sync::atomic::Ordering,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -114,6 +114,7 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
             StartError::Usage(_) => ExitCode::Usage,
             StartError::Collection(_) | StartError::Lost(_) => ExitCode::TestsFailed,
             StartError::Interrupted => ExitCode::Interrupted,
+            StartError::Blind(_) => ExitCode::NoEvidence,
             StartError::Internal(_) => ExitCode::Internal,
         };
         Failure(code, error.to_string())
@@ -187,6 +188,7 @@ fn overrides(args: RunArgs, current: &Path) -> Result<Overrides, Failure> {
         iterations: args.iterations,
         memory: args.memory,
         min_judged: args.min_judged,
+        ..Overrides::default()
     })
 }
 
@@ -243,6 +245,8 @@ fn settings(
             directory: PathBuf::new(),
             limits,
             memory,
+            rules: config.rules.clone(),
+            blind: Arc::default(),
         },
         jobs,
         policy: Policy {

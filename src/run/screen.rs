@@ -11,6 +11,7 @@ use super::{
     worker::Worker,
 };
 use crate::{
+    config::terms::Terms,
     fit::{self, Look as Glance},
     verdict::{Counter, Series},
 };
@@ -22,6 +23,19 @@ pub struct Policy {
     pub warmup: u32,
     /// Judged iterations of every test; adaptive where not set.
     pub iterations: Option<u32>,
+}
+
+impl Policy {
+    /// What of it holds for a test with `terms` of its own.
+    fn under(&self, terms: &Terms) -> Policy {
+        Policy {
+            warmup: terms.warmup.unwrap_or(self.warmup),
+            iterations: match terms.iterations {
+                Some(iterations) => iterations.given().copied(),
+                None => self.iterations,
+            },
+        }
+    }
 }
 
 /// Iterations of the first look, and of each further one until a test is decided: 4, 9, then 17 readings.
@@ -138,7 +152,7 @@ fn plain_signature(series: &Series) -> Option<Signature> {
 const SMALLEST_CHUNK: i64 = 32;
 
 /// What all counters together say.
-fn glance(series: &Series) -> Glance {
+pub(super) fn glance(series: &Series) -> Glance {
     let looks: Vec<Glance> = series
         .iter()
         .map(|(counter, readings)| {
@@ -176,7 +190,10 @@ pub fn extend(series: &mut Series, more: &Series) {
 
 /// Sends a run order and takes its answer.
 pub fn run(worker: &mut Worker, order: &Order) -> Result<Ran, Loss> {
-    let opens = matches!(order, Order::Run { warmup, .. } if *warmup > 0);
+    let opens = match order {
+        Order::Run { warmup, .. } | Order::SelfCheck { warmup, .. } => *warmup > 0,
+        _ => false,
+    };
     match worker.call(order)? {
         Record::Ran(mut ran) => {
             if opens && let Some(objects) = ran.series.get_mut(&Counter::Objects) {
@@ -235,6 +252,8 @@ pub fn look_at(
     policy: &Policy,
     familiar: &Familiar,
 ) -> Result<(Look, Vec<Trouble>), Loss> {
+    let terms = worker.terms.get(test).cloned().unwrap_or_default();
+    let policy = &policy.under(&terms);
     let looks: Vec<u32> = match policy.iterations {
         Some(count) => vec![count],
         None => LOOKS.to_vec(),
@@ -247,6 +266,10 @@ pub fn look_at(
         cpu_plain: 0.0,
         series: Series::new(),
     };
+    if let Some(reason) = terms.skip {
+        look.screened = Screened::Skipped(reason);
+        return Ok((look, Vec::new()));
+    }
     let mut troubles = Vec::new();
     let last = looks.len() - 1;
     for (at, iterations) in looks.into_iter().enumerate() {
