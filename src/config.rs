@@ -67,6 +67,17 @@ pub enum Cycles {
     Allow,
 }
 
+impl Cycles {
+    /// The name users give it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Cycles::Warn => "warn",
+            Cycles::Deny => "deny",
+            Cycles::Allow => "allow",
+        }
+    }
+}
+
 /// The settings of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {

@@ -80,11 +80,7 @@ pub(super) fn read(value: &Spanned<DeValue<'_>>, content: &str) -> Result<Vec<Ru
         .collect()
 }
 
-fn rule(
-    fields: &DeTable<'_>,
-    table: &Spanned<DeValue<'_>>,
-    content: &str,
-) -> Result<Rule, Fault> {
+fn rule(fields: &DeTable<'_>, table: &Spanned<DeValue<'_>>, content: &str) -> Result<Rule, Fault> {
     let mut draft = Draft::default();
     let mut tests = None;
     for (key, value) in fields {
@@ -129,8 +125,7 @@ fn rule(
         .map_err(|wrong| at_table(format!("this override: {wrong}")))?;
     // The file is filled in by who knows it.
     let place = Place::at(std::path::PathBuf::new(), content, table.span().start);
-    Rule::new(patterns, terms, place)
-        .map_err(|mismatch| at_table(format!("`tests`: {mismatch}")))
+    Rule::new(patterns, terms, place).map_err(|mismatch| at_table(format!("`tests`: {mismatch}")))
 }
 
 #[cfg(test)]
@@ -178,7 +173,10 @@ mod tests {
         let terms = &rules[1].terms;
         assert_eq!(rules[1].place.line, 7);
         let (limits, reason) = terms.allow.as_ref().unwrap();
-        assert_eq!((limits.to_string().as_str(), reason.as_str()), ("blocks 2", "old"));
+        assert_eq!(
+            (limits.to_string().as_str(), reason.as_str()),
+            ("blocks 2", "old")
+        );
         assert_eq!(terms.warmup, Some(3));
         assert_eq!(terms.iterations, Some(crate::config::Choice::Given(9)));
         assert_eq!(terms.timeout, Some(std::time::Duration::from_secs(5)));
@@ -190,13 +188,41 @@ mod tests {
         let table = [
             ("override = 1", "1", "expected tables"),
             ("override = [1]", "1", "expected tables"),
-            ("[override]\ntests = [\"a\"]", "[override]", "expected tables"),
-            ("[[override]]\nskip = \"x\"", "[[override]]", "needs `tests`"),
-            ("[[override]]\ntests = []\nskip = \"x\"", "[]", "at least one pattern"),
-            ("[[override]]\ntests = \"a\"", "\"a\"", "`tests`: expected a list"),
-            ("[[override]]\ntests = [\"a\"]", "[[override]]", "says nothing"),
-            ("[[override]]\ntests = [\"a\"]\nskip = true", "[[override]]", "`skip` needs a reason"),
-            ("[[override]]\ntests = [\"a\"]\nskip = \"\"", "\"\"", "`skip`: expected the reason in words"),
+            (
+                "[override]\ntests = [\"a\"]",
+                "[override]",
+                "expected tables",
+            ),
+            (
+                "[[override]]\nskip = \"x\"",
+                "[[override]]",
+                "needs `tests`",
+            ),
+            (
+                "[[override]]\ntests = []\nskip = \"x\"",
+                "[]",
+                "at least one pattern",
+            ),
+            (
+                "[[override]]\ntests = \"a\"",
+                "\"a\"",
+                "`tests`: expected a list",
+            ),
+            (
+                "[[override]]\ntests = [\"a\"]",
+                "[[override]]",
+                "says nothing",
+            ),
+            (
+                "[[override]]\ntests = [\"a\"]\nskip = true",
+                "[[override]]",
+                "`skip` needs a reason",
+            ),
+            (
+                "[[override]]\ntests = [\"a\"]\nskip = \"\"",
+                "\"\"",
+                "`skip`: expected the reason in words",
+            ),
             (
                 "[[override]]\ntests = [\"a\"]\nallow = { blocks = 1 }",
                 "[[override]]",
@@ -207,12 +233,24 @@ mod tests {
                 "{ blok = 1 }",
                 "`blok` is no counter; there are blocks",
             ),
-            ("[[override]]\ntests = [\"a\"]\nwarmup = 0", "0", "`warmup`: expected a whole number"),
-            ("[[override]]\ntests = [\"a\"]\nskipp = \"x\"", "skipp", "unknown key `skipp` in an override"),
+            (
+                "[[override]]\ntests = [\"a\"]\nwarmup = 0",
+                "0",
+                "`warmup`: expected a whole number",
+            ),
+            (
+                "[[override]]\ntests = [\"a\"]\nskipp = \"x\"",
+                "skipp",
+                "unknown key `skipp` in an override",
+            ),
         ];
         for (content, at, expected) in table {
             let fault = parse(content).expect_err(content);
-            assert!(fault.message.contains(expected), "{content}: {}", fault.message);
+            assert!(
+                fault.message.contains(expected),
+                "{content}: {}",
+                fault.message
+            );
             assert_eq!(&content[fault.span], at, "{content}");
         }
     }

@@ -108,7 +108,11 @@ fn read_file(file: &Path, directory: &Path) -> Result<Option<Found>, ConfigError
         place: Place::at(shown(file), content, fault.span.start),
         message: fault.message,
     })?;
-    for rule in overrides.iter_mut().flat_map(|all| &mut all.rules).flatten() {
+    for rule in overrides
+        .iter_mut()
+        .flat_map(|all| &mut all.rules)
+        .flatten()
+    {
         rule.place.file = shown(file);
     }
     Ok(overrides.map(|overrides| (overrides, file.to_owned())))

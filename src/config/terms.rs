@@ -370,10 +370,7 @@ mod tests {
             ),
             (
                 &[
-                    (
-                        "allow",
-                        Given::Table(vec![("block", Scalar::Whole(2))]),
-                    ),
+                    ("allow", Given::Table(vec![("block", Scalar::Whole(2))])),
                     ("reason", text("x")),
                 ],
                 "`block` is no counter; there are blocks, objects,",

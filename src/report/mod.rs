@@ -1,6 +1,7 @@
 //! What is reported of a run, and the formats it is written in: one format a file.
 
 mod diff;
+pub mod evidence;
 pub mod json;
 pub mod plain;
 pub mod progress;

@@ -6,7 +6,7 @@ use annotate_snippets::{AnnotationKind, Group, Level as Severity, Renderer, Snip
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    Report, snapshots,
+    Report, evidence, snapshots,
     text::{self, bytes, number},
 };
 use crate::{
@@ -346,14 +346,8 @@ fn unjudged(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Resul
             )?;
         }
     }
-    let share = report.judged;
-    if share < report.min_judged {
-        writeln!(
-            out,
-            "\n{YELLOW}no evidence:{YELLOW:#} only {:.0} % of the tests that ran could be judged; min_judged asks for {:.0} %",
-            share * 100.0,
-            report.min_judged * 100.0
-        )?;
+    if let Some(lack) = evidence::lack(report) {
+        writeln!(out, "\n{YELLOW}no evidence:{YELLOW:#} {lack}")?;
     }
     Ok(())
 }

@@ -33,18 +33,19 @@ pub struct Mark {
     pub odd: Vec<(String, String)>,
 }
 
-/// The terms of each of `tests`: first what `rules` say, the last one most, then the marks on it, the closest one most. `marks`
+/// The terms of each of `tests`: first `base`, which is for all of them, then what `rules` say, the last one most, then the marks on it, the closest one most. `marks`
 /// of one test come closest first.
 pub fn terms(
     tests: &[Collectable],
     marks: &[Mark],
+    base: &Terms,
     rules: &[Rule],
     project: &Path,
 ) -> Result<Vec<Terms>, StartError> {
     let mut terms: Vec<Terms> = tests
         .iter()
         .map(|test| {
-            let mut terms = Terms::default();
+            let mut terms = base.clone();
             for rule in rules.iter().filter(|rule| rule.is_for(&test.id)) {
                 terms.apply(&rule.terms);
             }
@@ -112,7 +113,11 @@ fn read(mark: &Mark) -> Result<Terms, String> {
         );
     }
     let mut draft = Draft::default();
-    for name in mark.fields.keys().chain(mark.odd.iter().map(|(name, _)| name)) {
+    for name in mark
+        .fields
+        .keys()
+        .chain(mark.odd.iter().map(|(name, _)| name))
+    {
         if !FIELDS.contains(&name.as_str()) {
             return Err(format!(
                 "the marker leakcheck has no argument `{}`; there are {}",
@@ -209,11 +214,16 @@ mod tests {
             mark(1, r#"{"iterations": 9}"#),
         ];
         let rules = [rule("a::*", 2), rule("*", 3)];
-        let found = terms(&tests, &marks, &rules, Path::new("/p")).unwrap();
+        let base = Terms {
+            timeout: Some(std::time::Duration::from_secs(9)),
+            ..Terms::default()
+        };
+        let found = terms(&tests, &marks, &base, &rules, Path::new("/p")).unwrap();
         assert_eq!(found[0].warmup, Some(5));
         assert_eq!(found[0].skip.as_deref(), Some("wide"));
         assert_eq!((found[1].warmup, &found[1].skip), (Some(3), &None));
         assert_eq!(found[2].warmup, Some(3));
+        assert!(found.iter().all(|terms| terms.timeout == base.timeout));
     }
 
     #[test]
@@ -233,7 +243,7 @@ mod tests {
             odd,
             mark(0, "{}"),
         ];
-        let error = terms(&tests, &marks, &[], Path::new("/p")).unwrap_err();
+        let error = terms(&tests, &marks, &Terms::default(), &[], Path::new("/p")).unwrap_err();
         let text = error.to_string();
         let lines: Vec<&str> = text.lines().collect();
         let expected = [

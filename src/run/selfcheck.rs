@@ -1,14 +1,16 @@
 //! Whether a worker can see at all: leaks that are planted in it must show, and a pseudo-test that does nothing must not.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, time::Instant};
 
 use super::{
+    directory,
     loss::{Loss, StartError},
-    protocol::{Order, Status},
+    protocol::{Hello, Order, Status},
     screen,
-    worker::Worker,
+    worker::{Setup, Worker},
 };
 use crate::{
+    bridge,
     fit::Look as Glance,
     verdict::{Counter, Series},
 };
@@ -52,15 +54,58 @@ pub fn check(worker: &mut Worker) -> Result<Findings, Loss> {
 
 /// The same, with what is wrong as the reason why the worker cannot be used.
 pub fn require(worker: &mut Worker) -> Result<(), StartError> {
-    let found = check(worker).map_err(|loss| match loss {
-        Loss::Interrupted => StartError::Interrupted,
-        Loss::Bridge(message) => StartError::Internal(message),
-        loss => StartError::Lost(loss.to_string()),
-    })?;
+    let found = check(worker).map_err(unusable)?;
     match found.faults.first() {
         None => Ok(()),
         Some(fault) => Err(StartError::Blind(fault.clone())),
     }
+}
+
+fn unusable(loss: Loss) -> StartError {
+    match loss {
+        Loss::Interrupted => StartError::Interrupted,
+        Loss::Bridge(message) => StartError::Internal(message),
+        loss => StartError::Lost(loss.to_string()),
+    }
+}
+
+/// What one worker said of itself, and its self-check.
+#[derive(Debug)]
+pub struct Examined {
+    /// Its first message.
+    pub hello: Hello,
+    /// What was found.
+    pub found: Findings,
+    /// Wall seconds that the self-check took.
+    pub seconds: f64,
+}
+
+/// Starts a worker for no test at all, and checks it. The suite need not be in a state to be collected.
+pub fn examine(setup: &Setup) -> Result<Examined, StartError> {
+    let internal = |error: std::io::Error| {
+        StartError::Internal(format!("cannot write to a temporary directory: {error}"))
+    };
+    let directory = directory::make().map_err(internal)?;
+    let empty = directory.path().join("empty");
+    fs::create_dir(&empty).map_err(internal)?;
+    let mut setup = setup.clone();
+    setup.start_script = bridge::lay_out(&directory.path().join("b")).map_err(internal)?;
+    setup.directory = directory.path().to_owned();
+    setup.paths = vec![empty.to_string_lossy().into_owned()];
+    // They choose tests, or are options of the suite's own.
+    setup.args = Vec::new();
+    let (mut worker, _) = Worker::start(&setup, "d", 1, &[])?;
+    let begun = Instant::now();
+    let found = check(&mut worker).map_err(unusable)?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let hello = worker.hello.clone();
+    // It is of no more use, however it ends.
+    let _ = worker.end();
+    Ok(Examined {
+        hello,
+        found,
+        seconds,
+    })
 }
 
 fn ask(worker: &mut Worker, plant: bool, iterations: u32) -> Result<Series, Loss> {
@@ -107,9 +152,7 @@ fn judge(counters: &BTreeMap<Counter, String>, planted: &Series, clean: &Series)
         }
     }
     if found.seen.is_empty() && found.faults.is_empty() {
-        found
-            .faults
-            .push("no counter can be read here".to_owned());
+        found.faults.push("no counter can be read here".to_owned());
     }
     let unread = counters.iter().any(|(counter, word)| {
         let readings = clean.get(counter).map_or(0, Vec::len);
@@ -206,7 +249,9 @@ mod tests {
         let found = judge(&without, &series, &clean());
         assert!(found.faults.is_empty() && !found.seen.contains(&Counter::Heap));
         assert_eq!(
-            judge(&BTreeMap::new(), &Series::new(), &clean()).faults.len(),
+            judge(&BTreeMap::new(), &Series::new(), &clean())
+                .faults
+                .len(),
             1
         );
     }

@@ -47,8 +47,7 @@ impl<'a> Slot<'a> {
     pub fn start(&mut self) -> Result<Collected, StartError> {
         self.starts += 1;
         let name = format!("{}.{}", self.name, self.starts);
-        let (mut worker, collected) =
-            Worker::start(self.setup, &name, self.hash_seed, &self.skip)?;
+        let (mut worker, collected) = Worker::start(self.setup, &name, self.hash_seed, &self.skip)?;
         if let Err(error) = selfcheck::require(&mut worker) {
             if let StartError::Blind(why) = &error {
                 // The first one says enough.

@@ -250,9 +250,7 @@ impl Bench<'_> {
             .min(needed.max(FIRST_WINDOW))
             .max(FEWEST);
         let terms = worker.terms.get(index);
-        let warmup = terms
-            .and_then(|terms| terms.warmup)
-            .unwrap_or(self.warmup);
+        let warmup = terms.and_then(|terms| terms.warmup).unwrap_or(self.warmup);
         let Some(ran) = self.run(worker, &mut case, Some(index), thaw, warmup, window)? else {
             return Ok(case);
         };

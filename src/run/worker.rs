@@ -76,7 +76,9 @@ pub struct Setup {
     pub limits: Limits,
     /// Most resident bytes of a worker.
     pub memory: u64,
-    /// Terms for some of the tests.
+    /// Terms for all of the tests.
+    pub terms: Terms,
+    /// Terms for some of them.
     pub rules: Vec<Rule>,
     /// Why a worker could not be trusted, once there was one.
     pub blind: Arc<OnceLock<String>>,
@@ -138,8 +140,13 @@ impl Worker {
         })?;
         let mut worker = started;
         let collected = worker.await_collection().and_then(|found| {
-            let (marks, rules) = (&found.marks, &setup.rules);
-            worker.terms = marks::terms(&found.tests, marks, rules, &setup.project)?;
+            worker.terms = marks::terms(
+                &found.tests,
+                &found.marks,
+                &setup.terms,
+                &setup.rules,
+                &setup.project,
+            )?;
             Ok(found)
         });
         match collected {

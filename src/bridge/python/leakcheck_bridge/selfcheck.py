@@ -4,6 +4,7 @@ They go the same way as any test, through `repeat.Repeater` and the same counter
 for the other half to say.
 """
 
+import array
 import ctypes
 import posix
 
@@ -36,6 +37,10 @@ def _native():
     return malloc, free
 
 
+# Once: each look into the library makes a class, which is a cycle that would be frozen as garbage.
+_malloc, _free = _native()
+
+
 class _Pseudo:
     """A runner of one test. Keeps what it leaks in slots that exist before the window opens."""
 
@@ -44,10 +49,9 @@ class _Pseudo:
         self._plant = plant
         self._objects = [None] * iterations  # type: list
         # An address is a number, and a number is a block: it goes into storage of its own.
-        self._pointers = (ctypes.c_void_p * iterations)()
-        self._descriptors = (ctypes.c_int * iterations)(*([-1] * iterations))
-        self._next = (ctypes.c_int * 1)(0)
-        self._malloc, self._free = _native()
+        self._pointers = array.array("Q", bytes(8 * iterations))
+        self._descriptors = array.array("i", [-1] * iterations)
+        self._next = array.array("i", [0])
 
     def open(self, index):
         # type: (int) -> None
@@ -59,8 +63,8 @@ class _Pseudo:
         self._next[0] = at + 1
         if self._plant:
             self._objects[at] = _Planted()
-            if self._malloc is not None:
-                self._pointers[at] = self._malloc(_NATIVE)
+            if _malloc is not None:
+                self._pointers[at] = _malloc(_NATIVE)
             self._descriptors[at] = _open("/", posix.O_RDONLY | posix.O_CLOEXEC)
         return outcome.OK
 
@@ -73,9 +77,9 @@ class _Pseudo:
         """Frees everything."""
         del self._objects[:]
         for at in range(len(self._pointers)):
-            if self._pointers[at] and self._free is not None:
-                self._free(self._pointers[at])
-                self._pointers[at] = None
+            if self._pointers[at]:
+                _free(self._pointers[at])
+                self._pointers[at] = 0
             if self._descriptors[at] >= 0:
                 _close(self._descriptors[at])
                 self._descriptors[at] = -1
