@@ -172,7 +172,7 @@ fn doctor_shows_what_there_is() {
             "  jobs = 3\n".to_owned(),
             "  cycles = deny\n".to_owned(),
             "  min_judged = 0.9\n".to_owned(),
-            "7:1 for *::test_x: skip (it \\u{1b} costs)".to_owned(),
+            "6:1 for *::test_x: skip (it \\u{1b} costs)".to_owned(),
         ] {
             assert!(page.contains(&words), "no {words:?} in:\n{page}");
         }
