@@ -32,6 +32,8 @@ pub enum Packages {
     Plugins,
     /// The newest pytest.
     Newest,
+    /// pytest and what the corpus needs besides.
+    Corpus,
 }
 
 impl Packages {
@@ -41,6 +43,7 @@ impl Packages {
             Packages::Plain => "plain",
             Packages::Plugins => "plugins",
             Packages::Newest => "newest",
+            Packages::Corpus => "corpus",
         }
     }
 
@@ -50,6 +53,7 @@ impl Packages {
             Packages::Plain => include_str!("../requirements.txt"),
             Packages::Plugins => include_str!("../requirements-plugins.txt"),
             Packages::Newest => include_str!("../requirements-newest.txt"),
+            Packages::Corpus => include_str!("../requirements-corpus.txt"),
         }
     }
 }
