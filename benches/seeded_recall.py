@@ -5,11 +5,11 @@
 
 Source archives of the packages are fetched with pip, by name and pinned version, into `--cache`. The test suite of each
 is run once with every test repeated three times, to learn which functions every repeat reaches. Then, chosen at random
-with a fixed seed, a line that leaks is put into one such function, leakcheck is run on one test file that reaches
-it, and the line is taken out again.
+with a fixed seed, a line that leaks is put into one such function, leakcheck is run on a few tests of one file that
+reach it and a few that do not, and the line is taken out again.
 
 A mutant counts as found when a test that reaches the function in every repeat has the verdict `leak` and had it not
-without the line. Standard library only; Linux.
+without the line, when the whole suite was checked. Standard library only; Linux.
 """
 
 import argparse
@@ -105,7 +105,11 @@ def pytest_sessionfinish(session):
         json.dump(reached, file)
 '''
 
-Mutant = collections.namedtuple("Mutant", "package file line function kind period test_file tests")
+#: Tests of one file that reach a function, and tests that do not, on which a mutant is tried.
+REACHING = 6
+OTHERS = 2
+
+Mutant = collections.namedtuple("Mutant", "package file line function kind period test_file tests others")
 
 
 def call(command, **options):
@@ -131,19 +135,21 @@ class Slot:
         source, python = self.source(package), self.python(package)
         stamp = os.path.join(self.folder, package[0] + ".ready")
         wanted = " ".join([package[1], PYTEST, sys.version, *package[3]])
-        if os.path.exists(stamp):
-            with open(stamp) as file:
-                if file.read() == wanted:
-                    return
-        for folder in (source, os.path.dirname(os.path.dirname(python))):
-            shutil.rmtree(folder, ignore_errors=True)
+        # A run that was stopped may have left a mutant behind: the sources are laid out anew each time.
+        shutil.rmtree(source, ignore_errors=True)
         os.makedirs(self.folder, exist_ok=True)
         with tarfile.open(archive) as tar:
             top = tar.getnames()[0].split("/")[0]
             options = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
             tar.extractall(self.folder, **options)
         os.rename(os.path.join(self.folder, top), source)
-        call([sys.executable, "-m", "venv", os.path.dirname(os.path.dirname(python))])
+        if os.path.exists(stamp):
+            with open(stamp) as file:
+                if file.read() == wanted:
+                    return
+        environment = os.path.dirname(os.path.dirname(python))
+        shutil.rmtree(environment, ignore_errors=True)
+        call([sys.executable, "-m", "venv", environment])
         call([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PYTEST, *package[3]])
         call([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", source])
         with open(stamp, "w") as file:
@@ -244,7 +250,9 @@ def choose(reached_by, slot, count, seed):
             for file, line, number in calls:
                 files = where.setdefault((file, line), {})
                 files.setdefault(test.split("::")[0], {})[test] = number
-        sizes = collections.Counter(test.split("::")[0] for test in reached_by[package[0]])
+        in_file = collections.defaultdict(list)
+        for test in reached_by[package[0]]:
+            in_file[test.split("::")[0]].append(test)
         places = {}
         for file in sorted({file for file, _ in where}):
             places[file] = functions(os.path.join(root, file))
@@ -252,9 +260,13 @@ def choose(reached_by, slot, count, seed):
             node = places[file].get(line)
             if node is None:
                 continue
-            # The smallest file that reaches it: cheapest to try.
-            test_file = min(files, key=lambda name: (sizes[name], name))
-            pool.append((package, file, line, node.name, test_file, files[test_file]))
+            test_file = chance.choice(sorted(files))
+            reaching = sorted(files[test_file])
+            others = [test for test in in_file[test_file] if test not in files[test_file]]
+            tests = chance.sample(reaching, min(REACHING, len(reaching)))
+            others = chance.sample(others, min(OTHERS, len(others)))
+            calls = {test: files[test_file][test] for test in tests}
+            pool.append((package, file, line, node.name, test_file, calls, others))
     chance.shuffle(pool)
     cells = [(kind, period) for kind in LEAKS for period in PERIODS]
     # By package in turn, so that a large one does not take all the places.
@@ -272,7 +284,7 @@ def choose(reached_by, slot, count, seed):
             fitting = [entry for entry in queue if sum(entry[5].values()) <= most] or queue[:1]
         entry = fitting[0]
         queue.remove(entry)
-        chosen.append(Mutant(entry[0], entry[1], entry[2], entry[3], kind, period, entry[4], entry[5]))
+        chosen.append(Mutant(entry[0], entry[1], entry[2], entry[3], kind, period, *entry[4:]))
     return chosen
 
 
@@ -286,14 +298,14 @@ class Checker:
         self.plain = {}
         self.lock = threading.Lock()
 
-    def check(self, slot, package, test_file):
+    def check(self, slot, package, tests):
         out = os.path.join(slot.folder, "report.json")
         if os.path.exists(out):
             os.remove(out)
         started = time.time()
         done = subprocess.run(
             [self.leakcheck, "run", "--runner", "pytest", "--python", slot.python(package), "--report=json=" + out,
-             *self.extra, test_file],
+             *self.extra, *tests],
             cwd=slot.source(package), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
         )  # fmt: skip
         if not os.path.exists(out):
@@ -301,21 +313,20 @@ class Checker:
         with open(out) as file:
             return json.load(file), "", time.time() - started
 
-    def leaking(self, slot, package, test_file):
-        """What leaks in the file as it is; looked at once."""
-        key = (package[0], test_file)
+    def leaking(self, slot, package):
+        """What leaks in the package's suite as it is; looked at once."""
         with self.lock:
-            known = self.plain.get(key)
-        if known is None:
-            report, _, _ = self.check(slot, package, test_file)
-            known = {test["id"] for test in report["tests"] if test["verdict"] == "leak"} if report else set()
-            with self.lock:
-                self.plain[key] = known
-        return known
+            if package[0] not in self.plain:
+                report, trouble, _ = self.check(slot, package, [])
+                if report is None:
+                    raise SystemExit("{}: {}".format(package[0], trouble))
+                self.plain[package[0]] = {test["id"] for test in report["tests"] if test["verdict"] == "leak"}
+                print("{} as it is: {}".format(package[0], report["summary"]["verdicts"]), flush=True)
+            return self.plain[package[0]]
 
     def answer(self, slot, mutant):
         package = mutant.package
-        before = self.leaking(slot, package, mutant.test_file)
+        before = self.leaking(slot, package)
         path = os.path.join(slot.source(package), package[2], mutant.file)
         with open(path) as file:
             text = file.read()
@@ -323,7 +334,7 @@ class Checker:
         try:
             with open(path, "w") as file:
                 file.write(changed)
-            report, trouble, seconds = self.check(slot, package, mutant.test_file)
+            report, trouble, seconds = self.check(slot, package, [*mutant.tests, *mutant.others])
         finally:
             with open(path, "w") as file:
                 file.write(text)
@@ -349,7 +360,7 @@ class Checker:
         others = collections.Counter(verdicts[test]["verdict"] for test in ran if test not in found)
         false = [
             test for test, row in verdicts.items()
-            if row["verdict"] == "leak" and test not in mutant.tests and test not in before
+            if row["verdict"] == "leak" and test in mutant.others and test not in before
         ]  # fmt: skip
         return dict(
             told,
