@@ -1,6 +1,10 @@
 //! The command line: its verbs and its options.
 
+mod decide;
+mod init;
+mod review;
 mod run;
+mod snapshots;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
@@ -29,6 +33,14 @@ struct Cli {
 enum Verb {
     /// Check a test suite (the same as without a verb).
     Run(RunArgs),
+    /// Decide one by one what to do about findings that wait.
+    Review(snapshots::Where),
+    /// Take findings that wait into the baseline; without arguments all of them.
+    Accept(decide::AcceptArgs),
+    /// Throw away findings that wait; the next run that sees them brings them back.
+    Reject(decide::RejectArgs),
+    /// Set a project up: configuration, Makefile, workflow and what version control leaves out.
+    Init(init::InitArgs),
 }
 
 /// Options of `leakcheck run`.
@@ -75,6 +87,11 @@ struct RunArgs {
     /// Also write the report to a file; can be given several times.
     #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = report_file)]
     reports: Vec<(Format, PathBuf)>,
+    /// Fail for snapshots of what is gone, too.
+    #[arg(long)]
+    deny_stale: bool,
+    #[command(flatten)]
+    ci: snapshots::Ci,
     /// Show no progress.
     #[arg(short, long)]
     quiet: bool,
@@ -131,6 +148,10 @@ pub fn main() -> ExitCode {
     cli.color.apply();
     match cli.verb {
         Some(Verb::Run(args)) => run::run(args),
+        Some(Verb::Review(args)) => review::review(&args),
+        Some(Verb::Accept(args)) => decide::accept(&args),
+        Some(Verb::Reject(args)) => decide::reject(&args),
+        Some(Verb::Init(args)) => init::init(&args),
         None => run::run(cli.run),
     }
 }

@@ -62,7 +62,7 @@ pub enum Owner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Not among the accepted ones.
+    /// Not among the accepted ones, or not any more: its acceptance ran out.
     New,
     /// Accepted, and grows faster now.
     Worse,
@@ -151,15 +151,91 @@ pub struct TypeGrowth {
     pub count: f64,
     /// Bytes of them per iteration, each object by itself.
     pub bytes: f64,
+    /// Bytes per iteration that would be free without them, themselves included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained: Option<f64>,
+    /// One of them, where it is of a plain built-in type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<String>,
 }
 
 /// What keeps survivors alive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Holder {
-    /// From the root to the survivor, one edge an entry.
+    /// From the root to the survivor, one object with its edge an entry.
     pub path: Vec<String>,
     /// The same in one line.
     pub text: String,
+    /// The part of it that should have let go, as code names it.
+    #[serde(default)]
+    pub name: String,
+    /// How it is known to hold.
+    #[serde(default)]
+    pub reason: String,
+    /// The path with what each object does.
+    #[serde(default)]
+    pub steps: Vec<HolderStep>,
+    /// Other places that keep the same objects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
+}
+
+/// One object of a holder's path.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HolderStep {
+    /// Its name, and how it refers to the next.
+    pub text: String,
+    /// What it does.
+    pub role: Role,
+    /// Why that is said of it.
+    pub reason: String,
+}
+
+/// What an object on the way to a survivor does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Keeps what comes after it.
+    Holds,
+    /// Is kept, and would go with its holder.
+    Held,
+    /// Was there before; whether it is needed cannot be told.
+    Unknown,
+}
+
+/// Whose iterations the rates of a finding were measured in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Id of the test.
+    pub test: String,
+    /// Whether nothing else grows in it: counters of the whole process are then rates of this cause.
+    pub alone: bool,
+}
+
+/// What the accepted snapshots say of a finding.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The snapshot, relative to the project.
+    pub file: String,
+    /// Why it was accepted.
+    pub reason: Option<String>,
+    /// The last day of the acceptance, `2027-03-01`.
+    pub until: Option<String>,
+    /// Where it is being worked on.
+    pub issue: Option<String>,
+    /// Whether that day has passed.
+    pub expired: bool,
+    /// The accepted text and the one of this run, where these differ by more than the tolerance.
+    pub change: Option<Change>,
+}
+
+/// A snapshot's text, as it was accepted and as it would be now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// As accepted.
+    pub before: String,
+    /// Of this run.
+    pub after: String,
 }
 
 /// One root cause of growth.
@@ -199,4 +275,10 @@ pub struct Finding {
     pub evidence: String,
     /// One sentence on how to mend it.
     pub advice: String,
+    /// Where the rates were measured; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measured>,
+    /// Of its snapshot, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Accepted>,
 }

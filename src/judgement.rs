@@ -1,14 +1,17 @@
 //! From the raw results of a run to what is reported: a verdict for every test, findings, the exit code.
 
 mod findings;
+mod held;
+mod standing;
 
 use std::collections::BTreeMap;
 
 use crate::{
     attribute::owner::Places,
+    baseline::compare::Outcome,
     exit_code::ExitCode,
     finding::Finding,
-    report::{Environment, Report, Timing},
+    report::{Environment, Report, Snapshots, Timing},
     run::{
         self, Run,
         loss::Loss,
@@ -21,12 +24,22 @@ use crate::{
 /// Readings of a series that a report keeps.
 const READINGS_KEPT: usize = 256;
 
-/// Builds the report. `min_judged` is the share of the tests that ran which must have been judged.
-pub fn report(run: &Run, places: &Places, environment: Environment, min_judged: f64) -> Report {
+pub use standing::Baseline;
+
+/// Builds the report, and says what follows for the snapshots. `min_judged` is the share of the tests that ran which
+/// must have been judged.
+pub fn report(
+    run: &Run,
+    places: &Places,
+    environment: Environment,
+    min_judged: f64,
+    baseline: &Baseline<'_>,
+) -> (Report, Outcome) {
     let tests = tests(run);
-    let findings = findings::findings(run, places);
+    let mut findings = findings::findings(run, places);
+    let outcome = standing::compare(run, &tests, &environment, &mut findings, baseline);
     let exit_code = exit_code(run, &tests, &findings, min_judged);
-    Report {
+    let report = Report {
         environment,
         exit_code,
         findings,
@@ -40,7 +53,13 @@ pub fn report(run: &Run, places: &Places, environment: Environment, min_judged: 
             judge_seconds: run.wall.1.as_secs_f64(),
             plain_cpu_seconds: run.plain_cpu,
         },
-    }
+        snapshots: Snapshots {
+            accepted: baseline.accepted.len(),
+            untested: outcome.untested,
+            advice: Vec::new(),
+        },
+    };
+    (report, outcome)
 }
 
 fn tests(run: &Run) -> Vec<TestResult> {

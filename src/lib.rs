@@ -5,6 +5,7 @@
 //! places and owners, [`judgement`] makes verdicts and findings of it all, and [`report`] writes them down.
 
 pub mod attribute;
+pub mod baseline;
 pub mod bridge;
 pub mod cli;
 pub mod config;

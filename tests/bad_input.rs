@@ -200,7 +200,7 @@ fn a_report_file_that_cannot_be_written() {
         "import time\n\ndef test_a():\n    time.sleep(2)\n",
     )]);
     let begun = Instant::now();
-    let refused = refused(&project, &["--report", "json=/nonexistent/x.json"], 2);
+    let refused = refused(&project, &["-q", "--report", "json=/nonexistent/x.json"], 2);
     let at_once = begun.elapsed() < Duration::from_secs(2);
     refused.says(&["cannot write", "/nonexistent/x.json", "No such file"]);
     // Either it is refused before the tests run, or what they showed is at least printed.

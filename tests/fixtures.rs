@@ -284,6 +284,11 @@ fn seed() {
 }
 
 #[test]
+fn adoption() {
+    check_both("adoption");
+}
+
+#[test]
 fn clean() {
     check_both("clean");
 }

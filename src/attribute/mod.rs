@@ -1,7 +1,13 @@
-//! From measurements to findings: where it was allocated, whose code that is, what belongs together.
+//! From measurements to findings: where it was allocated, what holds it, whose code that is, what belongs together.
 
 pub mod code;
+pub mod dominators;
 pub mod fingerprint;
+pub mod graph;
 pub mod group;
+pub mod holder;
 pub mod owner;
+pub mod path;
+pub mod route;
 pub mod sites;
+pub mod types;

@@ -5,7 +5,7 @@ use std::{fs, io, path::Path, path::PathBuf};
 /// Version of the wire protocol; the bridge states its own in its first message.
 pub const PROTOCOL: u32 = 1;
 
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 14] = [
     ("start.py", include_str!("python/start.py")),
     (
         "leakcheck_bridge/__init__.py",
@@ -20,6 +20,10 @@ const FILES: [(&str, &str); 12] = [
         include_str!("python/leakcheck_bridge/counters.py"),
     ),
     (
+        "leakcheck_bridge/heap.py",
+        include_str!("python/leakcheck_bridge/heap.py"),
+    ),
+    (
         "leakcheck_bridge/outcome.py",
         include_str!("python/leakcheck_bridge/outcome.py"),
     ),
@@ -30,6 +34,10 @@ const FILES: [(&str, &str); 12] = [
     (
         "leakcheck_bridge/restore.py",
         include_str!("python/leakcheck_bridge/restore.py"),
+    ),
+    (
+        "leakcheck_bridge/route.py",
+        include_str!("python/leakcheck_bridge/route.py"),
     ),
     (
         "leakcheck_bridge/run_pytest.py",

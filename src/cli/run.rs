@@ -9,11 +9,12 @@ use std::{
     time::Duration,
 };
 
-use super::RunArgs;
+use super::{RunArgs, snapshots};
 use crate::{
     attribute::owner::Places,
+    baseline::acceptance::Package,
     config::{Choice, Config, Overrides, Runner},
-    discover::{self, Interpreter, Project, interpreter::Env, machine},
+    discover::{self, Interpreter, Project, interpreter::Env, machine, packages},
     exit_code::ExitCode,
     judgement,
     report::{self, Environment, Format, Report, progress::Progress, text},
@@ -85,6 +86,8 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
         .map_err(|error| format!("cannot tell the current directory: {error}"))?;
     let project = Project::locate(&args.paths, &current)?;
     let (mut config, _) = Config::load(&project.root)?;
+    // Before minutes of testing, which nobody could compare with anything.
+    let snapshots = snapshots::Accepted::load(&args, &project, &current)?;
     let quiet = args.quiet;
     config.apply(overrides(args, &current)?);
     let project = project.or_configured(&config.paths)?;
@@ -135,12 +138,19 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
         ));
     }
     let environment = environment(&interpreter, runner, &run, settings.jobs);
-    Ok(judgement::report(
+    let package_of = |file: &str| {
+        packages::owner_of(&settings.places.packages, file)
+            .map(|(name, version)| Package::of(&name, &version))
+    };
+    let (mut report, outcome) = judgement::report(
         &run,
         &settings.places,
         environment,
         config.min_judged,
-    ))
+        &snapshots.baseline(&package_of),
+    );
+    snapshots.record(&outcome, &mut report);
+    Ok(report)
 }
 
 fn overrides(args: RunArgs, current: &Path) -> Result<Overrides, Failure> {

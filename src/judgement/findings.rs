@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::held::{self, Held};
 use crate::{
-    attribute::{code, fingerprint, group, owner::Places, sites::Growth},
-    finding::{Finding, Frame, Kind, Level, Owner, Rate, Site, Status, TypeGrowth},
+    attribute::{
+        code, fingerprint, group, holder::Gain, owner::Places, route::Route, sites::Growth,
+    },
+    finding::{Finding, Frame, Kind, Level, Measured, Owner, Rate, Site, Status, TypeGrowth},
     fit::Shape,
     report::text::{bytes, number},
     run::{
         self, FRAMES_SHOWN, Run,
+        diagnose::Diagnosis,
         loss::Loss,
         screen::Screened,
         trace::{Case, Judged},
@@ -24,8 +28,10 @@ const SITES_KEPT: usize = 8;
 enum Key {
     /// File as shown, and function.
     Place(String, String),
-    /// A counter that no place explains.
-    Counter(Counter),
+    /// What holds it, and the type of what it holds.
+    Holder(String, String),
+    /// A counter that no place explains, of one test: two native leaks have nothing in common.
+    Counter(Counter, usize),
 }
 
 struct Evidence<'a> {
@@ -36,6 +42,7 @@ struct Evidence<'a> {
 /// Every root cause, those that fail the build first.
 pub(super) fn findings(run: &Run, places: &Places) -> Vec<Finding> {
     let mut found = Vec::new();
+    let held = Held::new(&run.cases);
     for verdict in [Verdict::Leak, Verdict::Bounded, Verdict::Harness] {
         let evidence: Vec<Evidence<'_>> = run
             .cases
@@ -43,12 +50,12 @@ pub(super) fn findings(run: &Run, places: &Places) -> Vec<Finding> {
             .filter(|case| run::verdict_of(&case.judged) == verdict)
             .map(|case| Evidence {
                 case,
-                keys: keys(run, places, case),
+                keys: keys(run, places, &held, case),
             })
             .collect();
         let sets: Vec<BTreeSet<Key>> = evidence.iter().map(|one| one.keys.clone()).collect();
         for group in group::causes(&sets) {
-            found.push(finding(run, places, verdict, &evidence, &group));
+            found.push(finding(run, places, &held, verdict, &evidence, &group));
         }
     }
     found.extend(losses(run));
@@ -69,29 +76,45 @@ fn function_of(run: &Run, place: &(String, u32)) -> String {
         .map_or_else(|| "<unknown>".to_owned(), |(function, _)| function.clone())
 }
 
-fn keys(run: &Run, places: &Places, case: &Case) -> BTreeSet<Key> {
+fn keys(run: &Run, places: &Places, held: &Held<'_>, case: &Case) -> BTreeSet<Key> {
     let mut keys: BTreeSet<Key> = case
         .growths
         .iter()
-        .map(|growth| key(run, places, growth))
+        .map(|growth| key(run, places, held, case, growth))
         .collect();
     // A descriptor or a thread has no place of its own; it belongs to what allocates beside it.
     if keys.is_empty() {
-        keys.extend(case.fits.keys().map(|counter| Key::Counter(*counter)));
+        keys.extend(match held.of_case(case) {
+            Some(route) => vec![holder_key(route)],
+            None => case
+                .fits
+                .keys()
+                .map(|counter| Key::Counter(*counter, case.test))
+                .collect(),
+        });
     }
     keys
 }
 
-fn key(run: &Run, places: &Places, growth: &Growth) -> Key {
-    Key::Place(
-        places.show(&growth.place().0),
-        function_of(run, growth.place()),
-    )
+/// One holder is one cause, from however many places it is fed.
+fn holder_key(route: &Route) -> Key {
+    Key::Holder(route.holder.name.clone(), route.kept.clone())
+}
+
+fn key(run: &Run, places: &Places, held: &Held<'_>, case: &Case, growth: &Growth) -> Key {
+    match held.of_growth(case, growth) {
+        Some(route) => holder_key(route),
+        None => Key::Place(
+            places.show(&growth.place().0),
+            function_of(run, growth.place()),
+        ),
+    }
 }
 
 fn finding(
     run: &Run,
     places: &Places,
+    held: &Held<'_>,
     verdict: Verdict,
     evidence: &[Evidence<'_>],
     group: &group::Group<Key>,
@@ -102,23 +125,26 @@ fn finding(
         .tests
         .iter()
         .map(|at| &evidence[*at])
-        .min_by_key(|one| (one.keys.len(), one.case.test))
+        .min_by_key(|one| (one.case.diagnosis.is_none(), one.keys.len(), one.case.test))
         .unwrap_or(&evidence[0]);
     let case = best.case;
     let alone = best.keys.iter().all(|key| all.contains(key));
-    let sites = sites(run, places, case, &all);
+    let sites = sites(run, places, held, case, &all);
+    let diagnosis = case.diagnosis.as_ref().filter(|_| verdict == Verdict::Leak);
+    let route = diagnosis.and_then(|diagnosis| diagnosis.routes.first());
     let kind = kind(
         &group
             .tests
             .iter()
             .map(|at| evidence[*at].case)
             .collect::<Vec<_>>(),
+        route,
     );
     let rate = rates(case, alone, kind, &sites);
     let owner = case
         .growths
         .iter()
-        .find(|growth| all.contains(&key(run, places, growth)))
+        .find(|growth| all.contains(&key(run, places, held, case, growth)))
         .map_or(Owner::Project, |growth| growth.owner);
     let mut tests: BTreeSet<usize> = group
         .tests
@@ -131,9 +157,10 @@ fn finding(
         }
     }
     let code = code::of(kind);
-    let identity = match sites.first() {
-        Some(site) => vec![code, site.file.as_str(), site.function.as_str()],
-        None => vec![code, run.tests[case.test].id.as_str()],
+    let identity = match (route, sites.first()) {
+        (Some(route), _) => vec![code, &route.holder.name, &route.kept],
+        (None, Some(site)) => vec![code, site.file.as_str(), site.function.as_str()],
+        (None, None) => vec![code, run.tests[case.test].id.as_str()],
     };
     let fails = verdict == Verdict::Leak;
     Finding {
@@ -145,12 +172,21 @@ fn finding(
         fails,
         kind,
         owner,
-        summary: summary(kind, &rate, sites.first()),
+        summary: summary(kind, &rate, sites.first(), diagnosis),
         shape: shape(case),
-        holder: None,
-        types: if alone { types(case) } else { Vec::new() },
+        holder: route.map(|route| route.holder.clone()),
+        types: match diagnosis {
+            Some(diagnosis) if !diagnosis.types.is_empty() => diagnosis.types.clone(),
+            _ if alone => types(case),
+            _ => Vec::new(),
+        },
         evidence: how_sure(run, case, &tests),
         advice: code::advice(code).to_owned(),
+        measured: Some(Measured {
+            test: run.tests[case.test].id.clone(),
+            alone,
+        }),
+        accepted: None,
         tests: tests
             .into_iter()
             .map(|test| run.tests[test].id.clone())
@@ -161,7 +197,7 @@ fn finding(
 }
 
 /// What grows in every one of the cases; a descriptor says more than the memory beside it.
-fn kind(cases: &[&Case]) -> Kind {
+fn kind(cases: &[&Case], route: Option<&Route>) -> Kind {
     let every = |counter| cases.iter().all(|case| case.fits.contains_key(&counter));
     if every(Counter::Threads) {
         Kind::Thread
@@ -172,15 +208,25 @@ fn kind(cases: &[&Case]) -> Kind {
         || cases.iter().any(|case| !case.growths.is_empty())
     {
         Kind::Python
+    } else if route.is_some_and(|route| route.gain == Gain::Length) {
+        Kind::Items
+    } else if route.is_some() {
+        Kind::Python
     } else {
         Kind::Native
     }
 }
 
-fn sites(run: &Run, places: &Places, case: &Case, keys: &BTreeSet<&Key>) -> Vec<Site> {
+fn sites(
+    run: &Run,
+    places: &Places,
+    held: &Held<'_>,
+    case: &Case,
+    keys: &BTreeSet<&Key>,
+) -> Vec<Site> {
     let mut found: Vec<Site> = Vec::new();
     for growth in &case.growths {
-        if !keys.contains(&key(run, places, growth)) {
+        if !keys.contains(&key(run, places, held, case, growth)) {
             continue;
         }
         let place = growth.place();
@@ -275,6 +321,8 @@ fn types(case: &Case) -> Vec<TypeGrowth> {
             name: name.clone(),
             count: *count,
             bytes: *bytes,
+            retained: None,
+            example: None,
         })
         .collect()
 }
@@ -300,10 +348,26 @@ fn shape(case: &Case) -> String {
     word(chosen).to_owned()
 }
 
-/// `1 file descriptor stays open after each iteration, opened at app/log.py:12 in Log.open`.
-fn summary(kind: Kind, rate: &BTreeMap<String, Rate>, site: Option<&Site>) -> String {
+/// `1 Session (412 B) stays after each iteration, held by app.SESSIONS, allocated at app/log.py:12 in open`.
+fn summary(
+    kind: Kind,
+    rate: &BTreeMap<String, Rate>,
+    site: Option<&Site>,
+    diagnosis: Option<&Diagnosis>,
+) -> String {
     let value = |name: &str| rate.get(name).map_or(0.0, |rate| rate.value);
-    let place = site.map(|site| format!("{}:{} in {}", site.file, site.line, site.function));
+    let size = if rate.contains_key("bytes") {
+        value("bytes")
+    } else {
+        value("heap")
+    };
+    let sized = |what: String| {
+        if size > 0.0 {
+            what.replacen(" stay", &format!(" ({}) stay", bytes(size)), 1)
+        } else {
+            what
+        }
+    };
     let (what, verb) = match kind {
         Kind::Fd => (
             count(value("fds"), "file descriptor", "stays open", "stay open"),
@@ -318,25 +382,22 @@ fn summary(kind: Kind, rate: &BTreeMap<String, Rate>, site: Option<&Site>) -> St
             "allocated",
         ),
         _ => {
-            let size = if rate.contains_key("bytes") {
-                value("bytes")
-            } else {
-                value("heap")
+            let what = match diagnosis.and_then(held::leading) {
+                Some((name, each)) => count(each, &name, "stays", "stay"),
+                None => count(value("blocks"), "block", "stays", "stay"),
             };
-            let blocks = count(value("blocks"), "block", "stays", "stay");
-            (
-                if size > 0.0 {
-                    blocks.replacen(" stay", &format!(" ({}) stay", bytes(size)), 1)
-                } else {
-                    blocks
-                },
-                "allocated",
-            )
+            (sized(what), "allocated")
         }
     };
-    match place {
-        Some(place) => format!("{what} after each iteration, {verb} at {place}"),
-        None => format!("{what} after each iteration"),
+    let holder = diagnosis
+        .and_then(held::phrase)
+        .map_or_else(String::new, |phrase| format!(", {phrase}"));
+    match site {
+        Some(site) => format!(
+            "{what} after each iteration{holder}, {verb} at {}:{} in {}",
+            site.file, site.line, site.function
+        ),
+        None => format!("{what} after each iteration{holder}"),
     }
 }
 
@@ -416,6 +477,8 @@ fn losses(run: &Run) -> Vec<Finding> {
                 tests: vec![id],
                 evidence: "seen once".to_owned(),
                 advice: code::advice(code).to_owned(),
+                measured: None,
+                accepted: None,
             }
         })
         .collect()

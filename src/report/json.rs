@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, io};
 
 use serde::Serialize;
 
-use super::{Environment, Report, Timing};
+use super::{Environment, Report, Snapshots, Timing};
 use crate::{
-    finding::Finding,
+    finding::{Finding, Level, Status},
     run::protocol::Trouble,
     verdict::{Series, TestResult, Verdict},
 };
@@ -23,6 +23,7 @@ struct Document<'a> {
     errors: &'a [Trouble],
     notes: &'a [String],
     findings: &'a [Finding],
+    snapshots: &'a Snapshots,
     tests: Vec<Test<'a>>,
 }
 
@@ -71,13 +72,18 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
     for status in ["new", "worse", "known", "better", "fixed"] {
         findings.insert(status, 0);
     }
-    for finding in report.failing() {
+    // What was only noted, such as a cache that ends, stands in no relation to the snapshots.
+    for finding in report
+        .findings
+        .iter()
+        .filter(|finding| finding.level != Level::Note || finding.status == Status::Fixed)
+    {
         let word = match finding.status {
-            crate::finding::Status::New => "new",
-            crate::finding::Status::Worse => "worse",
-            crate::finding::Status::Known => "known",
-            crate::finding::Status::Better => "better",
-            crate::finding::Status::Fixed => "fixed",
+            Status::New => "new",
+            Status::Worse => "worse",
+            Status::Known => "known",
+            Status::Better => "better",
+            Status::Fixed => "fixed",
         };
         *findings.entry(word).or_insert(0) += 1;
     }
@@ -101,6 +107,7 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         errors: &report.errors,
         notes: &report.notes,
         findings: &report.findings,
+        snapshots: &report.snapshots,
         tests: report.tests.iter().map(Test::from).collect(),
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;

@@ -1,13 +1,17 @@
 //! What is reported of a run, and the formats it is written in: one format a file.
 
+mod diff;
 pub mod json;
 pub mod plain;
 pub mod progress;
+mod snapshots;
 pub mod text;
+
+pub use diff::write as difference;
 
 use std::{collections::BTreeMap, io};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     exit_code::ExitCode,
@@ -69,6 +73,19 @@ pub struct Report {
     pub min_judged: f64,
     /// How long things took.
     pub timing: Timing,
+    /// The snapshots it was compared with.
+    pub snapshots: Snapshots,
+}
+
+/// How a run stands to the accepted snapshots, beside the status of each finding.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshots {
+    /// How many there are.
+    pub accepted: usize,
+    /// How many of them this run says nothing of, because their tests were not judged.
+    pub untested: usize,
+    /// What to do now: commands, one line each.
+    pub advice: Vec<String>,
 }
 
 impl Report {

@@ -6,7 +6,7 @@ use annotate_snippets::{AnnotationKind, Group, Level as Severity, Renderer, Snip
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    Report,
+    Report, snapshots,
     text::{self, bytes, number},
 };
 use crate::{
@@ -30,19 +30,21 @@ const DIM: Style = Style::new().dimmed();
 pub fn write(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Result<()> {
     headline(report, out)?;
     for finding in &report.findings {
-        if finding.level == Level::Note {
+        if finding.level == Level::Note || snapshots::has(finding) {
             continue;
         }
         writeln!(out)?;
         write_finding(finding, width, out)?;
+        snapshots::beside(finding, out)?;
     }
     discounted(report, out)?;
     unjudged(report, width, out)?;
     troubles(report, out)?;
+    snapshots::write(report, out)?;
     if report
         .findings
         .iter()
-        .any(|finding| finding.level != Level::Note)
+        .any(|finding| finding.level != Level::Note && !snapshots::has(finding))
     {
         writeln!(out)?;
         headline(report, out)?;
@@ -52,9 +54,11 @@ pub fn write(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Resu
 
 /// One line that says it all.
 fn headline(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
-    let failing = report.failing().count();
+    let failing = report.failing().filter(|it| !snapshots::has(it)).count();
     let leaking = report.count(Verdict::Leak);
     let (style, word) = match (failing, report.exit_code.number()) {
+        (0, 0) if leaking > 0 => (GREEN, "no new leak".to_owned()),
+        (0, 1) => (RED, "no new leak, a stale snapshot".to_owned()),
         (0, 0) => (GREEN, "no leak".to_owned()),
         (0, _) => (YELLOW, "no leak found".to_owned()),
         (1, _) => (RED, "1 leak".to_owned()),
@@ -278,7 +282,7 @@ fn discounted(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
     let notes: Vec<&Finding> = report
         .findings
         .iter()
-        .filter(|finding| finding.level == Level::Note)
+        .filter(|finding| finding.level == Level::Note && !snapshots::has(finding))
         .collect();
     if notes.is_empty() {
         return Ok(());

@@ -1,5 +1,6 @@
 //! The engine: screens every test, judges the suspects in fresh processes, and tells events as it goes.
 
+pub mod diagnose;
 pub mod event;
 pub mod loss;
 pub mod plan;
@@ -409,6 +410,7 @@ fn judge_all(
     }
     rest.sort_unstable();
     judge_some(run, &bench, &rest, &mut slots, tell)?;
+    diagnose::all(run, &bench, &mut slots[0], &settings.setup.directory);
     let shared = Mutex::new(Shared::default());
     for slot in slots {
         finish(slot, &shared);

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::verdict::{Counter, Series};
+use crate::{
+    attribute::{graph::Dump, route::Step},
+    verdict::{Counter, Series},
+};
 
 /// What a worker reads when it starts.
 #[derive(Debug, Serialize)]
@@ -62,6 +65,18 @@ pub enum Order {
         /// Reads sites at the end only: for growth so large that readings between would take seconds.
         last_only: bool,
     },
+    /// Runs iterations of the open test and writes the heap down as a graph.
+    Dump {
+        /// Iterations whose objects are told apart.
+        iterations: u32,
+        /// Path of the file to write.
+        file: String,
+    },
+    /// Asks for the names along ways through the heap that was written down last.
+    Name {
+        /// Identities of the objects of each way.
+        paths: Vec<Vec<u64>>,
+    },
     /// Asks what stands at places of the source.
     Describe {
         /// File and line of each.
@@ -83,6 +98,13 @@ pub enum Record {
     Ran(Ran),
     /// Answer to [`Order::Trace`].
     Traced(Traced),
+    /// Answer to [`Order::Dump`].
+    Dumped(Dumped),
+    /// Answer to [`Order::Name`]: the steps of each way, `None` where its objects are gone.
+    Named {
+        /// In the order of the ways.
+        paths: Vec<Option<Vec<Step>>>,
+    },
     /// Answer to [`Order::Describe`]: function and text for each place.
     Described {
         /// In the order of the places.
@@ -219,6 +241,23 @@ pub struct Traced {
     pub tracebacks: Vec<Vec<(String, u32)>>,
     /// Survivors by type: name, objects and bytes per iteration.
     pub types: Vec<(String, f64, f64)>,
+    /// See [`Ran::errors`].
+    pub errors: Vec<Trouble>,
+}
+
+/// Answer to [`Order::Dump`].
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Dumped {
+    /// Of the last iteration.
+    pub outcome: Outcome,
+    /// CPU seconds.
+    pub cpu: f64,
+    /// Of these, for writing the graph.
+    pub cpu_dump: f64,
+    /// Resident bytes of the process afterwards.
+    pub resident: u64,
+    /// How to read the file; absent where an iteration did not pass.
+    pub graph: Option<Dump>,
     /// See [`Ran::errors`].
     pub errors: Vec<Trouble>,
 }

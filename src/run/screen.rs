@@ -159,10 +159,18 @@ fn glance(series: &Series) -> Glance {
     }
 }
 
-/// Appends the readings of a further answer.
+/// Appends the readings of a further answer. Its first boundary is the last one of the answer before; whatever differs
+/// between the two is our own, and the readings go on from there.
 pub fn extend(series: &mut Series, more: &Series) {
     for (counter, readings) in more {
-        series.entry(*counter).or_default().extend(readings);
+        let joined = series.entry(*counter).or_default();
+        match (joined.last(), readings.first()) {
+            (Some(last), Some(first)) => {
+                let apart = last - first;
+                joined.extend(readings[1..].iter().map(|reading| reading + apart));
+            }
+            _ => joined.extend(readings),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::{
+    diagnose::Diagnosis,
     loss::Loss,
     protocol::{Order, Ran, Record, Status, Traced},
     screen::{self, Look},
@@ -89,6 +90,8 @@ pub struct Case {
     pub growths: Vec<Growth>,
     /// Survivors by type: name, objects and bytes per iteration.
     pub types: Vec<(String, f64, f64)>,
+    /// Who holds what grew, where that was looked at.
+    pub diagnosis: Option<Diagnosis>,
     /// Whether its process is unfit for other tests.
     pub spoiled: bool,
 }
@@ -104,6 +107,7 @@ impl Case {
             fits: BTreeMap::new(),
             growths: Vec::new(),
             types: Vec::new(),
+            diagnosis: None,
             spoiled: false,
         }
     }

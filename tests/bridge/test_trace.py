@@ -171,8 +171,6 @@ class Trace(BridgeCase):
         # The next one is traced as if nothing had been.
         self.assertFalse(self.worker.open_and_trace("test_one")["lost"])
 
-    # Known: only a test that stops the tracing is noticed, not one that starts it again.
-    @unittest.expectedFailure
     def test_a_test_that_starts_the_tracing_anew(self):
         # What was traced before is gone, so a growing site would look flat.
         for name in ("test_starts_over", "test_clears"):

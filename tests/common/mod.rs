@@ -262,20 +262,43 @@ impl Project {
         Checked::read(output, &path)
     }
 
-    /// Every file and folder of the project but Python's own caches, relative to its root.
+    /// Every file and folder of the project but Python's own caches and leakcheck's folder, relative to its root.
     pub fn files(&self) -> BTreeSet<PathBuf> {
         let mut found = BTreeSet::new();
         list(&self.root(), &self.root(), &mut found);
+        found.retain(|path| !path.starts_with(".leakcheck"));
         found
     }
 
-    /// Fails if anything is left of a run: among the temporary files, or in the project beside `before`.
+    /// Texts of the snapshots whose names end with `ending` (`.snap`, `.snap.new`), by name.
+    pub fn snapshots(&self, ending: &str) -> BTreeMap<String, String> {
+        let Ok(entries) = fs::read_dir(self.root().join(".leakcheck/snapshots")) else {
+            return BTreeMap::new();
+        };
+        entries
+            .map(|entry| entry.unwrap())
+            .map(|entry| (entry.file_name().into_string().unwrap(), entry.path()))
+            .filter(|(name, _)| name.ends_with(ending))
+            .map(|(name, path)| (name, fs::read_to_string(path).unwrap()))
+            .collect()
+    }
+
+    /// Fails if anything is left of a run: among the temporary files, or in the project beside `before` and findings
+    /// that wait for a decision.
     #[track_caller]
     pub fn assert_nothing_left(&self, before: &BTreeSet<PathBuf>) {
         let mut left = BTreeSet::new();
         list(&self.temporary(), &self.temporary(), &mut left);
         assert_eq!(left, BTreeSet::new(), "left among the temporary files");
         assert_eq!(&self.files(), before, "files of the project");
+        let mut kept = BTreeSet::new();
+        let folder = self.root().join(".leakcheck");
+        if folder.exists() {
+            list(&folder, &folder, &mut kept);
+        }
+        let pending: usize = self.snapshots(".snap.new").len();
+        let others = if kept.is_empty() { 0 } else { 2 };
+        assert_eq!(kept.len(), pending + others, "{kept:?}");
     }
 }
 
@@ -424,6 +447,8 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Every root cause.
     pub findings: Vec<Finding>,
+    /// The snapshots it was compared with.
+    pub snapshots: Value,
     /// Every test.
     pub tests: Vec<Test>,
 }
@@ -480,6 +505,8 @@ pub struct Finding {
     pub sites: Vec<Site>,
     /// Ids.
     pub tests: Vec<String>,
+    /// What the snapshots say of it.
+    pub accepted: Option<Value>,
 }
 
 /// Growth of one counter.

@@ -216,6 +216,10 @@ class _ClassCaches:
                 known[1] = -1
 
 
+#: Position of the first reading in `Counters._at`.
+_ORIGIN = 1000
+
+
 class Counters:
     """Reads every counter into preallocated arrays, `capacity` readings at most."""
 
@@ -223,8 +227,8 @@ class Counters:
         # type: (int, object) -> None
         self.capacity = capacity
         self.arrays = [array.array("q", bytes(8 * capacity)) for _ in NAMES]
-        # In an array too: from 257 on a number is an object of its own.
-        self._at = array.array("q", [0])
+        # In an array too, and counted from where a number is always an object of its own: small ones are shared.
+        self._at = array.array("q", [_ORIGIN])
         self._own_descriptors = own_descriptors
         self._heap, heap_exactness = _heap_reader()
         self._blocks = sys.getallocatedblocks
@@ -260,11 +264,22 @@ class Counters:
     def settle(self):
         # type: () -> None
         """Empties the interpreter's caches and collects until nothing more is found."""
+        if self._tidy():
+            self._collect_more()
+
+    def _tidy(self):
+        # type: () -> int
+        """Empties the interpreter's caches and collects once. Returns how much garbage there was."""
         if self._clear is not None:
             self._clear()
         for cache in self._caches:
             cache.forget()
-        for _ in range(4):
+        return _collect()
+
+    @staticmethod
+    def _collect_more():
+        # Finalizers of what was collected may have let go of more.
+        for _ in range(3):
             if not _collect():
                 break
 
@@ -292,43 +307,53 @@ class Counters:
     def open_window(self):
         # type: () -> None
         """Freezes what is there, so that later readings see only what was born since."""
-        self._at[0] = 0
+        self._at[0] = _ORIGIN
         for cache in self._caches:
             cache.remember()
         self.settle()
         self._thread_level = self._threads()
         _freeze()
 
-    def thaw(self):
-        # type: () -> None
-        """Lets the collector look at the frozen objects once: what was frozen alive may be garbage by now."""
+    def thaw(self, refreeze):
+        # type: (bool) -> None
+        """Lets the collector look at the frozen objects once: what was frozen alive may be garbage by now.
+
+        Frozen again at once, they cost nothing in the collections that follow.
+        """
         _unfreeze()
         _collect()
+        if refreeze:
+            _freeze()
 
     def read(self):
         # type: () -> None
         """Records one reading of every counter."""
         threads = self._wait_for_threads()
-        self.settle()
+        garbage = self._tidy()
         at = self._at[0]
+        # A level as before needs no second look at the garbage, and that is nearly every reading.
+        if garbage and (
+            at == _ORIGIN or self._blocks() - self._immortals.count() != self.arrays[0][at - _ORIGIN - 1]
+        ):
+            self._collect_more()
         blocks, objects, heap, fds, tasks = self.arrays
-        objects[at] = len(_get_objects())
-        fds[at] = self._fds() - self._own_descriptors() if self._fds is not None else 0
-        tasks[at] = threads
-        heap[at] = self._heap() if self._heap is not None else 0
-        blocks[at] = self._blocks() - self._immortals.count()
+        objects[at - _ORIGIN] = len(_get_objects())
+        fds[at - _ORIGIN] = self._fds() - self._own_descriptors() if self._fds is not None else 0
+        tasks[at - _ORIGIN] = threads
+        heap[at - _ORIGIN] = self._heap() if self._heap is not None else 0
+        blocks[at - _ORIGIN] = self._blocks() - self._immortals.count()
         self._at[0] = at + 1
 
     def reset(self):
         # type: () -> None
         """Forgets the readings so far; the window stays open."""
-        self._at[0] = 0
+        self._at[0] = _ORIGIN
 
     def readings(self):
         # type: () -> dict
         """What was recorded since the window opened or the last reset, by counter."""
         return {
-            name: values[: self._at[0]].tolist()
+            name: values[: self._at[0] - _ORIGIN].tolist()
             for name, values in zip(NAMES, self.arrays)
             if self.exactness[name] != "absent"
         }

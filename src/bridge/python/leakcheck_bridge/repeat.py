@@ -1,14 +1,17 @@
 """Repeats one test and reads at every boundary: counters, and allocation sites when asked."""
 
+import array
 import itertools
 import posix
 import random
+import sys
 import tempfile
 import time
 
-from . import counters, outcome, trace
+from . import counters, heap, outcome, trace
 
 _getpid = posix.getpid
+_getframe = sys._getframe
 _perf = time.perf_counter
 _cpu = time.process_time
 
@@ -65,11 +68,11 @@ class Repeater:
         self._index = index
         self._runner.open(index)
 
-    def thaw(self):
-        # type: () -> None
-        """Unfreezes the heap; it stays so until the next window opens."""
+    def thaw(self, refreeze):
+        # type: (bool) -> None
+        """Unfreezes and collects the heap; it stays unfrozen until the next window opens, or is frozen again."""
         self._heartbeat.state(self._heartbeat.READING)
-        self._meter.thaw()
+        self._meter.thaw(refreeze)
         self._heartbeat.state(self._heartbeat.IDLE)
 
     def _once(self):
@@ -88,19 +91,28 @@ class Repeater:
         # type: (int, int) -> dict
         """Runs `warmup` iterations and opens a window after them, then `iterations` with a reading each.
 
-        With no warm-up the open window goes on. Ends early when an iteration does not pass.
+        With no warm-up the open window goes on, with a boundary of its own to go on from: what answering the last
+        order left behind belongs to no iteration. Ends early when an iteration does not pass.
         """
         meter, heartbeat = self._meter, self._heartbeat
         meter.reset()
         begun = _cpu()
         cpu_warm = 0.0
-        first = 0.0
+        # Seconds of the first iteration; in an array, since a number would be growth.
+        first = array.array("d", [0.0])
         before = heartbeat.begun()
         result = outcome.OK
         warming = warmup
         # One loop for both parts, and no counting in objects: whatever is made between the opening of
         # the window and a later boundary would be growth.
-        for _ in itertools.repeat(None, warmup + min(iterations, meter.capacity - 1)):
+        rounds = itertools.repeat(None, warmup + min(iterations, meter.capacity - 1))
+        # A test that looks at the stack (asyncio does, in debug mode) makes an object of this frame, which lasts as
+        # long as the frame runs.
+        _getframe()
+        start = _perf()
+        if not warmup:
+            meter.read()
+        for _ in rounds:
             if warmup and not warming:
                 cpu_warm = _cpu() - begun
                 meter.open_window()
@@ -108,9 +120,11 @@ class Repeater:
                 warmup = 0
             start = _perf()
             result = self._once()
-            first = first or _perf() - start
+            first[0] = first[0] or _perf() - start
             if result.status != outcome.PASSED:
                 break
+            # The same object at every boundary.
+            result = outcome.OK
             if warming:
                 warming -= 1
                 continue
@@ -122,7 +136,7 @@ class Repeater:
             "re": "ran",
             "iterations": heartbeat.begun() - before,
             "outcome": result.record(),
-            "seconds": first,
+            "seconds": first[0],
             "cpu_warm": cpu_warm or _cpu() - begun,
             "cpu": _cpu() - begun,
             "resident": counters.resident_bytes(),
@@ -166,6 +180,35 @@ class Repeater:
             "boundaries": tracer.boundaries,
             "tracebacks": tracer.tracebacks,
             "types": types,
+        }
+
+    def dump(self, iterations, path):
+        # type: (int, str) -> dict
+        """Runs iterations, noting what each of them leaves, and writes the whole heap down as a graph."""
+        heartbeat = self._heartbeat
+        begun = _cpu()
+        recorder = heap.Recorder(self._meter, iterations)
+        # The first one after the opening of a test brings what appears once.
+        result = self._once()
+        if result.status == outcome.PASSED:
+            recorder.open()
+            for _ in itertools.repeat(None, iterations):
+                result = self._once()
+                if result.status != outcome.PASSED:
+                    break
+                recorder.boundary()
+                if heartbeat.asked_to_stop():
+                    break
+        ran = _cpu() - begun
+        graph = recorder.dump(path) if result.status == outcome.PASSED else None
+        heartbeat.state(heartbeat.IDLE)
+        return {
+            "re": "dumped",
+            "outcome": result.record(),
+            "cpu": _cpu() - begun,
+            "cpu_dump": _cpu() - begun - ran,
+            "resident": counters.resident_bytes(),
+            "graph": graph,
         }
 
     def finish(self):

@@ -225,6 +225,13 @@ class Runner:
             for history in [getattr(caller, "_call_history", None)]
             if isinstance(history, list)
         ]
+        # pytest's import hook notes of every module name whether it rewrites assertions in it.
+        self._rewritten = [
+            (names, len(names))
+            for hook in sys.meta_path
+            for names in (getattr(hook, "_marked_for_rewrite_cache", None), getattr(hook, "_rewritten_names", None))
+            if isinstance(names, dict)
+        ]
         self._capture_descriptors = _capture_descriptors(session.config)
         self._terminal = session.config.pluginmanager.getplugin("terminalreporter")
 
@@ -330,8 +337,15 @@ class Runner:
             self._terminal.stats.clear()
         for history, length in self._histories:
             del history[length:]
+        for names, length in self._rewritten:
+            # The newest are last.
+            while len(names) > length:
+                names.popitem()
         # `-x` and the like would have every wider fixture torn down with the test.
-        self._session.shouldfail = self._session.shouldstop = False
+        for name in ("shouldfail", "shouldstop"):
+            # The public name warns, and with `-W error` raises, since pytest 8.1.
+            private = "_" + name
+            setattr(self._session, private if hasattr(self._session, private) else name, False)
         self._trim_finalizers()
         self._remove_folders()
         self._first = False
@@ -389,7 +403,7 @@ class Runner:
 
 
 def _trim(finalizers):
-    if len(finalizers) < 2:
+    if not finalizers:
         return
     kept = []
     seen = set()

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 
-from . import PROTOCOL, channel, counters, outcome, repeat, source
+from . import PROTOCOL, channel, counters, outcome, repeat, route, source
 
 _fstat = posix.fstat
 _cpu = time.process_time
@@ -114,7 +114,8 @@ class Service:
             if what == "run":
                 if "test" in order:
                     if order.get("thaw"):
-                        repeater.thaw()
+                        # With no window to come the test is to see the heap as it is without us.
+                        repeater.thaw(refreeze=order["iterations"] > 0)
                     repeater.open(order["test"])
                 numbers = (order["iterations"], order["warmup"])
                 # Orders differ in size; none may be alive while a window is open.
@@ -124,6 +125,16 @@ class Service:
                 numbers = (order["iterations"], order["frames"], order["last_only"])
                 order = None
                 answer = repeater.trace(*numbers)
+            elif what == "dump":
+                if "test" in order:
+                    repeater.open(order["test"])
+                numbers = (order["iterations"], order["file"])
+                order = None
+                answer = repeater.dump(*numbers)
+            elif what == "name":
+                names = route.Names(order["paths"])
+                answer = {"re": "named", "paths": [names.path(path) for path in order["paths"]]}
+                names = None
             elif what == "describe":
                 answer = {"re": "described", "answers": source.describe(order["places"])}
             elif what == "end":

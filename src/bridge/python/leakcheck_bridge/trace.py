@@ -73,11 +73,21 @@ class Tracer:
         self._reads = 0
         if _tracemalloc is not None:
             tracemalloc.start(frames)
+        # Allocated while tracing is on: once its trace is gone, so are those of the window.
+        self._witness = bytearray(1000)
+
+    def _is_whole(self):
+        # type: () -> bool
+        return (
+            _tracemalloc is not None
+            and _tracemalloc.is_tracing()
+            and _tracemalloc._get_object_traceback(self._witness) is not None
+        )
 
     def read(self):
         # type: () -> bool
-        """Records the survivors by site. False where the test has stopped the tracing."""
-        if _tracemalloc is None or not _tracemalloc.is_tracing():
+        """Records the survivors by site. False where the test has stopped the tracing or started it anew."""
+        if not self._is_whole():
             return False
         self._record(_tracemalloc._get_traces())
         self._reads += 1
@@ -89,7 +99,7 @@ class Tracer:
     def read_last(self):
         # type: () -> bool
         """The same where millions may have survived: tracing ends first, since it slows the counting tenfold."""
-        if _tracemalloc is None or not _tracemalloc.is_tracing():
+        if not self._is_whole():
             return False
         traces = _tracemalloc._get_traces()
         tracemalloc.stop()

@@ -1,0 +1,75 @@
+"""What leakcheck costs on a pytest suite, in CPU seconds (user and system, children included).
+
+    python3 benches/overhead.py PROJECT --python PATH [--rounds N] [-- PYTEST ARGS]
+
+Three commands in turn, round after round, since machines drift: one plain run of the suite; the same tests repeated in
+one process as often as leakcheck repeats a clean test, nothing read; and `leakcheck run`. Printed are the medians
+and their ratios. Standard library only; PATH is a Python with pytest and what the suite needs.
+"""
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+
+# Repeats each item with function-scoped teardown, as leakcheck does, and does nothing else.
+REPEAT = '''
+import pytest
+from _pytest import runner
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    for _ in range({repeats}):
+        runner.runtestprotocol(item, nextitem=item.parent, log=False)
+        item._report_sections.clear()
+        if item.cls is not None:
+            item.__dict__.pop("_instance", None)
+            item.__dict__.pop("_obj", None)
+    item.session._setupstate.teardown_exact(nextitem)
+    return True
+'''
+
+
+def cpu_of(command, folder, **environment):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    environment = dict(os.environ, **environment)
+    quiet = subprocess.DEVNULL
+    done = subprocess.run(command, cwd=folder, env=environment, stdout=quiet, stderr=quiet, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.returncode
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("project")
+    parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--leakcheck", default="leakcheck")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=4, help="iterations of a clean test: warm-up and window")
+    parser.add_argument("pytest", nargs="*")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "leakcheck_bench_repeat.py"), "w") as file:
+            file.write(REPEAT.format(repeats=options.repeats))
+        pytest = [options.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options.pytest]
+        commands = {
+            "plain": (pytest, {}),
+            "repeated": ([*pytest, "-p", "leakcheck_bench_repeat"], {"PYTHONPATH": folder}),
+            "leakcheck": ([options.leakcheck, "run", "-q", "--python", options.python, "--", *options.pytest], {}),
+        }
+        taken = {name: [] for name in commands}
+        for _ in range(options.rounds):
+            for name, (command, environment) in commands.items():
+                seconds, status = cpu_of(command, options.project, **environment)
+                taken[name].append(seconds)
+                print(f"{name:10} {seconds:7.2f} s  exit {status}", flush=True)
+    middle = {name: statistics.median(values) for name, values in taken.items()}
+    print(f"leakcheck / plain    {middle['leakcheck'] / middle['plain']:.2f}")
+    print(f"leakcheck / repeated {middle['leakcheck'] / middle['repeated']:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,12 @@
+//! The reviewed baseline: accepted snapshots, how a run compares with them, and what waits to be accepted.
+
+pub mod acceptance;
+pub mod compare;
+pub mod files;
+pub mod format;
+mod kin;
+pub mod pending;
+pub mod rates;
+mod render;
+mod scope;
+mod scrub;

@@ -1,0 +1,315 @@
+"""Writes the heap down as a graph: which objects there are, what they refer to, and which were born when.
+
+No reference to any of them is kept while the test runs: only numbers, in arrays that exist before. Freezing the heap at
+every boundary leaves exactly what was born in the iteration before for the collector to list, so an identity that is
+used again shows up as the newer object.
+"""
+
+import _thread
+import array
+import collections
+import contextvars
+import gc
+import io
+import posix
+import signal
+import sys
+import threading
+import types
+
+from . import trace
+
+_get_objects = gc.get_objects
+_get_referents = gc.get_referents
+_is_tracked = gc.is_tracked
+_freeze = gc.freeze
+_unfreeze = gc.unfreeze
+_getrefcount = sys.getrefcount
+_current_frames = sys._current_frames
+_getsignal = signal.getsignal
+_copy_context = contextvars.copy_context
+_HERE = __file__.rpartition("/")[0] + "/"
+
+#: Objects of one piece of the file, so that the arrays stay small.
+_CHUNK = 4096
+#: Survivors that are measured one by one; more of them tell nothing new.
+_MOST_MEASURED = 400000
+
+_MRO = type.__dict__["__mro__"]
+#: How many entries an instance of these (or of a class derived from one) has, whatever its own `__len__` says.
+_LENGTHS = {
+    dict: dict.__len__,
+    list: list.__len__,
+    set: set.__len__,
+    collections.deque: collections.deque.__len__,
+    bytearray: bytearray.__len__,
+    array.array: array.array.__len__,
+    io.BytesIO: lambda stream: 0 if stream.closed else io.BytesIO.tell(stream),
+    io.StringIO: lambda stream: 0 if stream.closed else io.StringIO.tell(stream),
+}
+#: The collector tracks none of these as long as they refer to nothing that it tracks.
+_HOPPED = frozenset((dict, bytearray, array.array))
+#: So many entries at the end of a container that grew tell what it gains.
+_NEWEST = 16
+
+
+def length_function(cls):
+    # type: (type) -> object
+    """How to count the entries of an instance of `cls` without running code of its own; None where it has none."""
+    for base in _MRO.__get__(cls):
+        found = _LENGTHS.get(base)
+        if found is not None:
+            return found
+    return None
+
+
+def is_plain_local(cls):
+    # type: (type) -> bool
+    """Whether a thread-local can be looked into without running code of its class for a thread that is new to it."""
+    return type.__getattribute__(cls, "__init__") is object.__init__
+
+
+class _Types(dict):
+    """Numbers for types, given as they are met."""
+
+    def __init__(self):
+        super().__init__()
+        self.lengths = []  # type: list
+        self.names = []  # type: list
+
+    def __missing__(self, cls):
+        number = self[cls] = len(self.names)
+        self.names.append(trace.type_name(cls))
+        self.lengths.append(length_function(cls))
+        return number
+
+
+def _untracked(refs):
+    """Of some referents, the containers that the collector does not know."""
+    return [obj for obj in refs if type(obj) in _HOPPED and not _is_tracked(obj)]
+
+
+class Recorder:
+    """One diagnosed window: cohorts at its boundaries, lengths at its opening, the graph at its end."""
+
+    def __init__(self, meter, capacity):
+        # type: (object, int) -> None
+        self._meter = meter
+        #: How many objects of which identities were born in each iteration and lived at its end.
+        self._born = array.array("Q")
+        self._cohorts = array.array("Q", bytes(8 * capacity))
+        self._at = array.array("q", [0])
+        #: Identities and entries of every container at the opening.
+        self._known = array.array("Q")
+        self._lengths = array.array("q")
+        self._exits = _exit_callbacks()
+
+    def open(self):
+        # type: () -> None
+        """Notes the length of every container, and freezes."""
+        _unfreeze()
+        self._meter.settle()
+        self._census()
+        self._exits = _exit_callbacks()
+        _freeze()
+
+    def _census(self):
+        functions = {}  # type: dict
+        seen = set()  # type: set
+        objects = _get_objects()
+        for start in range(0, len(objects), _CHUNK):
+            chunk = objects[start : start + _CHUNK]
+            for obj in _untracked(_get_referents(*chunk)):
+                if id(obj) not in seen:
+                    seen.add(id(obj))
+                    chunk.append(obj)
+            for obj in chunk:
+                cls = type(obj)
+                try:
+                    function = functions[cls]
+                except KeyError:
+                    function = functions[cls] = length_function(cls)
+                if function is not None:
+                    self._known.append(id(obj))
+                    self._lengths.append(function(obj))
+
+    def boundary(self):
+        # type: () -> None
+        """Notes what was born since the last boundary."""
+        self._meter.settle()
+        before = len(self._born)
+        self._born.extend(map(id, _get_objects()))
+        at = self._at[0]
+        self._cohorts[at] = len(self._born) - before
+        self._at[0] = at + 1
+        _freeze()
+
+    def dump(self, path):
+        # type: (str) -> dict
+        """Writes the graph to a file, and returns what is needed to read it."""
+        _unfreeze()
+        self._meter.settle()
+        numbers = _Types()
+        # No file object: it would stand in the graph.
+        file = posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o600)
+        try:
+            nodes = self._write(file, numbers)
+            _put(file, [self._born, self._known, self._lengths])
+        finally:
+            posix.close(file)
+        return {
+            "cohorts": self._cohorts[: self._at[0]].tolist(),
+            "census": len(self._known),
+            "objects": nodes,
+            "types": numbers.names,
+            "modules": _modules(),
+            "roots": _roots(),
+            "exits": _exit_callbacks() - self._exits,
+            "split_dicts": sys.version_info < (3, 11),
+        }
+
+    def _write(self, file, numbers):
+        # type: (int, _Types) -> int
+        # First of all: whatever refers to the project's objects and is made later does not show.
+        objects = _get_objects()
+        window = frozenset(self._born)
+        baseline = _baseline()
+        variables = {id(variable): value for variable, value in _copy_context().items()}
+        seen = set()  # type: set
+        total = 0
+        for start in range(0, len(objects), _CHUNK):
+            chunk = objects[start : start + _CHUNK]
+            ids = array.array("Q", map(id, chunk))
+            sizes = array.array("Q", bytes(8 * len(chunk)))
+            counts = array.array("q", bytes(8 * len(chunk)))
+            # One reference less than a tracked object has here: those that are added below stand in no other list.
+            measured = []
+            if window:
+                measured = [at for at, number in enumerate(ids) if number in window]
+            leaves = []
+            for at in measured:
+                obj = chunk[at]
+                sizes[at] = trace._size(obj)
+                counts[at] = _getrefcount(obj) - baseline
+                if len(seen) < _MOST_MEASURED:
+                    for other in _get_referents(obj):
+                        if not _is_tracked(other) and id(other) not in seen:
+                            seen.add(id(other))
+                            leaves.append(other)
+                obj = other = None
+            for obj in _untracked(_get_referents(*chunk)):
+                if id(obj) not in seen:
+                    seen.add(id(obj))
+                    leaves.append(obj)
+            obj = None
+            for obj in leaves:
+                ids.append(id(obj))
+                sizes.append(trace._size(obj))
+                # In this list and in the variable.
+                counts.append(_getrefcount(obj) - baseline + 1)
+            obj = None
+            chunk.extend(leaves)
+            total += len(chunk)
+            _write_chunk(file, numbers, chunk, len(leaves), (ids, sizes, counts), variables)
+        _put(file, [array.array("Q", (0, 0, 0))])
+        return total
+
+
+def _put(file, columns):
+    # type: (int, list) -> None
+    for column in columns:
+        left = memoryview(column).cast("B")
+        while left:
+            left = left[posix.write(file, left) :]
+
+
+def _write_chunk(file, numbers, chunk, untracked, measured, variables):
+    kinds = array.array("I", map(numbers.__getitem__, map(type, chunk)))
+    lengths = array.array("q", [-1]) * len(chunk)
+    functions = numbers.lengths
+    degrees = array.array("I")
+    edges = array.array("Q")
+    for at, obj in enumerate(chunk):
+        refs = _get_referents(obj)
+        function = functions[kinds[at]]
+        if function is not None:
+            lengths[at] = function(obj)
+        elif issubclass(type(obj), _thread._local) and is_plain_local(type(obj)):
+            # Some versions do not show the collector what a thread keeps in it.
+            refs.append(_thread._local.__getattribute__(obj, "__dict__"))
+        elif type(obj) is contextvars.ContextVar and id(obj) in variables:
+            refs.append(variables[id(obj)])
+        degrees.append(len(refs))
+        edges.extend(map(id, refs))
+    header = array.array("Q", (len(chunk), untracked, len(edges)))
+    _put(file, [header, *measured, lengths, edges, kinds, degrees])
+
+
+def _baseline():
+    # type: () -> int
+    """References that measuring an object as `_write` does adds to its own."""
+    objects = [[]]  # type: list
+    chunk = objects[0:1]
+    for obj in chunk:
+        return _getrefcount(obj)
+    return 0
+
+
+def _exit_callbacks():
+    # type: () -> int
+    module = sys.modules.get("atexit")
+    count = getattr(module, "_ncallbacks", None)
+    return count() if count is not None else 0
+
+
+def _modules():
+    # type: () -> list
+    """Every module that is a root of the heap: `[identity, name, file or None]`."""
+    found = []
+    for obj in _get_objects():
+        if issubclass(type(obj), types.ModuleType):
+            state = types.ModuleType.__dict__["__dict__"].__get__(obj)
+            if not isinstance(state, dict):
+                continue
+            name, file = state.get("__name__"), state.get("__file__")
+            found.append([id(obj), name if type(name) is str else "?", file if type(file) is str else None])
+    return found
+
+
+def _roots():
+    # type: () -> list
+    """What keeps objects alive without being an object itself: `[kind, name, identities]`."""
+    found = []
+    handlers = []
+    for number in range(1, signal.NSIG):
+        try:
+            handlers.append(id(_getsignal(number)))
+        except ValueError:
+            continue
+    found.append(["signal", "signal", handlers])
+    names = {thread.ident: thread.name for thread in list(threading._active.values())}
+    mine = _thread.get_ident()
+    for ident, innermost in _current_frames().items():
+        kind = "runner" if ident == mine else "thread"
+        frame = innermost
+        while frame is not None:
+            code = frame.f_code
+            if not code.co_filename.startswith(_HERE):
+                held = _locals_of(frame)
+                name = "{}, in {}".format(names.get(ident, "a thread"), code.co_name)
+                found.append([kind, name, [id(frame), *map(id, held)]])
+            frame = frame.f_back
+    return found
+
+
+def _locals_of(frame):
+    """What the variables of a frame refer to. Of a frame that runs the collector sees nothing."""
+    if not frame.f_code.co_flags & 1:
+        # A module's or a class's: its variables are a dictionary that is found otherwise.
+        return []
+    state = frame.f_locals
+    held = list(state.values())
+    if sys.version_info < (3, 13):
+        # A copy that the frame keeps; it must not keep what is in it.
+        state.clear()
+    return held

@@ -1,0 +1,94 @@
+//! What the looks at the heap found out, by cause: which holder a growing place belongs to, and how a summary says it.
+
+use std::collections::HashMap;
+
+use crate::{
+    attribute::{holder::Gain, route::Route, sites::Growth},
+    run::{
+        diagnose::{self, Diagnosis},
+        trace::Case,
+    },
+};
+
+/// Holders by what they explain.
+pub(super) struct Held<'a> {
+    by_cause: HashMap<&'a str, &'a Route>,
+}
+
+impl<'a> Held<'a> {
+    pub fn new(cases: &'a [Case]) -> Held<'a> {
+        let mut by_cause = HashMap::new();
+        for diagnosis in cases.iter().filter_map(|case| case.diagnosis.as_ref()) {
+            if let Some(route) = diagnosis.routes.first() {
+                for cause in &diagnosis.covers {
+                    by_cause.entry(cause.as_str()).or_insert(route);
+                }
+            }
+        }
+        Held { by_cause }
+    }
+
+    /// The holder of what grows at a place.
+    pub fn of_growth(&self, case: &'a Case, growth: &Growth) -> Option<&'a Route> {
+        let (file, line) = growth.place();
+        let cause = format!("{file}:{line}");
+        if let Some(diagnosis) = &case.diagnosis
+            && diagnosis.covers.contains(&cause)
+        {
+            // What was looked at itself knows better than its neighbours.
+            return diagnosis.routes.first();
+        }
+        self.by_cause.get(cause.as_str()).copied()
+    }
+
+    /// The holder of a case in which no place grows.
+    pub fn of_case(&self, case: &Case) -> Option<&'a Route> {
+        diagnose::causes(case)
+            .iter()
+            .find_map(|cause| self.by_cause.get(cause.as_str()).copied())
+    }
+}
+
+/// The type that a summary names, and how many of it stay per iteration.
+pub(super) fn leading(diagnosis: &Diagnosis) -> Option<(String, f64)> {
+    if let Some((name, each)) = diagnosis.lost.first()
+        && diagnosis.routes.is_empty()
+    {
+        return Some((short(name), *each));
+    }
+    let route = diagnosis.routes.first()?;
+    if route.gain == Gain::Length {
+        let unit = match route.kept.as_str() {
+            "bytearray" | "_io.BytesIO" => "byte".to_owned(),
+            "_io.StringIO" => "character".to_owned(),
+            "array.array" => "number".to_owned(),
+            name => short(name),
+        };
+        return Some((unit, route.gained_each?));
+    }
+    let growth = diagnosis
+        .types
+        .iter()
+        .find(|growth| growth.name == route.kept)?;
+    Some((short(&growth.name), growth.count))
+}
+
+/// The name without its module.
+fn short(name: &str) -> String {
+    let name = name.rsplit_once("<locals>.").map_or(name, |(_, last)| last);
+    match name.rsplit('.').next().unwrap_or(name) {
+        // As Python 3.8 calls it, and everybody.
+        "ReferenceType" => "weakref".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// How a summary names the holder.
+pub(super) fn phrase(diagnosis: &Diagnosis) -> Option<String> {
+    match diagnosis.routes.first() {
+        Some(route) => Some(format!("held by {}", route.holder.name)),
+        None if diagnosis.exits > 0.5 => Some("held by atexit".to_owned()),
+        None if !diagnosis.lost.is_empty() => Some("held from outside Python".to_owned()),
+        None => None,
+    }
+}

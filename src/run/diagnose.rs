@@ -1,0 +1,330 @@
+//! One more look at one test of each cause, to name what holds the objects that leaked.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    io::BufReader,
+    path::Path,
+    sync::atomic::Ordering,
+};
+
+use super::{
+    Run,
+    loss::Loss,
+    protocol::{Dumped, Order, Record, Status},
+    screen,
+    slot::Slot,
+    trace::{Bench, Case, Judged},
+    worker::{INTERRUPTED, Worker},
+};
+use crate::{
+    attribute::{
+        graph::{Dump, Graph},
+        group,
+        holder::{self, Chosen},
+        path::{Phase, Root, Terrain, Ways},
+        route::{self, Route, Step},
+    },
+    finding::TypeGrowth,
+    fit::Shape,
+    verdict::Counter,
+};
+
+/// Iterations of a look; three of them vote.
+const ITERATIONS: u32 = 5;
+const FEWEST: u32 = 3;
+const MOST: u32 = 24;
+/// Where an iteration leaves more than this many blocks, the fewest iterations are enough.
+const MANY_BLOCKS: f64 = 50e3;
+/// Causes that are looked at; a suite with more has its names for the first ones.
+const CAUSES: usize = 40;
+/// Ways of one cause that are looked at, unless the first two agree.
+const WAYS: usize = 24;
+/// Share of the suspects' budget that the looks may take on top of it.
+const SHARE: f64 = 0.5;
+
+/// What a look at the heap found out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Diagnosis {
+    /// The causes (see [`Case::causes`]) that it explains.
+    pub covers: BTreeSet<String>,
+    /// The holder first (it says what holds the same objects besides), then those of other objects.
+    pub routes: Vec<Route>,
+    /// Whether something else would keep the objects without the first holder.
+    pub alone: bool,
+    /// Growth by type.
+    pub types: Vec<TypeGrowth>,
+    /// Objects that nothing in Python leads to: type and count per iteration.
+    pub lost: Vec<(String, f64)>,
+    /// `atexit` callbacks registered per iteration.
+    pub exits: f64,
+    /// CPU seconds of the look, and objects in the heap.
+    pub cost: (f64, usize),
+}
+
+/// The causes of a case, those that only a counter shows kept apart by test: two native leaks have nothing in common.
+pub fn causes(case: &Case) -> BTreeSet<String> {
+    if case.growths.is_empty() {
+        case.causes()
+            .into_iter()
+            .map(|cause| format!("{cause}@{}", case.test))
+            .collect()
+    } else {
+        case.causes()
+    }
+}
+
+/// Looks at a case of each cause, in a new worker of `slot`, and leaves what was found with the case. What cannot be
+/// found out leaves the finding without a holder; nothing else depends on it.
+pub fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, directory: &Path) {
+    let leaks: Vec<usize> = (0..run.cases.len())
+        .filter(|at| run.cases[*at].judged == Judged::Leak)
+        .collect();
+    if leaks.is_empty() {
+        return;
+    }
+    // The one before is full of what the long looks left; a graph of that takes several times as long.
+    slot.discard();
+    let sets: Vec<BTreeSet<String>> = leaks.iter().map(|at| causes(&run.cases[*at])).collect();
+    let allowance = bench.budget.total().as_secs_f64() * SHARE;
+    let mut spent = 0.0;
+    // Who holds what is known of so far, by cause.
+    let mut known: BTreeMap<String, String> = BTreeMap::new();
+    for group in group::causes(&sets).into_iter().take(CAUSES) {
+        let covered: BTreeSet<String> = group.core.union(&group.extra).cloned().collect();
+        let mut found: Vec<usize> = Vec::new();
+        for at in representatives(run, &leaks, &group.tests) {
+            if spent > allowance || INTERRUPTED.load(Ordering::SeqCst) {
+                return;
+            }
+            let Some(mut diagnosis) = look_at(run, bench, slot, at, &directory.join("heap")) else {
+                continue;
+            };
+            spent += diagnosis.cost.0;
+            let (explained, open): (BTreeSet<String>, BTreeSet<String>) = causes(&run.cases[at])
+                .into_iter()
+                .partition(|cause| known.contains_key(cause) && !covered.contains(cause));
+            // A test may show two leaks: what holds the other one is known from a test that shows it alone.
+            let others: BTreeSet<&String> = explained.iter().map(|cause| &known[cause]).collect();
+            diagnosis.prefer(|name| !others.iter().any(|other| *other == name));
+            if let Some(name) = diagnosis.name() {
+                for cause in &open {
+                    known.insert(cause.clone(), name.to_owned());
+                }
+            }
+            diagnosis.covers = open;
+            run.cases[at].diagnosis = Some(diagnosis);
+            found.push(at);
+            let names: BTreeSet<Option<&str>> = found
+                .iter()
+                .map(|at| run.cases[*at].diagnosis.as_ref().and_then(Diagnosis::name))
+                .collect();
+            if found.len() == 2 && names.len() == 1 {
+                // Two that agree speak for all.
+                break;
+            }
+        }
+        if let Some(first) = found.first()
+            && let Some(diagnosis) = &mut run.cases[*first].diagnosis
+        {
+            diagnosis.covers.extend(covered);
+        }
+    }
+}
+
+/// One case for each way in which a cause shows, those that show it most purely first.
+fn representatives(run: &Run, leaks: &[usize], tests: &[usize]) -> Vec<usize> {
+    let mut members: Vec<(usize, BTreeSet<String>, usize)> = tests
+        .iter()
+        .map(|at| leaks[*at])
+        .filter(|at| run.cases[*at].diagnosis.is_none())
+        .map(|at| (run.cases[at].test, causes(&run.cases[at]), at))
+        .collect();
+    members.sort_by_key(|(test, causes, _)| (causes.len(), *test));
+    let mut ways: BTreeSet<BTreeSet<String>> = BTreeSet::new();
+    members.retain(|(_, causes, _)| ways.insert(causes.clone()));
+    members.into_iter().map(|(.., at)| at).take(WAYS).collect()
+}
+
+fn look_at(
+    run: &Run,
+    bench: &Bench<'_>,
+    slot: &mut Slot<'_>,
+    at: usize,
+    file: &Path,
+) -> Option<Diagnosis> {
+    let case = &run.cases[at];
+    let (worker, index) = slot.worker_for(&run.tests, case.test).ok()??;
+    let found = one(worker, bench, case, index, file);
+    let _ = std::fs::remove_file(file);
+    match found {
+        Ok(found) => found,
+        Err(_) => {
+            slot.discard();
+            None
+        }
+    }
+}
+
+impl Diagnosis {
+    /// Puts the first holder whose name is wanted in front, if there is one.
+    fn prefer(&mut self, wanted: impl Fn(&str) -> bool) {
+        if let Some(at) = self
+            .routes
+            .iter()
+            .position(|route| wanted(&route.holder.name))
+        {
+            self.routes.swap(0, at);
+        }
+    }
+
+    /// The holder as code names it.
+    pub fn name(&self) -> Option<&str> {
+        self.routes.first().map(|route| route.holder.name.as_str())
+    }
+}
+
+/// How many iterations show the growth: several periods of it, and few where each leaves much.
+fn iterations(case: &Case) -> u32 {
+    let period = case
+        .fits
+        .values()
+        .filter_map(|fit| match fit.shape {
+            Shape::Periodic { period } => u32::try_from(period).ok(),
+            Shape::Noisy => Some(4),
+            _ => None,
+        })
+        .max()
+        .unwrap_or(1);
+    let blocks = case
+        .fits
+        .get(&Counter::Blocks)
+        .map_or(0.0, |fit| fit.rate.value);
+    if blocks > MANY_BLOCKS {
+        FEWEST
+    } else if period > 1 {
+        (2 * period + 2).clamp(ITERATIONS, MOST)
+    } else {
+        ITERATIONS
+    }
+}
+
+fn one(
+    worker: &mut Worker,
+    bench: &Bench<'_>,
+    case: &Case,
+    index: usize,
+    file: &Path,
+) -> Result<Option<Diagnosis>, Loss> {
+    let opened = screen::run(
+        worker,
+        &Order::Run {
+            test: Some(index),
+            thaw: false,
+            warmup: 1,
+            iterations: 1,
+        },
+    )?;
+    if opened.outcome.status != Status::Passed {
+        return Ok(None);
+    }
+    let order = Order::Dump {
+        iterations: iterations(case),
+        file: file.to_string_lossy().into_owned(),
+    };
+    let dumped = match worker.call(&order)? {
+        Record::Dumped(dumped) => dumped,
+        other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
+    };
+    let Dumped {
+        graph: Some(dump), ..
+    } = &dumped
+    else {
+        return Ok(None);
+    };
+    let Ok(graph) = File::open(file).and_then(|file| Graph::read(BufReader::new(file), dump))
+    else {
+        return Ok(None);
+    };
+    let decision = holder::decide(&graph, dump, bench.places);
+    let holders: Vec<&Chosen> = decision.holders.iter().chain(&decision.others).collect();
+    let mut paths: Vec<Vec<u64>> = holders
+        .iter()
+        .map(|chosen| ids(&graph, &chosen.way))
+        .collect();
+    paths.extend(decision.examples.iter().map(|node| ids(&graph, &[*node])));
+    let mut named = name(worker, paths)?.into_iter();
+    let terrain = Terrain::new(&graph, dump, bench.places);
+    let ways = Ways::search(&graph, &terrain, &[]);
+    let in_words = |chosen: &Chosen, steps: Option<Vec<Step>>| {
+        let root = root_of(&ways, chosen.way.first().copied(), chosen.phase);
+        route::describe(chosen, &root, steps?, graph.iterations)
+    };
+    let mut worded: Vec<Option<Route>> = holders
+        .iter()
+        .zip(named.by_ref().take(holders.len()))
+        .map(|(chosen, steps)| in_words(chosen, steps))
+        .collect();
+    let others = worded.split_off(decision.holders.len());
+    let mut routes: Vec<Route> = one_with_others(worded.into_iter().flatten())
+        .into_iter()
+        .collect();
+    for other in others.into_iter().flatten() {
+        if routes
+            .iter()
+            .all(|route| route.holder.name != other.holder.name)
+        {
+            routes.push(other);
+        }
+    }
+    let mut types = decision.types;
+    for (growth, steps) in types.iter_mut().zip(named) {
+        growth.example = steps.and_then(|steps| steps.into_iter().next()?.example);
+    }
+    Ok(Some(Diagnosis {
+        covers: BTreeSet::new(),
+        alone: decision.holders.first().is_none_or(|first| first.alone),
+        routes,
+        types,
+        lost: decision.lost,
+        exits: exits(dump),
+        cost: (opened.cpu + dumped.cpu, graph.len()),
+    }))
+}
+
+fn ids(graph: &Graph, way: &[u32]) -> Vec<u64> {
+    way.iter().map(|node| graph.ids[*node as usize]).collect()
+}
+
+fn name(worker: &mut Worker, paths: Vec<Vec<u64>>) -> Result<Vec<Option<Vec<Step>>>, Loss> {
+    match worker.call(&Order::Name { paths })? {
+        Record::Named { paths } => Ok(paths),
+        other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
+    }
+}
+
+fn root_of(ways: &Ways, first: Option<u32>, phase: Phase) -> Root {
+    first
+        .and_then(|first| ways.root(first).cloned())
+        .unwrap_or(if phase == Phase::Runner {
+            Root::Runner
+        } else {
+            Root::Outside
+        })
+}
+
+/// The first place, which says the further ones; two ways to one place are one.
+fn one_with_others(mut routes: impl Iterator<Item = Route>) -> Option<Route> {
+    let mut first = routes.next()?;
+    for route in routes {
+        if first.holder.name != route.holder.name {
+            first.holder.also.push(route.holder.text);
+        }
+    }
+    Some(first)
+}
+
+fn exits(dump: &Dump) -> f64 {
+    let iterations = dump.cohorts.len().max(1);
+    dump.exits as f64 / iterations as f64
+}
