@@ -1,7 +1,7 @@
 """Seeded recall: makes real functions of real packages leak, one at a time, and counts what leakcheck finds.
 
     cargo build --release
-    python3.12 benches/seeded_recall.py --mutants 200 --out recall.json
+    python3.12 benches/seeded_recall.py --mutants 200 --out recall.jsonl
 
 Source archives of the packages are fetched with pip, by name and pinned version, into `--cache`. The test suite of each
 is run once with every test repeated three times, to learn which functions every repeat reaches. Then, chosen at random
@@ -415,10 +415,9 @@ def main():
     parser.add_argument("--leakcheck", default=os.path.join(HERE, "..", "target", "release", "leakcheck"))
     parser.add_argument("--cache", default=os.path.join(HERE, "..", "target", "seeded_recall"))
     parser.add_argument("--mutants", type=int, default=200)
-    parser.add_argument("--first", type=int, default=0, help="leave out so many of them, to go on with a run")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--out", help="write every answer there, as JSON")
+    parser.add_argument("--out", help="write each answer there, a JSON record a line; a run that was stopped goes on")
     parser.add_argument("extra", nargs="*", help="arguments for leakcheck, after --")
     options = parser.parse_args()
     leakcheck = os.path.abspath(options.leakcheck)
@@ -433,10 +432,13 @@ def main():
         for slot in slots:
             slot.prepare(package, archive)
     reached = {package[0]: trace(slots[0], package, cache) for package in PACKAGES}
-    mutants = choose(reached, slots[0], options.mutants, options.seed)[options.first :]
+    mutants = choose(reached, slots[0], options.mutants, options.seed)
     checker = Checker(leakcheck, cache, options.extra)
     free = list(slots)
     answers = []
+    if options.out and os.path.exists(options.out):
+        with open(options.out) as file:
+            answers = [json.loads(line) for line in file]
 
     def work(mutant):
         slot = free.pop()
@@ -446,13 +448,13 @@ def main():
             free.append(slot)
 
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        for answer in pool.map(work, mutants):
+        for answer in pool.map(work, mutants[len(answers) :]):
             answers.append(answer)
             print("{:4} {result:9} {kind:7} {period} {package} {file}:{line} {function} ({seconds} s)".format(
-                len(answers) + options.first, **answer), flush=True)  # fmt: skip
+                len(answers), **answer), flush=True)  # fmt: skip
             if options.out:
-                with open(options.out, "w") as file:
-                    json.dump(answers, file, indent=1)
+                with open(options.out, "a") as file:
+                    file.write(json.dumps(answer) + "\n")
     print(summary(answers))
 
 
