@@ -248,6 +248,8 @@ def choose(reached_by, slot, count, seed):
         where = {}
         for test, calls in reached_by[package[0]].items():
             for file, line, number in calls:
+                if "tests" in file.split(os.sep):
+                    continue
                 files = where.setdefault((file, line), {})
                 files.setdefault(test.split("::")[0], {})[test] = number
         in_file = collections.defaultdict(list)
