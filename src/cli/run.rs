@@ -248,6 +248,7 @@ fn settings(
         policy: Policy {
             warmup: config.warmup,
             iterations: config.iterations.given().copied(),
+            thorough: config.thorough,
         },
         budget: config.budget.given().copied(),
         thorough: config.thorough,
