@@ -134,13 +134,11 @@ fn matched(
     let new: Vec<usize> = (0..findings.len())
         .filter(|at| !matched.contains_key(at) && findings[*at].verdict == Verdict::Leak)
         .collect();
-    // What was not tested may still be where it was.
-    let left: Vec<usize> = (0..ones.len())
-        .filter(|of| !taken.contains(of) && scope.absent(ones[*of].1) != Absent::Untested)
-        .collect();
+    let left: Vec<usize> = (0..ones.len()).filter(|of| !taken.contains(of)).collect();
     let new_ones: Vec<&Finding> = new.iter().map(|at| &findings[*at]).collect();
     let left_ones: Vec<&Snapshot> = left.iter().map(|of| ones[*of].1).collect();
-    for (at, of) in kin::pairs(&new_ones, &left_ones, build) {
+    let untested = |snapshot: &Snapshot| scope.absent(snapshot) == Absent::Untested;
+    for (at, of) in kin::pairs(&new_ones, &left_ones, &untested, build) {
         matched.insert(new[at], left[of]);
     }
     matched

@@ -10,7 +10,7 @@ use std::{
 use super::{RunArgs, publish::publish, snapshots};
 use crate::{
     attribute::owner::Places,
-    baseline::acceptance::Package,
+    baseline::{acceptance::Package, rates},
     config::{Choice, Config, Overrides, Runner},
     discover::{self, Interpreter, Project, interpreter::Env, machine, packages},
     exit_code::ExitCode,
@@ -151,6 +151,16 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
         per_hour,
         ..environment(&interpreter, runner, &run, settings.jobs)
     };
+    let abi = [(interpreter.free_threaded, "t"), (interpreter.debug, "d")]
+        .map(|(is, letter)| if is { letter } else { "" })
+        .concat();
+    let build = rates::build(
+        &environment.python,
+        &abi,
+        &environment.implementation,
+        &environment.platform,
+        &environment.libc,
+    );
     let package_of = |file: &str| {
         packages::owner_of(&settings.places.packages, file)
             .map(|(name, version)| Package::of(&name, &version))
@@ -160,7 +170,7 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
         &settings.places,
         environment,
         config.min_judged,
-        &snapshots.baseline(&package_of),
+        &snapshots.baseline(&build, &package_of),
     );
     snapshots.record(&outcome, &mut report);
     if let Some(events) = events {
@@ -266,6 +276,7 @@ fn settings(
         policy: Policy {
             warmup: config.warmup,
             iterations: config.iterations.given().copied(),
+            thorough: config.thorough,
         },
         budget: config.budget.given().copied(),
         thorough: config.thorough,

@@ -20,6 +20,9 @@ pub fn meaning_of(counter: Counter) -> &'static str {
         Counter::Heap => "bytes in use in malloc",
         Counter::Fds => "open file descriptors",
         Counter::Threads => "threads of the process",
+        Counter::Items => "entries of long-lived containers",
+        Counter::Tasks => "pending asyncio tasks",
+        Counter::Children => "child processes",
     }
 }
 

@@ -207,9 +207,7 @@ fn dots(readings: &[i64]) -> Vec<(usize, i64)> {
 fn figure(counter: Counter, value: i64) -> String {
     match counter {
         Counter::Heap => bytes(value as f64),
-        Counter::Blocks | Counter::Objects | Counter::Fds | Counter::Threads => {
-            number(value as f64)
-        }
+        _ => number(value as f64),
     }
 }
 
