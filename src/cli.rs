@@ -1,6 +1,7 @@
 //! The command line: its verbs and its options.
 
 mod decide;
+mod explain;
 mod init;
 mod publish;
 mod report;
@@ -44,6 +45,11 @@ enum Verb {
     Reject(decide::RejectArgs),
     /// Set a project up: configuration, Makefile, workflow and what version control leaves out.
     Init(init::InitArgs),
+    /// Say what a kind of leak is, how to confirm it and how to mend it.
+    Explain {
+        /// Such as LK104; without one, all are listed.
+        code: Option<String>,
+    },
 }
 
 /// Options of `leakcheck run`.
@@ -143,6 +149,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Accept(args)) => decide::accept(&args),
         Some(Verb::Reject(args)) => decide::reject(&args),
         Some(Verb::Init(args)) => init::init(&args),
+        Some(Verb::Explain { code }) => explain::explain(code.as_deref()),
         None => run::run(cli.run),
     }
 }

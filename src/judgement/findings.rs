@@ -133,9 +133,12 @@ fn finding(
         .unwrap_or(&evidence[0]);
     let case = best.case;
     let alone = best.keys.iter().all(|key| all.contains(key));
-    let sites = sites(run, places, held, case, &all);
+    let mut sites = sites(run, places, held, case, &all);
     let diagnosis = case.diagnosis.as_ref().filter(|_| verdict == Verdict::Leak);
     let route = diagnosis.and_then(|diagnosis| diagnosis.routes.first());
+    if let Some(born) = route.and_then(|route| route.born.as_ref()) {
+        bring_forward(&mut sites, run, places, born);
+    }
     let kind = kind(
         &group
             .tests
@@ -160,15 +163,23 @@ fn finding(
             tests.insert(*test);
         }
     }
-    let code = code::of(kind);
+    let code = match (route, diagnosis) {
+        (Some(route), _) => code::of_route(kind, route),
+        (None, Some(diagnosis)) if kind == Kind::Python && diagnosis.exits > 0.5 => {
+            code::INTERPRETER
+        }
+        (None, Some(diagnosis)) if kind == Kind::Python && !diagnosis.lost.is_empty() => code::LOST,
+        _ => code::of(kind),
+    };
     // Entries without new blocks leave nothing in the heap to come from; the container itself was watched.
     let watched = match case.containers.first() {
         Some((name, _)) if kind == Kind::Items && route.is_none() => Some(Holder::named(name)),
         _ => None,
     };
     let identity = match (route, sites.first()) {
-        (Some(route), _) => vec![code, &route.holder.name, &route.kept],
-        _ if watched.is_some() => vec![code, &case.containers[0].0],
+        // The finer code is a reading of the way, and may change with a release.
+        (Some(route), _) => vec![code::of(kind), &route.holder.name, &route.kept],
+        _ if watched.is_some() => vec![code::of(kind), &case.containers[0].0],
         (None, Some(site)) => vec![code, site.file.as_str(), site.function.as_str()],
         (None, None) => vec![code, run.tests[case.test].id.as_str()],
     };
@@ -191,7 +202,10 @@ fn finding(
             _ => Vec::new(),
         },
         evidence: how_sure(run, case, &tests),
-        advice: code::advice(code).to_owned(),
+        advice: match route {
+            Some(route) => code::advice_for(code, route),
+            None => code::advice(code).to_owned(),
+        },
         measured: Some(Measured {
             test: run.tests[case.test].id.clone(),
             alone,
@@ -289,6 +303,30 @@ fn sites(
     });
     found.truncate(SITES_KEPT);
     found
+}
+
+/// Puts the place where the object that tells most was allocated first: more bytes may be allocated elsewhere for it.
+fn bring_forward(sites: &mut Vec<Site>, run: &Run, places: &Places, born: &(String, u32)) {
+    let file = places.show(&born.0);
+    let at = sites
+        .iter()
+        .position(|site| site.file == file && site.line == born.1);
+    let site = match at {
+        Some(at) => sites.remove(at),
+        // From a free list: nothing is counted for it here.
+        None => Site {
+            line: born.1,
+            function: function_of(run, born),
+            count: 0.0,
+            bytes: 0.0,
+            source: run.sources.get(born).and_then(|(_, text)| text.clone()),
+            excerpt: excerpt(born),
+            owner: places.owner(&born.0),
+            callers: Vec::new(),
+            file,
+        },
+    };
+    sites.insert(0, site);
 }
 
 /// The line with two before and one after it. Files that are not text, or gone, have none.

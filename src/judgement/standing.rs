@@ -97,6 +97,7 @@ mod tests {
             .into_iter()
             .map(|verdict| TestResult {
                 id: String::new(),
+                file: String::new(),
                 verdict,
                 reason: None,
                 iterations: 4,

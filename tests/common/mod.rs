@@ -504,12 +504,23 @@ pub struct Finding {
     pub shape: String,
     /// Per iteration, by counter.
     pub rate: BTreeMap<String, Rate>,
+    /// What keeps it alive.
+    pub holder: Option<Holder>,
     /// Where it is allocated, largest first.
     pub sites: Vec<Site>,
     /// Ids.
     pub tests: Vec<String>,
     /// What the snapshots say of it.
     pub accepted: Option<Value>,
+}
+
+/// What keeps objects alive.
+#[derive(Debug, Deserialize)]
+pub struct Holder {
+    /// The whole way.
+    pub text: String,
+    /// The part that should have let go.
+    pub name: String,
 }
 
 /// Growth of one counter.
