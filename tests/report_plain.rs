@@ -36,6 +36,10 @@ fn settings() -> insta::Settings {
         (r"\b\d[\d,]*(\.\d+)? (B|kB|MB|GB)\b", "[size]"),
         (r"\b\d[\d,]*(\.\d+)? blocks?\b", "[count] blocks"),
         (r" x[\d,.]+ ", " x[count] "),
+        (
+            r"went from \d+ to \d+ entries",
+            "went from [count] to [count] entries",
+        ),
     ] {
         settings.add_filter(pattern, text);
     }

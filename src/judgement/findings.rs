@@ -527,7 +527,7 @@ fn how_sure(run: &Run, case: &Case, tests: &BTreeSet<usize>) -> String {
     let exact = case.fits.values().any(|fit| fit.rate.exact);
     let mut text = format!(
         "seen in 2 processes, {} iterations",
-        u64::from(screened) + u64::from(case.iterations)
+        number(f64::from(screened) + f64::from(case.iterations))
     );
     if exact {
         text.push_str(", the same amount each time");

@@ -10,7 +10,7 @@ use super::{
     text::{self, brief, number},
 };
 use crate::{
-    finding::{Finding, Kind, Level, Status},
+    finding::{Finding, Kind, Level, Status, TypeGrowth},
     verdict::{TestResult, Verdict},
 };
 
@@ -42,6 +42,7 @@ pub fn write(report: &Report, style: Style, out: &mut dyn io::Write) -> io::Resu
         return Ok(());
     }
     let mut any = false;
+    let mut said = Vec::new();
     for finding in report.standing(Standing::Present) {
         // What is as accepted has a line in the list of snapshots.
         if is_accepted(finding) && !finding.fails && style.detail < Detail::Verbose {
@@ -49,7 +50,8 @@ pub fn write(report: &Report, style: Style, out: &mut dyn io::Write) -> io::Resu
         }
         any = true;
         writeln!(out)?;
-        write_finding(report, finding, width, out)?;
+        write_finding(report, finding, &said, width, out)?;
+        said.push(finding);
         snapshots::beside(finding, width, out)?;
     }
     if style.detail == Detail::Verbose {
@@ -157,12 +159,13 @@ fn title(finding: &Finding, width: usize, out: &mut dyn io::Write) -> io::Result
 fn write_finding(
     report: &Report,
     finding: &Finding,
+    said: &[&Finding],
     width: usize,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
     title(finding, width, out)?;
     excerpt(finding, width, out)?;
-    for (name, line) in footer(report, finding) {
+    for (name, line) in footer(report, finding, said) {
         let first = format!("   = {name}:");
         let lead = format!("{first:<15}");
         paragraph(&lead, Paint::new(), &line, 16, width, out)?;
@@ -243,11 +246,15 @@ fn within(line: &str, columns: usize) -> String {
     }
 }
 
-/// The lines under a finding: name and text of each.
-fn footer(report: &Report, finding: &Finding) -> Vec<(&'static str, String)> {
+/// The lines under a finding: name and text of each. What one of `said` told already is not told again.
+fn footer(report: &Report, finding: &Finding, said: &[&Finding]) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     if let Some(holder) = &finding.holder {
-        lines.push(("held by", text::shortened(&holder.text, 1000)));
+        let mut held = text::shortened(&holder.text, 1000);
+        if !holder.reason.is_empty() {
+            held.push_str(&format!(" ({})", text::shortened(&holder.reason, 200)));
+        }
+        lines.push(("held by", held));
         for place in holder.also.iter().take(PLACES_SHOWN) {
             lines.push(("and by", brief(place)));
         }
@@ -271,14 +278,7 @@ fn footer(report: &Report, finding: &Finding) -> Vec<(&'static str, String)> {
             .types
             .iter()
             .take(PLACES_SHOWN)
-            .map(|of| {
-                format!(
-                    "{} x{} ({})",
-                    text::shortened(&of.name, 120),
-                    number(of.count),
-                    text::bytes(of.bytes)
-                )
-            })
+            .map(of_type)
             .collect();
         lines.push(("types", types.join(", ")));
     }
@@ -305,16 +305,42 @@ fn footer(report: &Report, finding: &Finding) -> Vec<(&'static str, String)> {
     }
     lines.push(("tests", tests(&finding.tests)));
     lines.push(("sure", brief(&finding.evidence)));
-    lines.push(("mend", text::shortened(&finding.advice, 1000)));
     lines.push((
-        "more",
-        format!(
-            "leakcheck explain {}; the id of this one is {}",
-            text::shortened(&finding.code, 20),
-            text::shortened(&finding.fingerprint, 80)
-        ),
+        "mend",
+        match said.iter().find(|other| other.advice == finding.advice) {
+            Some(other) => format!("as for {} above", short_place(other)),
+            None => text::shortened(&finding.advice, 1000),
+        },
     ));
+    if said.iter().all(|other| other.code != finding.code) {
+        let code = text::shortened(&finding.code, 20);
+        lines.push(("more", format!("leakcheck explain {code}")));
+    }
+    lines.push(("id", text::shortened(&finding.fingerprint, 80)));
     lines
+}
+
+/// `app.Session x2 (96 B, keeps 4.1 kB, such as …)`: a type, how many of it stay, and what would be free without them.
+fn of_type(of: &TypeGrowth) -> String {
+    /// Where it is hardly more than the objects themselves it says nothing.
+    const MORE: f64 = 1.1;
+    let mut size = text::bytes(of.bytes);
+    if let Some(retained) = of.retained.filter(|kept| *kept > of.bytes * MORE) {
+        size.push_str(&format!(", keeps {}", text::bytes(retained)));
+    }
+    if let Some(example) = &of.example {
+        size.push_str(&format!(", such as {}", text::shortened(example, 40)));
+    }
+    let name = text::shortened(&of.name, 120);
+    format!("{name} x{} ({size})", number(of.count))
+}
+
+/// What a reader finds another finding by.
+fn short_place(finding: &Finding) -> String {
+    match finding.sites.first() {
+        Some(site) => format!("{}:{}", text::shortened(&site.file, 120), site.line),
+        None => text::shortened(&finding.fingerprint, 80),
+    }
 }
 
 fn place(function: &str, file: &str, line: u32) -> String {

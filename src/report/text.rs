@@ -89,6 +89,12 @@ pub fn bytes(value: f64) -> String {
         unit += 1;
     }
     if unit == 0 {
+        // A part of a byte only says something of very few.
+        let value = if value.abs() >= 10.0 {
+            value.round()
+        } else {
+            value
+        };
         format!("{} B", number(value))
     } else {
         format!("{value:.1} {}", units[unit])
@@ -124,6 +130,8 @@ mod tests {
         assert_eq!(number(0.25), "0.25");
         assert_eq!(number(1.5), "1.5");
         assert_eq!(bytes(412.0), "412 B");
+        assert_eq!(bytes(169.61), "170 B");
+        assert_eq!(bytes(8.69), "8.69 B");
         assert_eq!(bytes(38_100_000.0), "38.1 MB");
     }
 
