@@ -180,6 +180,20 @@ pub struct Holder {
     pub also: Vec<String>,
 }
 
+impl Holder {
+    /// A holder of which only the name is known.
+    pub fn named(name: &str) -> Holder {
+        Holder {
+            path: vec![name.to_owned()],
+            text: name.to_owned(),
+            name: name.to_owned(),
+            reason: "it gains entries at the rate of the leak".to_owned(),
+            steps: Vec::new(),
+            also: Vec::new(),
+        }
+    }
+}
+
 /// One object of a holder's path.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HolderStep {

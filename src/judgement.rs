@@ -16,6 +16,7 @@ use crate::{
     run::{
         self, Run,
         loss::Loss,
+        protocol::Wider,
         screen::{Look, Screened},
         trace::{Case, Judged},
     },
@@ -98,7 +99,7 @@ fn tests(run: &Run) -> Vec<TestResult> {
                 result.series = kept(&look.series);
                 if let Some((case, itself)) = by_test.get(&index) {
                     result.verdict = run::verdict_of(&case.judged);
-                    result.reason = judged(&case.judged);
+                    result.reason = judged(&case.judged).or_else(|| set_up_anew(case.wider));
                     if *itself {
                         result.iterations += case.iterations;
                         if !case.series.is_empty() {
@@ -160,13 +161,25 @@ fn lost(loss: &Loss, iteration: u64) -> (Verdict, Option<String>) {
     (verdict, Some(reason))
 }
 
+/// Why a test leaks that is clean by itself.
+fn set_up_anew(wider: Wider) -> Option<String> {
+    match wider {
+        Wider::Stay => None,
+        Wider::Module => {
+            Some("each time its fixtures of class, module or package are set up".to_owned())
+        }
+        Wider::Session => Some("each time the fixtures of the session are set up".to_owned()),
+    }
+}
+
 fn judged(judged: &Judged) -> Option<String> {
     match judged {
         Judged::Leak => None,
         Judged::Harness => Some("the test runner keeps what grows".to_owned()),
-        Judged::Bounded(reason) | Judged::Unstable(reason) | Judged::Undecided(reason) => {
-            Some(reason.clone())
-        }
+        Judged::Bounded(reason)
+        | Judged::Clean(reason)
+        | Judged::Unstable(reason)
+        | Judged::Undecided(reason) => Some(reason.clone()),
         Judged::Lost { loss, iteration } => lost(loss, *iteration).1,
     }
 }

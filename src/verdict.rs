@@ -75,6 +75,16 @@ impl Verdict {
     }
 }
 
+impl Counter {
+    /// Whether growth of this counter is growth by itself. Objects are counted from the opening of a window on: a full
+    /// ring that replaces what was there before gains one at every boundary and no memory. An object costs at
+    /// least a block or some heap, so where both are counted exactly it says nothing that they do not.
+    pub fn decides(self, series: &Series) -> bool {
+        self != Counter::Objects
+            || !(series.contains_key(&Counter::Blocks) && series.contains_key(&Counter::Heap))
+    }
+}
+
 /// One counter read at the boundaries of a window, one value per boundary.
 pub type Series = BTreeMap<Counter, Vec<i64>>;
 
@@ -92,16 +102,19 @@ pub enum Counter {
     Fds,
     /// Threads of the process.
     Threads,
+    /// Entries of long-lived containers that were there before the window.
+    Items,
 }
 
 impl Counter {
     /// Every counter, in the order of the bridge's readings.
-    pub const ALL: [Counter; 5] = [
+    pub const ALL: [Counter; 6] = [
         Counter::Blocks,
         Counter::Objects,
         Counter::Heap,
         Counter::Fds,
         Counter::Threads,
+        Counter::Items,
     ];
 
     /// The name used in the wire protocol, the report and the output.
@@ -112,6 +125,7 @@ impl Counter {
             Counter::Heap => "heap",
             Counter::Fds => "fds",
             Counter::Threads => "threads",
+            Counter::Items => "items",
         }
     }
 }

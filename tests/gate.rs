@@ -82,13 +82,20 @@ fn marks_skip_allow_and_set_the_iterations() {
         "{}",
         allowed[0].summary
     );
-    assert!(checked.report.notes.is_empty(), "{:?}", checked.report.notes);
+    assert!(
+        checked.report.notes.is_empty(),
+        "{:?}",
+        checked.report.notes
+    );
 }
 
 #[test]
 fn growth_beyond_what_is_allowed_fails_and_says_so() {
     let more = SHOP
-        .replace("KEPT.append(Order())", "KEPT.extend([Order(), Order(), Order()])")
+        .replace(
+            "KEPT.append(Order())",
+            "KEPT.extend([Order(), Order(), Order()])",
+        )
         .replace("OTHERS.append(Order())", "pass");
     let project = Project::of(&[("test_shop.py", &more), ("pytest.ini", REGISTERED)]);
     let checked = project.check(&[]);
@@ -116,7 +123,10 @@ fn a_mark_without_a_reason_is_refused_with_its_place() {
         ("allow={'blok': 2}, reason='x'", "`blok` is no counter"),
         ("skipp='x'", "no argument `skipp`"),
         ("'why'", "takes its arguments by name"),
-        ("skip=object()", "expected a plain value, found one of type object"),
+        (
+            "skip=object()",
+            "expected a plain value, found one of type object",
+        ),
     ];
     let tests: String = table
         .iter()
@@ -145,7 +155,9 @@ fn a_marker_that_pytest_does_not_know_is_noted_and_stays_an_error_where_the_proj
     let marked = "import pytest\n\n@pytest.mark.leakcheck(skip=\"why\")\ndef test_a():\n    pass\n\ndef test_b():\n    pass\n";
     let project = Project::of(&[("test_a.py", marked)]);
     let checked = project.check(&[]);
-    checked.exits(0).notes(&["marker leakcheck", "not registered"]);
+    checked
+        .exits(0)
+        .notes(&["marker leakcheck", "not registered"]);
     assert_eq!(checked.test("test_a").verdict, "skipped");
 
     let strict = Project::of(&[
@@ -155,7 +167,10 @@ fn a_marker_that_pytest_does_not_know_is_noted_and_stays_an_error_where_the_proj
     let output = strict.command().output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{said}");
-    assert!(said.contains("'leakcheck' not found in `markers`"), "{said}");
+    assert!(
+        said.contains("'leakcheck' not found in `markers`"),
+        "{said}"
+    );
 }
 
 /// The same leaks for unittest.
@@ -214,26 +229,42 @@ warmup = 2
     assert_eq!(checked.test("test_payment").verdict, "skipped");
     assert!(!project.root().join("called").exists());
     assert_eq!(checked.test("test_price").iterations, 8);
-    assert!(checked.test("test_registry").why().contains("meant to grow"));
+    assert!(
+        checked
+            .test("test_registry")
+            .why()
+            .contains("meant to grow")
+    );
     // Without the allowance it fails.
     project.write(
         "pyproject.toml",
         "[tool.leakcheck]\nrunner = \"unittest\"\n[[tool.leakcheck.override]]\ntests = [\"*payment\"]\nskip = \"it costs\"\n",
     );
     project.check(&[]).exits(1);
-    // A part of the suite says nothing of overrides for the rest.
-    project.write(
-        "pyproject.toml",
-        "[tool.leakcheck]\nrunner = \"unittest\"\n[[tool.leakcheck.override]]\ntests = [\"*payment\"]\nskip = \"it costs\"\n",
-    );
-    let part = project.check(&["test_shop.TestShop.test_price"]);
+}
+
+#[test]
+fn a_run_of_a_part_says_nothing_of_overrides_for_the_rest() {
+    let project = Project::of(&[
+        (
+            "test_a.py",
+            "def test_a():\n    pass\n\ndef test_b():\n    pass\n",
+        ),
+        (
+            "leakcheck.toml",
+            "[[override]]\ntests = [\"*::test_c\"]\nskip = \"it costs\"\n",
+        ),
+    ]);
+    let part = project.check(&["test_a.py::test_a"]);
     part.exits(0);
     assert!(part.report.notes.is_empty(), "{:?}", part.report.notes);
+    project.check(&[]).exits(0).notes(&["for no test"]);
 }
 
 #[test]
 fn an_override_gives_one_test_its_own_time() {
-    let slow = "import time\n\ndef test_slow():\n    time.sleep(1.5)\n\ndef test_quick():\n    pass\n";
+    let slow =
+        "import time\n\ndef test_slow():\n    time.sleep(1.5)\n\ndef test_quick():\n    pass\n";
     let settings = "[[override]]\ntests = [\"*::test_slow\"]\ntimeout = 0.5\n";
     let project = Project::of(&[("test_a.py", slow), ("leakcheck.toml", settings)]);
     let checked = project.check(&[]);

@@ -6,7 +6,8 @@ use std::{path::PathBuf, process::Command};
 
 use common::{Packages, Project};
 
-const LEAKS: &str = "KEPT = []\n\nclass Order:\n    pass\n\ndef test_leaks():\n    KEPT.append(Order())\n";
+const LEAKS: &str =
+    "KEPT = []\n\nclass Order:\n    pass\n\ndef test_leaks():\n    KEPT.append(Order())\n";
 
 /// Runs the check with `text` as a `sitecustomize` of its workers.
 fn run_with(project: &Project, text: &str, runner: &str) -> (Option<i32>, String, String) {
@@ -44,7 +45,11 @@ fn a_counter_that_was_blinded_ends_the_run() {
         // A counter that grows by itself would call every test a leak.
         (
             "import sys\nreal = sys.getallocatedblocks\nAT = bytearray(2)\ndef count():\n    AT[0] += 1\n    return real() + 3 * AT[0]\nsys.getallocatedblocks = count\n",
-            ["a test that does nothing", "was not clean", "`blocks` read +0"],
+            [
+                "a test that does nothing",
+                "was not clean",
+                "`blocks` read +0",
+            ],
         ),
     ];
     let project = Project::of(&[("test_a.py", LEAKS)]);
@@ -55,7 +60,10 @@ fn a_counter_that_was_blinded_ends_the_run() {
         assert_eq!(stdout, "", "nothing that it read is told");
         let lines: Vec<&str> = stderr.lines().collect();
         assert_eq!(lines.len(), 1, "{stderr}");
-        assert!(lines[0].starts_with("leakcheck: self-check failed: "), "{stderr}");
+        assert!(
+            lines[0].starts_with("leakcheck: self-check failed: "),
+            "{stderr}"
+        );
         for word in words {
             assert!(stderr.contains(word), "no {word} in {stderr}");
         }
@@ -137,7 +145,11 @@ fn an_allocator_that_hides_native_memory_is_found_out() {
 fn doctor(project: &Project, python: Option<&PathBuf>) -> assert_cmd::Command {
     let mut command = project.bare();
     command.arg("doctor").arg("--python");
-    command.arg(python.cloned().unwrap_or_else(|| common::python(Packages::Plain)));
+    command.arg(
+        python
+            .cloned()
+            .unwrap_or_else(|| common::python(Packages::Plain)),
+    );
     command
 }
 
@@ -206,6 +218,9 @@ fn doctor_says_why_a_counter_is_not_exact_and_fails_where_one_is_blind() {
         .unwrap();
     let page = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(3), "{page}");
-    assert!(page.contains("self-check  failed: a Python object"), "{page}");
+    assert!(
+        page.contains("self-check  failed: a Python object"),
+        "{page}"
+    );
     assert!(page.contains("  blocks    exact\n"), "{page}");
 }

@@ -52,12 +52,12 @@ pub fn growing(
             }
         }
     }
+    // The first traced iteration also brings what appears once; it opens the series.
+    let from = usize::from(length > 3);
     let mut found: Vec<Growth> = tracebacks
         .iter()
         .zip(counts.iter().zip(&sizes))
         .filter_map(|(frames, (counts, sizes))| {
-            // The first traced iteration also brings what appears once; it opens the series.
-            let from = usize::from(length > 3);
             let count = fit::fit(&counts[from..], Exactness::Exact);
             let bytes = fit::fit(&sizes[from..], Exactness::Exact);
             if !count.grows() && !bytes.grows() {
@@ -66,8 +66,56 @@ pub fn growing(
             growth(frames, depth, places, count, bytes)
         })
         .collect();
+    if found.is_empty() {
+        found = risen(&counts, &sizes, from, tracebacks, depth, places);
+    }
     sort(&mut found);
     found
+}
+
+/// Sites that ended well above where they began. That the test grows was seen without tracing; growth that comes rarely
+/// or by uneven amounts has no plain shape in so short a window, and is still in its place.
+fn risen(
+    counts: &[Vec<i64>],
+    sizes: &[Vec<i64>],
+    from: usize,
+    tracebacks: &[Vec<(String, u32)>],
+    depth: usize,
+    places: &Places,
+) -> Vec<Growth> {
+    const LEAST: i64 = 2;
+    let fit = |series: &[i64]| {
+        let net = series[series.len() - 1] - series[0];
+        let each = net as f64 / (series.len() - 1).max(1) as f64;
+        Fit {
+            shape: Shape::Noisy,
+            rate: Rate {
+                value: each,
+                interval: (each, each),
+                exact: false,
+            },
+            last_growth: None,
+        }
+    };
+    tracebacks
+        .iter()
+        .zip(counts.iter().zip(sizes))
+        .filter(|(_, (counts, _))| {
+            let counts = &counts[from..];
+            // More than once: a table that is made anew larger rises once.
+            counts.windows(2).filter(|pair| pair[1] > pair[0]).count() > 1
+                && counts[counts.len() - 1] - counts[0] >= LEAST
+        })
+        .filter_map(|(frames, (counts, sizes))| {
+            growth(
+                frames,
+                depth,
+                places,
+                fit(&counts[from..]),
+                fit(&sizes[from..]),
+            )
+        })
+        .collect()
 }
 
 /// Of one huge iteration, the sites that hold a noticeable share of what it left. That it grows was seen without

@@ -5,7 +5,7 @@ use std::{fs, io, path::Path, path::PathBuf};
 /// Version of the wire protocol; the bridge states its own in its first message.
 pub const PROTOCOL: u32 = 1;
 
-const FILES: [(&str, &str); 16] = [
+const FILES: [(&str, &str); 18] = [
     ("start.py", include_str!("python/start.py")),
     (
         "leakcheck_bridge/__init__.py",
@@ -18,6 +18,14 @@ const FILES: [(&str, &str); 16] = [
     (
         "leakcheck_bridge/counters.py",
         include_str!("python/leakcheck_bridge/counters.py"),
+    ),
+    (
+        "leakcheck_bridge/bounds.py",
+        include_str!("python/leakcheck_bridge/bounds.py"),
+    ),
+    (
+        "leakcheck_bridge/watch.py",
+        include_str!("python/leakcheck_bridge/watch.py"),
     ),
     (
         "leakcheck_bridge/heap.py",

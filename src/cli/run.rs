@@ -258,6 +258,7 @@ pub(super) fn settings(
         policy: Policy {
             warmup: config.warmup,
             iterations: config.iterations.given().copied(),
+            thorough: config.thorough,
         },
         budget: config.budget.given().copied(),
         thorough: config.thorough,

@@ -57,6 +57,30 @@ pub fn first_look(readings: &[i64]) -> Look {
     }
 }
 
+/// Increments that hold a leak in every 11th iteration.
+const PATIENT: usize = 11;
+
+/// The same for growth as rare as every 11th iteration. Meant to be asked after 12 and 34 readings; 34 or more never
+/// give [`Look::More`].
+pub fn patient_look(readings: &[i64]) -> Look {
+    let floor = floor(readings);
+    let last = readings.len().saturating_sub(1);
+    match readings.len() {
+        0..=PATIENT => Look::More,
+        12..34 if floor[last] > floor[0] => Look::More,
+        12..34 => Look::Clean,
+        // A step of the first iterations lies before both.
+        _ => {
+            let risen = |from: usize| floor[from + PATIENT] > floor[from];
+            if risen(last - 2 * PATIENT) && risen(last - PATIENT) {
+                Look::Suspect
+            } else {
+                Look::Clean
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +124,20 @@ mod tests {
         }
         let five_up_two_down = outcome(|i| i / 2 * 3 + i % 2 * 5);
         assert_eq!(five_up_two_down, (17, Look::Suspect));
+    }
+
+    #[test]
+    fn patience_finds_every_eleventh_in_all_phases() {
+        for every in 1..=11 {
+            for phase in 0..every {
+                let series: Vec<i64> = (0..34).map(|i| (i + phase) / every).collect();
+                assert_eq!(patient_look(&series[..12]), Look::More, "{every} {phase}");
+                assert_eq!(patient_look(&series), Look::Suspect, "{every} {phase}");
+            }
+        }
+        assert_eq!(patient_look(&[7; 12]), Look::Clean);
+        let step: Vec<i64> = (0..34).map(|i| i64::from(i > 3)).collect();
+        assert_eq!(patient_look(&step), Look::Clean);
     }
 
     #[test]

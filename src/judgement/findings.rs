@@ -10,7 +10,9 @@ use crate::{
     attribute::{
         code, fingerprint, group, holder::Gain, owner::Places, route::Route, sites::Growth,
     },
-    finding::{Finding, Frame, Kind, Level, Measured, Owner, Rate, Site, Status, TypeGrowth},
+    finding::{
+        Finding, Frame, Holder, Kind, Level, Measured, Owner, Rate, Site, Status, TypeGrowth,
+    },
     fit::Shape,
     report::text::{bytes, number},
     run::{
@@ -96,12 +98,13 @@ fn keys(run: &Run, places: &Places, held: &Held<'_>, case: &Case) -> BTreeSet<Ke
         .collect();
     // A descriptor or a thread has no place of its own; it belongs to what allocates beside it.
     if keys.is_empty() {
-        keys.extend(match held.of_case(case) {
-            Some(route) => vec![holder_key(route)],
-            None => case
+        keys.extend(match (held.of_case(case), case.containers.first()) {
+            (Some(route), _) => vec![holder_key(route)],
+            (None, Some((name, _))) => vec![Key::Holder(name.clone(), String::new())],
+            (None, None) => case
                 .fits
                 .keys()
-                .map(|counter| Key::Counter(*counter, case.test))
+                .map(|counter| Key::Counter(*counter, case.leader))
                 .collect(),
         });
     }
@@ -169,8 +172,14 @@ fn finding(
         }
     }
     let code = code::of(kind);
+    // Entries without new blocks leave nothing in the heap to come from; the container itself was watched.
+    let watched = match case.containers.first() {
+        Some((name, _)) if kind == Kind::Items && route.is_none() => Some(Holder::named(name)),
+        _ => None,
+    };
     let identity = match (route, sites.first()) {
         (Some(route), _) => vec![code, &route.holder.name, &route.kept],
+        _ if watched.is_some() => vec![code, &case.containers[0].0],
         (None, Some(site)) => vec![code, site.file.as_str(), site.function.as_str()],
         (None, None) => vec![code, run.tests[case.test].id.as_str()],
     };
@@ -184,9 +193,9 @@ fn finding(
         fails,
         kind,
         owner,
-        summary: summary(kind, &rate, sites.first(), diagnosis),
+        summary: summary(kind, &rate, sites.first(), diagnosis, watched.as_ref()),
         shape: shape(case),
-        holder: route.map(|route| route.holder.clone()),
+        holder: route.map(|route| route.holder.clone()).or(watched),
         types: match diagnosis {
             Some(diagnosis) if !diagnosis.types.is_empty() => diagnosis.types.clone(),
             _ if alone => types(case),
@@ -215,6 +224,8 @@ fn kind(cases: &[&Case], route: Option<&Route>) -> Kind {
         Kind::Thread
     } else if every(Counter::Fds) {
         Kind::Fd
+    } else if every(Counter::Items) && !every(Counter::Blocks) {
+        Kind::Items
     } else if every(Counter::Blocks)
         || every(Counter::Objects)
         || cases.iter().any(|case| !case.growths.is_empty())
@@ -366,6 +377,7 @@ fn summary(
     rate: &BTreeMap<String, Rate>,
     site: Option<&Site>,
     diagnosis: Option<&Diagnosis>,
+    watched: Option<&Holder>,
 ) -> String {
     let value = |name: &str| rate.get(name).map_or(0.0, |rate| rate.value);
     let size = if rate.contains_key("bytes") {
@@ -389,6 +401,15 @@ fn summary(
             count(value("threads"), "thread", "stays alive", "stay alive"),
             "started",
         ),
+        Kind::Items => {
+            let each = value("items");
+            let what = if (each - 1.0).abs() < 1e-9 {
+                "1 entry stays".to_owned()
+            } else {
+                format!("{} entries stay", number(each))
+            };
+            (what, "added")
+        }
         Kind::Native => (
             format!("{} of native memory stay", bytes(value("heap"))),
             "allocated",
@@ -403,6 +424,7 @@ fn summary(
     };
     let holder = diagnosis
         .and_then(held::phrase)
+        .or_else(|| watched.map(|holder| format!("held by {}", holder.name)))
         .map_or_else(String::new, |phrase| format!(", {phrase}"));
     match site {
         Some(site) => format!(

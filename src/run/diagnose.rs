@@ -65,9 +65,9 @@ pub struct Diagnosis {
 /// The causes of a case, those that only a counter shows kept apart by test: two native leaks have nothing in common.
 pub fn causes(case: &Case) -> BTreeSet<String> {
     if case.growths.is_empty() {
-        case.causes()
-            .into_iter()
-            .map(|cause| format!("{cause}@{}", case.test))
+        case.fits
+            .keys()
+            .map(|counter| format!("{}@{}", counter.name(), case.leader))
             .collect()
     } else {
         case.causes()
@@ -221,6 +221,8 @@ fn one(
         &Order::Run {
             test: Some(index),
             thaw: false,
+            survey: false,
+            wider: case.wider,
             warmup: 1,
             iterations: 1,
         },

@@ -1,8 +1,10 @@
 //! The engine: screens every test, judges the suspects in fresh processes, and tells events as it goes.
 
+mod alone;
 pub mod diagnose;
 mod directory;
 pub mod event;
+mod horizon;
 mod limits;
 pub mod loss;
 pub mod marks;
@@ -13,11 +15,12 @@ pub mod screen;
 pub mod selfcheck;
 mod slot;
 mod stack;
+mod suspects;
 pub mod trace;
 pub mod worker;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::{Mutex, atomic::Ordering},
     thread,
     time::{Duration, Instant},
@@ -25,17 +28,17 @@ use std::{
 
 use event::Event;
 use loss::{Loss, StartError};
-use protocol::{Collectable, Trouble};
-use screen::{Familiar, Look, Screened};
+use protocol::{Collectable, Trouble, Wider};
+use screen::{Familiar, Look, Opening, Screened};
 use slot::Slot;
-use trace::{Bench, Budget, Case, Judged, Known};
+pub use suspects::FRAMES_SHOWN;
+use trace::{Case, Judged};
 use worker::{INTERRUPTED, Setup};
 
 use crate::{
     attribute::owner::Places,
     bridge,
     config::terms::Terms,
-    fit::Exactness,
     verdict::{Counter, Verdict},
 };
 
@@ -58,13 +61,9 @@ pub struct Settings {
     pub hash_seeds: (u32, u32),
 }
 
-/// The least that all suspects get together.
-const LEAST_BUDGET: Duration = Duration::from_secs(20);
 /// How often, between two files, a worker of the screen unfreezes its heap and collects it whole: that takes tens of
 /// milliseconds in a large process, and garbage that was frozen alive is rare.
 const THAW_EVERY: Duration = Duration::from_secs(2);
-const HORIZON: Duration = Duration::from_secs(2);
-const THOROUGH_HORIZON: Duration = Duration::from_secs(20);
 
 /// Raw results of a run.
 #[derive(Debug)]
@@ -163,7 +162,7 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
 
     let begun = Instant::now();
     if !INTERRUPTED.load(Ordering::SeqCst) {
-        judge_all(settings, &mut run, tell)?;
+        suspects::judge_all(settings, &mut run, tell)?;
     }
     run.wall.1 = begun.elapsed();
     run.interrupted = INTERRUPTED.load(Ordering::SeqCst);
@@ -203,9 +202,13 @@ fn screen_all(
             let (units, familiar, looks, shared) = (&units, &familiar, &looks, &shared);
             scope.spawn(move || {
                 let mut thawed = Instant::now();
+                let mut seen = HashSet::new();
                 while let Some(unit) = next(units) {
-                    let mut thaw = thawed.elapsed() >= THAW_EVERY;
-                    if thaw {
+                    let mut opening = Opening {
+                        thaw: thawed.elapsed() >= THAW_EVERY,
+                        survey: true,
+                    };
+                    if opening.thaw {
                         thawed = Instant::now();
                     }
                     for &test in &unit.tests {
@@ -215,9 +218,13 @@ fn screen_all(
                         tell(Event::Started {
                             id: tests[test].id.clone(),
                         });
-                        let look =
-                            screen_one(settings, &mut slot, tests, test, thaw, familiar, shared);
-                        thaw = false;
+                        let look = screen_one(
+                            settings, &mut slot, tests, test, opening, familiar, &mut seen, shared,
+                        );
+                        opening = Opening {
+                            thaw: false,
+                            survey: false,
+                        };
                         let Some(look) = look else { return };
                         tell(Event::Screened {
                             suspect: look.screened == Screened::Suspect,
@@ -240,8 +247,9 @@ fn screen_one(
     slot: &mut Slot<'_>,
     tests: &[Collectable],
     test: usize,
-    thaw: bool,
+    opening: Opening,
     familiar: &Familiar,
+    seen: &mut HashSet<String>,
     shared: &Mutex<Shared>,
 ) -> Option<Look> {
     let lost = |loss: Loss, iteration: u64| Look {
@@ -251,6 +259,7 @@ fn screen_one(
         seconds: 0.0,
         cpu_plain: 0.0,
         series: std::collections::BTreeMap::new(),
+        wider: Wider::Stay,
     };
     let (worker, index) = match slot.worker_for(tests, test) {
         Ok(Some(found)) => found,
@@ -266,7 +275,7 @@ fn screen_one(
             return Some(lost(Loss::Bridge(error.to_string()), 0));
         }
     };
-    match screen::look_at(worker, index, thaw, &settings.policy, familiar) {
+    match screen::look_at(worker, index, opening, &settings.policy, familiar, seen) {
         Ok((mut look, troubles)) => {
             look.test = test;
             if let Ok(mut shared) = shared.lock() {
@@ -287,245 +296,6 @@ fn screen_one(
             slot.discard();
             Some(lost(loss, iteration))
         }
-    }
-}
-
-fn judge_all(
-    settings: &Settings,
-    run: &mut Run,
-    tell: &(dyn Fn(Event) + Sync),
-) -> Result<(), StartError> {
-    let mut groups: BTreeMap<screen::Signature, Vec<usize>> = BTreeMap::new();
-    for look in run.looks.iter().flatten() {
-        if look.screened == Screened::Suspect {
-            groups
-                .entry(screen::signature(&look.series))
-                .or_default()
-                .push(look.test);
-        }
-    }
-    if groups.is_empty() {
-        return Ok(());
-    }
-    tell(Event::Tracing {
-        suspects: groups.values().map(Vec::len).sum(),
-    });
-    let plain = Duration::try_from_secs_f64(run.plain_cpu).unwrap_or_default();
-    let budget = settings.budget.unwrap_or(plain.max(LEAST_BUDGET));
-    run.budget = budget;
-    let budget = Budget::new(
-        budget,
-        if settings.thorough {
-            THOROUGH_HORIZON
-        } else {
-            HORIZON
-        },
-    );
-    let known = Known::default();
-    let exactness = run
-        .counters
-        .iter()
-        .map(|(counter, word)| {
-            let exactness = if word == "exact" {
-                Exactness::Exact
-            } else {
-                Exactness::Estimate
-            };
-            (*counter, exactness)
-        })
-        .collect();
-    let bench = Bench {
-        places: &settings.places,
-        budget: &budget,
-        memory: settings.setup.memory,
-        warmup: settings.policy.warmup,
-        exactness: &exactness,
-        known: &known,
-    };
-
-    let mut chosen: Vec<usize> = groups
-        .values()
-        .flat_map(|members| plan::representatives(members))
-        .collect();
-    chosen.sort_unstable();
-    let skip = files_without(run, groups.values().flatten());
-    let names: Vec<String> = (0..settings.jobs.min(chosen.len()).max(1))
-        .map(|number| format!("b{number}"))
-        .collect();
-    let mut slots: Vec<Slot<'_>> = names
-        .iter()
-        .map(|name| Slot::new(&settings.setup, name, settings.hash_seeds.1, skip.clone()))
-        .collect();
-    judge_some(run, &bench, &chosen, &mut slots, tell)?;
-
-    // A group whose representatives agree is confirmed by the screen; one whose do not is judged member by member.
-    let mut rest = Vec::new();
-    for members in groups.values() {
-        let traced: Vec<usize> = run
-            .cases
-            .iter()
-            .enumerate()
-            .filter(|(_, case)| members.contains(&case.test))
-            .map(|(at, _)| at)
-            .collect();
-        let others: Vec<usize> = members
-            .iter()
-            .copied()
-            .filter(|test| !traced.iter().any(|at| run.cases[*at].test == *test))
-            .collect();
-        if others.is_empty() {
-            continue;
-        }
-        let agree = traced.len() >= 2 && {
-            let cases: Vec<&Case> = traced.iter().map(|at| &run.cases[*at]).collect();
-            let mut common = cases[0].causes();
-            common.retain(|cause| cases.iter().all(|case| case.causes().contains(cause)));
-            let verdict = verdict_of(&cases[0].judged);
-            !common.is_empty() && cases.iter().all(|case| verdict_of(&case.judged) == verdict)
-        };
-        if agree {
-            tell(Event::Judged {
-                count: others.len(),
-            });
-            run.alike
-                .extend(others.into_iter().map(|test| (test, traced[0])));
-        } else {
-            rest.extend(others);
-        }
-    }
-    rest.sort_unstable();
-    judge_some(run, &bench, &rest, &mut slots, tell)?;
-    diagnose::all(run, &bench, &mut slots[0], &settings.setup.directory);
-    let shared = Mutex::new(Shared::default());
-    for slot in slots {
-        finish(slot, &shared);
-    }
-    absorb(run, shared)
-}
-
-/// Files that hold none of the tests: importing them again would cost as much as judging a suspect or two.
-fn files_without<'a>(run: &Run, tests: impl Iterator<Item = &'a usize>) -> Vec<String> {
-    let mut files: BTreeSet<&str> = run.tests.iter().map(|test| test.file.as_str()).collect();
-    for test in tests {
-        files.remove(run.tests[*test].file.as_str());
-    }
-    files.into_iter().map(str::to_owned).collect()
-}
-
-/// Judges `suspects` one by one in the workers of `slots`, as long as the budget lasts.
-fn judge_some(
-    run: &mut Run,
-    bench: &Bench<'_>,
-    suspects: &[usize],
-    slots: &mut [Slot<'_>],
-    tell: &(dyn Fn(Event) + Sync),
-) -> Result<(), StartError> {
-    let queue = Mutex::new(suspects.iter().copied().collect::<VecDeque<_>>());
-    let shared = Mutex::new(Shared::default());
-    let cases = Mutex::new(Vec::new());
-    let (tests, looks) = (&run.tests, &run.looks);
-    thread::scope(|scope| {
-        for slot in slots {
-            let (queue, shared, cases) = (&queue, &shared, &cases);
-            scope.spawn(move || {
-                let mut file = String::new();
-                while let Some(test) = next(queue) {
-                    let Some(look) = &looks[test] else { continue };
-                    tell(Event::Suspect {
-                        id: tests[test].id.clone(),
-                    });
-                    let thaw = file != tests[test].file;
-                    file.clone_from(&tests[test].file);
-                    let Some(case) = judge_one(bench, slot, tests, look, thaw, shared) else {
-                        return;
-                    };
-                    tell(Event::Judged { count: 1 });
-                    if let Ok(mut cases) = cases.lock() {
-                        cases.push(case);
-                    }
-                }
-            });
-        }
-    });
-    let mut cases = cases.into_inner().unwrap_or_default();
-    cases.sort_by_key(|case: &Case| case.test);
-    run.cases.extend(cases);
-    absorb(run, shared)
-}
-
-fn judge_one(
-    bench: &Bench<'_>,
-    slot: &mut Slot<'_>,
-    tests: &[Collectable],
-    look: &Look,
-    thaw: bool,
-    shared: &Mutex<Shared>,
-) -> Option<Case> {
-    let test = look.test;
-    let undecided = |reason: String| Some(Case::without_evidence(test, Judged::Undecided(reason)));
-    if bench.budget.is_spent() {
-        return undecided(format!(
-            "grew in the first process; the budget of {:.0} s for suspects was spent before it was judged (--budget gives more)",
-            bench.budget.total().as_secs_f64()
-        ));
-    }
-    let (worker, index) = match slot.worker_for(tests, test) {
-        Ok(Some(found)) => found,
-        Ok(None) => return undecided("not collected again in a second process".to_owned()),
-        Err(StartError::Interrupted) => return None,
-        Err(error) => return undecided(format!("no second process could be started: {error}")),
-    };
-    match bench.judge(worker, look, index, thaw) {
-        Ok(case) => {
-            if !matches!(case.judged, Judged::Lost { .. }) {
-                describe(slot, &case, shared);
-            }
-            if case.spoiled || matches!(case.judged, Judged::Lost { .. }) {
-                slot.discard();
-            }
-            Some(case)
-        }
-        Err(Loss::Interrupted) => None,
-        Err(Loss::Bridge(message)) => {
-            bug(shared, message);
-            None
-        }
-        Err(loss) => {
-            let iteration = worker.begun();
-            slot.discard();
-            Some(Case::without_evidence(
-                test,
-                Judged::Lost { loss, iteration },
-            ))
-        }
-    }
-}
-
-/// Frames of a growing site that are shown, and so have to be named.
-pub const FRAMES_SHOWN: usize = 6;
-
-/// Asks for the function and the text of every line that a finding may show.
-fn describe(slot: &mut Slot<'_>, case: &Case, shared: &Mutex<Shared>) {
-    let mut places: Vec<(String, u32)> = case
-        .growths
-        .iter()
-        .flat_map(|growth| growth.frames.iter().skip(growth.chosen).take(FRAMES_SHOWN))
-        .filter(|(file, _)| !file.starts_with('<'))
-        .cloned()
-        .collect();
-    places.sort();
-    places.dedup();
-    if let Ok(shared) = shared.lock() {
-        places.retain(|place| !shared.sources.contains_key(place));
-    }
-    if places.is_empty() {
-        return;
-    }
-    // Names are a help, not evidence: without them the finding still has file and line.
-    if let Some(answers) = slot.describe(&places)
-        && let Ok(mut shared) = shared.lock()
-    {
-        shared.sources.extend(places.into_iter().zip(answers));
     }
 }
 
@@ -584,6 +354,7 @@ fn absorb(run: &mut Run, shared: Mutex<Shared>) -> Result<(), StartError> {
 pub fn verdict_of(judged: &Judged) -> Verdict {
     match judged {
         Judged::Leak => Verdict::Leak,
+        Judged::Clean(_) => Verdict::Clean,
         Judged::Bounded(_) => Verdict::Bounded,
         Judged::Harness => Verdict::Harness,
         Judged::Unstable(_) => Verdict::Unstable,

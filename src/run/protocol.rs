@@ -52,6 +52,10 @@ pub enum Order {
         test: Option<usize>,
         /// Unfreezes and collects first, so that garbage frozen earlier goes.
         thaw: bool,
+        /// Looks anew for the containers whose lengths are read.
+        survey: bool,
+        /// Which fixtures each iteration sets up and tears down besides those of the function.
+        wider: Wider,
         /// Iterations before the window opens; 0 keeps the open window.
         warmup: u32,
         /// Iterations with a reading.
@@ -82,6 +86,13 @@ pub enum Order {
         /// Path of the file to write.
         file: String,
     },
+    /// Asks which watched containers grew since the window opened.
+    Grown,
+    /// Finds what the open test fills that has an end, and reads a window with that emptied at every boundary.
+    Bound {
+        /// Iterations with a reading, where there is any such thing.
+        iterations: u32,
+    },
     /// Asks for the names along ways through the heap that was written down last.
     Name {
         /// Identities of the objects of each way.
@@ -96,6 +107,24 @@ pub enum Order {
     End,
 }
 
+/// Fixtures that are set up and torn down in each iteration, besides those of the function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Wider {
+    /// None: they stand around all iterations.
+    #[default]
+    Stay,
+    /// Those of class, module and package.
+    Module,
+    /// Those of the session as well.
+    Session,
+}
+
+impl Serialize for Wider {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(*self as u8)
+    }
+}
+
 /// One record from a worker.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "re", rename_all = "lowercase")]
@@ -108,6 +137,13 @@ pub enum Record {
     Ran(Ran),
     /// Answer to [`Order::Trace`].
     Traced(Traced),
+    /// Answer to [`Order::Grown`].
+    Grown {
+        /// Name of each container, and entries gained since the window opened.
+        containers: Vec<(String, i64)>,
+    },
+    /// Answer to [`Order::Bound`].
+    Bound(Bound),
     /// Answer to [`Order::Dump`].
     Dumped(Dumped),
     /// Answer to [`Order::Name`]: the steps of each way, `None` where its objects are gone.
@@ -233,8 +269,35 @@ pub struct Ran {
     pub resident: u64,
     /// The readings; the first one after a warm-up is the opening of the window.
     pub series: Series,
+    /// `scope:where:name` of the fixtures of class, module, package and session that are set up.
+    #[serde(default)]
+    pub wider: Vec<String>,
     /// Teardown errors of wider fixtures that belong to earlier tests.
     pub errors: Vec<Trouble>,
+}
+
+/// Answer to [`Order::Bound`].
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Bound {
+    /// What the test fills: kind, name (may be empty), size and most.
+    pub filled: Vec<(String, String, u64, u64)>,
+    /// CPU seconds of the search.
+    pub cpu: f64,
+    /// With all of that emptied at every boundary; none where nothing was found.
+    pub window: Option<Window>,
+}
+
+/// A window within another answer.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Window {
+    /// Iterations begun.
+    pub iterations: u32,
+    /// Of the last iteration.
+    pub outcome: Outcome,
+    /// CPU seconds.
+    pub cpu: f64,
+    /// The readings.
+    pub series: Series,
 }
 
 /// Answer to [`Order::Trace`].
@@ -284,12 +347,14 @@ mod tests {
         let run = Order::Run {
             test: Some(3),
             thaw: true,
+            survey: false,
+            wider: Wider::Module,
             warmup: 1,
             iterations: 4,
         };
         assert_eq!(
             serde_json::to_string(&run).unwrap(),
-            r#"{"do":"run","test":3,"thaw":true,"warmup":1,"iterations":4}"#
+            r#"{"do":"run","test":3,"thaw":true,"survey":false,"wider":1,"warmup":1,"iterations":4}"#
         );
         assert_eq!(
             serde_json::to_string(&Order::End).unwrap(),

@@ -1,13 +1,13 @@
 //! The screen: repeats every test, reads exact counters, and stops as soon as a test is plainly clean.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Mutex,
 };
 
 use super::{
     loss::Loss,
-    protocol::{Order, Outcome, Ran, Record, Status, Trouble},
+    protocol::{Order, Outcome, Ran, Record, Status, Trouble, Wider},
     worker::Worker,
 };
 use crate::{
@@ -23,6 +23,8 @@ pub struct Policy {
     pub warmup: u32,
     /// Judged iterations of every test; adaptive where not set.
     pub iterations: Option<u32>,
+    /// Whether to look for growth as rare as every 11th iteration, and at fixtures of the session.
+    pub thorough: bool,
 }
 
 impl Policy {
@@ -34,12 +36,15 @@ impl Policy {
                 Some(iterations) => iterations.given().copied(),
                 None => self.iterations,
             },
+            ..*self
         }
     }
 }
 
 /// Iterations of the first look, and of each further one until a test is decided: 4, 9, then 17 readings.
 const LOOKS: [u32; 3] = [3, 5, 8];
+/// With `--thorough`: any eleven iterations in a row hold what comes every 11th.
+const PATIENT_LOOKS: [u32; 2] = [11, 22];
 /// So many tests that grow alike make further looks at their like unnecessary: a leaking autouse fixture
 /// makes every test a suspect, and their judgement comes from tracing a few of them anyway.
 const FAMILIAR: usize = 3;
@@ -81,6 +86,8 @@ pub struct Look {
     pub cpu_plain: f64,
     /// The readings.
     pub series: Series,
+    /// Which fixtures were set up anew in each iteration.
+    pub wider: Wider,
 }
 
 /// How a suspect grows: the typical increment of every counter that keeps growing.
@@ -152,16 +159,21 @@ fn plain_signature(series: &Series) -> Option<Signature> {
 const SMALLEST_CHUNK: i64 = 32;
 
 /// What all counters together say.
-pub(super) fn glance(series: &Series) -> Glance {
+pub(super) fn glance(series: &Series, thorough: bool) -> Glance {
     let looks: Vec<Glance> = series
         .iter()
+        .filter(|(counter, _)| counter.decides(series))
         .map(|(counter, readings)| {
             let level = readings.first().copied().unwrap_or(0);
             let highest = readings.iter().copied().max().unwrap_or(0);
             if *counter == Counter::Heap && readings.len() > 3 && highest - level < SMALLEST_CHUNK {
                 return Glance::Clean;
             }
-            fit::first_look(readings)
+            if thorough {
+                fit::patient_look(readings)
+            } else {
+                fit::first_look(readings)
+            }
         })
         .collect();
     if looks.contains(&Glance::Suspect) {
@@ -244,20 +256,92 @@ pub fn not_passed(outcome: &Outcome, iteration: u32) -> Option<Screened> {
     }
 }
 
-/// Looks at one test until it is plainly clean, plainly a suspect, or has used up its looks.
+/// What is done before the first iteration of a test.
+#[derive(Debug, Clone, Copy)]
+pub struct Opening {
+    /// See [`Order::Run`].
+    pub thaw: bool,
+    /// See [`Order::Run`].
+    pub survey: bool,
+}
+
+/// Looks at one test, and where it is the first to use a fixture of class, module or package once more with that set up
+/// anew in each iteration: what such a fixture leaks by itself shows nowhere else. The same look is the second
+/// chance of a test that cannot be repeated without. `seen` holds the fixtures looked at so far.
 pub fn look_at(
     worker: &mut Worker,
     test: usize,
-    thaw: bool,
+    opening: Opening,
     policy: &Policy,
     familiar: &Familiar,
+    seen: &mut HashSet<String>,
 ) -> Result<(Look, Vec<Trouble>), Loss> {
+    let (mut look, fixtures, mut troubles) =
+        look_with(worker, test, opening, policy, familiar, Wider::Stay)?;
+    let session = |fixture: &str| fixture.starts_with("session:");
+    let fixtures: Vec<String> = fixtures
+        .into_iter()
+        .filter(|fixture| policy.thorough || !session(fixture))
+        .collect();
+    let again = match look.screened {
+        Screened::Clean => fixtures
+            .iter()
+            .filter(|fixture| seen.insert((*fixture).clone()))
+            .map(|fixture| {
+                if session(fixture) {
+                    Wider::Session
+                } else {
+                    Wider::Module
+                }
+            })
+            .max(),
+        Screened::Unrepeatable(_) if !fixtures.is_empty() => Some(Wider::Module),
+        _ => None,
+    };
+    let Some(wider) = again else {
+        return Ok((look, troubles));
+    };
+    let opening = Opening {
+        thaw: false,
+        survey: false,
+    };
+    let (second, _, more) = look_with(worker, test, opening, policy, familiar, wider)?;
+    let iterations = look.iterations + second.iterations;
+    let takes_over = match second.screened {
+        Screened::Suspect => true,
+        Screened::Clean => look.screened != Screened::Clean,
+        _ => false,
+    };
+    if takes_over {
+        troubles.extend(more);
+        look = Look {
+            seconds: look.seconds,
+            cpu_plain: look.cpu_plain,
+            ..second
+        };
+    }
+    look.iterations = iterations;
+    Ok((look, troubles))
+}
+
+/// Looks at one test until it is plainly clean, plainly a suspect, or has used up its looks. Also returns the wider
+/// fixtures that it set up.
+fn look_with(
+    worker: &mut Worker,
+    test: usize,
+    opening: Opening,
+    policy: &Policy,
+    familiar: &Familiar,
+    wider: Wider,
+) -> Result<(Look, Vec<String>, Vec<Trouble>), Loss> {
     let terms = worker.terms.get(test).cloned().unwrap_or_default();
     let policy = &policy.under(&terms);
     let looks: Vec<u32> = match policy.iterations {
         Some(count) => vec![count],
+        None if policy.thorough => PATIENT_LOOKS.to_vec(),
         None => LOOKS.to_vec(),
     };
+    let mut fixtures = Vec::new();
     let mut look = Look {
         test,
         screened: Screened::Clean,
@@ -265,10 +349,11 @@ pub fn look_at(
         seconds: 0.0,
         cpu_plain: 0.0,
         series: Series::new(),
+        wider,
     };
     if let Some(reason) = terms.skip {
         look.screened = Screened::Skipped(reason);
-        return Ok((look, Vec::new()));
+        return Ok((look, Vec::new(), Vec::new()));
     }
     let mut troubles = Vec::new();
     let last = looks.len() - 1;
@@ -277,7 +362,9 @@ pub fn look_at(
             worker,
             &Order::Run {
                 test: (at == 0).then_some(test),
-                thaw: thaw && at == 0,
+                thaw: opening.thaw && at == 0,
+                survey: opening.survey && at == 0,
+                wider,
                 warmup: if at == 0 { policy.warmup } else { 0 },
                 iterations,
             },
@@ -288,15 +375,16 @@ pub fn look_at(
             look.cpu_plain = ran.cpu_warm / f64::from(policy.warmup);
         }
         troubles.extend(ran.errors);
+        fixtures = ran.wider;
         extend(&mut look.series, &ran.series);
         if let Some(screened) = not_passed(&ran.outcome, look.iterations) {
             look.screened = screened;
             if matches!(look.screened, Screened::Failed(_)) {
                 second_try(worker, test, &mut look)?;
             }
-            return Ok((look, troubles));
+            return Ok((look, fixtures, troubles));
         }
-        let mut found = glance(&look.series);
+        let mut found = glance(&look.series, policy.thorough);
         if at == 0
             && found == Glance::More
             && plain_signature(&look.series).is_some_and(|signature| familiar.knows(&signature))
@@ -320,7 +408,7 @@ pub fn look_at(
     if look.screened == Screened::Clean {
         look.series.clear();
     }
-    Ok((look, troubles))
+    Ok((look, fixtures, troubles))
 }
 
 /// A test that failed at once gets another chance with nothing frozen: one that watches the collector at work, or asks
@@ -329,6 +417,8 @@ fn second_try(worker: &mut Worker, test: usize, look: &mut Look) -> Result<(), L
     let order = Order::Run {
         test: Some(test),
         thaw: true,
+        survey: false,
+        wider: Wider::Stay,
         warmup: 1,
         iterations: 0,
     };
@@ -388,21 +478,21 @@ mod tests {
     #[test]
     fn any_growing_counter_makes_a_suspect() {
         let grows: Vec<i64> = (0..9).map(|at| at * 48).collect();
-        assert_eq!(glance(&series(&[1; 9], &grows)), Glance::Suspect);
-        assert_eq!(glance(&series(&[1; 9], &[1; 9])), Glance::Clean);
+        assert_eq!(glance(&series(&[1; 9], &grows), false), Glance::Suspect);
+        assert_eq!(glance(&series(&[1; 9], &[1; 9]), false), Glance::Clean);
     }
 
     #[test]
     fn a_remainder_in_the_heap_is_nothing() {
         assert_eq!(
-            glance(&series(&[1; 5], &[64, 80, 80, 80, 80])),
+            glance(&series(&[1; 5], &[64, 80, 80, 80, 80]), false),
             Glance::Clean
         );
         assert_eq!(
-            glance(&series(&[1; 5], &[64, 96, 96, 96, 96])),
+            glance(&series(&[1; 5], &[64, 96, 96, 96, 96]), false),
             Glance::More
         );
-        assert_eq!(glance(&series(&[1; 3], &[64; 3])), Glance::More);
+        assert_eq!(glance(&series(&[1; 3], &[64; 3]), false), Glance::More);
     }
 
     #[test]

@@ -141,7 +141,7 @@ fn judge(counters: &BTreeMap<Counter, String>, planted: &Series, clean: &Series)
         };
         let alone = Series::from([(counter, readings.to_vec())]);
         let enough = grew >= least * i64::from(PLANTED_ITERATIONS);
-        if enough && screen::glance(&alone) == Glance::Suspect {
+        if enough && screen::glance(&alone, false) == Glance::Suspect {
             found.seen.push(counter);
         } else {
             found.faults.push(format!(
@@ -154,11 +154,11 @@ fn judge(counters: &BTreeMap<Counter, String>, planted: &Series, clean: &Series)
     if found.seen.is_empty() && found.faults.is_empty() {
         found.faults.push("no counter can be read here".to_owned());
     }
-    let unread = counters.iter().any(|(counter, word)| {
+    let unread = found.seen.iter().any(|counter| {
         let readings = clean.get(counter).map_or(0, Vec::len);
-        word != "absent" && readings <= usize::try_from(CLEAN_ITERATIONS).unwrap_or(0)
+        readings <= usize::try_from(CLEAN_ITERATIONS).unwrap_or(0)
     });
-    if unread || screen::glance(clean) != Glance::Clean {
+    if unread || screen::glance(clean, false) != Glance::Clean {
         let grown: Vec<String> = clean
             .iter()
             .filter(|(_, readings)| readings.last() > readings.first())

@@ -11,10 +11,11 @@ use std::{
 
 use super::{
     diagnose::Diagnosis,
+    horizon::rose_and_rests,
     loss::Loss,
-    protocol::{Order, Ran, Record, Status, Traced},
+    protocol::{Order, Ran, Record, Status, Traced, Wider},
     screen::{self, Look},
-    worker::{CAPACITY, Worker},
+    worker::Worker,
 };
 use crate::{
     attribute::{
@@ -27,7 +28,7 @@ use crate::{
 };
 
 /// Iterations of the first window in the fresh process.
-const FIRST_WINDOW: u32 = 8;
+pub const FIRST_WINDOW: u32 = 8;
 /// Traced iterations, and the fewest from which a rate can be read.
 const TRACED: u32 = 6;
 const FEWEST: u32 = 2;
@@ -41,13 +42,8 @@ const CHEAP: f64 = 0.1;
 /// machine is better left alone.
 const WINDOW_BYTES: f64 = 256e6;
 const TRACED_BLOCKS: f64 = 200e3;
-/// A longer look may keep this much: no cache that a test fills is meant to be larger.
-const HORIZON_BYTES: f64 = 64e6;
-/// Descriptors or threads that a longer look may leave: a process gets 1,024 descriptors by default, and 128
-/// inotify instances.
-const HORIZON_RESOURCES: f64 = 64.0;
 /// The longest horizon; whatever fills up within it is recognised as bounded.
-const HORIZON: u32 = 2048;
+pub(super) const HORIZON: u32 = 2048;
 /// Bytes of an average pymalloc block, for estimates of size only.
 const BLOCK: f64 = 48.0;
 
@@ -56,6 +52,8 @@ const BLOCK: f64 = 48.0;
 pub enum Judged {
     /// It grows here as well and did not stop.
     Leak,
+    /// By itself it does not grow: another test makes it.
+    Clean(String),
     /// It stopped.
     Bounded(String),
     /// The runner keeps what grows.
@@ -78,6 +76,12 @@ pub enum Judged {
 pub struct Case {
     /// Index of the test.
     pub test: usize,
+    /// Index of the test that stands for all that grow like this one; itself where there are none.
+    pub leader: usize,
+    /// Which fixtures were set up anew in each iteration.
+    pub wider: Wider,
+    /// Watched containers that gained entries: name, and how many per iteration.
+    pub containers: Vec<(String, f64)>,
     /// What is said.
     pub judged: Judged,
     /// How often it ran here.
@@ -101,6 +105,9 @@ impl Case {
     pub fn without_evidence(test: usize, judged: Judged) -> Case {
         Case {
             test,
+            leader: test,
+            wider: Wider::Stay,
+            containers: Vec::new(),
             judged,
             iterations: 0,
             series: Series::new(),
@@ -112,18 +119,12 @@ impl Case {
         }
     }
 
-    /// What makes suspects one cause: the places that grow, and descriptors or threads; the counters where no place
-    /// is known.
+    /// What makes suspects one cause: the places that grow. Empty where none is known.
     pub fn causes(&self) -> BTreeSet<String> {
-        let mut parts: BTreeSet<String> = self
-            .growths
+        self.growths
             .iter()
             .map(|growth| format!("{}:{}", growth.place().0, growth.place().1))
-            .collect();
-        if parts.is_empty() {
-            parts.extend(self.fits.keys().map(|counter| counter.name().to_owned()));
-        }
-        parts
+            .collect()
     }
 }
 
@@ -140,15 +141,14 @@ impl Known {
         }
     }
 
-    /// A leak where any of the causes is known to leak; another judgement only where it is known of all of them.
+    /// A judgement where all of the causes have one, a leak if any of them leaks. A place of its own besides may be
+    /// what makes the difference: a helper that makes numbers serves leaks and caches alike.
     fn judge(&self, causes: &BTreeSet<String>) -> Option<Judged> {
         let known = self.0.lock().ok()?;
-        let mut found = causes.iter().map(|cause| known.get(cause));
-        if found.clone().any(|judged| judged == Some(&Judged::Leak)) {
-            return Some(Judged::Leak);
-        }
-        let first = found.next()??;
-        found.all(|judged| judged.is_some()).then(|| first.clone())
+        let found: Option<Vec<&Judged>> = causes.iter().map(|cause| known.get(cause)).collect();
+        let found = found?;
+        let leak = found.iter().find(|judged| ***judged == Judged::Leak);
+        leak.or(found.first()).map(|judged| (*judged).clone())
     }
 }
 
@@ -171,7 +171,7 @@ impl Budget {
         }
     }
 
-    fn spend(&self, seconds: f64) {
+    pub(super) fn spend(&self, seconds: f64) {
         let micros = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default();
         self.spent_micros.fetch_add(
             u64::try_from(micros.as_micros()).unwrap_or(u64::MAX),
@@ -191,7 +191,7 @@ impl Budget {
     }
 
     /// What the next horizon may cost: a share, so that later suspects get theirs.
-    fn for_horizon(&self) -> Duration {
+    pub(super) fn for_horizon(&self) -> Duration {
         self.horizon.min(self.left() / 4)
     }
 
@@ -218,8 +218,9 @@ pub struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn growing(&self, series: &Series) -> BTreeMap<Counter, Fit> {
-        series
+    /// Shape and rate of every counter that grows; none where only such grow as say nothing by themselves.
+    pub fn growing(&self, series: &Series) -> BTreeMap<Counter, Fit> {
+        let fits: BTreeMap<Counter, Fit> = series
             .iter()
             .filter_map(|(counter, readings)| {
                 let exactness = self
@@ -230,7 +231,12 @@ impl Bench<'_> {
                 let fit = fit::fit(readings, exactness);
                 fit.grows().then_some((*counter, fit))
             })
-            .collect()
+            .collect();
+        if fits.keys().any(|counter| counter.decides(series)) {
+            fits
+        } else {
+            BTreeMap::new()
+        }
     }
 
     /// Judges the suspect of `look`, which is test number `index` of `worker`.
@@ -242,6 +248,7 @@ impl Bench<'_> {
         thaw: bool,
     ) -> Result<Case, Loss> {
         let mut case = Case::without_evidence(look.test, Judged::Leak);
+        case.wider = look.wider;
         let needed = look.series.values().map(Vec::len).max().unwrap_or(0);
         let needed = u32::try_from(needed)
             .unwrap_or(FIRST_WINDOW)
@@ -276,6 +283,9 @@ impl Bench<'_> {
             ));
             return Ok(case);
         }
+        if case.fits.contains_key(&Counter::Items) {
+            case.containers = containers(worker, &case)?;
+        }
         if grows_memory(&case.fits) {
             self.trace(worker, &mut case)?;
         }
@@ -295,7 +305,7 @@ impl Bench<'_> {
         let causes = case.causes();
         case.judged = match self.known.judge(&causes) {
             Some(judged) => judged,
-            None => match self.horizon(worker, &mut case)? {
+            None => match self.bound_or_horizon(worker, &mut case)? {
                 Some(judged) => {
                     self.known.learn(&causes, &judged);
                     judged
@@ -306,8 +316,8 @@ impl Bench<'_> {
         Ok(case)
     }
 
-    /// Runs iterations of the open test; `None` if one did not pass, with the reason left in the case.
-    fn run(
+    /// Runs iterations of a test, or of the open one; `None` if one did not pass, with the reason left in the case.
+    pub fn run(
         &self,
         worker: &mut Worker,
         case: &mut Case,
@@ -321,6 +331,8 @@ impl Bench<'_> {
             &Order::Run {
                 test,
                 thaw,
+                survey: test.is_some(),
+                wider: case.wider,
                 warmup,
                 iterations,
             },
@@ -415,93 +427,25 @@ impl Bench<'_> {
     fn sites(&self, traced: &Traced, depth: usize) -> Vec<Growth> {
         sites::growing(&traced.boundaries, &traced.tracebacks, depth, self.places)
     }
-
-    /// Goes on for longer and longer, until the growth stops or the time, the memory or the horizon ends.
-    fn horizon(&self, worker: &mut Worker, case: &mut Case) -> Result<Option<Judged>, Loss> {
-        let rate = |counter| case.fits.get(&counter).map_or(0.0, |fit| fit.rate.value);
-        let room = affordable(bytes_per_iteration(&case.series), HORIZON_BYTES)
-            .min(affordable(rate(Counter::Fds), HORIZON_RESOURCES))
-            .min(affordable(rate(Counter::Threads), HORIZON_RESOURCES));
-        let allowance = self.budget.for_horizon().as_secs_f64();
-        let mut spent = 0.0;
-        let mut total = 0;
-        let mut step = 2 * FIRST_WINDOW;
-        let mut series = Series::new();
-        let mut fits = case.fits.clone();
-        while total + step <= room.min(HORIZON).min(CAPACITY) {
-            // The next stretch costs as much per iteration as the ones before it.
-            if total > 0 && spent / f64::from(total) * f64::from(step) > allowance - spent {
-                break;
-            }
-            let warmup = u32::from(total == 0);
-            let Some(ran) = self.run(worker, case, None, false, warmup, step)? else {
-                if case.fits.values().any(|fit| fit.shape == Shape::Linear) {
-                    // What grew by the same amount all along has now used up a limit of the system's, most likely;
-                    // what comes after it in this process would meet the same limit.
-                    case.spoiled = true;
-                    return Ok(Some(Judged::Leak));
-                }
-                return Ok(None);
-            };
-            spent += ran.cpu;
-            screen::extend(&mut series, &ran.series);
-            fits = self.growing(&series);
-            if fits.is_empty() && case.fits.keys().all(|counter| rests(series.get(counter))) {
-                let last = series
-                    .iter()
-                    .filter(|(counter, _)| case.fits.contains_key(counter))
-                    .filter_map(|(counter, readings)| {
-                        let exactness = self.exactness.get(counter).copied();
-                        fit::fit(readings, exactness.unwrap_or(Exactness::Estimate)).last_growth
-                    })
-                    .max()
-                    .unwrap_or(0);
-                let before = case.iterations - ran.iterations - total;
-                let after = u64::from(before) + u64::try_from(last).unwrap_or(0);
-                case.series = series;
-                return Ok(Some(Judged::Bounded(format!(
-                    "stopped growing after {after} iterations"
-                ))));
-            }
-            total += step;
-            step = total;
-            if ran.resident > self.memory / 2 {
-                break;
-            }
-        }
-        if total > 0 {
-            case.series = series;
-            if fits.is_empty() {
-                return Ok(Some(Judged::Undecided(format!(
-                    "grows more and more slowly, and still did after {} iterations (--thorough looks longer)",
-                    case.iterations
-                ))));
-            }
-            case.fits = fits;
-        }
-        Ok(Some(Judged::Leak))
-    }
 }
 
-/// Whether a series has come to rest: nothing in its last third is above what was there before.
-fn rests(readings: Option<&Vec<i64>>) -> bool {
-    let Some(readings) = readings else {
-        return true;
+/// Which watched containers gained entries at the rate of the whole, or nearly.
+fn containers(worker: &mut Worker, case: &Case) -> Result<Vec<(String, f64)>, Loss> {
+    let grown = match worker.call(&Order::Grown)? {
+        Record::Grown { containers } => containers,
+        other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
     };
-    let (before, last) = readings.split_at(readings.len() - readings.len() / 3);
-    last.iter().max() <= before.iter().max()
-}
-
-/// Whether a series rose more than once, as something does that fills, and then came to rest.
-fn rose_and_rests(readings: Option<&Vec<i64>>) -> bool {
-    readings.is_some_and(|series| {
-        series.windows(2).filter(|pair| pair[1] > pair[0]).count() > 2
-            && series.last() > series.first()
-    }) && rests(readings)
+    let iterations = case.series.get(&Counter::Items).map_or(1, Vec::len).max(2) - 1;
+    Ok(grown
+        .into_iter()
+        .map(|(name, gained)| (name, gained as f64 / iterations as f64))
+        // One entry that came once is no growth.
+        .filter(|(_, each)| *each >= 0.2)
+        .collect())
 }
 
 /// How many iterations fit when each keeps `each` of `most`.
-fn affordable(each: f64, most: f64) -> u32 {
+pub(super) fn affordable(each: f64, most: f64) -> u32 {
     if each <= 0.0 {
         return HORIZON;
     }
@@ -511,7 +455,7 @@ fn affordable(each: f64, most: f64) -> u32 {
 }
 
 /// Rough size of what an iteration leaves behind.
-fn bytes_per_iteration(series: &Series) -> f64 {
+pub(super) fn bytes_per_iteration(series: &Series) -> f64 {
     let each = |counter: Counter| {
         series.get(&counter).map_or(0.0, |readings| {
             let increments = readings.len().saturating_sub(1).max(1) as f64;
@@ -559,13 +503,6 @@ mod tests {
     }
 
     #[test]
-    fn only_a_flat_end_is_rest() {
-        assert!(rests(Some(&vec![0, 3, 6, 9, 9, 9, 9, 9, 9])));
-        assert!(!rests(Some(&vec![0, 20, 22, 23, 25, 26, 28, 29, 31])));
-        assert!(rests(None));
-    }
-
-    #[test]
     fn what_is_known_of_a_cause_is_not_measured_again() {
         let set = |names: &[&str]| {
             names
@@ -577,7 +514,8 @@ mod tests {
         let bounded = Judged::Bounded("full".to_owned());
         known.learn(&set(&["a:1"]), &Judged::Leak);
         known.learn(&set(&["b:2", "c:3"]), &bounded);
-        assert_eq!(known.judge(&set(&["a:1", "x:9"])), Some(Judged::Leak));
+        assert_eq!(known.judge(&set(&["a:1", "b:2"])), Some(Judged::Leak));
+        assert_eq!(known.judge(&set(&["a:1", "x:9"])), None);
         assert_eq!(known.judge(&set(&["b:2"])), Some(bounded));
         assert_eq!(known.judge(&set(&["b:2", "x:9"])), None);
         assert_eq!(known.judge(&set(&[])), None);

@@ -16,6 +16,8 @@ import sysconfig
 import threading
 import time
 
+from . import bounds, watch
+
 _collect = gc.collect
 _freeze = gc.freeze
 _unfreeze = gc.unfreeze
@@ -26,7 +28,7 @@ _monotonic = time.monotonic
 _active_count = threading.active_count
 
 #: In the order in which readings are recorded and sent.
-NAMES = ("blocks", "objects", "heap", "fds", "threads")
+NAMES = ("blocks", "objects", "heap", "fds", "threads", "items")
 
 #: A thread that has left Python's books still owns its stack until the kernel has ended it.
 _THREAD_PATIENCE = 0.2
@@ -247,8 +249,9 @@ class Counters:
             _GrowingCache(_of_module("re", "_cache2")),
             _ClassCaches(),
         ]
+        self.watch = watch.Watch()
         self.exactness = dict(
-            zip(NAMES, (_blocks_exactness(), "exact", heap_exactness, fds_exactness, threads_exactness))
+            zip(NAMES, (_blocks_exactness(), "exact", heap_exactness, fds_exactness, threads_exactness, "exact"))
         )
 
     @staticmethod
@@ -312,7 +315,15 @@ class Counters:
             cache.remember()
         self.settle()
         self._thread_level = self._threads()
+        self.watch.open_window()
         _freeze()
+
+    def reset_at_boundaries(self, reset):
+        # type: (object) -> None
+        """Also empties what `reset` knows before every reading, from now on; `None` ends that."""
+        self._caches = [cache for cache in self._caches if not isinstance(cache, bounds.Reset)]
+        if reset is not None:
+            self._caches.append(reset)
 
     def thaw(self, refreeze):
         # type: (bool) -> None
@@ -336,10 +347,11 @@ class Counters:
             at == _ORIGIN or self._blocks() - self._immortals.count() != self.arrays[0][at - _ORIGIN - 1]
         ):
             self._collect_more()
-        blocks, objects, heap, fds, tasks = self.arrays
+        blocks, objects, heap, fds, tasks, items = self.arrays
         objects[at - _ORIGIN] = len(_get_objects())
         fds[at - _ORIGIN] = self._fds() - self._own_descriptors() if self._fds is not None else 0
         tasks[at - _ORIGIN] = threads
+        items[at - _ORIGIN] = self.watch.total()
         heap[at - _ORIGIN] = self._heap() if self._heap is not None else 0
         blocks[at - _ORIGIN] = self._blocks() - self._immortals.count()
         self._at[0] = at + 1

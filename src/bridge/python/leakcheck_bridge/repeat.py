@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 
-from . import counters, heap, outcome, trace
+from . import bounds, counters, heap, outcome, trace
 
 _getpid = posix.getpid
 _getframe = sys._getframe
@@ -49,7 +49,8 @@ class Repeater:
     """Drives a runner's `iterate` for one test at a time.
 
     A runner offers `open(index)`, `iterate(index) -> Outcome`, `tidy()`, which forgets what the
-    runner itself kept of the last iteration, and `finish()`.
+    runner itself kept of the last iteration, `wider()`, the fixtures of class, module, package and session that
+    the open test has set up, `end_wider(session)`, which tears them down, and `finish()`.
     """
 
     def __init__(self, runner, meter, heartbeat):
@@ -57,16 +58,30 @@ class Repeater:
         self._meter = meter
         self._heartbeat = heartbeat
         self._index = -1
+        self._wider = 0
         self._names = _Names()
         self._pid = _getpid()
 
-    def open(self, index):
-        # type: (int) -> None
-        """Ends the test before this one, with the wider fixtures that only it still needed."""
+    def open(self, index, wider=0):
+        # type: (int, int) -> None
+        """Ends the test before this one, with the wider fixtures that only it still needed.
+
+        With `wider` each iteration sets up and tears down the fixtures of class, module and package, too; with 2
+        also those of the session.
+        """
         self._heartbeat.begin_test()
         self._heartbeat.state(self._heartbeat.WIDER)
+        self._meter.reset_at_boundaries(None)
         self._index = index
+        self._wider = wider
         self._runner.open(index)
+
+    def survey(self):
+        # type: () -> None
+        """Looks anew for the containers whose lengths are read."""
+        self._heartbeat.state(self._heartbeat.READING)
+        self._meter.watch.survey()
+        self._heartbeat.state(self._heartbeat.IDLE)
 
     def thaw(self, refreeze):
         # type: (bool) -> None
@@ -80,6 +95,9 @@ class Repeater:
         tempfile._name_sequence = self._names
         self._heartbeat.begin_iteration()
         result = self._runner.iterate(self._index)
+        if self._wider:
+            self._heartbeat.state(self._heartbeat.WIDER)
+            self._runner.end_wider(self._wider > 1)
         if _getpid() != self._pid:
             # A child that the test forked came back here. The parent is the one that counts.
             posix._exit(0)
@@ -141,7 +159,33 @@ class Repeater:
             "cpu": _cpu() - begun,
             "resident": counters.resident_bytes(),
             "series": meter.readings(),
+            "wider": self._runner.wider(),
         }
+
+    def grown(self):
+        # type: () -> dict
+        """Which watched containers grew since the window opened."""
+        return {"re": "grown", "containers": self._meter.watch.grown()}
+
+    def bound(self, iterations):
+        # type: (int) -> dict
+        """Finds what the open test fills that says itself where it ends, and reads a window with that emptied."""
+        begun = _cpu()
+        heartbeat = self._heartbeat
+        sizes = bounds.Bounds()
+        result = outcome.OK
+        for _ in range(2):
+            result = self._once()
+            if result.status != outcome.PASSED:
+                break
+        heartbeat.state(heartbeat.IDLE)
+        grown = sizes.grown() if result.status == outcome.PASSED else []
+        answer = {"re": "bound", "filled": bounds.describe(grown), "cpu": _cpu() - begun, "window": None}
+        if grown:
+            self._meter.reset_at_boundaries(bounds.Reset(grown))
+            answer["window"] = self.run(iterations, 1)
+            self._meter.reset_at_boundaries(None)
+        return answer
 
     def trace(self, iterations, frames, last_only):
         # type: (int, int, bool) -> dict

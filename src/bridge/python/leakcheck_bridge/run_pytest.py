@@ -201,6 +201,17 @@ def _is_open(descriptor):
     return True
 
 
+class _Only:
+    """Stands for a next item that shares nothing but the session."""
+
+    def __init__(self, session):
+        self._chain = [session]
+
+    def listchain(self):
+        # type: () -> list
+        return self._chain
+
+
 def _is_function_scoped(fixturedef):
     scope = getattr(fixturedef, "scope", None)
     return str(getattr(scope, "value", scope)) == "function"
@@ -276,6 +287,24 @@ class Runner:
     def finish(self):
         # type: () -> None
         self._teardown_to(None)
+
+    def wider(self):
+        # type: () -> list
+        """`scope:where:name` of the fixtures wider than a function that are set up now."""
+        found = set()
+        for fixturedef in self.protocol.wider:
+            if fixturedef.cached_result is not None:
+                scope = getattr(fixturedef, "scope", None)
+                scope = str(getattr(scope, "value", scope))
+                found.add("{}:{}:{}".format(scope, getattr(fixturedef, "baseid", ""), fixturedef.argname))
+        return sorted(found)
+
+    def end_wider(self, session):
+        # type: (bool) -> None
+        """Tears the fixtures of class, module and package down; those of the session too where asked for."""
+        self._teardown_to(None if session else _Only(self._session))
+        wider = self.protocol.wider
+        wider[:] = [fixturedef for fixturedef in wider if fixturedef.cached_result is not None]
 
     # -- one iteration ---------------------------------------------------------------------
 

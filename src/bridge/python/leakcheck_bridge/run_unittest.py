@@ -78,6 +78,7 @@ class Runner:
         self._state = restore.State(None)
         self._blocked = outcome.OK
         self._doctest_globals = None
+        self._ended_wider = False
 
     @property
     def late_errors(self):
@@ -100,10 +101,14 @@ class Runner:
     def open(self, index):
         # type: (int) -> None
         test = self._tests[index]
-        suite, result = self._suite, self._result
         self._current = test
+        self._ended_wider = False
         self._state = restore.State(test)
         self._doctest_globals = dict(test._dt_test.globs) if hasattr(test, "_dt_test") else None
+        self._set_up_wider(test)
+
+    def _set_up_wider(self, test):
+        suite, result = self._suite, self._result
         if not hasattr(result, "_moduleSetUpFailed"):
             result._moduleSetUpFailed = False
         # The same three steps, in the same order, as TestSuite.run takes before each test.
@@ -125,6 +130,9 @@ class Runner:
 
     def iterate(self, index):
         # type: (int) -> outcome.Outcome
+        if self._ended_wider:
+            self._ended_wider = False
+            self._set_up_wider(self._current)
         if self._blocked.status != outcome.PASSED:
             return self._blocked
         # A test may keep state on itself. It stays the same object: some tools, Hypothesis among them, take another
@@ -165,6 +173,29 @@ class Runner:
         # type: () -> None
         self._wider(self._suite._tearDownPreviousClass, None, self._result)
         self._wider(self._suite._handleModuleTearDown, self._result)
+
+    def wider(self):
+        # type: () -> list
+        """`scope:where:name` of the class and module fixtures of the open test."""
+        found = []
+        cls = type(self._current)
+        for name in ("setUpClass", "tearDownClass"):
+            method = getattr(cls, name, None)
+            plain = getattr(unittest.TestCase, name).__func__
+            if method is not None and getattr(method, "__func__", None) is not plain:
+                found.append("class:{}.{}:{}".format(cls.__module__, cls.__qualname__, name))
+        module = sys.modules.get(cls.__module__)
+        for name in ("setUpModule", "tearDownModule"):
+            if hasattr(module, name):
+                found.append("module:{}:{}".format(cls.__module__, name))
+        return found
+
+    def end_wider(self, session):
+        # type: (bool) -> None
+        """Tears the class and module fixtures down; the next iteration sets them up again."""
+        self.finish()
+        self._result._previousTestClass = None
+        self._ended_wider = True
 
 
 def _arguments(orders):

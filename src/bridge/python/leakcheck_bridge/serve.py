@@ -128,7 +128,9 @@ class Service:
                     if order.get("thaw"):
                         # With no window to come the test is to see the heap as it is without us.
                         repeater.thaw(refreeze=order["iterations"] > 0)
-                    repeater.open(order["test"])
+                    repeater.open(order["test"], order.get("wider", 0))
+                    if order.get("survey"):
+                        repeater.survey()
                 numbers = (order["iterations"], order["warmup"])
                 # Orders differ in size; none may be alive while a window is open.
                 order = None
@@ -143,7 +145,9 @@ class Service:
                 answer = repeater.trace(*numbers)
             elif what == "dump":
                 if "test" in order:
-                    repeater.open(order["test"])
+                    repeater.open(order["test"], order.get("wider", 0))
+                # What is watched is held by us, and would be seen to be.
+                self.meter.watch.clear()
                 numbers = (order["iterations"], order["file"])
                 order = None
                 answer = repeater.dump(*numbers)
@@ -151,6 +155,12 @@ class Service:
                 names = route.Names(order["paths"])
                 answer = {"re": "named", "paths": [names.path(path) for path in order["paths"]]}
                 names = None
+            elif what == "grown":
+                answer = repeater.grown()
+            elif what == "bound":
+                numbers = (order["iterations"],)
+                order = None
+                answer = repeater.bound(*numbers)
             elif what == "describe":
                 answer = {"re": "described", "answers": source.describe(order["places"])}
             elif what == "end":

@@ -1,0 +1,157 @@
+"""Containers that say themselves how far they grow, and what a test does to them."""
+
+import collections
+import functools
+import gc
+import sys
+import weakref
+
+_LRU = type(functools.lru_cache(maxsize=1)(len))
+
+
+def _attribute(obj, name):
+    """Of `functools.wraps`, read past whatever the wrapped thing overrides."""
+    value = getattr(obj, "__dict__", {}).get(name)
+    return value if type(value) is str else ""
+
+
+class _Cache:
+    """A `functools.lru_cache`."""
+
+    kind = "lru_cache"
+
+    @staticmethod
+    def size(obj):
+        return obj.cache_info().currsize
+
+    @staticmethod
+    def most(obj):
+        return obj.cache_info().maxsize
+
+    @staticmethod
+    def reset(obj, size):
+        obj.cache_clear()
+
+    @staticmethod
+    def name(obj):
+        module, name = _attribute(obj, "__module__"), _attribute(obj, "__qualname__")
+        return module + "." + name if module and name else name
+
+
+class _Deque:
+    """A `collections.deque` with a `maxlen`: full, it drops its oldest for each newest."""
+
+    kind = "deque"
+
+    @staticmethod
+    def size(obj):
+        return collections.deque.__len__(obj)
+
+    @staticmethod
+    def most(obj):
+        return obj.maxlen
+
+    @staticmethod
+    def reset(obj, size):
+        while collections.deque.__len__(obj) > size:
+            collections.deque.popleft(obj)
+
+    @staticmethod
+    def name(obj):
+        return ""
+
+
+class _Buffer:
+    """A `logging.handlers.BufferingHandler`: empties itself when it is full."""
+
+    kind = "MemoryHandler"
+
+    @staticmethod
+    def size(obj):
+        return len(obj.buffer)
+
+    @staticmethod
+    def most(obj):
+        return obj.capacity
+
+    @staticmethod
+    def reset(obj, size):
+        del obj.buffer[size:]
+
+    @staticmethod
+    def name(obj):
+        return ""
+
+
+def _way(obj):
+    if type(obj) is _LRU:
+        return _Cache
+    if isinstance(obj, collections.deque):
+        return _Deque if obj.maxlen is not None else None
+    handlers = sys.modules.get("logging.handlers")
+    if handlers is not None and isinstance(obj, handlers.BufferingHandler):
+        return _Buffer
+    return None
+
+
+class Bounds:
+    """Sizes of all such containers at one time. Held weakly."""
+
+    def __init__(self):
+        # type: () -> None
+        # Frozen objects do not show.
+        gc.unfreeze()
+        self._known = []  # type: list
+        for obj in gc.get_objects():
+            try:
+                way = _way(obj)
+                if way is not None:
+                    self._known.append((way, weakref.ref(obj), way.size(obj)))
+            except Exception:
+                # A half-made object, or a class that lies about what it is.
+                continue
+        obj = None
+
+    def grown(self):
+        # type: () -> list
+        """Those that hold more now and have an end: `(way, weak reference, size before)`."""
+        found = []
+        for way, reference, before in self._known:
+            obj = reference()
+            if obj is not None and way.most(obj) is not None and before < way.size(obj) <= way.most(obj):
+                found.append((way, reference, before))
+        return found
+
+
+class Reset:
+    """Puts such containers back to a size at every boundary: what grows without them is not theirs."""
+
+    def __init__(self, grown):
+        # type: (list) -> None
+        self._grown = [list(entry) for entry in grown]
+
+    def remember(self):
+        # type: () -> None
+        """A window opens; the sizes to go back to are known."""
+
+    def forget(self):
+        # type: () -> None
+        """Empties what was filled since."""
+        for entry in self._grown:
+            way, reference, before = entry
+            obj = reference()
+            if obj is not None and way.size(obj) > before:
+                way.reset(obj, before)
+                # A cache is emptied, not put back: from now on at every boundary.
+                entry[2] = way.size(obj)
+
+
+def describe(grown):
+    # type: (list) -> list
+    """`[kind, name, size, most]` of each."""
+    found = []
+    for way, reference, _ in grown:
+        obj = reference()
+        if obj is not None:
+            found.append([way.kind, way.name(obj), way.size(obj), way.most(obj)])
+    return found

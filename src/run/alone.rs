@@ -1,0 +1,112 @@
+//! Judges leaks again alone, each in a process that nothing else ran in: a leak left by one test may make others grow.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Run,
+    loss::Loss,
+    slot::Slot,
+    trace::{Bench, Case, FIRST_WINDOW, Judged},
+    worker::Worker,
+};
+
+/// A start of a process each; suites with more leaks have been red for long.
+const MOST: usize = 24;
+/// Leaks that were confirmed alone for one set of places; more would only say the same.
+const ENOUGH: usize = 2;
+/// Other leaks that are tried as the reason of one that does not grow alone.
+const CULPRITS: usize = 4;
+/// How often a culprit runs before its victim is looked at again.
+const DOSE: u32 = 3;
+
+/// Runs each leak that came after another one by itself, and takes back those that do not grow then.
+pub(super) fn confirm(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
+    let leaks: Vec<usize> = (0..run.cases.len())
+        .filter(|at| run.cases[*at].judged == Judged::Leak)
+        .collect();
+    let mut confirmed: BTreeMap<BTreeSet<String>, usize> = BTreeMap::new();
+    // The first had nothing before it that leaks.
+    for (rank, at) in leaks.iter().copied().enumerate().skip(1).take(MOST) {
+        let causes = run.cases[at].causes();
+        if bench.budget.is_spent() {
+            return;
+        }
+        if confirmed.get(&causes).is_some_and(|count| *count >= ENOUGH) {
+            continue;
+        }
+        slot.discard();
+        let Some(grows) = look(run, bench, slot, at) else {
+            continue;
+        };
+        if grows {
+            *confirmed.entry(causes).or_default() += 1;
+            continue;
+        }
+        let others: Vec<usize> = leaks[..rank]
+            .iter()
+            .rev()
+            .copied()
+            .filter(|other| run.cases[*other].judged == Judged::Leak)
+            .filter(|other| run.cases[*other].causes() != causes)
+            .collect();
+        let culprit = others.into_iter().take(CULPRITS).find(|other| {
+            dose(run, bench, slot, *other) && look(run, bench, slot, at) == Some(true)
+        });
+        let after = culprit.map_or_else(
+            || "other tests that leak".to_owned(),
+            |other| run.tests[run.cases[other].test].id.clone(),
+        );
+        run.cases[at].judged =
+            Judged::Clean(format!("grows only after {after}; by itself it does not"));
+    }
+    slot.discard();
+}
+
+/// Whether the test of a case grows in the worker as it is; `None` where it cannot be told.
+fn look(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) -> Option<bool> {
+    let case = &run.cases[at];
+    let readings = case.series.values().map(Vec::len).max().unwrap_or(0);
+    let window = u32::try_from(readings)
+        .unwrap_or(FIRST_WINDOW)
+        .clamp(FIRST_WINDOW, 4 * FIRST_WINDOW)
+        // Growth so large that it was seen in few iterations is seen in as few again.
+        .min(case.iterations.max(3));
+    with(run, slot, at, |worker, index| {
+        let mut scratch = Case::without_evidence(case.test, Judged::Leak);
+        scratch.wider = case.wider;
+        let ran = bench.run(
+            worker,
+            &mut scratch,
+            Some(index),
+            true,
+            bench.warmup,
+            window,
+        )?;
+        Ok(ran.map(|ran| !bench.growing(&ran.series).is_empty()))
+    })?
+}
+
+/// Lets a leak do to the worker what it does to a run.
+fn dose(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) -> bool {
+    with(run, slot, at, |worker, index| {
+        let mut scratch = Case::without_evidence(run.cases[at].test, Judged::Leak);
+        bench.run(worker, &mut scratch, Some(index), true, DOSE, 0)
+    })
+    .is_some()
+}
+
+fn with<T>(
+    run: &Run,
+    slot: &mut Slot<'_>,
+    at: usize,
+    ask: impl FnOnce(&mut Worker, usize) -> Result<T, Loss>,
+) -> Option<T> {
+    let (worker, index) = slot.worker_for(&run.tests, run.cases[at].test).ok()??;
+    match ask(worker, index) {
+        Ok(answer) => Some(answer),
+        Err(_) => {
+            slot.discard();
+            None
+        }
+    }
+}

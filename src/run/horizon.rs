@@ -1,0 +1,175 @@
+//! Looks at a leak until it stops growing, or for as long as it may take: whether what fills has an end.
+
+use super::{
+    loss::Loss,
+    protocol::{Order, Record, Status},
+    screen,
+    trace::{Bench, Case, FIRST_WINDOW, HORIZON, Judged, affordable, bytes_per_iteration},
+    worker::{CAPACITY, Worker},
+};
+use crate::{
+    fit::{self, Exactness, Shape},
+    verdict::{Counter, Series},
+};
+
+/// A longer look may keep this much: no cache that a test fills is meant to be larger.
+const HORIZON_BYTES: f64 = 64e6;
+/// Descriptors or threads that a longer look may leave: a process gets 1,024 descriptors by default, and 128
+/// inotify instances.
+const HORIZON_RESOURCES: f64 = 64.0;
+impl Bench<'_> {
+    /// Reads the end of what fills, where it has one to read; else waits for it.
+    pub(super) fn bound_or_horizon(
+        &self,
+        worker: &mut Worker,
+        case: &mut Case,
+    ) -> Result<Option<Judged>, Loss> {
+        let bound = match worker.call(&Order::Bound {
+            iterations: FIRST_WINDOW,
+        })? {
+            Record::Bound(bound) => bound,
+            other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
+        };
+        self.budget.spend(bound.cpu);
+        if let Some(window) = bound.window {
+            self.budget.spend(window.cpu);
+            case.iterations += window.iterations;
+            if window.outcome.status == Status::Passed && self.growing(&window.series).is_empty() {
+                return Ok(Some(Judged::Bounded(filled(&bound.filled))));
+            }
+        }
+        self.horizon(worker, case)
+    }
+
+    /// Goes on for longer and longer, until the growth stops or the time, the memory or the horizon ends.
+    fn horizon(&self, worker: &mut Worker, case: &mut Case) -> Result<Option<Judged>, Loss> {
+        let rate = |counter| case.fits.get(&counter).map_or(0.0, |fit| fit.rate.value);
+        let room = affordable(bytes_per_iteration(&case.series), HORIZON_BYTES)
+            .min(affordable(rate(Counter::Fds), HORIZON_RESOURCES))
+            .min(affordable(rate(Counter::Threads), HORIZON_RESOURCES));
+        let allowance = self.budget.for_horizon().as_secs_f64();
+        let mut spent = 0.0;
+        let mut total = 0;
+        let mut step = 2 * FIRST_WINDOW;
+        let mut series = Series::new();
+        let mut fits = case.fits.clone();
+        while total + step <= room.min(HORIZON).min(CAPACITY) {
+            // The next stretch costs as much per iteration as the ones before it.
+            if total > 0 && spent / f64::from(total) * f64::from(step) > allowance - spent {
+                break;
+            }
+            let warmup = u32::from(total == 0);
+            let Some(ran) = self.run(worker, case, None, false, warmup, step)? else {
+                if case.fits.values().any(|fit| fit.shape == Shape::Linear) {
+                    // What grew by the same amount all along has now used up a limit of the system's, most likely;
+                    // what comes after it in this process would meet the same limit.
+                    case.spoiled = true;
+                    return Ok(Some(Judged::Leak));
+                }
+                return Ok(None);
+            };
+            spent += ran.cpu;
+            screen::extend(&mut series, &ran.series);
+            fits = self.growing(&series);
+            let growing = case.fits.keys().filter(|counter| counter.decides(&series));
+            if fits.is_empty() && growing.clone().all(|counter| rests(series.get(counter))) {
+                let last = series
+                    .iter()
+                    .filter(|(counter, _)| case.fits.contains_key(counter))
+                    .filter_map(|(counter, readings)| {
+                        let exactness = self.exactness.get(counter).copied();
+                        fit::fit(readings, exactness.unwrap_or(Exactness::Estimate)).last_growth
+                    })
+                    .max()
+                    .unwrap_or(0);
+                let before = case.iterations - ran.iterations - total;
+                let after = u64::from(before) + u64::try_from(last).unwrap_or(0);
+                case.series = series;
+                return Ok(Some(Judged::Bounded(format!(
+                    "stopped growing after {after} iterations"
+                ))));
+            }
+            total += step;
+            step = total;
+            if ran.resident > self.memory / 2 {
+                break;
+            }
+        }
+        if total > 0 {
+            case.series = series;
+            if fits.is_empty() {
+                return Ok(Some(Judged::Undecided(format!(
+                    "grows more and more slowly, and still did after {} iterations (--thorough looks longer)",
+                    case.iterations
+                ))));
+            }
+            case.fits = fits;
+        }
+        Ok(Some(Judged::Leak))
+    }
+}
+
+/// `fills app.parse (lru_cache): 57 of 128`.
+fn filled(what: &[(String, String, u64, u64)]) -> String {
+    let mut parts: Vec<String> = what
+        .iter()
+        .map(|(kind, name, size, most)| {
+            if name.is_empty() {
+                format!("a {kind}: {size} of {most}")
+            } else {
+                format!("{name} ({kind}): {size} of {most}")
+            }
+        })
+        .collect();
+    parts.sort();
+    parts.dedup();
+    const SHOWN: usize = 3;
+    let more = parts.len().saturating_sub(SHOWN);
+    parts.truncate(SHOWN);
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!("fills what has an end: {}{more} filled", parts.join(", "))
+}
+
+/// Whether a series has come to rest: nothing in its last third is above what was there before.
+fn rests(readings: Option<&Vec<i64>>) -> bool {
+    let Some(readings) = readings else {
+        return true;
+    };
+    let (before, last) = readings.split_at(readings.len() - readings.len() / 3);
+    last.iter().max() <= before.iter().max()
+}
+
+/// Whether a series rose more than once, as something does that fills, and then came to rest.
+pub(super) fn rose_and_rests(readings: Option<&Vec<i64>>) -> bool {
+    readings.is_some_and(|series| {
+        series.windows(2).filter(|pair| pair[1] > pair[0]).count() > 2
+            && series.last() > series.first()
+    }) && rests(readings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_flat_end_is_rest() {
+        assert!(rests(Some(&vec![0, 3, 6, 9, 9, 9, 9, 9, 9])));
+        assert!(!rests(Some(&vec![0, 20, 22, 23, 25, 26, 28, 29, 31])));
+        assert!(rests(None));
+    }
+
+    #[test]
+    fn what_is_filled_is_named_with_its_end() {
+        let lru = |name: &str, size| ("lru_cache".to_owned(), name.to_owned(), size, 128);
+        assert_eq!(
+            filled(&[lru("app.parse", 57), lru("", 3)]),
+            "fills what has an end: a lru_cache: 3 of 128, app.parse (lru_cache): 57 of 128 filled"
+        );
+        let many: Vec<_> = (0..5).map(|at| lru(&format!("c{at}"), 1)).collect();
+        assert!(filled(&many).ends_with("c2 (lru_cache): 1 of 128 and 2 more filled"));
+    }
+}
