@@ -53,8 +53,9 @@ class _Deque:
 
     @staticmethod
     def reset(obj, size):
+        # The newest go, at the end where most code adds: were it the oldest, growth would only move into the ring.
         while collections.deque.__len__(obj) > size:
-            collections.deque.popleft(obj)
+            collections.deque.pop(obj)
 
     @staticmethod
     def name(obj):

@@ -9,6 +9,7 @@ import array
 import collections
 import contextlib
 import gc
+import itertools
 import os
 import sys
 import types
@@ -24,6 +25,8 @@ _CONTAINERS = (list, dict, set, bytearray, collections.deque, array.array)
 _LENGTHS = tuple(kind.__len__ for kind in _CONTAINERS)
 #: Never looked into: they lead everywhere, or hold nothing that stays.
 _OPAQUE = (types.ModuleType, types.CodeType, types.FrameType, str, bytes, int, float, complex, bool, type(None))
+#: Ways out of a class that are no attributes of it.
+_OF_CLASSES = ("__dict__", "__weakref__", "__module__", "__doc__")
 #: Modules of the runner and of what it cannot do without.
 _RUNNER = ("_pytest", "pytest", "pluggy", "iniconfig", "xdist", "py", "pygments", "leakcheck_bridge")
 
@@ -60,27 +63,12 @@ def _is_container(obj):
     return isinstance(obj, _CONTAINERS) and kind.__len__ in _LENGTHS
 
 
-class _Node:
-    """Where an object was found: enough to name it later, without holding it."""
+def _children(obj, named):
+    """What an object refers to, each with the way there as code would write it.
 
-    __slots__ = ("label", "parent")
-
-    def __init__(self, parent, label):
-        self.parent = parent
-        self.label = label
-
-    def name(self):
-        # type: () -> str
-        parts = []
-        node = self
-        while node is not None:
-            parts.append(node.label)
-            node = node.parent
-        return "".join(reversed(parts))
-
-
-def _children(obj):
-    """What an object refers to, each with the way there as code would write it."""
+    Only with `named` are attributes of instances told apart: from Python 3.11 on, asking for an instance's `__dict__`
+    makes one.
+    """
     kind = type(obj)
     if isinstance(obj, dict):
         return [(value, "[…]") for value in dict.values(obj)]
@@ -90,19 +78,53 @@ def _children(obj):
         cells = zip(obj.__code__.co_freevars, obj.__closure__ or ())
         found = [(cell, ".<" + name + ">") for name, cell in cells]
         return found + [(value, ".<default>") for value in (obj.__defaults__ or ())]
-    if kind is types.CellType:
-        return [(value, "") for value in _referents(obj)]
     if isinstance(obj, type):
-        if not _is_theirs(str(type.__dict__["__dict__"].__get__(obj).get("__module__", ""))):
+        attributes = type.__dict__["__dict__"].__get__(obj)
+        if not _is_theirs(str(attributes.get("__module__", ""))):
             return []
-        items = list(type.__dict__["__dict__"].__get__(obj).items())
-        return [(value, "." + str(name)) for name, value in items if name not in ("__dict__", "__weakref__")]
+        return [(value, "." + name) for name, value in list(attributes.items()) if name not in _OF_CLASSES]
     found = []
-    for value in _referents(obj):
-        if type(value) is dict:
-            # An instance's attributes. A plain dict in a slot looks the same; then the name is a little off.
-            found += [(item, "." + name) for name, item in value.items() if type(name) is str]
-        found.append((value, "") if value is not kind else (None, ""))
+    if named:
+        with contextlib.suppress(AttributeError):
+            attributes = object.__getattribute__(obj, "__dict__")
+            if type(attributes) is dict:
+                found = [(value, "." + name) for name, value in list(attributes.items()) if type(name) is str]
+    return found + [(value, "") for value in _referents(obj) if value is not kind]
+
+
+def _walk(named):
+    """Every long-lived object that hangs from a module of theirs, shallow ones first: `(object, name)`."""
+    modules = list(sys.modules.items())
+    # Not through what is nobody's: a function of the standard library leads to all of its module.
+    seen = {id(module) for _, module in modules}
+    seen.update(id(getattr(module, "__dict__", None)) for _, module in modules)
+    queue = collections.deque((obj, name) for name, obj in _of_the_interpreter())
+    for name, module in modules:
+        if type(module) is types.ModuleType and _is_theirs(name):
+            for key, value in list(vars(module).items()):
+                if not key.startswith("__"):
+                    queue.append((value, name + "." + key if named else ""))
+    for _ in range(_MOST_VISITED):
+        while queue:
+            obj, name = queue.popleft()
+            if not isinstance(obj, _OPAQUE) and id(obj) not in seen:
+                break
+        else:
+            return
+        seen.add(id(obj))
+        yield obj, name
+        for child, label in _children(obj, named):
+            if not isinstance(child, _OPAQUE) and id(child) not in seen:
+                queue.append((child, name + label if named else ""))
+
+
+def _of_the_interpreter():
+    found = [("sys." + name, getattr(sys, name)) for name in ("path", "path_hooks", "meta_path", "modules")]
+    logging = sys.modules.get("logging")
+    if logging is not None:
+        found.append(("logging.root.handlers", logging.root.handlers))
+        found.append(("logging.root.filters", logging.root.filters))
+    found.append(("os.environ", getattr(os.environ, "_data", None)))
     return found
 
 
@@ -111,55 +133,18 @@ class Watch:
 
     def __init__(self):
         self._containers = []  # type: list
-        self._nodes = []  # type: list
         self._opening = array.array("q")
 
     def clear(self):
         # type: () -> None
         """Lets go of everything."""
         self._containers = []
-        self._nodes = []
 
     def survey(self):
         # type: () -> None
         """Finds the containers anew."""
-        self.clear()
-        modules = list(sys.modules.items())
-        # Not through what is nobody's: a function of the standard library leads to all of its module.
-        seen = {id(module) for _, module in modules}
-        seen.update(id(getattr(module, "__dict__", None)) for _, module in modules)
-        queue = collections.deque()
-        for name, container in self._of_the_interpreter():
-            queue.append((container, _Node(None, name)))
-        for name, module in modules:
-            if type(module) is types.ModuleType and _is_theirs(name):
-                prefix = _Node(None, name)
-                for key, value in list(vars(module).items()):
-                    if not key.startswith("__"):
-                        queue.append((value, _Node(prefix, "." + key)))
-        visited = 0
-        while queue and visited < _MOST_VISITED and len(self._containers) < _MOST:
-            obj, node = queue.popleft()
-            if isinstance(obj, _OPAQUE) or id(obj) in seen:
-                continue
-            seen.add(id(obj))
-            visited += 1
-            if _is_container(obj):
-                self._containers.append(obj)
-                self._nodes.append(node)
-            for child, label in _children(obj):
-                if not isinstance(child, _OPAQUE) and id(child) not in seen:
-                    queue.append((child, _Node(node, label) if label else node))
-
-    @staticmethod
-    def _of_the_interpreter():
-        found = [("sys." + name, getattr(sys, name)) for name in ("path", "path_hooks", "meta_path", "modules")]
-        logging = sys.modules.get("logging")
-        if logging is not None:
-            found.append(("logging.root.handlers", logging.root.handlers))
-            found.append(("logging.root.filters", logging.root.filters))
-        found.append(("os.environ", getattr(os.environ, "_data", None)))
-        return found
+        containers = (obj for obj, _ in _walk(named=False) if _is_container(obj))
+        self._containers = list(itertools.islice(containers, _MOST))
 
     def open_window(self):
         # type: () -> None
@@ -174,10 +159,13 @@ class Watch:
     def grown(self):
         # type: () -> list
         """`[name, entries gained]` of what grew since the window opened, most first."""
-        found = [
-            [node.name(), len(container) - before]
-            for container, node, before in zip(self._containers, self._nodes, self._opening)
+        gained = {
+            id(container): len(container) - before
+            for container, before in zip(self._containers, self._opening)
             if len(container) > before
-        ]
+        }
+        if not gained:
+            return []
+        found = [[name, gained.pop(id(obj))] for obj, name in _walk(named=True) if id(obj) in gained]
         found.sort(key=lambda entry: (-entry[1], entry[0]))
         return found[:20]

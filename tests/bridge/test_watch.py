@@ -1,0 +1,282 @@
+"""What is watched beside memory: entries of containers, wider fixtures, what says its own end, tasks, children."""
+
+import unittest
+
+from driver import BridgeCase, increments, linux_only, needs_pytest
+
+SHOP = """
+    import collections
+    import functools
+    import logging.handlers
+
+    ROWS = []
+    KEEP = [None] * 4000
+
+    class Store:
+        def __init__(self):
+            self.seen = {}
+            self.names = set()
+
+    STORE = Store()
+
+    def remember(row, _done=collections.deque()):
+        _done.append(row)
+
+    def counter():
+        count = bytearray()
+        def add():
+            count.extend(b"x")
+        return add
+
+    add = counter()
+
+    class Liar(list):
+        def __len__(self):
+            raise AssertionError("the project's own code was run")
+
+    LIAR = Liar()
+    RING = collections.deque(maxlen=300)
+    RING.extend([None] * 20)
+    HANDLER = logging.handlers.MemoryHandler(1000)
+    NUMBERS = iter(range(10 ** 9))
+
+    @functools.lru_cache(maxsize=300)
+    def parsed(number):
+        return [number]
+
+    @functools.lru_cache(maxsize=None)
+    def for_ever(number):
+        return [number]
+"""
+
+TESTS = """
+    import asyncio
+    import logging
+    import subprocess
+    import sys
+    import unittest
+
+    import shop
+
+    LOOP = asyncio.new_event_loop()
+    CHILDREN = [None] * 100
+    TASKS = [None] * 100
+
+    def put(slots, value):
+        slots[slots.index(None)] = value
+
+    class Items(unittest.TestCase):
+        def test_list(self):
+            shop.ROWS.append(None)
+
+        def test_dict_of_an_object(self):
+            shop.STORE.seen[len(shop.STORE.seen) - 5] = None
+
+        def test_default(self):
+            shop.remember(None)
+
+        def test_closure(self):
+            shop.add()
+
+        def test_own_length(self):
+            shop.LIAR.append(None)
+
+        def test_path(self):
+            sys.path.append("")
+
+        def test_nothing(self):
+            pass
+
+    class Ends(unittest.TestCase):
+        def test_cache(self):
+            shop.parsed(next(shop.NUMBERS))
+
+        def test_cache_for_ever(self):
+            shop.for_ever(next(shop.NUMBERS))
+
+        def test_ring(self):
+            shop.RING.append([])
+
+        def test_handler(self):
+            shop.HANDLER.emit(logging.makeLogRecord({"msg": "x" * 60, "levelno": 10}))
+
+        def test_both(self):
+            shop.parsed(next(shop.NUMBERS))
+            shop.KEEP[shop.KEEP.index(None)] = []
+
+    class Resources(unittest.TestCase):
+        def test_child(self):
+            put(CHILDREN, subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE))
+
+        def test_task(self):
+            async def waits():
+                await asyncio.sleep(3600)
+            put(TASKS, LOOP.create_task(waits()))
+"""
+
+
+class Watched(BridgeCase):
+    runner = "unittest"
+    files = {"shop.py": SHOP, "test_shop.py": TESTS}
+
+    def look(self, name, iterations=6):
+        answer = self.worker.answer(
+            "ran", do="run", test=self.worker.index(name), thaw=True, survey=True, warmup=2, iterations=iterations
+        )
+        self.assertPassed(answer)
+        return answer["series"]
+
+    def test_entries_are_counted_and_their_container_is_named(self):
+        for name, container in (
+            ("test_list", "shop.ROWS"),
+            ("test_dict_of_an_object", "shop.STORE.seen"),
+            ("test_default", "shop.remember.<default>"),
+            ("test_closure", "shop.add.<count>"),
+            ("test_path", "sys.path"),
+        ):
+            with self.subTest(name):
+                self.assertEqual(increments(self.look(name)["items"]), [1] * 6)
+                (found,) = self.worker.answer("grown", do="grown")["containers"]
+                self.assertEqual(found, [container, 6])
+
+    def test_what_gains_nothing_is_flat(self):
+        self.assertEqual(increments(self.look("test_nothing")["items"]), [0] * 6)
+        self.assertEqual(self.worker.answer("grown", do="grown")["containers"], [])
+
+    def test_a_length_of_the_projects_own_is_not_asked_for(self):
+        self.assertEqual(increments(self.look("test_own_length")["items"]), [0] * 6)
+
+    def bound(self, name):
+        self.assertEqual(set(increments(self.look(name)["blocks"])) - {1, 2, 3, 4, 5, 6, 7, 8, 9}, set())
+        return self.worker.answer("bound", do="bound", iterations=6)
+
+    def test_what_says_its_end_is_found_and_explains_the_growth(self):
+        for name, kind, own, most in (
+            ("test_cache", "lru_cache", "shop.parsed", 300),
+            ("test_ring", "deque", "", 300),
+            ("test_handler", "MemoryHandler", "", 1000),
+        ):
+            with self.subTest(name):
+                answer = self.bound(name)
+                (found,) = answer["filled"]
+                self.assertEqual((found[0], found[1], found[3]), (kind, own, most))
+                self.assertTrue(0 < found[2] <= most, found)
+                self.assertEqual(increments(answer["window"]["series"]["blocks"]), [0] * 6)
+
+    def test_what_has_no_end_is_not_explained(self):
+        answer = self.bound("test_cache_for_ever")
+        self.assertEqual((answer["filled"], answer["window"]), ([], None))
+
+    def test_a_leak_beside_a_cache_still_shows(self):
+        answer = self.bound("test_both")
+        self.assertEqual([found[1] for found in answer["filled"]], ["shop.parsed"])
+        self.assertEqual(increments(answer["window"]["series"]["objects"])[1:], [1] * 5)
+
+    @linux_only
+    def test_children(self):
+        self.assertEqual(increments(self.look("test_child", 3)["children"]), [1] * 3)
+
+    def test_tasks(self):
+        self.assertEqual(increments(self.look("test_task", 3)["tasks"]), [1] * 3)
+
+
+@needs_pytest
+class WatchedByPytest(Watched):
+    runner = "pytest"
+
+
+class Wider(BridgeCase):
+    """Fixtures of class and module, set up anew in each iteration where that is asked for."""
+
+    runner = "unittest"
+    files = {
+        "test_wider.py": """
+            import unittest
+
+            KEPT = [None] * 1000
+            CALLS = []
+
+            def put():
+                KEPT[KEPT.index(None)] = []
+
+            def setUpModule():
+                CALLS.append("module")
+
+            class Leaks(unittest.TestCase):
+                @classmethod
+                def setUpClass(cls):
+                    put()
+
+                def test_a(self):
+                    pass
+
+            class Plain(unittest.TestCase):
+                def test_b(self):
+                    pass
+        """
+    }
+
+    def look(self, name, wider):
+        answer = self.worker.answer(
+            "ran", do="run", test=self.worker.index(name), thaw=True, wider=wider, warmup=2, iterations=6
+        )
+        self.assertPassed(answer)
+        self.assertEqual(answer["errors"], [])
+        return answer
+
+    def test_they_stand_around_the_iterations_unless_asked_otherwise(self):
+        for wider, grows in ((0, 0), (1, 1), (0, 0)):
+            answer = self.look("test_a", wider)
+            self.assertEqual(increments(answer["series"]["objects"])[1:], [grows] * 5, wider)
+
+    def test_they_are_named(self):
+        found = self.look("test_a", 0)["wider"]
+        self.assertEqual([name.split(":")[0] for name in found], ["class", "module"])
+        self.assertEqual([name.split(":")[0] for name in self.look("test_b", 0)["wider"]], ["module"])
+
+
+@needs_pytest
+class WiderByPytest(Wider):
+    runner = "pytest"
+    files = {
+        "test_wider.py": """
+            import pytest
+
+            KEPT = [None] * 1000
+
+            def put():
+                KEPT[KEPT.index(None)] = []
+
+            @pytest.fixture(scope="module", autouse=True)
+            def module():
+                yield
+
+            @pytest.fixture(scope="session")
+            def session():
+                put()
+
+            class TestLeaks:
+                @pytest.fixture(scope="class")
+                def leaking(self):
+                    put()
+
+                def test_a(self, leaking):
+                    pass
+
+            def test_b():
+                pass
+
+            def test_s(session):
+                pass
+        """
+    }
+
+    def test_those_of_the_session_are_set_up_anew_only_on_request(self):
+        for wider, grows in ((1, 0), (2, 1)):
+            answer = self.look("test_s", wider)
+            self.assertEqual(increments(answer["series"]["objects"])[1:], [grows] * 5, wider)
+            self.assertTrue(any(name.startswith("session:") for name in answer["wider"]) or wider == 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
