@@ -1,6 +1,7 @@
 //! The command line: its verbs and its options.
 
 mod decide;
+mod doctor;
 mod explain;
 mod init;
 mod publish;
@@ -43,6 +44,8 @@ enum Verb {
     Accept(decide::AcceptArgs),
     /// Throw away findings that wait; the next run that sees them brings them back.
     Reject(decide::RejectArgs),
+    /// Show what can be seen here: interpreter, runner, counters, self-check and settings.
+    Doctor(doctor::DoctorArgs),
     /// Set a project up: configuration, Makefile, workflow and what version control leaves out.
     Init(init::InitArgs),
     /// Say what a kind of leak is, how to confirm it and how to mend it.
@@ -148,6 +151,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Review(args)) => review::review(&args),
         Some(Verb::Accept(args)) => decide::accept(&args),
         Some(Verb::Reject(args)) => decide::reject(&args),
+        Some(Verb::Doctor(args)) => doctor::doctor(&args),
         Some(Verb::Init(args)) => init::init(&args),
         Some(Verb::Explain { code }) => explain::explain(code.as_deref()),
         None => run::run(cli.run),

@@ -1,8 +1,10 @@
 //! The settings of a run: what they are, and how files and the command line lay over the defaults.
 
 mod error;
+pub mod rule;
 mod schema;
 mod source;
+pub mod terms;
 pub mod text;
 pub mod value;
 
@@ -53,6 +55,29 @@ impl Runner {
     }
 }
 
+/// What it means that a test leaves objects which only the cycle collector frees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cycles {
+    /// A warning.
+    Warn,
+    /// A failure.
+    Deny,
+    /// Nothing.
+    Allow,
+}
+
+impl Cycles {
+    /// The name users give it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Cycles::Warn => "warn",
+            Cycles::Deny => "deny",
+            Cycles::Allow => "allow",
+        }
+    }
+}
+
 /// The settings of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -80,6 +105,12 @@ pub struct Config {
     pub memory: Choice<u64>,
     /// The share of tests that must be judged, 0 to 1.
     pub min_judged: f64,
+    /// Growth per iteration below which nothing fails.
+    pub min_rate: terms::Limits,
+    /// What garbage in cycles means.
+    pub cycles: Cycles,
+    /// Terms for some of the tests; of several for one test, the last one that says something wins.
+    pub rules: Vec<rule::Rule>,
 }
 
 /// One layer of settings: those that a file or the command line gives.
@@ -98,6 +129,9 @@ pub struct Overrides {
     pub iterations: Option<Choice<u32>>,
     pub memory: Option<Choice<u64>>,
     pub min_judged: Option<f64>,
+    pub min_rate: Option<terms::Limits>,
+    pub cycles: Option<Cycles>,
+    pub rules: Option<Vec<rule::Rule>>,
 }
 
 impl Config {
@@ -131,6 +165,9 @@ impl Config {
         set(&mut self.iterations, overrides.iterations);
         set(&mut self.memory, overrides.memory);
         set(&mut self.min_judged, overrides.min_judged);
+        set(&mut self.min_rate, overrides.min_rate);
+        set(&mut self.cycles, overrides.cycles);
+        set(&mut self.rules, overrides.rules);
     }
 }
 
@@ -159,6 +196,9 @@ mod tests {
             iterations: Choice::Auto,
             memory: Choice::Auto,
             min_judged: 0.9,
+            min_rate: terms::Limits::default(),
+            cycles: Cycles::Warn,
+            rules: vec![],
         };
         assert_eq!(Config::default(), expected);
     }
@@ -179,6 +219,8 @@ mod tests {
             iterations: Some(Choice::Given(9)),
             memory: Some(Choice::Given(1 << 30)),
             min_judged: Some(0.5),
+            cycles: Some(Cycles::Deny),
+            ..Overrides::default()
         });
         let first = config.clone();
         config.apply(Overrides::default());
@@ -201,6 +243,9 @@ mod tests {
             iterations: Choice::Given(9),
             memory: Choice::Given(1 << 30),
             min_judged: 0.5,
+            min_rate: terms::Limits::default(),
+            cycles: Cycles::Deny,
+            rules: vec![],
         };
         assert_eq!(config, expected);
     }

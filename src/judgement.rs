@@ -1,5 +1,6 @@
 //! From the raw results of a run to what is reported: a verdict for every test, findings, the exit code.
 
+mod excuse;
 mod findings;
 mod held;
 mod standing;
@@ -25,6 +26,7 @@ use crate::{
 /// Readings of a series that a report keeps.
 const READINGS_KEPT: usize = 256;
 
+use excuse::Excuses;
 pub use standing::Baseline;
 
 /// Builds the report, and says what follows for the snapshots. `min_judged` is the share of the tests that ran which
@@ -36,8 +38,10 @@ pub fn report(
     min_judged: f64,
     baseline: &Baseline<'_>,
 ) -> (Report, Outcome) {
-    let tests = tests(run, places);
-    let mut findings = findings::findings(run, places);
+    let mut tests = tests(run, places);
+    let excuses = Excuses::of(run);
+    excuses.explain(&mut tests);
+    let mut findings = findings::findings(run, places, &excuses);
     let outcome = standing::compare(run, &tests, &environment, &mut findings, baseline);
     let exit_code = exit_code(run, &tests, &findings, min_judged);
     let report = Report {

@@ -5,7 +5,7 @@ use std::{fs, io, path::Path, path::PathBuf};
 /// Version of the wire protocol; the bridge states its own in its first message.
 pub const PROTOCOL: u32 = 1;
 
-const FILES: [(&str, &str); 16] = [
+const FILES: [(&str, &str); 18] = [
     ("start.py", include_str!("python/start.py")),
     (
         "leakcheck_bridge/__init__.py",
@@ -32,6 +32,10 @@ const FILES: [(&str, &str); 16] = [
         include_str!("python/leakcheck_bridge/heap.py"),
     ),
     (
+        "leakcheck_bridge/marks.py",
+        include_str!("python/leakcheck_bridge/marks.py"),
+    ),
+    (
         "leakcheck_bridge/outcome.py",
         include_str!("python/leakcheck_bridge/outcome.py"),
     ),
@@ -54,6 +58,10 @@ const FILES: [(&str, &str); 16] = [
     (
         "leakcheck_bridge/run_unittest.py",
         include_str!("python/leakcheck_bridge/run_unittest.py"),
+    ),
+    (
+        "leakcheck_bridge/selfcheck.py",
+        include_str!("python/leakcheck_bridge/selfcheck.py"),
     ),
     (
         "leakcheck_bridge/serve.py",

@@ -3,7 +3,7 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    sync::atomic::Ordering,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -11,7 +11,7 @@ use super::{RunArgs, publish::publish, snapshots};
 use crate::{
     attribute::owner::Places,
     baseline::{acceptance::Package, rates},
-    config::{Choice, Config, Overrides, Runner},
+    config::{Choice, Config, Overrides, Runner, terms::Terms},
     discover::{self, Interpreter, Project, interpreter::Env, machine, packages},
     exit_code::ExitCode,
     judgement,
@@ -35,7 +35,7 @@ const REPEAT_FLOOR: Duration = Duration::from_secs(10);
 const MEMORY_UNKNOWN: u64 = 4 << 30;
 
 /// An end before there is a report: what to print, and the exit code.
-struct Failure(ExitCode, String);
+pub(super) struct Failure(pub(super) ExitCode, pub(super) String);
 
 impl<E: std::fmt::Display> From<E> for Failure {
     fn from(error: E) -> Self {
@@ -118,15 +118,7 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
     if let Some(progress) = &progress {
         progress.finish();
     }
-    let run = result.map_err(|error| {
-        let code = match &error {
-            StartError::Usage(_) => ExitCode::Usage,
-            StartError::Collection(_) | StartError::Lost(_) => ExitCode::TestsFailed,
-            StartError::Interrupted => ExitCode::Interrupted,
-            StartError::Internal(_) => ExitCode::Internal,
-        };
-        Failure(code, error.to_string())
-    })?;
+    let run = result.map_err(|error| Failure(code_of(&error), error.to_string()))?;
     if run.tests.is_empty() && run.errors.is_empty() && !run.interrupted {
         return Err(Failure(
             ExitCode::Usage,
@@ -181,6 +173,17 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
     Ok(report)
 }
 
+/// What the process exits with where no worker could be started.
+pub(super) fn code_of(error: &StartError) -> ExitCode {
+    match error {
+        StartError::Usage(_) => ExitCode::Usage,
+        StartError::Collection(_) | StartError::Lost(_) => ExitCode::TestsFailed,
+        StartError::Interrupted => ExitCode::Interrupted,
+        StartError::Blind(_) => ExitCode::NoEvidence,
+        StartError::Internal(_) => ExitCode::Internal,
+    }
+}
+
 fn overrides(args: RunArgs, current: &Path) -> Result<Overrides, Failure> {
     let runner_args = args
         .runner_args
@@ -215,10 +218,11 @@ fn overrides(args: RunArgs, current: &Path) -> Result<Overrides, Failure> {
         iterations: args.iterations,
         memory: args.memory,
         min_judged: args.min_judged,
+        ..Overrides::default()
     })
 }
 
-fn settings(
+pub(super) fn settings(
     config: &Config,
     project: &Project,
     interpreter: &Interpreter,
@@ -271,6 +275,12 @@ fn settings(
             directory: PathBuf::new(),
             limits,
             memory,
+            terms: Terms {
+                min_rate: config.min_rate.clone(),
+                ..Terms::default()
+            },
+            rules: config.rules.clone(),
+            blind: Arc::default(),
         },
         jobs,
         policy: Policy {

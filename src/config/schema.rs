@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::terms::{Given, Limits};
 use super::value::{self, Mismatch, Reader, Scalar};
-use super::{Choice, Overrides, text};
+use super::{Choice, Overrides, rule, text};
 
 /// A problem with a part of a file, not yet put into words for a place.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,8 +26,11 @@ struct Key {
     read: fn(&mut Overrides, &DeValue<'_>, &Path) -> Result<(), Mismatch>,
 }
 
+/// The key whose value is a list of tables with keys of their own.
+const OVERRIDE: &str = "override";
+
 /// All keys there are. A key that is missing here is unknown, whatever the defaults say.
-const KEYS: [Key; 12] = [
+const KEYS: [Key; 15] = [
     Key {
         name: "python",
         read: |to, value, directory| {
@@ -85,6 +89,28 @@ const KEYS: [Key; 12] = [
         name: "min_judged",
         read: |to, value, _| put(&mut to.min_judged, value, value::share),
     },
+    Key {
+        name: "min_rate",
+        read: |to, value, _| match given(value) {
+            Given::Table(table) => {
+                to.min_rate = Some(Limits::read(&table)?);
+                Ok(())
+            }
+            Given::One(_) => Err(Mismatch {
+                expected: "growth per iteration by counter, such as { blocks = 1 }",
+                detail: None,
+            }),
+        },
+    },
+    Key {
+        name: "cycles",
+        read: |to, value, _| put(&mut to.cycles, value, value::cycles),
+    },
+    Key {
+        name: OVERRIDE,
+        // Its faults lie deeper than its own value: see `read`.
+        read: |_, _, _| Ok(()),
+    },
 ];
 
 /// Reads a table of settings that stands in `content`. `table_name` is how messages call it, empty for a whole file.
@@ -103,6 +129,9 @@ pub(super) fn read(
                 message: unknown(name, table_name),
             });
         };
+        if known.name == OVERRIDE {
+            overrides.rules = Some(rule::read(value, content)?);
+        }
         (known.read)(&mut overrides, value.get_ref(), directory).map_err(|mismatch| Fault {
             span: value.span(),
             message: misfit(known.name, value, content, &mismatch),
@@ -112,7 +141,12 @@ pub(super) fn read(
 }
 
 /// The message for a value of the wrong kind or out of range.
-fn misfit(key: &str, value: &Spanned<DeValue<'_>>, content: &str, mismatch: &Mismatch) -> String {
+pub(super) fn misfit(
+    key: &str,
+    value: &Spanned<DeValue<'_>>,
+    content: &str,
+    mismatch: &Mismatch,
+) -> String {
     let found = match value.get_ref() {
         DeValue::Table(_) => "a table".to_owned(),
         _ => text::excerpt(&content[value.span()], 40),
@@ -155,6 +189,19 @@ fn put<T>(to: &mut Option<T>, value: &DeValue<'_>, read: Reader<T>) -> Result<()
     Ok(())
 }
 
+/// A value that may be a table of plain ones.
+pub(super) fn given<'a>(value: &'a DeValue<'_>) -> Given<'a> {
+    match value {
+        DeValue::Table(table) => Given::Table(
+            table
+                .iter()
+                .map(|(name, value)| (name.get_ref().as_ref(), scalar(value.get_ref())))
+                .collect(),
+        ),
+        value => Given::One(scalar(value)),
+    }
+}
+
 fn scalar<'a>(value: &'a DeValue<'_>) -> Scalar<'a> {
     match value {
         DeValue::String(text) => Scalar::Text(text),
@@ -168,7 +215,7 @@ fn scalar<'a>(value: &'a DeValue<'_>) -> Scalar<'a> {
 }
 
 /// A list of text, none of it empty: an empty path or argument is a slip, and runners take it for something else.
-fn list(value: &DeValue<'_>) -> Result<Vec<String>, Mismatch> {
+pub(super) fn list(value: &DeValue<'_>) -> Result<Vec<String>, Mismatch> {
     let strings = value.as_array().and_then(|array| {
         let text = |item: &Spanned<DeValue<'_>>| item.get_ref().as_str().map(str::to_owned);
         array
@@ -311,6 +358,17 @@ mod tests {
                 "`python`: expected a string, found 3.12",
             ),
             ("jobs = { a = 1 }", "{ a = 1 }", "found a table"),
+            (
+                "min_rate = { fd = 1 }",
+                "{ fd = 1 }",
+                "`fd` is no counter; there are blocks, objects, heap, fds",
+            ),
+            ("min_rate = 1", "1", "such as { blocks = 1 }, found 1"),
+            (
+                "cycles = \"no\"",
+                "\"no\"",
+                "`cycles`: expected \"warn\", \"deny\" or \"allow\", found \"no\"",
+            ),
             ("runner = \"\u{9b}x\"", "\"\u{9b}x\"", "found \"\\u{9b}x\""),
         ];
         for (content, at, expected) in table {
@@ -343,7 +401,10 @@ mod tests {
             ("Jobs = 1", "unknown key `Jobs`; did you mean `jobs`?"),
             ("path = []", "unknown key `path`; did you mean `paths`?"),
             ("baseline = 1", "unknown key `baseline`"),
-            ("[override]\nx = 1", "unknown key `override`"),
+            (
+                "overrides = []",
+                "unknown key `overrides`; did you mean `override`?",
+            ),
             (
                 "[tool.leakcheck]",
                 "unknown key `tool`; in this file the keys stand at the top, without [tool.leakcheck]",

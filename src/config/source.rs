@@ -47,6 +47,9 @@ pub(super) fn defaults() -> Option<Config> {
         iterations: all.iterations?,
         memory: all.memory?,
         min_judged: all.min_judged?,
+        min_rate: all.min_rate?,
+        cycles: all.cycles?,
+        rules: all.rules?,
     })
 }
 
@@ -101,10 +104,17 @@ fn read_file(file: &Path, directory: &Path) -> Result<Option<Found>, ConfigError
             return Err(ConfigError::Invalid { place, message });
         }
     };
-    let overrides = parse(content, own, directory).map_err(|fault| ConfigError::Invalid {
+    let mut overrides = parse(content, own, directory).map_err(|fault| ConfigError::Invalid {
         place: Place::at(shown(file), content, fault.span.start),
         message: fault.message,
     })?;
+    for rule in overrides
+        .iter_mut()
+        .flat_map(|all| &mut all.rules)
+        .flatten()
+    {
+        rule.place.file = shown(file);
+    }
     Ok(overrides.map(|overrides| (overrides, file.to_owned())))
 }
 
@@ -268,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_fault_is_pointed_at_by_line_and_column() {
-        let table: [(&str, &[u8], &str); 14] = [
+        let table: [(&str, &[u8], &str); 15] = [
             (
                 "pyproject.toml",
                 b"[project]\nname = \"x\"\n\n[tool.leakcheck]\njobs = 2\nbuget = \"1m\"\n",
@@ -292,7 +302,12 @@ mod tests {
             (
                 "pyproject.toml",
                 b"[tool.leakcheck]\njobs = 1\n[tool.leakcheck.override]\nx = 1\n",
-                "pyproject.toml:3:17: unknown key `override` in [tool.leakcheck]",
+                "pyproject.toml:3:1: `override`: expected tables that begin with [[override]]",
+            ),
+            (
+                "pyproject.toml",
+                b"[tool.leakcheck]\njobs = 1\n\n[[tool.leakcheck.override]]\ntests = [\"*\"]\nskip = true\n",
+                "pyproject.toml:4:1: this override: `skip` needs a reason",
             ),
             (
                 "pyproject.toml",

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Choice, Runner};
+use super::{Choice, Cycles, Runner};
 
 /// A value as a file or the command line gives it, before it is known to make sense.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,6 +62,16 @@ pub fn runner(value: Scalar<'_>) -> Result<Choice<Runner>, Mismatch> {
         Scalar::Text("pytest") => Ok(Choice::Given(Runner::Pytest)),
         Scalar::Text("unittest") => Ok(Choice::Given(Runner::Unittest)),
         _ => Err(mismatch("\"auto\", \"pytest\" or \"unittest\"")),
+    }
+}
+
+/// What garbage in cycles means.
+pub fn cycles(value: Scalar<'_>) -> Result<Cycles, Mismatch> {
+    match value {
+        Scalar::Text("warn") => Ok(Cycles::Warn),
+        Scalar::Text("deny") => Ok(Cycles::Deny),
+        Scalar::Text("allow") => Ok(Cycles::Allow),
+        _ => Err(mismatch("\"warn\", \"deny\" or \"allow\"")),
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::held::{self, Held};
+use super::{
+    excuse::Excuses,
+    held::{self, Held},
+};
 use crate::{
     attribute::{
         code, fingerprint, group, holder::Gain, owner::Places, route::Route, sites::Growth,
@@ -43,14 +46,20 @@ struct Evidence<'a> {
 }
 
 /// Every root cause, those that fail the build first.
-pub(super) fn findings(run: &Run, places: &Places) -> Vec<Finding> {
+pub(super) fn findings(run: &Run, places: &Places, excuses: &Excuses) -> Vec<Finding> {
     let mut found = Vec::new();
     let held = Held::new(&run.cases);
-    for verdict in [Verdict::Leak, Verdict::Bounded, Verdict::Harness] {
+    for (verdict, excused) in [
+        (Verdict::Leak, false),
+        (Verdict::Leak, true),
+        (Verdict::Bounded, false),
+        (Verdict::Harness, false),
+    ] {
         let evidence: Vec<Evidence<'_>> = run
             .cases
             .iter()
             .filter(|case| run::verdict_of(&case.judged) == verdict)
+            .filter(|case| excuses.concern(run, case, excused))
             .map(|case| Evidence {
                 case,
                 keys: keys(run, places, &held, case),
@@ -58,7 +67,10 @@ pub(super) fn findings(run: &Run, places: &Places) -> Vec<Finding> {
             .collect();
         let sets: Vec<BTreeSet<Key>> = evidence.iter().map(|one| one.keys.clone()).collect();
         for group in group::causes(&sets) {
-            found.push(finding(run, places, &held, verdict, &evidence, &group));
+            let mut finding = finding(run, places, &held, verdict, &evidence, &group);
+            if excuses.settle(&mut finding, excused, &found) {
+                found.push(finding);
+            }
         }
     }
     found.extend(losses(run));

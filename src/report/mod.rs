@@ -2,6 +2,7 @@
 
 mod diff;
 pub mod events;
+pub mod evidence;
 mod github;
 mod gitlab;
 mod growth;

@@ -6,7 +6,7 @@ use annotate_snippets::{AnnotationKind, Group, Level as Severity, Renderer, Snip
 use anstyle::{AnsiColor, Style as Paint};
 
 use super::{
-    Detail, Report, Standing, Style, growth, is_accepted, snapshots, source, spark,
+    Detail, Report, Standing, Style, evidence, growth, is_accepted, snapshots, source, spark,
     text::{self, brief, number},
 };
 use crate::{
@@ -451,13 +451,8 @@ fn unjudged(
             )?;
         }
     }
-    if lacking {
-        let line = format!(
-            "only {:.0} % of the tests that ran could be judged; min_judged asks for {:.0} %",
-            (report.judged * 100.0).floor(),
-            report.min_judged * 100.0
-        );
-        paragraph("no evidence:", YELLOW, &line, 4, width, out)?;
+    if let Some(lack) = evidence::lack(report) {
+        paragraph("no evidence:", YELLOW, &lack, 4, width, out)?;
     }
     Ok(())
 }

@@ -47,6 +47,11 @@ pub enum StartError {
     /// The user interrupted.
     #[error("interrupted")]
     Interrupted,
+    /// Its self-check failed: nothing that it measures would be evidence.
+    #[error(
+        "self-check failed: {0}; nothing this run measures would be evidence (`leakcheck doctor` shows what can be seen here)"
+    )]
+    Blind(String),
     /// A bug of ours or of the machine.
     #[error("{0}")]
     Internal(String),

@@ -2,13 +2,17 @@
 
 mod alone;
 pub mod diagnose;
+mod directory;
 pub mod event;
 mod horizon;
+mod limits;
 pub mod loss;
+pub mod marks;
 pub mod plan;
 pub mod process;
 pub mod protocol;
 pub mod screen;
+pub mod selfcheck;
 mod slot;
 mod stack;
 mod suspects;
@@ -17,8 +21,6 @@ pub mod worker;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
-    io,
-    path::PathBuf,
     sync::{Mutex, atomic::Ordering},
     thread,
     time::{Duration, Instant},
@@ -36,6 +38,7 @@ use worker::{INTERRUPTED, Setup};
 use crate::{
     attribute::owner::Places,
     bridge,
+    config::terms::Terms,
     verdict::{Counter, Verdict},
 };
 
@@ -67,6 +70,8 @@ const THAW_EVERY: Duration = Duration::from_secs(2);
 pub struct Run {
     /// Every collected test.
     pub tests: Vec<Collectable>,
+    /// Under which terms each of them is judged.
+    pub terms: Vec<Terms>,
     /// What the screen found, by test; absent where it did not get to.
     pub looks: Vec<Option<Look>>,
     /// Suspects that were judged themselves.
@@ -104,7 +109,7 @@ struct Shared {
 
 /// Runs everything. `tell` gets events from several threads.
 pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, StartError> {
-    let directory = temporary_directory().map_err(|error| {
+    let directory = directory::make().map_err(|error| {
         StartError::Internal(format!("cannot make a temporary directory: {error}"))
     })?;
     let start_script = bridge::lay_out(&directory.path().join("b"))
@@ -125,13 +130,19 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
         .hello()
         .cloned()
         .unwrap_or_else(|| unreachable!("it has just started"));
+    let mut notes = collected.notes;
+    if settings.setup.paths.is_empty() {
+        // Of a part of the suite, most overrides are for tests of the rest.
+        notes.extend(marks::unmatched(&collected.tests, &settings.setup.rules));
+    }
     let mut run = Run {
+        terms: first.terms().to_vec(),
         looks: vec![None; collected.tests.len()],
         cases: Vec::new(),
         alike: Vec::new(),
         sources: HashMap::new(),
         errors: collected.errors,
-        notes: collected.notes,
+        notes,
         counters: hello.counters,
         runner_version: hello.runner_version,
         plain_cpu: collected.cpu,
@@ -155,36 +166,10 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     }
     run.wall.1 = begun.elapsed();
     run.interrupted = INTERRUPTED.load(Ordering::SeqCst);
-    Ok(run)
-}
-
-/// Short, because the socket's path has a limit of about 100 bytes.
-fn temporary_directory() -> io::Result<tempfile::TempDir> {
-    const LONGEST: usize = 60;
-    const TRIES: u32 = 100;
-    let base = std::env::temp_dir();
-    let base = if base.as_os_str().len() > LONGEST {
-        PathBuf::from("/tmp")
-    } else {
-        base
-    };
-    // Resolved, so that paths in tracebacks can be told to lie below it.
-    let base = base.canonicalize()?;
-    // The first free number and not a random name: paths are hashed and interned by what runs below them, and two
-    // runs of one suite are to be alike. A directory that exists is never used.
-    for number in 0..TRIES {
-        let made = tempfile::Builder::new()
-            .prefix(&format!("leakcheck-{number}"))
-            .rand_bytes(0)
-            .tempdir_in(&base);
-        match made {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => return made,
-        }
+    match settings.setup.blind.get() {
+        Some(why) if !run.interrupted => Err(StartError::Blind(why.clone())),
+        _ => Ok(run),
     }
-    tempfile::Builder::new()
-        .prefix("leakcheck-")
-        .tempdir_in(base)
 }
 
 fn screen_all(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::marks::Mark;
 use crate::{
     attribute::{graph::Dump, route::Step},
     verdict::{Counter, Series},
@@ -56,6 +57,15 @@ pub enum Order {
         /// Which fixtures each iteration sets up and tears down besides those of the function.
         wider: Wider,
         /// Iterations before the window opens; 0 keeps the open window.
+        warmup: u32,
+        /// Iterations with a reading.
+        iterations: u32,
+    },
+    /// Opens a window over a pseudo-test of the bridge's own.
+    SelfCheck {
+        /// Whether each iteration leaks, or does nothing.
+        plant: bool,
+        /// Iterations before the window opens.
         warmup: u32,
         /// Iterations with a reading.
         iterations: u32,
@@ -125,7 +135,7 @@ pub enum Record {
     Hello(Hello),
     /// The tests are collected.
     Collected(Collected),
-    /// Answer to [`Order::Run`].
+    /// Answer to [`Order::Run`] and [`Order::SelfCheck`].
     Ran(Ran),
     /// Answer to [`Order::Trace`].
     Traced(Traced),
@@ -195,6 +205,9 @@ pub struct Collected {
     pub errors: Vec<Trouble>,
     /// Plugins that were neutralised, one line each.
     pub notes: Vec<String>,
+    /// Marks of ours on the tests; those of one test closest first.
+    #[serde(default)]
+    pub marks: Vec<Mark>,
     /// CPU seconds of the process so far.
     pub cpu: f64,
 }

@@ -11,6 +11,7 @@ use super::{
     worker::Worker,
 };
 use crate::{
+    config::terms::Terms,
     fit::{self, Look as Glance},
     verdict::{Counter, Series},
 };
@@ -24,6 +25,20 @@ pub struct Policy {
     pub iterations: Option<u32>,
     /// Whether to look for growth as rare as every 11th iteration, and at fixtures of the session.
     pub thorough: bool,
+}
+
+impl Policy {
+    /// What of it holds for a test with `terms` of its own.
+    fn under(&self, terms: &Terms) -> Policy {
+        Policy {
+            warmup: terms.warmup.unwrap_or(self.warmup),
+            iterations: match terms.iterations {
+                Some(iterations) => iterations.given().copied(),
+                None => self.iterations,
+            },
+            thorough: self.thorough,
+        }
+    }
 }
 
 /// Iterations of the first look, and of each further one until a test is decided: 4, 9, then 17 readings.
@@ -144,7 +159,7 @@ fn plain_signature(series: &Series) -> Option<Signature> {
 const SMALLEST_CHUNK: i64 = 32;
 
 /// What all counters together say.
-fn glance(series: &Series, thorough: bool) -> Glance {
+pub(super) fn glance(series: &Series, thorough: bool) -> Glance {
     let looks: Vec<Glance> = series
         .iter()
         .filter(|(counter, _)| counter.decides(series))
@@ -187,7 +202,10 @@ pub fn extend(series: &mut Series, more: &Series) {
 
 /// Sends a run order and takes its answer.
 pub fn run(worker: &mut Worker, order: &Order) -> Result<Ran, Loss> {
-    let opens = matches!(order, Order::Run { warmup, .. } if *warmup > 0);
+    let opens = match order {
+        Order::Run { warmup, .. } | Order::SelfCheck { warmup, .. } => *warmup > 0,
+        _ => false,
+    };
     match worker.call(order)? {
         Record::Ran(mut ran) => {
             if opens && let Some(objects) = ran.series.get_mut(&Counter::Objects) {
@@ -258,6 +276,20 @@ pub fn look_at(
     familiar: &Familiar,
     seen: &mut HashSet<String>,
 ) -> Result<(Look, Vec<Trouble>), Loss> {
+    let terms = worker.terms.get(test).cloned().unwrap_or_default();
+    let policy = &policy.under(&terms);
+    if let Some(reason) = terms.skip {
+        let look = Look {
+            test,
+            screened: Screened::Skipped(reason),
+            iterations: 0,
+            seconds: 0.0,
+            cpu_plain: 0.0,
+            series: Series::new(),
+            wider: Wider::Stay,
+        };
+        return Ok((look, Vec::new()));
+    }
     let (mut look, fixtures, mut troubles) =
         look_with(worker, test, opening, policy, familiar, Wider::Stay)?;
     let session = |fixture: &str| fixture.starts_with("session:");

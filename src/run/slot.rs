@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use super::{
     loss::{Loss, StartError},
     protocol::{Collectable, Collected, Hello, Order, Record, Trouble},
+    selfcheck,
     worker::{Setup, Worker},
 };
+use crate::config::terms::Terms;
 
 /// So many losses in a row without a single answer between them end the attempts.
 const PATIENCE: u32 = 3;
@@ -45,7 +47,14 @@ impl<'a> Slot<'a> {
     pub fn start(&mut self) -> Result<Collected, StartError> {
         self.starts += 1;
         let name = format!("{}.{}", self.name, self.starts);
-        let (worker, collected) = Worker::start(self.setup, &name, self.hash_seed, &self.skip)?;
+        let (mut worker, collected) = Worker::start(self.setup, &name, self.hash_seed, &self.skip)?;
+        if let Err(error) = selfcheck::require(&mut worker) {
+            if let StartError::Blind(why) = &error {
+                // The first one says enough.
+                let _ = self.setup.blind.set(why.clone());
+            }
+            return Err(error);
+        }
         self.worker = Some(worker);
         self.tests.clone_from(&collected.tests);
         self.order = None;
@@ -55,6 +64,11 @@ impl<'a> Slot<'a> {
     /// What the worker said of itself.
     pub fn hello(&self) -> Option<&Hello> {
         self.worker.as_ref().map(|worker| &worker.hello)
+    }
+
+    /// Under which terms the worker's tests are judged.
+    pub fn terms(&self) -> &[Terms] {
+        self.worker.as_ref().map_or(&[], |worker| &worker.terms)
     }
 
     /// The worker, started if there is none, and the index by which it knows test number `test` of `tests`.

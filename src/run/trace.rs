@@ -256,7 +256,9 @@ impl Bench<'_> {
         let window = affordable(bytes_per_iteration(&look.series), WINDOW_BYTES)
             .min(needed.max(FIRST_WINDOW))
             .max(FEWEST);
-        let Some(ran) = self.run(worker, &mut case, Some(index), thaw, self.warmup, window)? else {
+        let terms = worker.terms.get(index);
+        let warmup = terms.and_then(|terms| terms.warmup).unwrap_or(self.warmup);
+        let Some(ran) = self.run(worker, &mut case, Some(index), thaw, warmup, window)? else {
             return Ok(case);
         };
         case.series = ran.series;

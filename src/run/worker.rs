@@ -9,7 +9,10 @@ use std::{
         process::CommandExt,
     },
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -20,13 +23,17 @@ use nix::{
     unistd::Pid,
 };
 
+pub use super::limits::Limits;
 use super::{
     loss::{Loss, StartError},
-    process,
+    marks, process,
     protocol::{Collected, Hello, Order, Orders, Record, Trouble},
     stack,
 };
-use crate::bridge;
+use crate::{
+    bridge,
+    config::{rule::Rule, terms::Terms},
+};
 
 /// Set when the user wants everything to end.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -69,26 +76,12 @@ pub struct Setup {
     pub limits: Limits,
     /// Most resident bytes of a worker.
     pub memory: u64,
-}
-
-/// Time-outs of one worker.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// For import and collection.
-    pub loading: Duration,
-    /// For the first iteration of a test, and for wider fixtures.
-    pub first: Duration,
-    /// Never less than this for a repeat.
-    pub floor: Duration,
-    /// For a repeat, as a multiple of the first iteration.
-    pub factor: u32,
-}
-
-impl Limits {
-    /// The limit of a repeat of a test whose first iteration took `first`.
-    fn repeat(&self, first: Duration) -> Duration {
-        (first * self.factor).clamp(self.floor.min(self.first), self.first)
-    }
+    /// Terms for all of the tests.
+    pub terms: Terms,
+    /// Terms for some of them.
+    pub rules: Vec<Rule>,
+    /// Why a worker could not be trusted, once there was one.
+    pub blind: Arc<OnceLock<String>>,
 }
 
 /// A running worker.
@@ -107,10 +100,13 @@ pub struct Worker {
     gone: bool,
     /// What it said of itself.
     pub hello: Hello,
+    /// Under which terms each of its tests is judged.
+    pub terms: Vec<Terms>,
 }
 
 /// What the heartbeat showed last.
 struct Watch {
+    limits: Limits,
     sequence: u64,
     since: Instant,
     first: Duration,
@@ -143,7 +139,17 @@ impl Worker {
             StartError::Internal(format!("cannot start {}: {error}", setup.python.display()))
         })?;
         let mut worker = started;
-        match worker.await_collection() {
+        let collected = worker.await_collection().and_then(|found| {
+            worker.terms = marks::terms(
+                &found.tests,
+                &found.marks,
+                &setup.terms,
+                &setup.rules,
+                &setup.project,
+            )?;
+            Ok(found)
+        });
+        match collected {
             Ok(collected) => Ok((worker, collected)),
             Err(error) => {
                 worker.kill();
@@ -226,6 +232,7 @@ impl Worker {
             limits: setup.limits,
             memory: setup.memory,
             watch: Watch {
+                limits: setup.limits,
                 sequence: 0,
                 since: Instant::now(),
                 first: Duration::ZERO,
@@ -240,6 +247,7 @@ impl Worker {
                 runner_version: String::new(),
                 counters: std::collections::BTreeMap::default(),
             },
+            terms: Vec::new(),
         })
     }
 
@@ -327,7 +335,12 @@ impl Worker {
         self.watch.since = Instant::now();
         // Tracing makes an iteration many times slower than its first run was.
         self.watch.traced = matches!(order, Order::Trace { .. });
-        if matches!(order, Order::Run { test: Some(_), .. }) {
+        if let Order::Run {
+            test: Some(test), ..
+        } = order
+        {
+            let terms = self.terms.get(*test);
+            self.watch.limits = self.limits.within(terms.and_then(|terms| terms.timeout));
             self.watch.begun = 0;
             self.watch.first = Duration::ZERO;
         }
@@ -450,9 +463,9 @@ impl Worker {
         let limit = match beat.state {
             LOADING => self.limits.loading,
             ITERATION if beat.begun > 1 && !self.watch.traced => {
-                self.limits.repeat(self.watch.first)
+                self.watch.limits.repeat(self.watch.first)
             }
-            _ => self.limits.first,
+            _ => self.watch.limits.first,
         };
         if now - self.watch.since > limit {
             let stack = self.dump_stack();

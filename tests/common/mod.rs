@@ -37,6 +37,8 @@ pub enum Packages {
     Newest,
     /// What reads the reports.
     Reports,
+    /// pytest and what the corpus needs besides.
+    Corpus,
 }
 
 impl Packages {
@@ -47,6 +49,7 @@ impl Packages {
             Packages::Plugins => "plugins",
             Packages::Newest => "newest",
             Packages::Reports => "reports",
+            Packages::Corpus => "corpus",
         }
     }
 
@@ -57,6 +60,7 @@ impl Packages {
             Packages::Plugins => include_str!("../requirements-plugins.txt"),
             Packages::Newest => include_str!("../requirements-newest.txt"),
             Packages::Reports => include_str!("../requirements-reports.txt"),
+            Packages::Corpus => include_str!("../requirements-corpus.txt"),
         }
     }
 }

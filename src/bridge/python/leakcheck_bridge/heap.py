@@ -131,18 +131,14 @@ class Recorder:
             tracemalloc.start(self._frames)
         _freeze()
 
-    def _find_places(self):
-        # The window's own part of the heap is small, and tracing slows down all that follows.
-        if not self._frames or not _is_tracing():
-            return
-        at = self._at[0]
-        newest = frozenset(self._born[-min(sum(self._cohorts[max(at - 2, 0) : at]), _MOST_PLACED) :]) if at else ()
-        for obj in _get_objects():
-            if id(obj) in newest:
+    def _find_places(self, objects):
+        # Looked up while the window's own part of the heap is all there is to see: tracing slows down the rest. What
+        # this makes shows among the last iteration's objects at most, and those have no vote.
+        if self._frames and _is_tracing():
+            for obj in objects[:_MOST_PLACED]:
                 place = _tracemalloc._get_object_traceback(obj)
                 if place is not None:
                     self.places[id(obj)] = [list(frame) for frame in place]
-        tracemalloc.stop()
 
     def close(self):
         # type: () -> None
@@ -183,6 +179,8 @@ class Recorder:
             before = len(self._mentioned)
             self._mentioned.extend([id(obj) for obj in _get_referents(*objects) if not _is_tracked(obj)])
             self._mentions[at] = len(self._mentioned) - before
+        if at >= len(self._cohorts) - 2:
+            self._find_places(objects)
         objects = None
         self._at[0] = at + 1
         _freeze()
@@ -190,9 +188,9 @@ class Recorder:
     def dump(self, path):
         # type: (str) -> dict
         """Writes the graph to a file, and returns what is needed to read it."""
+        self.close()
         _unfreeze()
         self._meter.settle()
-        self._find_places()
         numbers = _Types()
         # No file object: it would stand in the graph.
         file = posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o600)

@@ -14,7 +14,7 @@ import pytest
 from _pytest import runner as pytest_runner
 from _pytest.unittest import TestCaseFunction
 
-from . import outcome, restore
+from . import marks, outcome, restore
 
 _hookimpl = pytest.hookimpl
 _rmtree = shutil.rmtree
@@ -112,6 +112,9 @@ class _Bridge:
         config.pluginmanager.register(self.runner.protocol, "leakcheck-protocol")
         root = str(getattr(config, "rootpath", config.rootdir))
         records = [{"id": item.nodeid, "file": _file_of(item, root)} for item in session.items]
+        self.service.marks = marks.read(session.items)
+        if self.service.marks and not marks.is_registered(config.getini("markers")):
+            self._note("the marker leakcheck is used and not registered with pytest (`leakcheck init` says how)")
         self.service.serve(self.runner, records, self.errors, self.notes)
         return True
 

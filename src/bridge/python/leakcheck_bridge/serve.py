@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 
-from . import PROTOCOL, channel, counters, outcome, repeat, route, source
+from . import PROTOCOL, channel, counters, outcome, repeat, route, selfcheck, source
 
 _fstat = posix.fstat
 _cpu = time.process_time
@@ -68,6 +68,8 @@ class Service:
             orders["capacity"], lambda: link.descriptors() + self.dump.descriptors()
         )
         self.served = False
+        #: What the tests' own marks say; only pytest's can have any.
+        self.marks = []  # type: list
         self.heartbeat.state(channel.Heartbeat.LOADING)
 
     def hello(self, runner_name, runner_version):
@@ -104,7 +106,17 @@ class Service:
 
     def _obey(self, runner, tests, errors, notes):
         link = self.link
-        link.send({"re": "collected", "tests": tests, "errors": errors, "notes": notes, "cpu": _cpu()})
+        link.send(
+            {
+                "re": "collected",
+                "tests": tests,
+                "errors": errors,
+                "notes": notes,
+                "marks": self.marks,
+                "cpu": _cpu(),
+            }
+        )
+        self.marks = []
         self.heartbeat.state(channel.Heartbeat.IDLE)
         repeater = repeat.Repeater(runner, self.meter, self.heartbeat)
         while True:
@@ -123,6 +135,10 @@ class Service:
                 # Orders differ in size; none may be alive while a window is open.
                 order = None
                 answer = repeater.run(*numbers)
+            elif what == "selfcheck":
+                plant, *numbers = order["plant"], order["iterations"], order["warmup"]
+                order = None
+                answer = selfcheck.run(self.meter, self.heartbeat, plant, *numbers)
             elif what == "trace":
                 numbers = (order["iterations"], order["frames"], order["last_only"])
                 order = None

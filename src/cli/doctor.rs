@@ -1,0 +1,293 @@
+//! `leakcheck doctor`: what can be seen here, and with which settings.
+
+use std::{
+    env,
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use clap::Args;
+
+use super::run::{Failure, code_of, settings};
+use crate::{
+    config::{Choice, Config, Overrides, Runner, rule::Rule, text, value},
+    discover::{
+        self, Interpreter, Project,
+        interpreter::{Env, Libc, Mallinfo},
+    },
+    exit_code::ExitCode,
+    run::selfcheck::{self, Examined},
+    verdict::Counter,
+};
+
+/// Options of `leakcheck doctor`.
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// The Python to test with: a path, a name on PATH, or a virtual environment's directory.
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
+    /// What runs the tests: auto, pytest or unittest.
+    #[arg(long, value_name = "RUNNER", value_parser = value::from_argument(value::runner))]
+    runner: Option<Choice<Runner>>,
+}
+
+/// Looks and prints what it sees.
+pub(super) fn doctor(args: &DoctorArgs) -> ExitCode {
+    let mut page = String::new();
+    let code = match examine(args, &mut page) {
+        Ok(code) => code,
+        Err(Failure(code, message)) => {
+            anstream::eprintln!("leakcheck: {}", crate::report::text::shown_lines(&message));
+            code
+        }
+    };
+    let mut out = anstream::stdout();
+    match out.write_all(page.as_bytes()).and_then(|()| out.flush()) {
+        // A reader such as `head` that has seen enough is no failure.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            anstream::eprintln!("leakcheck: cannot write to the standard output: {error}");
+            ExitCode::Internal
+        }
+        _ => code,
+    }
+}
+
+/// Writes what it finds to `page`, as far as it gets.
+fn examine(args: &DoctorArgs, page: &mut String) -> Result<ExitCode, Failure> {
+    let current = env::current_dir()
+        .map_err(|error| format!("cannot tell the current directory: {error}"))?;
+    let project = Project::locate(&[], &current)?;
+    let (mut config, file) = Config::load(&project.root)?;
+    config.apply(Overrides {
+        python: args.python.as_ref().map(|python| {
+            // A path is meant from here; a bare name is looked up on PATH.
+            let is_path = python.components().count() > 1 || current.join(python).is_dir();
+            Choice::Given(if is_path {
+                current.join(python)
+            } else {
+                python.clone()
+            })
+        }),
+        runner: args.runner,
+        ..Overrides::default()
+    });
+    let project = project.or_configured(&config.paths)?;
+    let interpreter = Interpreter::find(
+        config.python.given().map(PathBuf::as_path),
+        &project.root,
+        &Env::of_process(),
+    )?;
+    let runner = discover::choose_runner(config.runner, &project, &interpreter)?;
+    line(
+        page,
+        "python",
+        &format!(
+            "{} {}, {}",
+            interpreter.implementation,
+            interpreter.version_text,
+            text::show(&interpreter.path)
+        ),
+    );
+    line(
+        page,
+        "system",
+        &format!(
+            "{}-{}, {}",
+            interpreter.platform, interpreter.machine, interpreter.libc
+        ),
+    );
+    let examined = selfcheck::examine(&settings(&config, &project, &interpreter, runner).setup);
+    let code = match examined {
+        Ok(examined) => {
+            let version = format!("{} {}", runner.name(), examined.hello.runner_version);
+            line(page, "runner", &version);
+            counters(page, &interpreter, &examined);
+            verdict(page, &examined)
+        }
+        Err(error) => {
+            line(page, "runner", runner.name());
+            line(page, "self-check", &format!("could not be made: {error}"));
+            match code_of(&error) {
+                // Whatever keeps a worker from starting keeps a run from being evidence.
+                ExitCode::TestsFailed | ExitCode::Usage => ExitCode::NoEvidence,
+                code => code,
+            }
+        }
+    };
+    let file = file.map_or_else(
+        || {
+            "defaults only; there is no leakcheck.toml, and no [tool.leakcheck] in a pyproject.toml"
+                .to_owned()
+        },
+        |file| text::show(&file),
+    );
+    line(page, "settings", &file);
+    for (key, value) in resolved(&config) {
+        page.push_str(&format!("  {key} = {}\n", text::escape(&value)));
+    }
+    for rule in &config.rules {
+        page.push_str(&format!("  {}\n", text::escape(&told(rule))));
+    }
+    Ok(code)
+}
+
+fn line(page: &mut String, name: &str, value: &str) {
+    page.push_str(&format!("{name:<11} {}\n", text::escape(value)));
+}
+
+fn counters(page: &mut String, interpreter: &Interpreter, examined: &Examined) {
+    line(page, "counters", "");
+    for counter in Counter::ALL {
+        let word = examined
+            .hello
+            .counters
+            .get(&counter)
+            .map_or("absent", String::as_str);
+        let why = if word == "exact" {
+            String::new()
+        } else {
+            format!(": {}", why(counter, word, interpreter))
+        };
+        let seen = if examined.found.seen.contains(&counter) {
+            ", saw the planted leak"
+        } else {
+            ""
+        };
+        let text = format!("  {:<9} {word}{seen}{why}\n", counter.name());
+        page.push_str(&text);
+    }
+}
+
+/// Why a counter is not exact.
+fn why(counter: Counter, word: &str, interpreter: &Interpreter) -> String {
+    match (counter, word) {
+        (Counter::Blocks, "absent") => match &interpreter.python_malloc {
+            Some(name) => format!(
+                "PYTHONMALLOC={name} turns Python's own allocator off, which counts them"
+            ),
+            None => "this Python does not count the blocks it gives out".to_owned(),
+        },
+        (Counter::Blocks, _) => {
+            "a free-threaded build frees memory later, and keeps it apart by thread".to_owned()
+        }
+        (Counter::Heap, "absent") => match (&interpreter.libc, interpreter.mallinfo) {
+            (_, Mallinfo::Absent) => format!(
+                "{} has no mallinfo to ask; native leaks are not seen",
+                interpreter.libc
+            ),
+            _ => "mallinfo does not see what malloc gives out: another malloc is loaded (LD_PRELOAD?); native leaks are not seen"
+                .to_owned(),
+        },
+        (Counter::Heap, _) => match interpreter.libc {
+            Libc::Glibc(..) => "what is freed stays counted: glibc does not follow GLIBC_TUNABLES here".to_owned(),
+            _ => format!("what is freed stays counted by {}", interpreter.libc),
+        },
+        (Counter::Fds | Counter::Threads, _) => "/proc is not there to be counted in".to_owned(),
+        _ => "it cannot be read here".to_owned(),
+    }
+}
+
+fn verdict(page: &mut String, examined: &Examined) -> ExitCode {
+    let faults = &examined.found.faults;
+    if faults.is_empty() {
+        let seen: Vec<&str> = examined.found.seen.iter().map(|it| it.name()).collect();
+        line(
+            page,
+            "self-check",
+            &format!(
+                "passed in {:.0} ms: planted leaks showed in {}, and a test that does nothing was clean",
+                examined.seconds * 1e3,
+                seen.join(", ")
+            ),
+        );
+        return ExitCode::Success;
+    }
+    for fault in faults {
+        line(page, "self-check", &format!("failed: {fault}"));
+    }
+    ExitCode::NoEvidence
+}
+
+/// Every setting as it holds now, rules left out.
+fn resolved(config: &Config) -> Vec<(&'static str, String)> {
+    fn choice<T>(choice: &Choice<T>, show: impl Fn(&T) -> String) -> String {
+        choice.given().map_or_else(|| "auto".to_owned(), show)
+    }
+    let Config {
+        python,
+        runner,
+        paths,
+        args,
+        jobs,
+        budget,
+        timeout,
+        thorough,
+        warmup,
+        iterations,
+        memory,
+        min_judged,
+        min_rate,
+        cycles,
+        rules,
+    } = config;
+    let paths: Vec<String> = paths
+        .iter()
+        .map(|path| path.to_string_lossy().into())
+        .collect();
+    let seconds = |time: &std::time::Duration| format!("{} s", time.as_secs_f64());
+    vec![
+        (
+            "python",
+            choice(python, |path| path.to_string_lossy().into()),
+        ),
+        ("runner", choice(runner, |runner| runner.name().to_owned())),
+        ("paths", format!("{paths:?}")),
+        ("args", format!("{args:?}")),
+        ("jobs", choice(jobs, ToString::to_string)),
+        ("budget", choice(budget, seconds)),
+        ("timeout", choice(timeout, seconds)),
+        ("thorough", thorough.to_string()),
+        ("warmup", warmup.to_string()),
+        ("iterations", choice(iterations, ToString::to_string)),
+        ("memory", choice(memory, |bytes| format!("{bytes} bytes"))),
+        ("min_judged", min_judged.to_string()),
+        (
+            "min_rate",
+            if min_rate.is_empty() {
+                "none".to_owned()
+            } else {
+                min_rate.to_string()
+            },
+        ),
+        ("cycles", cycles.name().to_owned()),
+        ("override", rules.len().to_string()),
+    ]
+}
+
+/// `pyproject.toml:4:1 for a::*, b: skip (it costs)`.
+fn told(rule: &Rule) -> String {
+    let terms = &rule.terms;
+    let parts = [
+        terms.skip.as_ref().map(|reason| format!("skip ({reason})")),
+        terms
+            .allow
+            .as_ref()
+            .map(|(limits, reason)| format!("allow {limits} ({reason})")),
+        terms.warmup.map(|count| format!("warmup {count}")),
+        terms.iterations.map(|count| {
+            let count = count.given().map_or("auto".to_owned(), ToString::to_string);
+            format!("iterations {count}")
+        }),
+        (!terms.min_rate.is_empty()).then(|| format!("min_rate {}", terms.min_rate)),
+        terms
+            .timeout
+            .map(|time| format!("timeout {} s", time.as_secs_f64())),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    format!(
+        "{} for {}: {}",
+        rule.place,
+        rule.patterns.join(", "),
+        parts.join(", ")
+    )
+}

@@ -1,0 +1,276 @@
+//! Whether a worker can see at all: leaks that are planted in it must show, and a pseudo-test that does nothing must not.
+
+use std::{collections::BTreeMap, fs, time::Instant};
+
+use super::{
+    directory,
+    loss::{Loss, StartError},
+    protocol::{Hello, Order, Status},
+    screen,
+    worker::{Setup, Worker},
+};
+use crate::{
+    bridge,
+    fit::Look as Glance,
+    verdict::{Counter, Series},
+};
+
+/// As many as it takes the screen to call constant growth suspect, and a clean test clean.
+const PLANTED_ITERATIONS: u32 = 8;
+const CLEAN_ITERATIONS: u32 = 3;
+/// A thread that a plugin started may still be at work when a worker starts; noise that stays spoils every test alike.
+const ATTEMPTS: u32 = 3;
+
+/// What one iteration plants, by the counter that must show it.
+const PLANTS: [(Counter, i64, &str); 4] = [
+    (Counter::Blocks, 1, "Python object"),
+    (Counter::Objects, 1, "Python object"),
+    (Counter::Heap, 96, "native allocation"),
+    (Counter::Fds, 1, "descriptor"),
+];
+
+/// What a self-check found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Findings {
+    /// Counters that showed what was planted.
+    pub seen: Vec<Counter>,
+    /// What is wrong, one line each; empty if nothing is.
+    pub faults: Vec<String>,
+}
+
+/// Checks `worker`, before its first test.
+pub fn check(worker: &mut Worker) -> Result<Findings, Loss> {
+    let mut found = Findings::default();
+    for attempt in 1..=ATTEMPTS {
+        let planted = ask(worker, true, PLANTED_ITERATIONS)?;
+        let clean = ask(worker, false, CLEAN_ITERATIONS)?;
+        found = judge(&worker.hello.counters, &planted, &clean);
+        if found.faults.is_empty() || attempt == ATTEMPTS {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// The same, with what is wrong as the reason why the worker cannot be used.
+pub fn require(worker: &mut Worker) -> Result<(), StartError> {
+    let found = check(worker).map_err(unusable)?;
+    match found.faults.first() {
+        None => Ok(()),
+        Some(fault) => Err(StartError::Blind(fault.clone())),
+    }
+}
+
+fn unusable(loss: Loss) -> StartError {
+    match loss {
+        Loss::Interrupted => StartError::Interrupted,
+        Loss::Bridge(message) => StartError::Internal(message),
+        loss => StartError::Lost(loss.to_string()),
+    }
+}
+
+/// What one worker said of itself, and its self-check.
+#[derive(Debug)]
+pub struct Examined {
+    /// Its first message.
+    pub hello: Hello,
+    /// What was found.
+    pub found: Findings,
+    /// Wall seconds that the self-check took.
+    pub seconds: f64,
+}
+
+/// Starts a worker for no test at all, and checks it. The suite need not be in a state to be collected.
+pub fn examine(setup: &Setup) -> Result<Examined, StartError> {
+    let internal = |error: std::io::Error| {
+        StartError::Internal(format!("cannot write to a temporary directory: {error}"))
+    };
+    let directory = directory::make().map_err(internal)?;
+    let empty = directory.path().join("empty");
+    fs::create_dir(&empty).map_err(internal)?;
+    let mut setup = setup.clone();
+    setup.start_script = bridge::lay_out(&directory.path().join("b")).map_err(internal)?;
+    setup.directory = directory.path().to_owned();
+    setup.paths = vec![empty.to_string_lossy().into_owned()];
+    // They choose tests, or are options of the suite's own.
+    setup.args = Vec::new();
+    let (mut worker, _) = Worker::start(&setup, "d", 1, &[])?;
+    let begun = Instant::now();
+    let found = check(&mut worker).map_err(unusable)?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let hello = worker.hello.clone();
+    // It is of no more use, however it ends.
+    let _ = worker.end();
+    Ok(Examined {
+        hello,
+        found,
+        seconds,
+    })
+}
+
+fn ask(worker: &mut Worker, plant: bool, iterations: u32) -> Result<Series, Loss> {
+    let ran = screen::run(
+        worker,
+        &Order::SelfCheck {
+            plant,
+            warmup: 1,
+            iterations,
+        },
+    )?;
+    if ran.outcome.status == Status::Passed {
+        Ok(ran.series)
+    } else {
+        Err(Loss::Bridge(format!(
+            "the self-check failed: {}",
+            ran.outcome.message
+        )))
+    }
+}
+
+/// Judges the readings of both pseudo-tests as the screen would.
+fn judge(counters: &BTreeMap<Counter, String>, planted: &Series, clean: &Series) -> Findings {
+    let mut found = Findings::default();
+    for (counter, least, what) in PLANTS {
+        if counters.get(&counter).is_none_or(|word| word == "absent") {
+            continue;
+        }
+        let readings = planted.get(&counter).map_or(&[][..], Vec::as_slice);
+        let grew = match (readings.first(), readings.last()) {
+            (Some(first), Some(last)) => last - first,
+            _ => 0,
+        };
+        let alone = Series::from([(counter, readings.to_vec())]);
+        let enough = grew >= least * i64::from(PLANTED_ITERATIONS);
+        if enough && screen::glance(&alone, false) == Glance::Suspect {
+            found.seen.push(counter);
+        } else {
+            found.faults.push(format!(
+                "a {what} was leaked {PLANTED_ITERATIONS} times on purpose, and `{}` did not show it (it read {})",
+                counter.name(),
+                shown(readings)
+            ));
+        }
+    }
+    if found.seen.is_empty() && found.faults.is_empty() {
+        found.faults.push("no counter can be read here".to_owned());
+    }
+    let unread = counters.iter().any(|(counter, word)| {
+        let readings = clean.get(counter).map_or(0, Vec::len);
+        word != "absent" && readings <= usize::try_from(CLEAN_ITERATIONS).unwrap_or(0)
+    });
+    if unread || screen::glance(clean, false) != Glance::Clean {
+        let grown: Vec<String> = clean
+            .iter()
+            .filter(|(_, readings)| readings.last() > readings.first())
+            .map(|(counter, readings)| format!("`{}` read {}", counter.name(), shown(readings)))
+            .collect();
+        found.faults.push(if unread {
+            "a test that does nothing was not read to its end".to_owned()
+        } else {
+            format!(
+                "a test that does nothing was not clean: {}",
+                grown.join(", ")
+            )
+        });
+    }
+    found
+}
+
+/// Readings from the first one on: their differences are what says something.
+fn shown(readings: &[i64]) -> String {
+    let first = readings.first().copied().unwrap_or(0);
+    let numbers: Vec<String> = readings
+        .iter()
+        .map(|reading| format!("{:+}", reading - first))
+        .collect();
+    if numbers.is_empty() {
+        "nothing".to_owned()
+    } else {
+        numbers.join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exact(names: &[Counter]) -> BTreeMap<Counter, String> {
+        names
+            .iter()
+            .map(|counter| (*counter, "exact".to_owned()))
+            .collect()
+    }
+
+    fn planted() -> Series {
+        let by = |step: i64| (0..9).map(|at| 1000 + at * step).collect::<Vec<_>>();
+        Series::from([
+            (Counter::Blocks, by(1)),
+            (Counter::Objects, by(1)),
+            (Counter::Heap, by(112)),
+            (Counter::Fds, by(1)),
+            (Counter::Threads, by(0)),
+        ])
+    }
+
+    fn clean() -> Series {
+        Counter::ALL
+            .into_iter()
+            .map(|counter| (counter, vec![1000; 4]))
+            .collect()
+    }
+
+    #[test]
+    fn what_was_planted_must_show_in_every_counter_there_is() {
+        let all = exact(&Counter::ALL);
+        let found = judge(&all, &planted(), &clean());
+        assert_eq!(found.faults, Vec::<String>::new());
+        assert_eq!(found.seen, PLANTS.map(|(counter, _, _)| counter));
+        for (counter, _, what) in PLANTS {
+            let mut blind = planted();
+            blind.insert(counter, vec![1000; 9]);
+            let found = judge(&all, &blind, &clean());
+            assert_eq!(found.faults.len(), 1, "{counter:?}");
+            assert!(found.faults[0].contains(what), "{}", found.faults[0]);
+            assert!(found.faults[0].contains("+0 +0"), "{}", found.faults[0]);
+            blind.remove(&counter);
+            assert_eq!(judge(&all, &blind, &clean()).faults.len(), 1);
+        }
+        let mut half = planted();
+        half.insert(Counter::Heap, (0..9).map(|at| at * 48).collect());
+        assert_eq!(judge(&all, &half, &clean()).faults.len(), 1);
+    }
+
+    #[test]
+    fn an_absent_counter_is_not_asked_for() {
+        let mut without = exact(&Counter::ALL);
+        without.insert(Counter::Heap, "absent".to_owned());
+        let mut series = planted();
+        series.remove(&Counter::Heap);
+        let found = judge(&without, &series, &clean());
+        assert!(found.faults.is_empty() && !found.seen.contains(&Counter::Heap));
+        assert_eq!(
+            judge(&BTreeMap::new(), &Series::new(), &clean())
+                .faults
+                .len(),
+            1
+        );
+    }
+
+    #[test]
+    fn growth_out_of_nothing_is_a_fault() {
+        let mut noisy = clean();
+        noisy.insert(Counter::Blocks, vec![5, 6, 7, 8]);
+        let found = judge(&exact(&Counter::ALL), &planted(), &noisy);
+        assert_eq!(
+            found.faults,
+            ["a test that does nothing was not clean: `blocks` read +0 +1 +2 +3"]
+        );
+        assert_eq!(
+            judge(&exact(&Counter::ALL), &planted(), &Series::new())
+                .faults
+                .len(),
+            1,
+            "no readings are no evidence"
+        );
+    }
+}
