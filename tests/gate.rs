@@ -241,14 +241,24 @@ warmup = 2
         "[tool.leakcheck]\nrunner = \"unittest\"\n[[tool.leakcheck.override]]\ntests = [\"*payment\"]\nskip = \"it costs\"\n",
     );
     project.check(&[]).exits(1);
-    // A part of the suite says nothing of overrides for the rest.
-    project.write(
-        "pyproject.toml",
-        "[tool.leakcheck]\nrunner = \"unittest\"\n[[tool.leakcheck.override]]\ntests = [\"*payment\"]\nskip = \"it costs\"\n",
-    );
-    let part = project.check(&["test_shop.TestShop.test_price"]);
+}
+
+#[test]
+fn a_run_of_a_part_says_nothing_of_overrides_for_the_rest() {
+    let project = Project::of(&[
+        (
+            "test_a.py",
+            "def test_a():\n    pass\n\ndef test_b():\n    pass\n",
+        ),
+        (
+            "leakcheck.toml",
+            "[[override]]\ntests = [\"*::test_c\"]\nskip = \"it costs\"\n",
+        ),
+    ]);
+    let part = project.check(&["test_a.py::test_a"]);
     part.exits(0);
     assert!(part.report.notes.is_empty(), "{:?}", part.report.notes);
+    project.check(&[]).exits(0).notes(&["for no test"]);
 }
 
 #[test]

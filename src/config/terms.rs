@@ -91,9 +91,9 @@ impl Limits {
     fn of(&self, counter: Counter) -> Option<f64> {
         self.0.get(&counter).copied().or_else(|| {
             let blocks = self.0.get(&Counter::Blocks)?;
-            match counter.name() {
-                "objects" | "items" => Some(*blocks),
-                "heap" => Some(blocks * LARGEST_BLOCK),
+            match counter {
+                Counter::Objects | Counter::Items => Some(*blocks),
+                Counter::Heap => Some(blocks * LARGEST_BLOCK),
                 _ => None,
             }
         })

@@ -154,9 +154,9 @@ fn judge(counters: &BTreeMap<Counter, String>, planted: &Series, clean: &Series)
     if found.seen.is_empty() && found.faults.is_empty() {
         found.faults.push("no counter can be read here".to_owned());
     }
-    let unread = counters.iter().any(|(counter, word)| {
+    let unread = found.seen.iter().any(|counter| {
         let readings = clean.get(counter).map_or(0, Vec::len);
-        word != "absent" && readings <= usize::try_from(CLEAN_ITERATIONS).unwrap_or(0)
+        readings <= usize::try_from(CLEAN_ITERATIONS).unwrap_or(0)
     });
     if unread || screen::glance(clean, false) != Glance::Clean {
         let grown: Vec<String> = clean
