@@ -11,6 +11,7 @@ use common::{
     workflow::{self, commands},
 };
 use leakcheck::{
+    attribute::explain,
     finding::{Kind, Level, Owner, Status},
     report::{Detail, Format, Report, Standing, is_accepted, markdown, read},
     verdict::{Counter, Verdict},
@@ -225,6 +226,12 @@ fn sarif_is_valid_and_carries_rules_flows_fingerprints_and_suppressions() {
     let run = &sarif["runs"][0];
     let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
     let results = run["results"].as_array().unwrap();
+    for (code, title) in explain::codes() {
+        let rule = rules.iter().find(|rule| rule["id"] == code).unwrap();
+        let told = rule["shortDescription"]["text"].as_str().unwrap();
+        assert_eq!(told.to_lowercase(), title.to_lowercase());
+        assert!(rule["help"]["markdown"].as_str().unwrap().contains(code));
+    }
     let present: Vec<_> = report.standing(Standing::Present).collect();
     assert_eq!(results.len(), present.len());
     for (result, finding) in results.iter().zip(present) {
@@ -350,7 +357,7 @@ fn junit_has_one_case_a_test_for_its_schema_and_a_parser() {
         );
     }
     let failure = &case("leak")["results"][0];
-    assert_eq!(failure["type"], "LK101");
+    assert_eq!(failure["type"], "LK100");
     for word in [
         "held by: shop.registry.events",
         "registry0.py:15",
@@ -385,7 +392,7 @@ fn annotations_stand_on_the_lines_that_must_change_and_keep_to_githubs_limits() 
         Some("services/api/shop/registry0.py")
     );
     assert_eq!(errors[0].property("line"), Some("15"));
-    assert_eq!(errors[0].property("title"), Some("leak LK101"));
+    assert_eq!(errors[0].property("title"), Some("leak LK100"));
     assert!(
         errors[0]
             .data

@@ -13,6 +13,13 @@ pub fn section(code: &str) -> Option<&'static str> {
     })
 }
 
+/// How to mend a leak of that code, in one line.
+pub fn mend(code: &str) -> Option<String> {
+    let (_, after) = section(code)?.split_once("**Mend.** ")?;
+    let paragraph = after.split("\n\n").next()?;
+    Some(paragraph.lines().collect::<Vec<_>>().join(" "))
+}
+
 /// Codes and titles, in the order of the page.
 pub fn codes() -> impl Iterator<Item = (&'static str, &'static str)> {
     sections().filter_map(|section| section.lines().next()?.split_once(": "))
@@ -48,6 +55,11 @@ mod tests {
             ] {
                 assert!(section.contains(part), "{code} has no {part}");
             }
+            let mend = mend(code).unwrap_or_default();
+            assert!(
+                mend.ends_with('.') && !mend.contains('\n'),
+                "{code}: {mend}"
+            );
         }
     }
 

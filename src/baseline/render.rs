@@ -5,7 +5,7 @@ use super::{
     format::{Snapshot, Whole},
     rates::Figures,
 };
-use crate::{attribute::code, config::text};
+use crate::{attribute::explain, config::text};
 
 /// The finding as text, safe to print.
 pub fn snapshot(of: &Snapshot) -> String {
@@ -64,8 +64,7 @@ pub fn snapshot(of: &Snapshot) -> String {
         lines.push("  seen in more tests".to_owned());
     }
     acceptance(&of.accepted, &mut lines);
-    let advice = code::advice(&of.code);
-    if !advice.is_empty() {
+    if let Some(advice) = explain::mend(&of.code) {
         lines.push(format!("  mend: {advice}"));
     }
     lines.push(String::new());

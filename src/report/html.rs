@@ -65,7 +65,7 @@ struct Shown {
     anchor: String,
     noun: &'static str,
     code: String,
-    title: &'static str,
+    title: String,
     status: &'static str,
     sign: &'static str,
     fails: bool,

@@ -11,9 +11,9 @@ use super::{
     text::{self, brief, shortened},
 };
 use crate::{
-    attribute::code,
+    attribute::explain,
     exit_code::ExitCode,
-    finding::{Finding, Holder, Kind, Level, Site, Status},
+    finding::{Finding, Holder, Level, Site, Status},
 };
 
 /// Where the names of files begin.
@@ -76,12 +76,7 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
 
 /// Every code there is, and those of the report that this version does not know.
 fn rules(report: &Report) -> Vec<String> {
-    let mut codes: Vec<String> = Kind::ALL
-        .into_iter()
-        .map(code::of)
-        .chain([code::CRASH, code::HANG])
-        .map(str::to_owned)
-        .collect();
+    let mut codes: Vec<String> = explain::codes().map(|(code, _)| code.to_owned()).collect();
     codes.extend(
         report
             .standing(Standing::Present)
@@ -93,22 +88,14 @@ fn rules(report: &Report) -> Vec<String> {
 }
 
 /// What the code is about, in a few words.
-pub(super) fn title(of: &str) -> &'static str {
-    match of {
-        code::CRASH => "The process dies when the test is repeated",
-        code::HANG => "The test hangs when it is repeated",
-        _ => match Kind::ALL.into_iter().find(|kind| code::of(*kind) == of) {
-            Some(Kind::Python) => "Memory stays after each iteration",
-            Some(Kind::Items) => "A container grows with each iteration",
-            Some(Kind::Native) => "Native memory stays after each iteration",
-            Some(Kind::Fd) => "A file descriptor stays open after each iteration",
-            Some(Kind::Thread) => "A thread stays alive after each iteration",
-            Some(Kind::Task) => "An asyncio task stays pending after each iteration",
-            Some(Kind::Child) => "A child process stays after each iteration",
-            Some(Kind::Cycle) => "Each iteration leaves a reference cycle",
-            None => "Something stays after each iteration",
-        },
-    }
+pub(super) fn title(of: &str) -> String {
+    let title = explain::codes()
+        .find(|(code, _)| *code == of)
+        .map_or("something stays after each iteration", |(_, title)| title);
+    let mut letters = title.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
 }
 
 fn rule(of: &str) -> Value {
@@ -118,10 +105,9 @@ fn rule(of: &str) -> Value {
         "defaultConfiguration": {"level": "error"},
         "properties": {"tags": ["reliability", "resource-leak", "python"], "precision": "very-high", "problem.severity": "error"},
     });
-    let advice = code::advice(of);
-    if !advice.is_empty() {
-        rule["fullDescription"] = json!({"text": format!("{}. {advice}", title(of))});
-        rule["help"] = json!({"text": advice});
+    if let (Some(section), Some(mend)) = (explain::section(of), explain::mend(of)) {
+        rule["fullDescription"] = json!({"text": format!("{}. {mend}", title(of))});
+        rule["help"] = json!({"text": mend, "markdown": format!("## {section}")});
     }
     rule
 }
