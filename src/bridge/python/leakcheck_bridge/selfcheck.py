@@ -72,6 +72,10 @@ class _Pseudo:
         # type: () -> None
         pass
 
+    def wider(self):
+        # type: () -> list
+        return []
+
     def finish(self):
         # type: () -> None
         """Frees everything."""
