@@ -2,7 +2,10 @@
 
 mod decide;
 mod doctor;
+mod explain;
 mod init;
+mod publish;
+mod report;
 mod review;
 mod run;
 mod snapshots;
@@ -14,7 +17,6 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     config::{Choice, Runner, value},
     exit_code::ExitCode,
-    report::Format,
 };
 
 /// Repeats every test of a Python suite and fails when memory, a descriptor or a thread leaks.
@@ -34,6 +36,8 @@ struct Cli {
 enum Verb {
     /// Check a test suite (the same as without a verb).
     Run(RunArgs),
+    /// Render the JSON report of an earlier run again, in any format.
+    Report(report::ReportArgs),
     /// Decide one by one what to do about findings that wait.
     Review(snapshots::Where),
     /// Take findings that wait into the baseline; without arguments all of them.
@@ -44,6 +48,11 @@ enum Verb {
     Doctor(doctor::DoctorArgs),
     /// Set a project up: configuration, Makefile, workflow and what version control leaves out.
     Init(init::InitArgs),
+    /// Say what a kind of leak is, how to confirm it and how to mend it.
+    Explain {
+        /// Such as LK104; without one, all are listed.
+        code: Option<String>,
+    },
 }
 
 /// Options of `leakcheck run`.
@@ -84,32 +93,19 @@ struct RunArgs {
     /// Smallest share of the tests that must have been judged, 0 to 1.
     #[arg(long, value_name = "SHARE", value_parser = value::from_argument(value::share))]
     min_judged: Option<f64>,
-    /// Format of the report on the standard output.
-    #[arg(long, value_enum, default_value_t = Format::Plain)]
-    format: Format,
-    /// Also write the report to a file; can be given several times.
-    #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = report_file)]
-    reports: Vec<(Format, PathBuf)>,
+    /// Write what happens while it happens to a file, as JSON Lines.
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+    /// How often an hour the code under test runs in real life: rates are then told for an hour too.
+    #[arg(long, value_name = "N", value_parser = publish::times)]
+    per_hour: Option<f64>,
     /// Fail for snapshots of what is gone, too.
     #[arg(long)]
     deny_stale: bool,
     #[command(flatten)]
     ci: snapshots::Ci,
-    /// Show no progress.
-    #[arg(short, long)]
-    quiet: bool,
-}
-
-fn report_file(argument: &str) -> Result<(Format, PathBuf), String> {
-    let (format, file) = argument
-        .split_once('=')
-        .ok_or_else(|| "must be FORMAT=FILE, such as json=leaks.json".to_owned())?;
-    let format = <Format as clap::ValueEnum>::from_str(format, false)
-        .map_err(|_| format!("unknown format `{format}`; there are plain and json"))?;
-    if file.is_empty() {
-        return Err("has no file after the `=`".to_owned());
-    }
-    Ok((format, file.into()))
+    #[command(flatten)]
+    output: publish::OutputArgs,
 }
 
 /// When to use colours, in the words that other tools use.
@@ -151,11 +147,13 @@ pub fn main() -> ExitCode {
     cli.color.apply();
     match cli.verb {
         Some(Verb::Run(args)) => run::run(args),
+        Some(Verb::Report(args)) => report::run(&args),
         Some(Verb::Review(args)) => review::review(&args),
         Some(Verb::Accept(args)) => decide::accept(&args),
         Some(Verb::Reject(args)) => decide::reject(&args),
         Some(Verb::Doctor(args)) => doctor::doctor(&args),
         Some(Verb::Init(args)) => init::init(&args),
+        Some(Verb::Explain { code }) => explain::explain(code.as_deref()),
         None => run::run(cli.run),
     }
 }
@@ -179,16 +177,5 @@ mod tests {
         assert_eq!(cli.run.runner_args, ["-k", "x"]);
         let cli = Cli::try_parse_from(["leakcheck", "run", "tests"]).unwrap();
         assert!(matches!(cli.verb, Some(Verb::Run(_))));
-    }
-
-    #[test]
-    fn reports_name_a_format_and_a_file() {
-        assert_eq!(
-            report_file("json=a=b.json"),
-            Ok((Format::Json, "a=b.json".into()))
-        );
-        assert!(report_file("json").is_err());
-        assert!(report_file("pdf=a").unwrap_err().contains("unknown format"));
-        assert!(report_file("json=").is_err());
     }
 }

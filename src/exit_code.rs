@@ -44,6 +44,13 @@ impl ExitCode {
         }
     }
 
+    /// The exit code with that number, if there is one.
+    pub fn of_number(number: u8) -> Option<ExitCode> {
+        Self::PRECEDENCE
+            .into_iter()
+            .find(|code| code.number() == number)
+    }
+
     /// The one of `candidates` that takes precedence; success if there is none.
     pub fn first(candidates: &[ExitCode]) -> ExitCode {
         Self::PRECEDENCE

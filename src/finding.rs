@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::verdict::Verdict;
+use crate::verdict::{Counter, Verdict};
 
 /// What grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -29,6 +29,18 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind, in the order of their codes.
+    pub const ALL: [Kind; 8] = [
+        Kind::Python,
+        Kind::Items,
+        Kind::Native,
+        Kind::Fd,
+        Kind::Thread,
+        Kind::Task,
+        Kind::Child,
+        Kind::Cycle,
+    ];
+
     /// The word used in output and in the JSON report.
     pub fn word(self) -> &'static str {
         match self {
@@ -58,6 +70,18 @@ pub enum Owner {
     Interpreter,
 }
 
+impl Owner {
+    /// The word used in output and in the JSON report.
+    pub fn word(self) -> &'static str {
+        match self {
+            Owner::Project => "project",
+            Owner::Dependency => "dependency",
+            Owner::Runner => "runner",
+            Owner::Interpreter => "interpreter",
+        }
+    }
+}
+
 /// How a finding stands against the accepted snapshots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -74,6 +98,28 @@ pub enum Status {
     Fixed,
 }
 
+impl Status {
+    /// Every status, the ones that ask for something first.
+    pub const ALL: [Status; 5] = [
+        Status::New,
+        Status::Worse,
+        Status::Known,
+        Status::Better,
+        Status::Fixed,
+    ];
+
+    /// The word used in output and in the JSON report.
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::New => "new",
+            Status::Worse => "worse",
+            Status::Known => "known",
+            Status::Better => "better",
+            Status::Fixed => "fixed",
+        }
+    }
+}
+
 /// How loudly a finding is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -84,6 +130,17 @@ pub enum Level {
     Warning,
     /// Discounted, shown so that a reader can see why.
     Note,
+}
+
+impl Level {
+    /// The word used in output and in the JSON report.
+    pub fn word(self) -> &'static str {
+        match self {
+            Level::Error => "error",
+            Level::Warning => "warning",
+            Level::Note => "note",
+        }
+    }
 }
 
 /// Growth per iteration.
@@ -123,12 +180,24 @@ pub struct Site {
     /// Text of the line, stripped, where it could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// The lines around it, for a reader: number of the first one, and their text.
-    #[serde(skip)]
-    pub excerpt: Option<(u32, String)>,
+    /// The lines around it, for a reader.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excerpt: Option<Excerpt>,
+    /// Whose code it is, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
     /// The calls that led here, innermost first, the site itself left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub callers: Vec<Frame>,
+}
+
+/// Some lines of a source file, kept so that a report can be rendered again where the file is not at hand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Excerpt {
+    /// Number of the first line, from 1.
+    pub first: u32,
+    /// The lines, joined by newlines.
+    pub text: String,
 }
 
 /// One frame of a site's traceback.
@@ -140,6 +209,21 @@ pub struct Frame {
     pub line: u32,
     /// Qualified name of the enclosing function.
     pub function: String,
+    /// Whose code it is, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
+}
+
+/// One counter of the test that stands for a finding, with what was read in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Curve {
+    /// Which counter.
+    pub counter: Counter,
+    /// Its readings, one after each iteration.
+    pub readings: Vec<i64>,
+    /// Growth per iteration that was fitted to them; absent where the counter does not grow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
 }
 
 /// Survivors of one type.
@@ -289,6 +373,9 @@ pub struct Finding {
     pub evidence: String,
     /// One sentence on how to mend it.
     pub advice: String,
+    /// What was read in the test that stands for it, every counter that was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curves: Vec<Curve>,
     /// Where the rates were measured; absent where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured: Option<Measured>,

@@ -38,13 +38,14 @@ pub fn report(
     min_judged: f64,
     baseline: &Baseline<'_>,
 ) -> (Report, Outcome) {
-    let mut tests = tests(run);
+    let mut tests = tests(run, places);
     let excuses = Excuses::of(run);
     excuses.explain(&mut tests);
     let mut findings = findings::findings(run, places, &excuses);
     let outcome = standing::compare(run, &tests, &environment, &mut findings, baseline);
     let exit_code = exit_code(run, &tests, &findings, min_judged);
     let report = Report {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         environment,
         exit_code,
         findings,
@@ -67,7 +68,7 @@ pub fn report(
     (report, outcome)
 }
 
-fn tests(run: &Run) -> Vec<TestResult> {
+fn tests(run: &Run, places: &Places) -> Vec<TestResult> {
     let mut by_test: BTreeMap<usize, (&Case, bool)> = run
         .cases
         .iter()
@@ -82,6 +83,7 @@ fn tests(run: &Run) -> Vec<TestResult> {
         .map(|(index, test)| {
             let mut result = TestResult {
                 id: test.id.clone(),
+                file: places.show(&test.file),
                 verdict: Verdict::Undecided,
                 reason: None,
                 iterations: 0,
@@ -229,6 +231,7 @@ mod tests {
     fn result(verdict: Verdict) -> TestResult {
         TestResult {
             id: String::new(),
+            file: String::new(),
             verdict,
             reason: None,
             iterations: 5,

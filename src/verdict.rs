@@ -104,17 +104,23 @@ pub enum Counter {
     Threads,
     /// Entries of long-lived containers that were there before the window.
     Items,
+    /// Pending asyncio tasks.
+    Tasks,
+    /// Child processes of the main thread.
+    Children,
 }
 
 impl Counter {
     /// Every counter, in the order of the bridge's readings.
-    pub const ALL: [Counter; 6] = [
+    pub const ALL: [Counter; 8] = [
         Counter::Blocks,
         Counter::Objects,
         Counter::Heap,
         Counter::Fds,
         Counter::Threads,
         Counter::Items,
+        Counter::Tasks,
+        Counter::Children,
     ];
 
     /// The name used in the wire protocol, the report and the output.
@@ -126,6 +132,8 @@ impl Counter {
             Counter::Fds => "fds",
             Counter::Threads => "threads",
             Counter::Items => "items",
+            Counter::Tasks => "tasks",
+            Counter::Children => "children",
         }
     }
 }
@@ -135,6 +143,8 @@ impl Counter {
 pub struct TestResult {
     /// The runner's own id of the test.
     pub id: String,
+    /// Its file, relative to the project.
+    pub file: String,
     /// What is said of it.
     pub verdict: Verdict,
     /// Why, where the verdict alone does not say it.

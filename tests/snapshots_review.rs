@@ -112,6 +112,14 @@ impl Session {
     }
 }
 
+impl Drop for Session {
+    /// A test that failed must not leave it waiting for keys.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 const PROMPT: &str = "q quit";
 
 fn names(project: &Project) -> BTreeSet<String> {

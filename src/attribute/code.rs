@@ -1,16 +1,25 @@
-//! The codes of leak kinds, and the sentence that says what to do about one.
+//! The codes of leak kinds, which of them a case is, and the sentence that says what to do about this one.
 
+use super::{
+    holder::Gain,
+    path::{Root, is_test_module},
+    route::{Route, Step},
+};
 use crate::finding::Kind;
 
 /// A test whose repeat killed the process: a reference count gone wrong shows so.
 pub const CRASH: &str = "LK501";
 /// A test whose repeat hangs.
 pub const HANG: &str = "LK502";
+/// Objects that nothing in Python refers to.
+pub const LOST: &str = "LK202";
+/// Callbacks and hooks of the interpreter.
+pub const INTERPRETER: &str = "LK111";
 
-/// The code of a kind of growth.
+/// The code of a kind of growth whose holder is not known.
 pub fn of(kind: Kind) -> &'static str {
     match kind {
-        Kind::Python => "LK101",
+        Kind::Python => "LK100",
         Kind::Items => "LK102",
         Kind::Native => "LK201",
         Kind::Fd => "LK301",
@@ -21,10 +30,96 @@ pub fn of(kind: Kind) -> &'static str {
     }
 }
 
-/// One sentence on how to mend it.
+/// The code of growth that `route` holds.
+pub fn of_route(kind: Kind, route: &Route) -> &'static str {
+    match kind {
+        Kind::Python => of_holder(route),
+        kind => of(kind),
+    }
+}
+
+fn of_holder(route: &Route) -> &'static str {
+    let (before, kept) = route.steps.split_at((route.at + 1).min(route.steps.len()));
+    let any = |what: &str| before.iter().any(|step| step.what == what);
+    let edge = |kind: &str| before.iter().any(|step| step.edge.0 == kind);
+    if let Some(cache) = before.iter().find(|step| step.what == "cache") {
+        return if cache.method { "LK105" } else { "LK104" };
+    }
+    if before.iter().any(|step| is_weak_dictionary(&step.kind)) {
+        return "LK108";
+    }
+    if any("thread-local") || any("context-variable") || edge("context") {
+        return "LK110";
+    }
+    if matches!(route.root, Root::Named(_)) || is_interpreters(&route.holder.name) {
+        return INTERPRETER;
+    }
+    if before.iter().any(|step| step.kind.starts_with("logging.")) {
+        return "LK112";
+    }
+    if route.root == Root::Fixture {
+        return "LK115";
+    }
+    let first = kept.first();
+    if kept
+        .iter()
+        .take(2)
+        .any(|step| step.what == "exception" || step.what == "traceback")
+    {
+        return "LK109";
+    }
+    if kept.iter().take(2).any(|step| step.what == "suspended") {
+        return "LK113";
+    }
+    if kept
+        .iter()
+        .any(|step| step.what == "class" || step.what == "module")
+    {
+        return "LK116";
+    }
+    if first
+        .is_some_and(|step| matches!(&*step.what, "method" | "function" | "partial" | "builtin"))
+    {
+        return "LK106";
+    }
+    if edge("closure") || edge("default") {
+        return "LK107";
+    }
+    if matches!(route.gain, Gain::Newest | Gain::Chain) {
+        return "LK114";
+    }
+    if any("class") {
+        return "LK103";
+    }
+    "LK101"
+}
+
+fn is_weak_dictionary(kind: &str) -> bool {
+    matches!(
+        kind,
+        "weakref.WeakKeyDictionary" | "weakref.WeakValueDictionary"
+    )
+}
+
+fn is_interpreters(name: &str) -> bool {
+    const STATE: [&str; 9] = [
+        "sys.",
+        "builtins",
+        "atexit",
+        "gc.",
+        "codecs",
+        "signal",
+        "warnings.",
+        "os.register",
+        "weakref.finalize",
+    ];
+    STATE.iter().any(|start| name.starts_with(start))
+}
+
+/// One sentence on how to mend a leak of this code, where no more is known of it.
 pub fn advice(code: &str) -> &'static str {
     match code {
-        "LK101" => {
+        "LK100" => {
             "Something that outlives the test keeps these objects: look for a module global, class attribute, registry or cache that this line feeds, and remove the entry when its user is done, give it a bound, or hold it weakly (weakref)."
         }
         "LK102" => {
@@ -32,6 +127,12 @@ pub fn advice(code: &str) -> &'static str {
         }
         "LK201" => {
             "No Python allocation explains this: look for a C extension that allocates without freeing, or loses a reference, in the calls this test makes."
+        }
+        LOST => {
+            "No Python object refers to these: look for a C extension that takes a reference and never gives it back (Py_INCREF without Py_DECREF, a new reference that is not released on an error path)."
+        }
+        INTERPRETER => {
+            "Take the callback off again when its user is done (atexit.unregister, gc.callbacks.remove, signal.signal with the old handler), or register it once, when the module is imported."
         }
         "LK301" => {
             "Close it where it was opened: a `with` block, contextlib.closing(), or addCleanup/a yield fixture in a test."
@@ -56,12 +157,239 @@ pub fn advice(code: &str) -> &'static str {
     }
 }
 
+/// The sentence for this case: it names the holder, and what to call or to write.
+pub fn advice_for(code: &str, route: &Route) -> String {
+    let holder = &route.holder.name;
+    let kept = route.kept.rsplit('.').next().unwrap_or(&route.kept);
+    let text = match code {
+        "LK101" => format!(
+            "Remove the {kept} from {holder} when its user is done, give {holder} a bound, or let it hold its entries weakly{}.",
+            weakly(route)
+        ),
+        "LK102" => format!(
+            "Remove from {holder} what was added when its user is done, or give it a bound (collections.deque(maxlen=…))."
+        ),
+        "LK103" => format!(
+            "{holder} belongs to the class and is shared by all its instances: make it an attribute of each (set it in __init__), or a weakref.WeakSet."
+        ),
+        "LK104" => match route.bound.as_ref().and_then(|bound| bound.capacity) {
+            Some(most) => format!(
+                "{holder} keeps up to {most} results; if that is too many, lower its maxsize, or call {holder}.cache_clear()."
+            ),
+            None => format!(
+                "{holder} has no bound: give it one (@lru_cache(maxsize=256)), or call {holder}.cache_clear() when its inputs are done with."
+            ),
+        },
+        "LK105" => format!(
+            "The cache of {holder} belongs to the class and keeps every self it is called with: use functools.cached_property, keep the results on the instance, or cache a function of plain values."
+        ),
+        "LK106" => format!(
+            "Nothing takes the callback off {holder} again: unsubscribe it in the teardown of what subscribed, or keep {}.",
+            if matches!(route.steps.get(route.at + 1).map(|step| &*step.what), Some("method")) {
+                "a weakref.WeakMethod there"
+            } else {
+                "it weakly there"
+            }
+        ),
+        "LK107" => format!(
+            "{holder} lives as long as its function: make it a local variable of each call (default None for an argument), or empty it."
+        ),
+        "LK108" => format!(
+            "The value in {holder} refers to its key, so the key never dies: store a weakref to the key in the value, or keep the value on the key object itself."
+        ),
+        "LK109" => format!(
+            "An exception keeps its traceback, and that every frame with its variables: store str(error) or error.with_traceback(None) in {holder}, or empty it."
+        ),
+        "LK110" => format!(
+            "{holder} lives as long as the thread or context: reset it where it was set (ContextVar.reset(token), or clear the thread-local in a finally)."
+        ),
+        INTERPRETER if holder.starts_with("weakref.finalize") => {
+            "The callback of weakref.finalize refers to the object itself, so it never dies: pass a function that needs no self (a static one, and plain values as its arguments)."
+                .to_owned()
+        }
+        INTERPRETER => format!("{holder} is the interpreter's: {}", advice(code)),
+        "LK112" => format!(
+            "Loggers and their handlers live as long as the process: call removeHandler() and close() in the teardown, and do not make a logger name per object ({holder})."
+        ),
+        "LK113" => format!(
+            "A {kept} that never ends keeps its variables: close it (contextlib.closing, aclose()) or run it to its end, and take it out of {holder}."
+        ),
+        "LK114" => format!(
+            "Each new {kept} in {holder} refers to the one before it, so none can go: cut the old one off, or keep a bounded number (collections.deque(maxlen=…))."
+        ),
+        "LK115" => format!(
+            "{holder} is set up once for many tests, and each leaves a {kept} in it: undo that in the test, or give the fixture the scope of a function."
+        ),
+        "LK116" => format!(
+            "Each iteration makes a new class or module and {holder} keeps it: make it once, when the module is imported, or take it out again."
+        ),
+        code => advice(code).to_owned(),
+    };
+    let tests_own = route
+        .steps
+        .first()
+        .is_some_and(|step| step.what == "module" && is_test_module(&step.text));
+    if tests_own {
+        // Whoever reads it need not look in the project.
+        return format!("{text} It is the tests' own: nothing outside them feeds it.");
+    }
+    text
+}
+
+fn weakly(route: &Route) -> &'static str {
+    let holder: Option<&Step> = route.steps.get(route.at);
+    match holder.map(|step| step.kind.as_str()) {
+        Some("dict") => " (weakref.WeakValueDictionary)",
+        Some("list" | "set") => " (weakref.WeakSet)",
+        _ => "",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attribute::{holder::Chosen, path::Phase, route};
+
+    /// What, type and kind of edge of each step; place of the holder; code.
+    type Example<'a> = (&'a [(&'a str, &'a str, &'a str)], usize, &'a str);
+
+    fn route_of(root: &Root, gain: Gain, at: usize, steps: &[(&str, &str, &str)]) -> Route {
+        let steps: Vec<Step> = steps
+            .iter()
+            .enumerate()
+            .map(|(at, (what, kind, edge))| Step {
+                at,
+                what: (*what).to_owned(),
+                kind: (*kind).to_owned(),
+                text: (*kind).to_owned(),
+                edge: ((*edge).to_owned(), format!(".{edge}")),
+                method: *kind == "method cache",
+                ..Step::default()
+            })
+            .collect();
+        let chosen = Chosen {
+            way: Vec::new(),
+            at,
+            gain,
+            gained: None,
+            phase: Phase::Code,
+            alone: true,
+        };
+        route::describe(&chosen, root, steps, 5).unwrap()
+    }
 
     #[test]
-    fn every_code_has_advice_of_its_own() {
+    fn what_the_way_goes_through_decides_the_code() {
+        let module = ("module", "app", "attribute");
+        let list = ("container", "list", "index");
+        let cases: [Example<'_>; 9] = [
+            (&[module, list, ("object", "app.S", "")], 1, "LK101"),
+            (
+                &[
+                    module,
+                    ("class", "type", "attribute"),
+                    list,
+                    ("object", "app.S", ""),
+                ],
+                2,
+                "LK103",
+            ),
+            (
+                &[
+                    module,
+                    ("cache", "plain cache", "cached"),
+                    ("object", "app.S", ""),
+                ],
+                1,
+                "LK104",
+            ),
+            (
+                &[
+                    module,
+                    ("cache", "method cache", "cached"),
+                    ("object", "app.S", ""),
+                ],
+                1,
+                "LK105",
+            ),
+            (
+                &[
+                    module,
+                    list,
+                    ("method", "method", "self"),
+                    ("object", "app.S", ""),
+                ],
+                1,
+                "LK106",
+            ),
+            (
+                &[
+                    module,
+                    ("function", "function", "closure"),
+                    list,
+                    ("object", "app.S", ""),
+                ],
+                2,
+                "LK107",
+            ),
+            (
+                &[
+                    module,
+                    ("collection", "weakref.WeakKeyDictionary", "attribute"),
+                    ("object", "app.S", ""),
+                ],
+                1,
+                "LK108",
+            ),
+            (&[module, list, ("exception", "ValueError", "")], 1, "LK109"),
+            (&[module, list, ("suspended", "generator", "")], 1, "LK113"),
+        ];
+        for (steps, at, code) in cases {
+            let route = route_of(&Root::Module, Gain::Entries, at, steps);
+            assert_eq!(of_route(Kind::Python, &route), code, "{steps:?}");
+            assert!(
+                advice_for(code, &route).contains(&route.holder.name),
+                "{code}"
+            );
+        }
+        let chain = route_of(
+            &Root::Module,
+            Gain::Newest,
+            0,
+            &[module, ("object", "app.Cell", "")],
+        );
+        assert_eq!(of_route(Kind::Python, &chain), "LK114");
+        assert_eq!(of_route(Kind::Fd, &chain), "LK301");
+        let fixture = route_of(
+            &Root::Fixture,
+            Gain::Entries,
+            1,
+            &[
+                ("fixture", "fixture 'bus'", "attribute"),
+                list,
+                ("object", "app.S", ""),
+            ],
+        );
+        assert_eq!(of_route(Kind::Python, &fixture), "LK115");
+    }
+
+    #[test]
+    fn a_registry_of_the_tests_own_is_said_to_be_one() {
+        let route = route_of(
+            &Root::Module,
+            Gain::Entries,
+            1,
+            &[
+                ("module", "tests.test_bus", "attribute"),
+                ("container", "list", "index"),
+                ("object", "x.S", ""),
+            ],
+        );
+        assert!(advice_for("LK101", &route).ends_with("nothing outside them feeds it."));
+    }
+
+    #[test]
+    fn every_kind_without_a_holder_has_advice_of_its_own() {
         let kinds = [
             Kind::Python,
             Kind::Items,
@@ -72,13 +400,17 @@ mod tests {
             Kind::Child,
             Kind::Cycle,
         ];
-        let mut codes: Vec<_> = kinds.into_iter().map(of).chain([CRASH, HANG]).collect();
+        let mut codes: Vec<_> = kinds
+            .into_iter()
+            .map(of)
+            .chain([CRASH, HANG, LOST])
+            .collect();
         let mut texts: Vec<_> = codes.iter().map(|code| advice(code)).collect();
         assert!(texts.iter().all(|text| !text.is_empty()));
         codes.sort_unstable();
         codes.dedup();
         texts.sort_unstable();
         texts.dedup();
-        assert_eq!((codes.len(), texts.len()), (10, 10));
+        assert_eq!((codes.len(), texts.len()), (11, 11));
     }
 }

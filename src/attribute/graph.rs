@@ -10,6 +10,8 @@ use std::{
 pub struct Dump {
     /// How many objects each judged iteration left when it ended.
     pub cohorts: Vec<usize>,
+    /// How often these objects referred to something that the collector does not know.
+    pub mentions: Vec<usize>,
     /// How many containers were counted when the window opened.
     pub census: usize,
     /// Objects in the file.
@@ -123,6 +125,14 @@ impl Graph {
                 }
             }
         }
+        let mut mentioned = HashMap::new();
+        for (iteration, count) in dump.mentions.iter().enumerate() {
+            for id in column::<8>(&mut file, *count)? {
+                mentioned
+                    .entry(u64::from_ne_bytes(id))
+                    .or_insert(iteration as u16 + 1);
+            }
+        }
         let known = column::<8>(&mut file, dump.census)?;
         let lengths = column::<8>(&mut file, dump.census)?;
         graph.before = vec![-1; graph.ids.len()];
@@ -131,7 +141,7 @@ impl Graph {
                 graph.before[*at as usize] = i64::from_ne_bytes(*length);
             }
         }
-        graph.adopt();
+        graph.adopt(&mentioned);
         Ok(graph)
     }
 
@@ -152,8 +162,9 @@ impl Graph {
         self.offsets = offsets;
     }
 
-    /// The collector lists no strings and numbers. One that only survivors refer to was born with the oldest of them.
-    fn adopt(&mut self) {
+    /// The collector lists no strings and numbers. One that only survivors refer to was born when one of the window
+    /// first referred to it, or with the oldest of them.
+    fn adopt(&mut self, mentioned: &HashMap<u64, u16>) {
         let mut found: HashMap<u32, (i64, u16)> = HashMap::new();
         for at in 0..self.ids.len() {
             let cohort = self.cohort[at];
@@ -170,8 +181,10 @@ impl Graph {
             }
         }
         for (leaf, (referrers, cohort)) in found {
-            if self.counts[leaf as usize] == referrers {
-                self.cohort[leaf as usize] = cohort;
+            let at = leaf as usize;
+            if self.counts[at] == referrers {
+                let first = mentioned.get(&self.ids[at]).copied();
+                self.cohort[at] = first.map_or(cohort, |first| first.min(cohort));
             }
         }
     }
@@ -280,6 +293,7 @@ pub(crate) mod tests {
     fn dump(cohorts: &[usize], census: usize) -> Dump {
         Dump {
             cohorts: cohorts.to_vec(),
+            mentions: Vec::new(),
             census,
             objects: 0,
             types: vec!["list".to_owned(), "str".to_owned()],

@@ -317,13 +317,26 @@ fn lasting(graph: &Graph, start: u32, voters: &std::ops::RangeInclusive<u16>) ->
     if (0..graph.len() as u32).any(|node| stays(node) && graph.type_of(node) == kind) {
         return None;
     }
-    let mut next = None;
-    for target in graph.targets(start) {
-        if stays(*target) {
-            next = next.max(Some((graph.sizes[*target as usize], *target)));
+    let mut ways = std::collections::VecDeque::from([vec![start]]);
+    let mut looked_at = 0;
+    while let Some(way) = ways.pop_front() {
+        let node = *way.last()?;
+        if stays(node) {
+            return Some(way[1..].to_vec());
+        }
+        looked_at += 1;
+        if looked_at > NEARBY {
+            break;
+        }
+        for target in graph.targets(node) {
+            if graph.born(*target) > 0 && !way.contains(target) {
+                let mut further = way.clone();
+                further.push(*target);
+                ways.push_back(further);
+            }
         }
     }
-    next.map(|(_, node)| vec![node])
+    None
 }
 
 /// The end of a chain that was there before is an object like the survivors; its holder is what refers to the first
@@ -484,6 +497,7 @@ mod tests {
     fn dump() -> Dump {
         Dump {
             cohorts: Vec::new(),
+            mentions: Vec::new(),
             census: 0,
             objects: 0,
             types: Vec::new(),

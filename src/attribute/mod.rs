@@ -2,6 +2,7 @@
 
 pub mod code;
 pub mod dominators;
+pub mod explain;
 pub mod fingerprint;
 pub mod graph;
 pub mod group;

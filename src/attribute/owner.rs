@@ -30,7 +30,8 @@ impl Places {
             return None;
         }
         let path = Path::new(file);
-        if path.starts_with(&self.bridge) {
+        // Before a run has its directory every path would begin with it.
+        if !self.bridge.as_os_str().is_empty() && path.starts_with(&self.bridge) {
             return Some(Owner::Runner);
         }
         // Before the standard library and the project: site-packages may lie inside either.
@@ -147,6 +148,14 @@ mod tests {
         ] {
             assert_eq!(places.owner(file), owner, "{file}");
         }
+        let nowhere = Places {
+            bridge: PathBuf::new(),
+            ..places
+        };
+        assert_eq!(
+            nowhere.owner("/home/p/tests/test_a.py"),
+            Some(Owner::Project)
+        );
     }
 
     #[test]

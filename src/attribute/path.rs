@@ -265,6 +265,7 @@ mod tests {
     fn dump(modules: &[(u64, &str, &str)]) -> Dump {
         Dump {
             cohorts: Vec::new(),
+            mentions: Vec::new(),
             census: 0,
             objects: 0,
             types: Vec::new(),

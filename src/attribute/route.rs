@@ -71,8 +71,10 @@ pub struct Route {
     pub bound: Option<Bound>,
     /// Where the way begins.
     pub root: Root,
-    /// Type of the object at its end.
+    /// Type of the object at its end; of entries that are no objects of their own, the type of the newest.
     pub kept: String,
+    /// File and line where that object was allocated.
+    pub born: Option<(String, u32)>,
 }
 
 /// Puts a way in words. `iterations` is how many there were in the window.
@@ -148,6 +150,7 @@ pub fn describe(chosen: &Chosen, root: &Root, steps: Vec<Step>, iterations: u16)
         bound,
         root: root.clone(),
         kept,
+        born: None,
         steps,
     })
 }
@@ -181,10 +184,10 @@ fn append(name: &mut String, steps: &[Step], place: usize) {
         return;
     };
     // A class or function is known by where it was defined, not by who imported it.
-    if steps[place].what == "module"
-        && let Some(own) = &next.name
+    if let Some(own) = &next.name
         && !own.contains('<')
-        && own.ends_with(&steps[place].edge.1)
+        && (next.what == "class"
+            || (steps[place].what == "module" && own.ends_with(&steps[place].edge.1)))
     {
         name.clone_from(own);
         return;

@@ -177,6 +177,12 @@ fn sort(found: &mut [Growth]) {
     });
 }
 
+/// The frame of a single object's traceback that the reader should look at; none where it is the runner's.
+pub fn chosen(frames: &[(String, u32)], places: &Places) -> Option<(String, u32)> {
+    let (at, owner) = choose(frames, places)?;
+    (owner != Owner::Runner).then(|| frames[at].clone())
+}
+
 /// The frame to show, and whose it is: the innermost of the project or a dependency; if there is none, the
 /// runner's if it takes part, else the interpreter's innermost.
 fn choose(frames: &[(String, u32)], places: &Places) -> Option<(usize, Owner)> {

@@ -117,6 +117,7 @@ mod tests {
         );
         let dump = |split_dicts| Dump {
             cohorts: Vec::new(),
+            mentions: Vec::new(),
             census: 0,
             objects: 0,
             types: Vec::new(),

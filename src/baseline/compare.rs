@@ -134,13 +134,11 @@ fn matched(
     let new: Vec<usize> = (0..findings.len())
         .filter(|at| !matched.contains_key(at) && findings[*at].verdict == Verdict::Leak)
         .collect();
-    // What was not tested may still be where it was.
-    let left: Vec<usize> = (0..ones.len())
-        .filter(|of| !taken.contains(of) && scope.absent(ones[*of].1) != Absent::Untested)
-        .collect();
+    let left: Vec<usize> = (0..ones.len()).filter(|of| !taken.contains(of)).collect();
     let new_ones: Vec<&Finding> = new.iter().map(|at| &findings[*at]).collect();
     let left_ones: Vec<&Snapshot> = left.iter().map(|of| ones[*of].1).collect();
-    for (at, of) in kin::pairs(&new_ones, &left_ones, build) {
+    let untested = |snapshot: &Snapshot| scope.absent(snapshot) == Absent::Untested;
+    for (at, of) in kin::pairs(&new_ones, &left_ones, &untested, build) {
         matched.insert(new[at], left[of]);
     }
     matched
@@ -284,6 +282,7 @@ fn fixed(file: &File, snapshot: &Snapshot, against: &Against<'_>) -> Finding {
             file.shown(),
             snapshot.fingerprint
         ),
+        curves: Vec::new(),
         measured: None,
         accepted: Some(told(file, &snapshot.accepted, false)),
     }
@@ -333,11 +332,13 @@ pub(crate) mod tests {
                 bytes: 64.0,
                 source: Some("kept.append(value)".to_owned()),
                 excerpt: None,
+                owner: None,
                 callers: Vec::new(),
             }],
             tests: vec!["t.py::test".to_owned()],
             evidence: String::new(),
             advice: String::new(),
+            curves: Vec::new(),
             measured: Some(Measured {
                 test: "t.py::test".to_owned(),
                 alone: true,

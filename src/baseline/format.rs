@@ -247,7 +247,8 @@ impl Snapshot {
             owner: finding.owner,
             package,
             holder: holder(finding),
-            what: (site.is_none() && rates.is_empty()).then(|| clipped(&finding.summary)),
+            what: (site.is_none() && rates.is_empty())
+                .then(|| clipped(&scrub::chance(&finding.summary))),
             site,
             also,
             types,

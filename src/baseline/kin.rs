@@ -6,9 +6,15 @@ use super::{
 };
 use crate::finding::Finding;
 
-/// Pairs findings without a snapshot with snapshots without a finding, by their positions. A pair is made only where
-/// neither could be paired with another one: a wrong pair would hide a new leak.
-pub fn pairs(findings: &[&Finding], snapshots: &[&Snapshot], build: &str) -> Vec<(usize, usize)> {
+/// Pairs findings without a snapshot with snapshots without a finding, by their positions; `untested` says of which
+/// snapshots the run cannot tell that they are not where they were. A pair is made only where neither could be paired
+/// with another one: a wrong pair would hide a new leak.
+pub fn pairs(
+    findings: &[&Finding],
+    snapshots: &[&Snapshot],
+    untested: &dyn Fn(&Snapshot) -> bool,
+    build: &str,
+) -> Vec<(usize, usize)> {
     let akin: Vec<(usize, usize)> = findings
         .iter()
         .enumerate()
@@ -17,6 +23,7 @@ pub fn pairs(findings: &[&Finding], snapshots: &[&Snapshot], build: &str) -> Vec
                 .iter()
                 .enumerate()
                 .filter(|(_, snapshot)| is_kin(snapshot, finding, build))
+                .filter(|(_, snapshot)| !untested(snapshot) || share_a_test(snapshot, finding))
                 .map(move |(of, _)| (at, of))
         })
         .collect();
@@ -29,6 +36,13 @@ pub fn pairs(findings: &[&Finding], snapshots: &[&Snapshot], build: &str) -> Vec
                 == 1
         })
         .collect()
+}
+
+fn share_a_test(snapshot: &Snapshot, finding: &Finding) -> bool {
+    finding
+        .tests
+        .iter()
+        .any(|id| snapshot.tests.contains(&scrub::addresses(id)))
 }
 
 fn is_kin(snapshot: &Snapshot, finding: &Finding, build: &str) -> bool {
@@ -80,31 +94,45 @@ mod tests {
         finding::Kind,
     };
 
+    fn paired(findings: &[&Finding], snapshots: &[&Snapshot], build: &str) -> Vec<(usize, usize)> {
+        pairs(findings, snapshots, &|_| false, build)
+    }
+
+    #[test]
+    fn a_snapshot_that_was_not_tested_is_met_in_its_own_tests_only() {
+        let old = snapshot("f", &[("blocks", 2.0)]);
+        let mut new = finding("f", &[("blocks", 2.0)]);
+        assert_eq!(pairs(&[&new], &[&old], &|_| true, "3.12"), [(0, 0)]);
+        new.tests = vec!["elsewhere".to_owned()];
+        assert_eq!(pairs(&[&new], &[&old], &|_| true, "3.12"), []);
+        assert_eq!(paired(&[&new], &[&old], "3.12"), [(0, 0)]);
+    }
+
     #[test]
     fn code_that_moved_to_another_file_is_found_again() {
         let old = snapshot("Registry.record", &[("blocks", 2.0)]);
         let mut new = finding("Registry.record", &[("blocks", 2.0)]);
         new.sites[0].file = "app/elsewhere.py".to_owned();
-        assert_eq!(pairs(&[&new], &[&old], "3.12"), [(0, 0)]);
+        assert_eq!(paired(&[&new], &[&old], "3.12"), [(0, 0)]);
         new.sites[0].source = Some("something.else()".to_owned());
-        assert_eq!(pairs(&[&new], &[&old], "3.12"), []);
+        assert_eq!(paired(&[&new], &[&old], "3.12"), []);
         new.sites[0].source = None;
         assert_eq!(
-            pairs(&[&new], &[&old], "3.12"),
+            paired(&[&new], &[&old], "3.12"),
             [],
             "no text is no likeness"
         );
         let mut other_kind = finding("Registry.record", &[("blocks", 2.0)]);
         other_kind.kind = Kind::Fd;
-        assert_eq!(pairs(&[&other_kind], &[&old], "3.12"), []);
+        assert_eq!(paired(&[&other_kind], &[&old], "3.12"), []);
     }
 
     #[test]
     fn what_could_be_either_of_two_is_neither() {
         let old = snapshot("f", &[("blocks", 2.0)]);
         let (one, two) = (finding("f", &[]), finding("f", &[]));
-        assert_eq!(pairs(&[&one, &two], &[&old], "3.12"), []);
-        assert_eq!(pairs(&[&one], &[&old, &old.clone()], "3.12"), []);
+        assert_eq!(paired(&[&one, &two], &[&old], "3.12"), []);
+        assert_eq!(paired(&[&one], &[&old, &old.clone()], "3.12"), []);
     }
 
     #[test]
@@ -117,9 +145,9 @@ mod tests {
         // Their text is not what they are told by here.
         on_other.sites[0].source = None;
         let old = Snapshot::of(&on_one, "3.9", None);
-        assert_eq!(pairs(&[&on_other], &[&old], "3.13"), [(0, 0)]);
+        assert_eq!(paired(&[&on_other], &[&old], "3.13"), [(0, 0)]);
         on_other.sites.truncate(1);
-        assert_eq!(pairs(&[&on_other], &[&old], "3.13"), []);
+        assert_eq!(paired(&[&on_other], &[&old], "3.13"), []);
     }
 
     #[test]
@@ -128,9 +156,9 @@ mod tests {
         one.kind = Kind::Native;
         one.sites.clear();
         let old = Snapshot::of(&one, "3.12", None);
-        assert_eq!(pairs(&[&one], &[&old], "3.12"), [(0, 0)]);
-        assert_eq!(pairs(&[&one], &[&old], "3.9"), [], "cannot be told");
+        assert_eq!(paired(&[&one], &[&old], "3.12"), [(0, 0)]);
+        assert_eq!(paired(&[&one], &[&old], "3.9"), [], "cannot be told");
         one.rate.get_mut("heap").unwrap().interval = [20_000.0, 20_000.0];
-        assert_eq!(pairs(&[&one], &[&old], "3.12"), []);
+        assert_eq!(paired(&[&one], &[&old], "3.12"), []);
     }
 }

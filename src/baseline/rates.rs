@@ -58,10 +58,11 @@ pub struct Rates {
 }
 
 /// The name under which the rates of a build of Python are kept: `3.12`, and more where memory is counted differently.
-pub fn build(python: &str, implementation: &str, platform: &str, libc: &str) -> String {
+/// `abi` holds the letters of the build, `t` for free threads and `d` for debugging.
+pub fn build(python: &str, abi: &str, implementation: &str, platform: &str, libc: &str) -> String {
     let mut parts = python.split('.');
     let mut name = format!(
-        "{}.{}",
+        "{}.{}{abi}",
         parts.next().unwrap_or_default(),
         parts.next().unwrap_or_default()
     );
@@ -152,16 +153,18 @@ fn add(all: &mut Vec<Rates>, builds: &[String], counter: &str, figure: Figure) {
     all[at].figures.insert(counter.to_owned(), figure);
 }
 
-/// The rates of both, those of `newer` where both have some. Builds with the same rates share an entry.
+/// The rates of both, each counter's of `newer` where both have it: a test in which something else grows as well tells
+/// fewer. Builds with the same rates share an entry.
 pub fn merged(older: &[Rates], newer: &[Rates]) -> Vec<Rates> {
     let mut universal = Figures::new();
-    let mut by_build: BTreeMap<&str, &Figures> = BTreeMap::new();
+    let mut by_build: BTreeMap<&str, Figures> = BTreeMap::new();
     for rates in older.iter().chain(newer) {
         if rates.python.is_empty() {
             universal.extend(rates.figures.clone());
         }
         for build in &rates.python {
-            by_build.insert(build, &rates.figures);
+            let figures = by_build.entry(build).or_default();
+            figures.extend(rates.figures.clone());
         }
     }
     let mut all = Vec::new();
@@ -171,17 +174,17 @@ pub fn merged(older: &[Rates], newer: &[Rates]) -> Vec<Rates> {
             figures: universal,
         });
     }
-    let mut builds: Vec<(&str, &Figures)> = by_build.into_iter().collect();
+    let mut builds: Vec<(&str, Figures)> = by_build.into_iter().collect();
     builds.sort_by_key(|(build, _)| order(build));
     for (build, figures) in builds {
         let same = all
             .iter_mut()
-            .find(|rates| !rates.python.is_empty() && rates.figures == *figures);
+            .find(|rates| !rates.python.is_empty() && rates.figures == figures);
         match same {
             Some(rates) => rates.python.push(build.to_owned()),
             None => all.push(Rates {
                 python: vec![build.to_owned()],
-                figures: figures.clone(),
+                figures,
             }),
         }
     }
@@ -358,6 +361,12 @@ mod tests {
         let both = merged(&older, &newer);
         assert_eq!(both[1].python, ["3.9"]);
         assert_eq!(both[2].python, ["3.10"]);
+        // What was not measured again stays.
+        let more = merged(&both, &[rates(&["3.9"], &[("bytes", 64.0)])]);
+        assert_eq!(
+            more[1],
+            rates(&["3.9"], &[("blocks", 2.0), ("bytes", 64.0)])
+        );
         // Measured again, the newer one holds.
         let again = merged(&both, &[rates(&["3.9"], &[("blocks", 3.0)])]);
         assert_eq!(again[1], rates(&["3.9", "3.10"], &[("blocks", 3.0)]));
@@ -366,25 +375,32 @@ mod tests {
     #[test]
     fn builds_that_count_memory_differently_have_names_of_their_own() {
         for (of, expected) in [
-            (["3.12.1", "CPython", "linux-x86_64", "glibc 2.36"], "3.12"),
             (
-                ["3.12.1", "CPython", "linux-x86_64", "musl 1.2"],
+                ["3.12.1", "", "CPython", "linux-x86_64", "glibc 2.36"],
+                "3.12",
+            ),
+            (
+                ["3.12.1", "", "CPython", "linux-x86_64", "musl 1.2"],
                 "3.12-musl",
             ),
             (
-                ["3.12.1", "CPython", "darwin-arm64", "unknown"],
+                ["3.12.1", "", "CPython", "darwin-arm64", "unknown"],
                 "3.12-darwin",
             ),
             (
-                ["3.10.1", "PyPy", "linux-x86_64", "glibc 2.36"],
+                ["3.10.1", "", "PyPy", "linux-x86_64", "glibc 2.36"],
                 "3.10-pypy",
             ),
             (
-                ["3.12.1", "CPython", "linux-armv7l", "glibc 2.36"],
+                ["3.12.1", "", "CPython", "linux-armv7l", "glibc 2.36"],
                 "3.12-32",
             ),
+            (
+                ["3.13.0", "td", "CPython", "linux-x86_64", "glibc 2.36"],
+                "3.13td",
+            ),
         ] {
-            assert_eq!(build(of[0], of[1], of[2], of[3]), expected);
+            assert_eq!(build(of[0], of[1], of[2], of[3], of[4]), expected);
         }
     }
 

@@ -13,6 +13,23 @@ static ABSOLUTE: LazyLock<Regex> = LazyLock::new(|| {
         .expect("the pattern is constant")
 });
 
+/// `in iteration 17`, `a.py:12`: where something happened by chance.
+static CHANCE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\bin iteration \d+\b|:\d+\b").expect("the pattern is constant"));
+
+/// The text without numbers of iterations and lines.
+pub fn chance(text: &str) -> String {
+    CHANCE
+        .replace_all(text, |found: &regex::Captures<'_>| {
+            if found[0].starts_with(':') {
+                ""
+            } else {
+                "in a repeat"
+            }
+        })
+        .into_owned()
+}
+
 /// The text without addresses.
 pub fn addresses(text: &str) -> String {
     ADDRESS.replace_all(text, "0x…").into_owned()
@@ -45,6 +62,10 @@ mod tests {
         ] {
             assert_eq!(machine(text), expected);
         }
+        assert_eq!(
+            chance("passes once, and in iteration 17 the process died at a.py:12"),
+            "passes once, and in a repeat the process died at a.py"
+        );
         assert_eq!(addresses("/a/b/c/d 0x12345678"), "/a/b/c/d 0x…");
     }
 }

@@ -2,22 +2,20 @@
 
 use std::{
     env,
-    fs::File,
-    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use super::{RunArgs, snapshots};
+use super::{RunArgs, publish::publish, snapshots};
 use crate::{
     attribute::owner::Places,
-    baseline::acceptance::Package,
+    baseline::{acceptance::Package, rates},
     config::{Choice, Config, Overrides, Runner, terms::Terms},
     discover::{self, Interpreter, Project, interpreter::Env, machine, packages},
     exit_code::ExitCode,
     judgement,
-    report::{self, Environment, Format, Report, progress::Progress, text},
+    report::{Environment, Report, events::Log, progress::Progress, text},
     run::{
         self, Settings,
         loss::StartError,
@@ -35,8 +33,6 @@ const REPEAT_FACTOR: u32 = 10;
 const REPEAT_FLOOR: Duration = Duration::from_secs(10);
 /// Where the system does not tell how much memory it has.
 const MEMORY_UNKNOWN: u64 = 4 << 30;
-/// Width of a report in a file.
-const FILE_WIDTH: usize = 120;
 
 /// An end before there is a report: what to print, and the exit code.
 pub(super) struct Failure(pub(super) ExitCode, pub(super) String);
@@ -53,15 +49,14 @@ pub fn run(args: RunArgs) -> ExitCode {
         anstream::eprintln!("leakcheck: cannot listen for signals: {error}");
         return ExitCode::Internal;
     }
-    let reports = args.reports.clone();
-    let format = args.format;
+    let output = args.output.clone();
     match check(args) {
-        Ok(report) => match publish(&report, format, &reports) {
+        Ok(report) => match publish(&report, &output) {
             Ok(()) => report.exit_code,
-            Err(Failure(code, message)) => {
-                anstream::eprintln!("leakcheck: {message}");
+            Err(error) => {
+                anstream::eprintln!("leakcheck: {error}");
                 // A report that could not be written must not turn a failure into something milder.
-                ExitCode::first(&[code, report.exit_code])
+                ExitCode::first(&[error.exit_code(), report.exit_code])
             }
         },
         Err(Failure(code, message)) => {
@@ -88,7 +83,18 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
     let (mut config, _) = Config::load(&project.root)?;
     // Before minutes of testing, which nobody could compare with anything.
     let snapshots = snapshots::Accepted::load(&args, &project, &current)?;
-    let quiet = args.quiet;
+    let quiet = args.output.quiet;
+    let per_hour = args.per_hour;
+    // Made before anything runs: a place that cannot be written to is told at once.
+    let events = match &args.events {
+        Some(path) => Some(Log::create(path).map_err(|error| {
+            format!(
+                "cannot write {}: {error}",
+                text::brief(&path.to_string_lossy())
+            )
+        })?),
+        None => None,
+    };
     config.apply(overrides(args, &current)?);
     let project = project.or_configured(&config.paths)?;
     let interpreter = Interpreter::find(
@@ -103,6 +109,9 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
     let tell = |event| {
         if let Some(progress) = &progress {
             progress.event(&event);
+        }
+        if let Some(events) = &events {
+            events.event(&event);
         }
     };
     let result = run::run(&settings, &tell);
@@ -129,7 +138,21 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
             },
         ));
     }
-    let environment = environment(&interpreter, runner, &run, settings.jobs);
+    let environment = Environment {
+        source_root: source_root(&project.root),
+        per_hour,
+        ..environment(&interpreter, runner, &run, settings.jobs)
+    };
+    let abi = [(interpreter.free_threaded, "t"), (interpreter.debug, "d")]
+        .map(|(is, letter)| if is { letter } else { "" })
+        .concat();
+    let build = rates::build(
+        &environment.python,
+        &abi,
+        &environment.implementation,
+        &environment.platform,
+        &environment.libc,
+    );
     let package_of = |file: &str| {
         packages::owner_of(&settings.places.packages, file)
             .map(|(name, version)| Package::of(&name, &version))
@@ -139,9 +162,14 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
         &settings.places,
         environment,
         config.min_judged,
-        &snapshots.baseline(&package_of),
+        &snapshots.baseline(&build, &package_of),
     );
     snapshots.record(&outcome, &mut report);
+    if let Some(events) = events {
+        events
+            .finish(&report)
+            .map_err(|error| format!("cannot write the events: {error}"))?;
+    }
     Ok(report)
 }
 
@@ -297,48 +325,25 @@ fn environment(
         runner_version: run.runner_version.clone(),
         counters: run.counters.clone(),
         jobs,
+        date: now(),
+        ..Environment::default()
     }
 }
 
-fn publish(report: &Report, format: Format, files: &[(Format, PathBuf)]) -> Result<(), Failure> {
-    let mut out = anstream::AutoStream::auto(io::stdout().lock());
-    let width = terminal_width();
-    if let Err(error) = report::write(report, format, width, &mut out).and_then(|()| out.flush())
-        // A reader such as `head` that has seen enough is no failure.
-        && error.kind() != io::ErrorKind::BrokenPipe
-    {
-        return Err(Failure(
-            ExitCode::Internal,
-            format!("cannot write the report: {error}"),
-        ));
-    }
-    for (format, path) in files {
-        let failed = |error: io::Error| {
-            Failure(
-                ExitCode::Usage,
-                format!("cannot write {}: {error}", path.display()),
-            )
-        };
-        let file = File::create(path).map_err(failed)?;
-        let mut out = BufWriter::new(anstream::StripStream::new(file));
-        report::write(report, *format, FILE_WIDTH, &mut out).map_err(failed)?;
-        out.flush().map_err(failed)?;
-    }
-    Ok(())
+/// The time in RFC 3339 and UTC, to the second.
+fn now() -> String {
+    let second = jiff::Timestamp::now().as_second();
+    jiff::Timestamp::from_second(second).map_or_else(|_| String::new(), |now| now.to_string())
 }
 
-fn terminal_width() -> usize {
-    const NARROW: usize = 80;
-    env::var("COLUMNS")
-        .ok()
-        .and_then(|columns| columns.parse().ok())
-        .or_else(|| {
-            console::Term::stdout()
-                .size_checked()
-                .map(|(_, columns)| usize::from(columns))
-        })
-        .unwrap_or(FILE_WIDTH)
-        .max(NARROW)
+/// Where the project lies in its repository, with slashes; empty at the root of one, or outside of any.
+fn source_root(project: &Path) -> String {
+    let repository = project
+        .ancestors()
+        .find(|directory| directory.join(".git").exists());
+    repository
+        .and_then(|repository| project.strip_prefix(repository).ok())
+        .map_or_else(String::new, |inside| inside.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

@@ -74,6 +74,9 @@ impl Where {
 
     /// Why nothing may be decided here: a machine decides nothing, people do.
     pub fn refusal(&self, verb: &str) -> Option<String> {
+        if !self.project.is_dir() {
+            return Some(format!("no such directory: {}", text::show(&self.project)));
+        }
         self.ci.is_on().then(|| {
             format!(
                 "this is CI, where nothing is decided; run `leakcheck {verb}` on your machine and commit .leakcheck (--no-ci if this is no CI)"
@@ -128,10 +131,15 @@ impl Accepted {
     }
 
     /// What to compare with.
-    pub fn baseline<'a>(&'a self, package_of: &'a dyn Fn(&str) -> Option<Package>) -> Baseline<'a> {
+    pub fn baseline<'a>(
+        &'a self,
+        build: &'a str,
+        package_of: &'a dyn Fn(&str) -> Option<Package>,
+    ) -> Baseline<'a> {
         Baseline {
             accepted: &self.files,
             whole: self.whole,
+            build,
             today: today(),
             deny_stale: self.deny_stale,
             package_of,

@@ -11,7 +11,8 @@ use crate::{
         code, fingerprint, group, holder::Gain, owner::Places, route::Route, sites::Growth,
     },
     finding::{
-        Finding, Frame, Holder, Kind, Level, Measured, Owner, Rate, Site, Status, TypeGrowth,
+        Curve, Excerpt, Finding, Frame, Holder, Kind, Level, Measured, Owner, Rate, Site, Status,
+        TypeGrowth,
     },
     fit::Shape,
     report::text::{bytes, number},
@@ -144,9 +145,12 @@ fn finding(
         .unwrap_or(&evidence[0]);
     let case = best.case;
     let alone = best.keys.iter().all(|key| all.contains(key));
-    let sites = sites(run, places, held, case, &all);
+    let mut sites = sites(run, places, held, case, &all);
     let diagnosis = case.diagnosis.as_ref().filter(|_| verdict == Verdict::Leak);
     let route = diagnosis.and_then(|diagnosis| diagnosis.routes.first());
+    if let Some(born) = route.and_then(|route| route.born.as_ref()) {
+        bring_forward(&mut sites, run, places, born);
+    }
     let kind = kind(
         &group
             .tests
@@ -171,15 +175,23 @@ fn finding(
             tests.insert(*test);
         }
     }
-    let code = code::of(kind);
+    let code = match (route, diagnosis) {
+        (Some(route), _) => code::of_route(kind, route),
+        (None, Some(diagnosis)) if kind == Kind::Python && diagnosis.exits > 0.5 => {
+            code::INTERPRETER
+        }
+        (None, Some(diagnosis)) if kind == Kind::Python && !diagnosis.lost.is_empty() => code::LOST,
+        _ => code::of(kind),
+    };
     // Entries without new blocks leave nothing in the heap to come from; the container itself was watched.
     let watched = match case.containers.first() {
         Some((name, _)) if kind == Kind::Items && route.is_none() => Some(Holder::named(name)),
         _ => None,
     };
     let identity = match (route, sites.first()) {
-        (Some(route), _) => vec![code, &route.holder.name, &route.kept],
-        _ if watched.is_some() => vec![code, &case.containers[0].0],
+        // The finer code is a reading of the way, and may change with a release.
+        (Some(route), _) => vec![code::of(kind), &route.holder.name, &route.kept],
+        _ if watched.is_some() => vec![code::of(kind), &case.containers[0].0],
         (None, Some(site)) => vec![code, site.file.as_str(), site.function.as_str()],
         (None, None) => vec![code, run.tests[case.test].id.as_str()],
     };
@@ -202,7 +214,10 @@ fn finding(
             _ => Vec::new(),
         },
         evidence: how_sure(run, case, &tests),
-        advice: code::advice(code).to_owned(),
+        advice: match route {
+            Some(route) => code::advice_for(code, route),
+            None => code::advice(code).to_owned(),
+        },
         measured: Some(Measured {
             test: run.tests[case.test].id.clone(),
             alone,
@@ -212,6 +227,7 @@ fn finding(
             .into_iter()
             .map(|test| run.tests[test].id.clone())
             .collect(),
+        curves: curves(case),
         rate,
         sites,
     }
@@ -220,7 +236,11 @@ fn finding(
 /// What grows in every one of the cases; a descriptor says more than the memory beside it.
 fn kind(cases: &[&Case], route: Option<&Route>) -> Kind {
     let every = |counter| cases.iter().all(|case| case.fits.contains_key(&counter));
-    if every(Counter::Threads) {
+    if every(Counter::Children) {
+        Kind::Child
+    } else if every(Counter::Tasks) {
+        Kind::Task
+    } else if every(Counter::Threads) {
         Kind::Thread
     } else if every(Counter::Fds) {
         Kind::Fd
@@ -272,6 +292,7 @@ fn sites(
             bytes,
             source: run.sources.get(place).and_then(|(_, text)| text.clone()),
             excerpt: excerpt(place),
+            owner: places.owner(&place.0),
             callers: growth
                 .frames
                 .iter()
@@ -282,6 +303,7 @@ fn sites(
                     file: places.show(&frame.0),
                     line: frame.1,
                     function: function_of(run, frame),
+                    owner: places.owner(&frame.0),
                 })
                 .collect(),
         });
@@ -295,19 +317,65 @@ fn sites(
     found
 }
 
-/// The line with two before it. Files that are not text, or gone, have none.
-fn excerpt((file, line): &(String, u32)) -> Option<(u32, String)> {
+/// Puts the place where the object that tells most was allocated first: more bytes may be allocated elsewhere for it.
+fn bring_forward(sites: &mut Vec<Site>, run: &Run, places: &Places, born: &(String, u32)) {
+    let file = places.show(&born.0);
+    let at = sites
+        .iter()
+        .position(|site| site.file == file && site.line == born.1);
+    let site = match at {
+        Some(at) => sites.remove(at),
+        // From a free list: nothing is counted for it here.
+        None => Site {
+            line: born.1,
+            function: function_of(run, born),
+            count: 0.0,
+            bytes: 0.0,
+            source: run.sources.get(born).and_then(|(_, text)| text.clone()),
+            excerpt: excerpt(born),
+            owner: places.owner(&born.0),
+            callers: Vec::new(),
+            file,
+        },
+    };
+    sites.insert(0, site);
+}
+
+/// The line with two before and one after it. Files that are not text, or gone, have none.
+fn excerpt((file, line): &(String, u32)) -> Option<Excerpt> {
     const BEFORE: u32 = 2;
     const LONGEST: u64 = 4 << 20;
+    /// Generated code has lines of megabytes, and a report is no place for them.
+    const WIDEST: usize = 400;
     if std::fs::metadata(file).ok()?.len() > LONGEST {
         return None;
     }
     let text = std::fs::read_to_string(file).ok()?;
     let first = line.saturating_sub(BEFORE).max(1);
     let skipped = usize::try_from(first - 1).ok()?;
-    let shown = usize::try_from(line - first + 1).ok()?;
-    let lines: Vec<&str> = text.lines().skip(skipped).take(shown).collect();
-    (lines.len() == shown).then(|| (first, lines.join("\n")))
+    let shown = usize::try_from(line - first + 2).ok()?;
+    let lines: Vec<String> = text
+        .lines()
+        .skip(skipped)
+        .take(shown)
+        .map(|line| line.chars().take(WIDEST).collect())
+        .collect();
+    (lines.len() + 1 >= shown).then(|| Excerpt {
+        first,
+        text: lines.join("\n"),
+    })
+}
+
+/// Every counter that was read, with what was fitted to it.
+fn curves(case: &Case) -> Vec<Curve> {
+    super::kept(&case.series)
+        .into_iter()
+        .map(|(counter, readings)| Curve {
+            counter,
+            readings,
+            rate: case.fits.get(&counter).map(|fit| Rate::from(fit.rate)),
+        })
+        .collect()
 }
 
 fn rates(case: &Case, alone: bool, kind: Kind, sites: &[Site]) -> BTreeMap<String, Rate> {
@@ -401,6 +469,15 @@ fn summary(
             count(value("threads"), "thread", "stays alive", "stay alive"),
             "started",
         ),
+        Kind::Child => (
+            count(value("children"), "child process", "is left", "are left")
+                .replace("processs", "processes"),
+            "started",
+        ),
+        Kind::Task => (
+            count(value("tasks"), "pending task", "stays", "stay"),
+            "started",
+        ),
         Kind::Items => {
             let each = value("items");
             let what = if (each - 1.0).abs() < 1e-9 {
@@ -450,7 +527,7 @@ fn how_sure(run: &Run, case: &Case, tests: &BTreeSet<usize>) -> String {
     let exact = case.fits.values().any(|fit| fit.rate.exact);
     let mut text = format!(
         "seen in 2 processes, {} iterations",
-        u64::from(screened) + u64::from(case.iterations)
+        number(f64::from(screened) + f64::from(case.iterations))
     );
     if exact {
         text.push_str(", the same amount each time");
@@ -511,6 +588,7 @@ fn losses(run: &Run) -> Vec<Finding> {
                 tests: vec![id],
                 evidence: "seen once".to_owned(),
                 advice: code::advice(code).to_owned(),
+                curves: Vec::new(),
                 measured: None,
                 accepted: None,
             }

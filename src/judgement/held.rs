@@ -58,7 +58,9 @@ pub(super) fn leading(diagnosis: &Diagnosis) -> Option<(String, f64)> {
     }
     let route = diagnosis.routes.first()?;
     if route.gain == Gain::Length {
+        let own = route.steps.last().is_some_and(|step| step.newest.is_none());
         let unit = match route.kept.as_str() {
+            name if !own => short(name),
             "bytearray" | "_io.BytesIO" => "byte".to_owned(),
             "_io.StringIO" => "character".to_owned(),
             "array.array" => "number".to_owned(),

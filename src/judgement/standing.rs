@@ -9,7 +9,6 @@ use crate::{
         acceptance::Package,
         compare::{self, Against, Outcome},
         files::File,
-        rates,
     },
     finding::{Finding, Owner},
     report::Environment,
@@ -23,6 +22,8 @@ pub struct Baseline<'a> {
     pub accepted: &'a [File],
     /// Whether all of the suite was asked for, not only some paths.
     pub whole: bool,
+    /// The build of Python, as [`rates::build`](crate::baseline::rates::build) names it.
+    pub build: &'a str,
     /// The day, in UTC.
     pub today: Date,
     /// Whether a snapshot of what is gone fails the build.
@@ -39,15 +40,7 @@ pub(super) fn compare(
     baseline: &Baseline<'_>,
 ) -> Outcome {
     let alike: BTreeSet<usize> = run.alike.iter().map(|(test, _)| *test).collect();
-    let tests: Vec<(String, bool)> = results
-        .iter()
-        .enumerate()
-        .map(|(at, test)| {
-            // What is only taken to leak like another test was not looked at closely enough to be called mended.
-            let taken = test.verdict == Verdict::Leak && alike.contains(&at);
-            (test.id.clone(), test.verdict.is_judged() && !taken)
-        })
-        .collect();
+    let tests = judged(results, &alike);
     let packages: BTreeMap<String, Package> = findings
         .iter()
         .filter(|finding| finding.fails && finding.owner != Owner::Project)
@@ -63,12 +56,6 @@ pub(super) fn compare(
             Some((finding.fingerprint.clone(), package))
         })
         .collect();
-    let build = rates::build(
-        &environment.python,
-        &environment.implementation,
-        &environment.platform,
-        &environment.libc,
-    );
     compare::compare(
         findings,
         &Against {
@@ -78,10 +65,54 @@ pub(super) fn compare(
                 && !run.interrupted
                 && run.errors.is_empty()
                 && run.looks.iter().all(Option::is_some),
-            build: &build,
+            build: baseline.build,
             today: baseline.today,
             deny_stale: baseline.deny_stale,
             packages: &packages,
         },
     )
+}
+
+/// Every test, and whether it was judged by itself. What is only taken to leak like another test was not looked at
+/// closely enough for its own leak to be called mended.
+fn judged(results: &[TestResult], alike: &BTreeSet<usize>) -> Vec<(String, bool)> {
+    results
+        .iter()
+        .enumerate()
+        .map(|(at, test)| {
+            let taken = test.verdict == Verdict::Leak && alike.contains(&at);
+            (test.id.clone(), test.verdict.is_judged() && !taken)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::Series;
+
+    #[test]
+    fn a_test_taken_to_be_like_another_one_does_not_show_that_its_leak_is_gone() {
+        let results: Vec<TestResult> = [Verdict::Leak, Verdict::Clean, Verdict::Unstable]
+            .into_iter()
+            .map(|verdict| TestResult {
+                id: String::new(),
+                file: String::new(),
+                verdict,
+                reason: None,
+                iterations: 4,
+                seconds: 0.0,
+                series: Series::new(),
+            })
+            .collect();
+        let of = |alike: &[usize]| -> Vec<bool> {
+            let alike = alike.iter().copied().collect();
+            judged(&results, &alike)
+                .iter()
+                .map(|(_, was)| *was)
+                .collect()
+        };
+        assert_eq!(of(&[]), [true, true, false]);
+        assert_eq!(of(&[0, 1]), [false, true, false]);
+    }
 }

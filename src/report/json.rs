@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, io};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::ser::{CharEscape, Formatter, PrettyFormatter, Serializer};
 
-use super::{Environment, Report, Snapshots, Timing};
+use super::{Environment, Report, Snapshots, Standing, Timing, standing, text};
 use crate::{
-    finding::{Finding, Level, Status},
+    finding::{Finding, Status},
     run::protocol::Trouble,
     verdict::{Series, TestResult, Verdict},
 };
@@ -17,7 +18,7 @@ pub const SCHEMA: &str = "leakcheck.report/1";
 #[derive(Serialize)]
 struct Document<'a> {
     schema: &'static str,
-    tool: Tool,
+    tool: Tool<'a>,
     environment: &'a Environment,
     summary: Summary<'a>,
     errors: &'a [Trouble],
@@ -28,9 +29,9 @@ struct Document<'a> {
 }
 
 #[derive(Serialize)]
-struct Tool {
+struct Tool<'a> {
     name: &'static str,
-    version: &'static str,
+    version: &'a str,
 }
 
 #[derive(Serialize)]
@@ -39,12 +40,15 @@ struct Summary<'a> {
     verdicts: BTreeMap<&'static str, usize>,
     findings: BTreeMap<&'static str, usize>,
     exit_code: u8,
+    judged: f64,
+    min_judged: f64,
     timing: &'a Timing,
 }
 
 #[derive(Serialize)]
 struct Test<'a> {
     id: &'a str,
+    file: &'a str,
     verdict: Verdict,
     reason: Option<&'a str>,
     iterations: u32,
@@ -57,6 +61,7 @@ impl<'a> From<&'a TestResult> for Test<'a> {
     fn from(test: &'a TestResult) -> Self {
         Test {
             id: &test.id,
+            file: &test.file,
             verdict: test.verdict,
             reason: test.reason.as_deref(),
             iterations: test.iterations,
@@ -68,30 +73,20 @@ impl<'a> From<&'a TestResult> for Test<'a> {
 
 /// Writes the report as one indented document.
 pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut findings = BTreeMap::new();
-    for status in ["new", "worse", "known", "better", "fixed"] {
-        findings.insert(status, 0);
-    }
-    // What was only noted, such as a cache that ends, stands in no relation to the snapshots.
-    for finding in report
-        .findings
-        .iter()
-        .filter(|finding| finding.level != Level::Note || finding.status == Status::Fixed)
-    {
-        let word = match finding.status {
-            Status::New => "new",
-            Status::Worse => "worse",
-            Status::Known => "known",
-            Status::Better => "better",
-            Status::Fixed => "fixed",
-        };
-        *findings.entry(word).or_insert(0) += 1;
+    let mut findings: BTreeMap<_, _> = Status::ALL
+        .into_iter()
+        .map(|status| (status.word(), 0))
+        .collect();
+    for finding in &report.findings {
+        if standing(finding) != Standing::Discounted {
+            *findings.entry(finding.status.word()).or_insert(0) += 1;
+        }
     }
     let document = Document {
         schema: SCHEMA,
         tool: Tool {
             name: "leakcheck",
-            version: env!("CARGO_PKG_VERSION"),
+            version: &report.version,
         },
         environment: &report.environment,
         summary: Summary {
@@ -102,6 +97,8 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
                 .collect(),
             findings,
             exit_code: report.exit_code.number(),
+            judged: report.judged,
+            min_judged: report.min_judged,
             timing: &report.timing,
         },
         errors: &report.errors,
@@ -110,6 +107,112 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         snapshots: &report.snapshots,
         tests: report.tests.iter().map(Test::from).collect(),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+    pretty(&document, out)
+}
+
+/// A test as it is read back.
+#[derive(Deserialize)]
+pub(super) struct ReadTest {
+    id: String,
+    #[serde(default)]
+    file: String,
+    verdict: Verdict,
+    reason: Option<String>,
+    iterations: u32,
+    seconds: f64,
+    #[serde(default)]
+    series: Series,
+}
+
+impl From<ReadTest> for TestResult {
+    fn from(test: ReadTest) -> Self {
+        TestResult {
+            id: test.id,
+            file: test.file,
+            verdict: test.verdict,
+            reason: test.reason,
+            iterations: test.iterations,
+            seconds: test.seconds,
+            series: test.series,
+        }
+    }
+}
+
+/// Writes `value` indented, with nothing in its strings that could steer a terminal it is printed on.
+pub(super) fn pretty(value: &impl Serialize, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut serializer = Serializer::with_formatter(&mut *out, Safe(PrettyFormatter::new()));
+    value.serialize(&mut serializer)?;
     writeln!(out)
+}
+
+/// The same in one line.
+pub(super) fn line(value: &impl Serialize, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut serializer =
+        Serializer::with_formatter(&mut *out, Safe(serde_json::ser::CompactFormatter));
+    value.serialize(&mut serializer)?;
+    writeln!(out)
+}
+
+/// Writes the characters that [`text::shown`] would write out as JSON's escapes: the same string to a program.
+struct Safe<F>(F);
+
+macro_rules! passed_on {
+    ($($name:ident($($argument:ident: $type:ty),*);)*) => {
+        $(fn $name<W: ?Sized + io::Write>(&mut self, writer: &mut W $(, $argument: $type)*) -> io::Result<()> {
+            self.0.$name(writer $(, $argument)*)
+        })*
+    };
+}
+
+impl<F: Formatter> Formatter for Safe<F> {
+    passed_on! {
+        begin_array();
+        end_array();
+        begin_array_value(first: bool);
+        end_array_value();
+        begin_object();
+        end_object();
+        begin_object_key(first: bool);
+        end_object_key();
+        begin_object_value();
+        end_object_value();
+        write_char_escape(escape: CharEscape);
+    }
+
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut from = 0;
+        for (at, character) in fragment.char_indices() {
+            if text::is_unsafe(character) {
+                writer.write_all(&fragment.as_bytes()[from..at])?;
+                from = at + character.len_utf8();
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+            }
+        }
+        writer.write_all(&fragment.as_bytes()[from..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_keep_their_value_and_cannot_steer_a_terminal() {
+        let hostile = "a\u{9b}31m\u{202e}\u{7f}\x1b[2J ä \u{e0041} 😀";
+        let mut bytes = Vec::new();
+        line(&hostile, &mut bytes).unwrap();
+        let written = String::from_utf8(bytes).unwrap();
+        assert!(
+            written.trim_end().chars().all(|c| !text::is_unsafe(c)),
+            "{written}"
+        );
+        assert!(written.contains("ä") && written.contains("😀"));
+        assert_eq!(serde_json::from_str::<String>(&written).unwrap(), hostile);
+    }
 }

@@ -1,11 +1,23 @@
 //! What is reported of a run, and the formats it is written in: one format a file.
 
 mod diff;
+pub mod events;
 pub mod evidence;
+mod github;
+mod gitlab;
+mod growth;
+mod html;
 pub mod json;
+mod junit;
+pub mod markdown;
+mod place;
 pub mod plain;
 pub mod progress;
+pub mod read;
+mod sarif;
 mod snapshots;
+mod source;
+mod spark;
 pub mod text;
 
 pub use diff::write as difference;
@@ -16,13 +28,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     exit_code::ExitCode,
-    finding::Finding,
+    finding::{Finding, Level, Status},
     run::protocol::Trouble,
     verdict::{Counter, TestResult, Verdict},
 };
 
 /// Where and with what a run took place.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
     /// `3.12.1`.
     pub python: String,
@@ -40,10 +52,20 @@ pub struct Environment {
     pub counters: BTreeMap<Counter, String>,
     /// Workers at the same time.
     pub jobs: usize,
+    /// The project's folder inside its repository, `services/api`; empty at the root. Services that show files want
+    /// them as the repository has them.
+    #[serde(default)]
+    pub source_root: String,
+    /// When the run ended, in RFC 3339 and UTC; empty where a report does not tell.
+    #[serde(default)]
+    pub date: String,
+    /// How often an hour the code under test runs in real life, where the user told.
+    #[serde(default)]
+    pub per_hour: Option<f64>,
 }
 
 /// How long things took.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
     /// Wall seconds of collecting and screening.
     pub screen_seconds: f64,
@@ -56,6 +78,8 @@ pub struct Timing {
 /// Everything there is to say of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
+    /// Version of the leakcheck that made the run.
+    pub version: String,
     /// Where and with what.
     pub environment: Environment,
     /// What the process exits with.
@@ -89,18 +113,104 @@ pub struct Snapshots {
     pub advice: Vec<String>,
 }
 
+/// What a reader should do about a finding. Every format makes the same three parts of the findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It is there and is shown in full.
+    Present,
+    /// It grew and is no leak; shown so that nobody has to wonder.
+    Discounted,
+    /// It was accepted once and is gone.
+    Gone,
+}
+
+/// Which part of a report `finding` belongs to.
+pub fn standing(finding: &Finding) -> Standing {
+    match (finding.status, finding.level) {
+        (Status::Fixed, _) => Standing::Gone,
+        (_, Level::Note) => Standing::Discounted,
+        (
+            Status::New | Status::Worse | Status::Known | Status::Better,
+            Level::Error | Level::Warning,
+        ) => Standing::Present,
+    }
+}
+
+/// Whether `finding` is among the accepted snapshots, and no worse than there.
+pub fn is_accepted(finding: &Finding) -> bool {
+    match finding.status {
+        Status::Known | Status::Better => true,
+        Status::New | Status::Worse | Status::Fixed => false,
+    }
+}
+
 impl Report {
     /// How many tests have `verdict`.
     pub fn count(&self, verdict: Verdict) -> usize {
+        self.with(verdict).count()
+    }
+
+    /// The tests that have `verdict`.
+    pub fn with(&self, verdict: Verdict) -> impl Iterator<Item = &TestResult> {
         self.tests
             .iter()
-            .filter(|test| test.verdict == verdict)
-            .count()
+            .filter(move |test| test.verdict == verdict)
     }
 
     /// Findings that fail the build.
     pub fn failing(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.fails)
+    }
+
+    /// The findings of one part, in the report's order.
+    pub fn standing(&self, part: Standing) -> impl Iterator<Item = &Finding> {
+        self.findings
+            .iter()
+            .filter(move |finding| standing(finding) == part)
+    }
+
+    /// Wall seconds of the whole run.
+    pub fn seconds(&self) -> f64 {
+        self.timing.screen_seconds + self.timing.judge_seconds
+    }
+
+    /// `2 leaks in 3 of 40 tests`, `no leak in 40 tests`: what every format begins with.
+    pub fn headline(&self) -> String {
+        let present = || self.standing(Standing::Present);
+        let accepted = present()
+            .filter(|finding| !finding.fails && is_accepted(finding))
+            .count();
+        let failing = present().filter(|finding| finding.fails).count();
+        let stale = self.standing(Standing::Gone).any(|finding| finding.fails);
+        let word = match (failing, accepted, self.exit_code) {
+            (0, 0, ExitCode::Success) => "no leak".to_owned(),
+            (0, 0, _) if !stale => "no leak found".to_owned(),
+            (0, 0, _) => "no leak".to_owned(),
+            (0, count, _) => format!("no new leak, {count} accepted"),
+            (count, 0, _) => text::counted(count, "leak"),
+            (count, accepted, _) => {
+                format!("{}, {accepted} accepted", text::counted(count, "leak"))
+            }
+        };
+        let word = if stale {
+            format!("{word}, a stale snapshot")
+        } else {
+            word
+        };
+        let tests = self.tests.len();
+        match self.count(Verdict::Leak) {
+            0 => format!("{word} in {}", text::counted(tests, "test")),
+            leaking => format!("{word} in {leaking} of {}", text::counted(tests, "test")),
+        }
+    }
+
+    /// Verdicts other than `leak` with their counts, those that occur.
+    pub fn other_verdicts(&self) -> impl Iterator<Item = (Verdict, usize)> {
+        Verdict::ALL
+            .into_iter()
+            .filter(|verdict| *verdict != Verdict::Leak)
+            .map(|verdict| (verdict, self.count(verdict)))
+            .filter(|(_, count)| *count > 0)
     }
 }
 
@@ -111,6 +221,39 @@ pub enum Format {
     Plain,
     /// `leakcheck.report/1`, for programs.
     Json,
+    /// The log of a GitHub Actions step: the plain report, folded, and annotations.
+    Github,
+    /// GitLab's code quality.
+    Gitlab,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// JUnit XML, for CI servers.
+    Junit,
+    /// A comment on a pull request.
+    Markdown,
+    /// One page with everything, for a browser.
+    Html,
+}
+
+/// How much a person wants to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Detail {
+    /// The summary, and one line for each finding that fails.
+    Quiet,
+    /// Each finding with its evidence.
+    #[default]
+    Normal,
+    /// What was discounted and what could not be judged as well.
+    Verbose,
+}
+
+/// How a report is written, where its format leaves a choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Columns of the terminal.
+    pub width: usize,
+    /// How much.
+    pub detail: Detail,
 }
 
 /// Writes `report` in `format`. Colours are written where the format has any; the caller strips what its
@@ -118,11 +261,17 @@ pub enum Format {
 pub fn write(
     report: &Report,
     format: Format,
-    width: usize,
+    style: Style,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
     match format {
-        Format::Plain => plain::write(report, width, out),
+        Format::Plain => plain::write(report, style, out),
         Format::Json => json::write(report, out),
+        Format::Github => github::write(report, style, out),
+        Format::Gitlab => gitlab::write(report, out),
+        Format::Sarif => sarif::write(report, out),
+        Format::Junit => junit::write(report, out),
+        Format::Markdown => markdown::comment(report, out),
+        Format::Html => html::write(report, out),
     }
 }

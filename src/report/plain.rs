@@ -3,186 +3,282 @@
 use std::io;
 
 use annotate_snippets::{AnnotationKind, Group, Level as Severity, Renderer, Snippet};
-use anstyle::{AnsiColor, Style};
+use anstyle::{AnsiColor, Style as Paint};
 
 use super::{
-    Report, evidence, snapshots,
-    text::{self, bytes, number},
+    Detail, Report, Standing, Style, evidence, growth, is_accepted, snapshots, source, spark,
+    text::{self, brief, number},
 };
 use crate::{
-    finding::{Finding, Kind, Level, Site},
+    finding::{Finding, Kind, Level, Status, TypeGrowth},
     verdict::{TestResult, Verdict},
 };
 
 /// Tests named under a finding, and tests of one verdict that are listed.
 const TESTS_SHOWN: usize = 5;
 const LISTED: usize = 20;
-/// Further places of a finding that are shown.
+/// Tests that are named though nobody asked for all: enough to see what an exit code is about.
+const FEW: usize = 5;
+/// Further places and types of a finding that are shown.
 const PLACES_SHOWN: usize = 4;
+/// Bars of a curve.
+const BARS: usize = 24;
+/// Longer paragraphs than this are hard to read however wide the terminal is.
+const WIDEST: usize = 160;
 
-const BOLD: Style = Style::new().bold();
-const RED: Style = AnsiColor::Red.on_default().bold();
-const GREEN: Style = AnsiColor::Green.on_default().bold();
-const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
-const DIM: Style = Style::new().dimmed();
+const RED: Paint = AnsiColor::Red.on_default().bold();
+const GREEN: Paint = AnsiColor::Green.on_default().bold();
+const YELLOW: Paint = AnsiColor::Yellow.on_default().bold();
+const DIM: Paint = Paint::new().dimmed();
 
-/// Writes the report, `width` columns wide.
-pub fn write(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Result<()> {
-    headline(report, out)?;
-    for finding in &report.findings {
-        if finding.level == Level::Note || snapshots::has(finding) {
+/// Writes the report.
+pub fn write(report: &Report, style: Style, out: &mut dyn io::Write) -> io::Result<()> {
+    let width = style.width.min(WIDEST);
+    headline(report, width, out)?;
+    if style.detail == Detail::Quiet {
+        for finding in report.failing() {
+            title(finding, width, out)?;
+        }
+        return Ok(());
+    }
+    let mut any = false;
+    let mut said = Vec::new();
+    for finding in report.standing(Standing::Present) {
+        // What is as accepted has a line in the list of snapshots.
+        if is_accepted(finding) && !finding.fails && style.detail < Detail::Verbose {
             continue;
         }
+        any = true;
         writeln!(out)?;
-        write_finding(finding, width, out)?;
-        snapshots::beside(finding, out)?;
+        write_finding(report, finding, &said, width, out)?;
+        said.push(finding);
+        snapshots::beside(finding, width, out)?;
     }
-    discounted(report, out)?;
-    unjudged(report, width, out)?;
-    troubles(report, out)?;
-    snapshots::write(report, out)?;
-    if report
-        .findings
-        .iter()
-        .any(|finding| finding.level != Level::Note && !snapshots::has(finding))
-    {
+    if style.detail == Detail::Verbose {
+        discounted(report, width, out)?;
+    }
+    unjudged(report, style, width, out)?;
+    troubles(report, width, out)?;
+    snapshots::write(report, width, out)?;
+    if any {
         writeln!(out)?;
-        headline(report, out)?;
+        headline(report, width, out)?;
     }
     Ok(())
 }
 
-/// One line that says it all.
-fn headline(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
-    let failing = report.failing().filter(|it| !snapshots::has(it)).count();
-    let leaking = report.count(Verdict::Leak);
-    let (style, word) = match (failing, report.exit_code.number()) {
-        (0, 0) if leaking > 0 => (GREEN, "no new leak".to_owned()),
-        (0, 1) => (RED, "no new leak, a stale snapshot".to_owned()),
-        (0, 0) => (GREEN, "no leak".to_owned()),
-        (0, _) => (YELLOW, "no leak found".to_owned()),
-        (1, _) => (RED, "1 leak".to_owned()),
-        (count, _) => (RED, format!("{count} leaks")),
-    };
-    write!(out, "{BOLD}leakcheck:{BOLD:#} {style}{word}{style:#}")?;
-    if leaking > 0 {
-        write!(out, " in {leaking} of {} tests", report.tests.len())?;
-    } else {
-        write!(out, " in {} tests", report.tests.len())?;
-    }
-    let rest: Vec<String> = Verdict::ALL
-        .into_iter()
-        .filter(|verdict| *verdict != Verdict::Leak)
-        .filter_map(|verdict| {
-            let count = report.count(verdict);
-            (count > 0).then(|| format!("{count} {}", verdict.word()))
-        })
-        .collect();
-    if !rest.is_empty() {
-        write!(out, " · {}", rest.join(" · "))?;
-    }
-    if !report.errors.is_empty() {
-        write!(out, " · {} errors", report.errors.len())?;
-    }
-    let seconds = report.timing.screen_seconds + report.timing.judge_seconds;
-    writeln!(
-        out,
-        " {DIM}({seconds:.1} s, exit {}){DIM:#}",
-        report.exit_code.number()
-    )
-}
-
-fn write_finding(finding: &Finding, width: usize, out: &mut dyn io::Write) -> io::Result<()> {
-    let severity = match finding.level {
-        Level::Error => Severity::ERROR.with_name(Some("leak")),
-        _ => Severity::WARNING,
-    };
-    let summary = text::shown(&finding.summary);
-    let mut group = Group::with_title(severity.primary_title(&*summary).id(&*finding.code));
-    let excerpt = finding.sites.first().and_then(Excerpt::of);
-    if let Some(excerpt) = &excerpt {
-        let mut annotation = AnnotationKind::Primary.span(excerpt.from..excerpt.to);
-        annotation = annotation.label(&*excerpt.label);
-        group = group.element(
-            Snippet::source(&*excerpt.text)
-                .line_start(usize::try_from(excerpt.first).unwrap_or(1))
-                .path(&*excerpt.path)
-                .annotation(annotation),
-        );
-    }
-    let lines = footer(finding);
-    for (name, line) in &lines {
-        group = group.element(Severity::NOTE.with_name(Some(*name)).message(&**line));
-    }
-    let renderer = Renderer::styled().term_width(width);
-    writeln!(out, "{}", renderer.render(&[group]))
-}
-
-struct Excerpt {
-    text: String,
-    path: String,
-    first: u32,
-    from: usize,
-    to: usize,
-    label: String,
-}
-
-impl Excerpt {
-    fn of(site: &Site) -> Option<Excerpt> {
-        let (first, source) = site.excerpt.as_ref()?;
-        let text = text::shown_lines(source);
-        let last = text.rfind('\n').map_or(0, |at| at + 1);
-        let line = &text[last..];
-        let indent = line.len() - line.trim_start().len();
-        if line.trim().is_empty() {
-            return None;
+/// One paragraph, `first` before it and as many spaces as `indent` before its other lines.
+pub(super) fn paragraph(
+    first: &str,
+    paint: Paint,
+    rest: &str,
+    indent: usize,
+    width: usize,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let hang = " ".repeat(indent);
+    let lead = textwrap::core::display_width(first);
+    let options = textwrap::Options::new(width.max(indent + 20))
+        .subsequent_indent(&hang)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(true);
+    // A word of the same width stands for what comes first, so that styles are not counted.
+    let blank = "\u{a0}".repeat(lead);
+    let text = format!("{blank} {rest}");
+    for (at, line) in textwrap::wrap(&text, options).iter().enumerate() {
+        match line.strip_prefix(&*blank) {
+            Some(line) if at == 0 => writeln!(out, "{paint}{first}{paint:#}{line}")?,
+            _ => writeln!(out, "{line}")?,
         }
-        Some(Excerpt {
-            path: text::shown(&site.file),
-            first: *first,
-            from: last + indent,
-            to: last + line.trim_end().len(),
-            label: format!("{} stay per iteration", amount(site)),
-            text,
-        })
     }
+    Ok(())
 }
 
-fn amount(site: &Site) -> String {
-    let blocks = if (site.count - 1.0).abs() < 1e-9 {
-        "1 block".to_owned()
-    } else {
-        format!("{} blocks", number(site.count))
+/// One line that says it all, or two where the terminal is narrow.
+fn headline(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Result<()> {
+    let failing = report.failing().count();
+    let paint = match (failing, report.exit_code.number()) {
+        (0, 0) => GREEN,
+        (0, _) => YELLOW,
+        _ => RED,
     };
-    if site.count > 0.0 {
-        format!("{blocks}, {}", bytes(site.bytes))
-    } else {
-        bytes(site.bytes)
+    let mut parts = vec![report.headline()];
+    parts.extend(
+        report
+            .other_verdicts()
+            .map(|(verdict, count)| format!("{} {}", number(count as f64), verdict.word())),
+    );
+    if !report.errors.is_empty() {
+        parts.push(text::counted(report.errors.len(), "error"));
+    }
+    let text = format!(
+        "{} ({:.1} s, exit {})",
+        parts.join(" · "),
+        report.seconds(),
+        report.exit_code.number()
+    );
+    paragraph("leakcheck:", paint, &text, 4, width, out)
+}
+
+/// What a finding is called.
+pub(super) fn noun(finding: &Finding) -> &'static str {
+    match finding.verdict {
+        Verdict::Crashed => "crash",
+        Verdict::TimedOut => "hang",
+        Verdict::Bounded => "bounded",
+        Verdict::Harness => "harness",
+        Verdict::Clean
+        | Verdict::Leak
+        | Verdict::Unstable
+        | Verdict::Unrepeatable
+        | Verdict::Failed
+        | Verdict::Skipped
+        | Verdict::Undecided => "leak",
     }
 }
 
-/// The lines under a finding: name and text of each.
-fn footer(finding: &Finding) -> Vec<(&'static str, String)> {
-    let mut lines = Vec::new();
-    if let Some(growth) = growth(finding) {
-        lines.push(("growth", growth));
+fn title(finding: &Finding, width: usize, out: &mut dyn io::Write) -> io::Result<()> {
+    let paint = match finding.level {
+        Level::Error if finding.fails => RED,
+        Level::Error | Level::Warning => YELLOW,
+        Level::Note => DIM,
+    };
+    // Where nobody keeps snapshots everything is new, and the word says nothing.
+    let status = match finding.status {
+        Status::New => String::new(),
+        other => format!("{} ", other.word()),
+    };
+    let first = format!(
+        "{status}{}[{}]:",
+        noun(finding),
+        text::shortened(&finding.code, 20)
+    );
+    paragraph(&first, paint, &brief(&finding.summary), 4, width, out)
+}
+
+fn write_finding(
+    report: &Report,
+    finding: &Finding,
+    said: &[&Finding],
+    width: usize,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    title(finding, width, out)?;
+    excerpt(finding, width, out)?;
+    for (name, line) in footer(report, finding, said) {
+        let first = format!("   = {name}:");
+        let lead = format!("{first:<15}");
+        paragraph(&lead, Paint::new(), &line, 16, width, out)?;
     }
+    Ok(())
+}
+
+/// The source around the first place, with every line marked that leaves something behind.
+fn excerpt(finding: &Finding, width: usize, out: &mut dyn io::Write) -> io::Result<()> {
+    let Some(site) = finding.sites.first() else {
+        return Ok(());
+    };
+    let lines = source::lines(finding, site);
+    if !lines.iter().any(|line| !line.text.trim().is_empty()) {
+        return Ok(());
+    }
+    let mut text = String::new();
+    let mut marks = Vec::new();
+    // What the line numbers take, so that neither a line nor the label behind its mark is wider than the terminal.
+    let gutter = lines.last().map_or(1, |line| line.number.to_string().len()) + 3;
+    let room = width.saturating_sub(gutter);
+    for line in &lines {
+        let shown = within(&line.text, room);
+        let start = text.len();
+        let indent = shown.len() - shown.trim_start().len();
+        text.push_str(&shown);
+        if let Some((count, bytes)) = line.growth
+            && indent < shown.len()
+        {
+            let label = format!("{} stay per iteration", source::amount(count, bytes));
+            let marked = room.saturating_sub(indent + label.len() + 1).max(1);
+            let end = shown[indent..]
+                .char_indices()
+                .nth(marked)
+                .map_or(shown.len(), |(at, _)| indent + at);
+            marks.push((start + indent..start + end, label, line.number == site.line));
+        }
+        text.push('\n');
+    }
+    let first = lines.first().map_or(1, |line| line.number);
+    let snippet = Snippet::source(&*text)
+        .line_start(usize::try_from(first).unwrap_or(1))
+        .path(text::shortened(&site.file, 120))
+        .fold(false)
+        .annotations(marks.iter().map(|(span, label, main)| {
+            let kind = if *main {
+                AnnotationKind::Primary
+            } else {
+                AnnotationKind::Context
+            };
+            kind.span(span.clone()).label(label)
+        }));
+    let severity = match finding.level {
+        Level::Error => Severity::ERROR,
+        Level::Warning => Severity::WARNING,
+        Level::Note => Severity::NOTE,
+    };
+    let group = [Group::with_level(severity).element(snippet)];
+    let renderer = Renderer::styled().term_width(width.max(80));
+    writeln!(out, "{}", renderer.render(&group))
+}
+
+/// As much of the line as `columns` show.
+fn within(line: &str, columns: usize) -> String {
+    let mut width = 0;
+    let end = line.char_indices().find(|(_, character)| {
+        width += textwrap::core::display_width(character.encode_utf8(&mut [0; 4]));
+        width > columns
+    });
+    match end {
+        Some((at, _)) => {
+            let mut kept = line[..at].to_owned();
+            kept.pop();
+            kept.push('…');
+            kept
+        }
+        None => line.to_owned(),
+    }
+}
+
+/// The lines under a finding: name and text of each. What one of `said` told already is not told again.
+fn footer(report: &Report, finding: &Finding, said: &[&Finding]) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
     if let Some(holder) = &finding.holder {
-        lines.push(("held by", text::shown(&holder.text)));
+        let mut held = text::shortened(&holder.text, 1000);
+        if !holder.reason.is_empty() {
+            held.push_str(&format!(" ({})", text::shortened(&holder.reason, 200)));
+        }
+        lines.push(("held by", held));
+        for place in holder.also.iter().take(PLACES_SHOWN) {
+            lines.push(("and by", brief(place)));
+        }
+    }
+    if let Some(rates) = growth::rates(finding) {
+        lines.push(("growth", format!("{}, {rates}", brief(&finding.shape))));
+    }
+    if let Some(text) = growth::comes_to(finding, &report.environment) {
+        lines.push(("so", text));
+    }
+    if let Some(curve) = growth::main_curve(finding) {
+        let text = format!(
+            "{} {}",
+            curve.counter.name(),
+            spark::captioned(&curve.readings, BARS)
+        );
+        lines.push(("curve", text));
     }
     if !finding.types.is_empty() {
         let types: Vec<String> = finding
             .types
             .iter()
             .take(PLACES_SHOWN)
-            .map(|of| {
-                format!(
-                    "{} x{} ({})",
-                    text::shown(&of.name),
-                    number(of.count),
-                    bytes(of.bytes)
-                )
-            })
+            .map(of_type)
             .collect();
         lines.push(("types", types.join(", ")));
     }
@@ -190,14 +286,8 @@ fn footer(finding: &Finding) -> Vec<(&'static str, String)> {
         let callers: Vec<String> = site
             .callers
             .iter()
-            .map(|frame| {
-                format!(
-                    "{} ({}:{})",
-                    text::shown(&frame.function),
-                    text::shown(&frame.file),
-                    frame.line
-                )
-            })
+            .take(PLACES_SHOWN)
+            .map(|frame| place(&frame.function, &frame.file, frame.line))
             .collect();
         if !callers.is_empty() {
             lines.push(("called by", callers.join(" < ")));
@@ -207,62 +297,58 @@ fn footer(finding: &Finding) -> Vec<(&'static str, String)> {
         lines.push((
             "also",
             format!(
-                "{}:{} in {}: {}",
-                text::shown(&site.file),
-                site.line,
-                text::shown(&site.function),
-                amount(site)
+                "{}: {}",
+                place(&site.function, &site.file, site.line),
+                source::amount(site.count, site.bytes)
             ),
         ));
     }
     lines.push(("tests", tests(&finding.tests)));
-    lines.push(("sure", finding.evidence.clone()));
-    lines.push(("mend", finding.advice.clone()));
-    lines.push(("id", finding.fingerprint.clone()));
+    lines.push(("sure", brief(&finding.evidence)));
+    lines.push((
+        "mend",
+        match said.iter().find(|other| other.advice == finding.advice) {
+            Some(other) => format!("as for {} above", short_place(other)),
+            None => text::shortened(&finding.advice, 1000),
+        },
+    ));
+    if said.iter().all(|other| other.code != finding.code) {
+        let code = text::shortened(&finding.code, 20);
+        lines.push(("more", format!("leakcheck explain {code}")));
+    }
+    lines.push(("id", text::shortened(&finding.fingerprint, 80)));
     lines
 }
 
-/// `linear; blocks +3, objects +1 per iteration; 1,000 runs keep 412.0 kB`.
-fn growth(finding: &Finding) -> Option<String> {
-    if finding.rate.is_empty() {
-        return None;
+/// `app.Session x2 (96 B, keeps 4.1 kB, such as …)`: a type, how many of it stay, and what would be free without them.
+fn of_type(of: &TypeGrowth) -> String {
+    /// Where it is hardly more than the objects themselves it says nothing.
+    const MORE: f64 = 1.1;
+    let mut size = text::bytes(of.bytes);
+    if let Some(retained) = of.retained.filter(|kept| *kept > of.bytes * MORE) {
+        size.push_str(&format!(", keeps {}", text::bytes(retained)));
     }
-    let rates: Vec<String> = finding
-        .rate
-        .iter()
-        .map(|(counter, rate)| {
-            let [low, high] = rate.interval;
-            let range = if high - low > 1e-9 {
-                format!(" ({} to {})", number(low), number(high))
-            } else {
-                String::new()
-            };
-            format!("{counter} +{}{range}", number(rate.value))
-        })
-        .collect();
-    let mut text = format!("{}; {} per iteration", finding.shape, rates.join(", "));
-    let value = |name: &str| finding.rate.get(name).map(|rate| rate.value);
-    match finding.kind {
-        Kind::Fd | Kind::Thread => {
-            let name = if finding.kind == Kind::Fd {
-                "fds"
-            } else {
-                "threads"
-            };
-            if let Some(value) = value(name) {
-                text.push_str(&format!(
-                    "; 1,000 runs leave {} {name}",
-                    number(value * 1000.0)
-                ));
-            }
-        }
-        _ => {
-            if let Some(value) = value("bytes").or_else(|| value("heap")) {
-                text.push_str(&format!("; 1,000 runs keep {}", bytes(value * 1000.0)));
-            }
-        }
+    if let Some(example) = &of.example {
+        size.push_str(&format!(", such as {}", text::shortened(example, 40)));
     }
-    Some(text)
+    let name = text::shortened(&of.name, 120);
+    format!("{name} x{} ({size})", number(of.count))
+}
+
+/// What a reader finds another finding by.
+fn short_place(finding: &Finding) -> String {
+    match finding.sites.first() {
+        Some(site) => format!("{}:{}", text::shortened(&site.file, 120), site.line),
+        None => text::shortened(&finding.fingerprint, 80),
+    }
+}
+
+fn place(function: &str, file: &str, line: u32) -> String {
+    format!(
+        "{} ({}:{line})",
+        text::shortened(function, 120),
+        text::shortened(file, 120)
+    )
 }
 
 fn tests(ids: &[String]) -> String {
@@ -272,130 +358,155 @@ fn tests(ids: &[String]) -> String {
         .map(|id| text::shortened(id, 120))
         .collect();
     if ids.len() > TESTS_SHOWN {
-        shown.push(format!("and {} more", ids.len() - TESTS_SHOWN));
+        shown.push(format!(
+            "and {} more",
+            number((ids.len() - TESTS_SHOWN) as f64)
+        ));
     }
     shown.join(", ")
 }
 
 /// What grew and was not called a leak: one line each, so that nobody has to wonder.
-fn discounted(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
-    let notes: Vec<&Finding> = report
-        .findings
-        .iter()
-        .filter(|finding| finding.level == Level::Note && !snapshots::has(finding))
-        .collect();
-    if notes.is_empty() {
-        return Ok(());
-    }
-    writeln!(out)?;
-    for finding in notes {
-        writeln!(
-            out,
-            "{DIM}{}:{DIM:#} {} ({})",
-            finding.verdict.word(),
-            text::shown(&finding.summary),
-            tests(&finding.tests)
-        )?;
-    }
-    Ok(())
-}
-
-/// Tests without a judgement, with the reason: never silently dropped, never counted as clean.
-fn unjudged(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Result<()> {
-    let of = |verdict: Verdict| -> Vec<&TestResult> {
-        report
-            .tests
-            .iter()
-            .filter(|test| test.verdict == verdict)
-            .collect()
-    };
+fn discounted(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Result<()> {
     let mut any = false;
-    for verdict in [
-        Verdict::Failed,
-        Verdict::Crashed,
-        Verdict::TimedOut,
-        Verdict::Unrepeatable,
-        Verdict::Unstable,
-        Verdict::Undecided,
-    ] {
-        let tests = of(verdict);
-        if tests.is_empty() {
-            continue;
-        }
+    for finding in report.standing(Standing::Discounted) {
         if !any {
             writeln!(out)?;
             any = true;
         }
-        for test in tests.iter().take(LISTED) {
-            let reason = test.reason.as_deref().unwrap_or("no reason given");
-            let first = reason.lines().next().unwrap_or_default();
-            writeln!(
-                out,
-                "{YELLOW}{}:{YELLOW:#} {}: {}",
-                verdict.word(),
-                text::shortened(&test.id, 120),
-                text::shortened(first, width.max(60) * 2)
-            )?;
-        }
-        if tests.len() > LISTED {
-            writeln!(
-                out,
-                "{YELLOW}{}:{YELLOW:#} and {} more (--report json=FILE lists all)",
-                verdict.word(),
-                tests.len() - LISTED
-            )?;
-        }
-    }
-    if let Some(lack) = evidence::lack(report) {
-        writeln!(out, "\n{YELLOW}no evidence:{YELLOW:#} {lack}")?;
+        let first = format!("{}:", finding.verdict.word());
+        let tests = text::counted(finding.tests.len(), "test");
+        let room = width.saturating_sub(first.len() + tests.len() + 4);
+        let summary = text::shortened(&finding.summary, room.max(40));
+        let line = format!("{summary} ({tests})");
+        writeln!(out, "{DIM}{first}{DIM:#} {line}")?;
     }
     Ok(())
 }
 
-fn troubles(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
-    if !report.errors.is_empty() {
-        writeln!(out)?;
+/// Verdicts that are no judgement on growth, those that set an exit code first.
+const UNJUDGED: [Verdict; 6] = [
+    Verdict::Failed,
+    Verdict::Crashed,
+    Verdict::TimedOut,
+    Verdict::Unrepeatable,
+    Verdict::Unstable,
+    Verdict::Undecided,
+];
+
+/// Tests without a judgement: never silently dropped, never counted as clean.
+fn unjudged(
+    report: &Report,
+    style: Style,
+    width: usize,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let counts: Vec<String> = UNJUDGED
+        .into_iter()
+        .map(|verdict| (verdict, report.count(verdict)))
+        .filter(|(_, count)| *count > 0)
+        .map(|(verdict, count)| format!("{} {}", number(count as f64), verdict.word()))
+        .collect();
+    if counts.is_empty() && report.judged >= report.min_judged {
+        return Ok(());
     }
-    for error in &report.errors {
-        let first = error
-            .message
-            .lines()
-            .find(|line| !line.trim().is_empty())
-            .unwrap_or_default();
-        let last = error
-            .message
-            .lines()
-            .rev()
-            .find(|line| !line.trim().is_empty())
-            .unwrap_or_default();
-        // Import errors put the cause last and the place first.
-        let message = if first == last {
-            text::shown(first)
-        } else {
-            format!("{} … {}", text::shown(first), text::shown(last))
+    writeln!(out)?;
+    if !counts.is_empty() {
+        let hint = match style.detail {
+            Detail::Verbose => "--report json=FILE has every one",
+            Detail::Quiet | Detail::Normal => "-v says why of each",
         };
-        writeln!(
-            out,
-            "{RED}error:{RED:#} {}: {message}",
-            text::shown(&error.place)
-        )?;
+        let line = format!("{} ({hint})", counts.join(", "));
+        paragraph("not judged:", YELLOW, &line, 4, width, out)?;
     }
-    for note in &report.notes {
-        writeln!(out, "{DIM}note:{DIM:#} {}", text::shown(note))?;
-    }
-    for (counter, exactness) in &report.environment.counters {
-        if exactness != "exact" {
+    let lacking = report.judged < report.min_judged;
+    for verdict in UNJUDGED {
+        let most = match (style.detail, verdict) {
+            (Detail::Verbose, _) => LISTED,
+            // These are why the run fails, and a run that fails says why.
+            (_, Verdict::Failed | Verdict::Crashed | Verdict::TimedOut) => FEW,
+            _ if lacking => FEW,
+            _ => 0,
+        };
+        let tests: Vec<&TestResult> = report.with(verdict).collect();
+        for test in tests.iter().take(most) {
+            let reason = test.reason.as_deref().unwrap_or("no reason given");
+            let first = reason.lines().next().unwrap_or_default();
+            let line = format!("{}: {}", text::shortened(&test.id, 120), brief(first));
+            paragraph(
+                &format!("  {}:", verdict.word()),
+                YELLOW,
+                &line,
+                6,
+                width,
+                out,
+            )?;
+        }
+        if most > 0 && tests.len() > most {
             writeln!(
                 out,
-                "{DIM}note:{DIM:#} the counter `{}` is {} on this system",
-                counter.name(),
-                if exactness == "absent" {
-                    "absent"
-                } else {
-                    "an estimate"
-                }
+                "  {YELLOW}{}:{YELLOW:#} and {} more",
+                verdict.word(),
+                number((tests.len() - most) as f64)
             )?;
         }
     }
+    if let Some(lack) = evidence::lack(report) {
+        paragraph("no evidence:", YELLOW, &lack, 4, width, out)?;
+    }
     Ok(())
+}
+
+fn troubles(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Result<()> {
+    if !report.errors.is_empty() || !report.notes.is_empty() {
+        writeln!(out)?;
+    }
+    for error in report.errors.iter().take(LISTED) {
+        let line = format!("{}: {}", brief(&error.place), ends(&error.message));
+        paragraph("error:", RED, &line, 4, width, out)?;
+    }
+    if report.errors.len() > LISTED {
+        writeln!(
+            out,
+            "{RED}error:{RED:#} and {} more (--report json=FILE has every one)",
+            report.errors.len() - LISTED
+        )?;
+    }
+    for note in &report.notes {
+        paragraph("note:", DIM, &brief(note), 4, width, out)?;
+    }
+    for (counter, exactness) in &report.environment.counters {
+        let what = match exactness.as_str() {
+            "exact" => continue,
+            "absent" => "absent",
+            _ => "an estimate",
+        };
+        let line = format!("the counter `{}` is {what} on this system", counter.name());
+        paragraph("note:", DIM, &line, 4, width, out)?;
+    }
+    Ok(())
+}
+
+/// The first and the last line of a message: import errors put the place first and the cause last.
+pub(super) fn ends(message: &str) -> String {
+    let mut lines = message.lines().filter(|line| !line.trim().is_empty());
+    let first = lines.next().unwrap_or_default();
+    match lines.next_back() {
+        Some(last) => format!("{} … {}", brief(first), brief(last)),
+        None => brief(first),
+    }
+}
+
+/// What kind of thing a finding leaves behind, for tables and filters.
+pub(super) fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Python => "memory",
+        Kind::Items => "items",
+        Kind::Native => "native memory",
+        Kind::Fd => "descriptor",
+        Kind::Thread => "thread",
+        Kind::Task => "task",
+        Kind::Child => "child process",
+        Kind::Cycle => "cycle",
+    }
 }

@@ -8,8 +8,8 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::text;
-use crate::run::event::Event;
+use super::{github, text};
+use crate::{run::event::Event, verdict::Verdict};
 
 /// How often a log gets a line.
 const EVERY: Duration = Duration::from_secs(10);
@@ -25,6 +25,10 @@ struct State {
     total: usize,
     done: usize,
     suspects: usize,
+    /// Tests that were judged to leak.
+    leaks: usize,
+    /// The test that began last, shortened.
+    current: String,
     begun: Instant,
     said: Instant,
 }
@@ -51,6 +55,8 @@ impl Progress {
                 total: 0,
                 done: 0,
                 suspects: 0,
+                leaks: 0,
+                current: String::new(),
                 begun: Instant::now(),
                 said: Instant::now(),
             }),
@@ -65,16 +71,17 @@ impl Progress {
         match event {
             Event::Collected { tests } => state.phase("screen", *tests),
             Event::Tracing { suspects } => state.phase("suspects", *suspects),
-            Event::Started { id } | Event::Suspect { id } => {
-                if let Some(bar) = &state.bar {
-                    bar.set_message(message(state.suspects, id));
-                }
-            }
-            Event::Screened { suspect } => {
+            Event::Started { id } | Event::Suspect { id } => state.current(id),
+            Event::Screened { suspect, .. } => {
                 state.suspects += usize::from(*suspect);
                 state.advance(1);
             }
-            Event::Judged { count } => state.advance(*count),
+            Event::Judged { ids, verdict } => {
+                if *verdict == Verdict::Leak {
+                    state.leaks += ids.len();
+                }
+                state.advance(ids.len());
+            }
         }
     }
 
@@ -88,20 +95,12 @@ impl Progress {
     }
 }
 
-fn message(suspects: usize, id: &str) -> String {
-    let id = text::shortened(id, 80);
-    match suspects {
-        0 => id,
-        1 => format!("1 suspect · {id}"),
-        count => format!("{count} suspects · {id}"),
-    }
-}
-
 impl State {
     fn phase(&mut self, phase: &'static str, total: usize) {
         self.phase = phase;
         self.total = total;
         self.done = 0;
+        self.current.clear();
         self.begun = Instant::now();
         if let Some(bar) = &self.bar {
             bar.set_prefix(phase);
@@ -111,31 +110,68 @@ impl State {
         }
     }
 
+    fn current(&mut self, id: &str) {
+        self.current = text::shortened(id, 80);
+        if let Some(bar) = &self.bar {
+            bar.set_message(self.message());
+        }
+    }
+
     fn advance(&mut self, count: usize) {
         self.done += count;
         if let Some(bar) = &self.bar {
             bar.set_position(u64::try_from(self.done).unwrap_or(u64::MAX));
+            bar.set_message(self.message());
         } else if self.said.elapsed() >= EVERY {
             self.said = Instant::now();
-            let left = eta(self.begun.elapsed(), self.done, self.total);
-            anstream::eprintln!(
-                "leakcheck: {} {} of {}, {} suspects, about {} s left",
-                self.phase,
-                self.done,
-                self.total,
-                self.suspects,
-                left.as_secs()
-            );
+            anstream::eprintln!("{}", github::neutral(&self.line(self.begun.elapsed())));
         }
+    }
+
+    /// What was found so far, and the current test.
+    fn message(&self) -> String {
+        let mut parts = Vec::new();
+        if self.suspects > 0 {
+            parts.push(text::counted(self.suspects, "suspect"));
+        }
+        if self.leaks > 0 {
+            parts.push(format!("{} leaking", self.leaks));
+        }
+        if !self.current.is_empty() {
+            parts.push(self.current.clone());
+        }
+        parts.join(" · ")
+    }
+
+    /// The state in a line of a log.
+    fn line(&self, elapsed: Duration) -> String {
+        let left = match eta(elapsed, self.done, self.total) {
+            Some(left) => format!("about {} left", clock(left)),
+            None => "time left unknown".to_owned(),
+        };
+        format!(
+            "leakcheck: {} {} of {}, {left}, {}",
+            self.phase,
+            self.done,
+            self.total,
+            self.message()
+        )
     }
 }
 
-/// Time left, if the rest goes as the part that is done.
-fn eta(elapsed: Duration, done: usize, total: usize) -> Duration {
-    if done == 0 {
-        return Duration::ZERO;
+/// `45 s`, `3 min`, `2 h 5 min`: as coarse as an estimate is.
+fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match (seconds / 3600, seconds / 60) {
+        (0, 0) => format!("{seconds} s"),
+        (0, minutes) => format!("{minutes} min"),
+        (hours, minutes) => format!("{hours} h {} min", minutes % 60),
     }
-    elapsed.mul_f64(total.saturating_sub(done) as f64 / done as f64)
+}
+
+/// Time left, if the rest goes as the part that is done; unknown before anything is.
+fn eta(elapsed: Duration, done: usize, total: usize) -> Option<Duration> {
+    (done > 0).then(|| elapsed.mul_f64(total.saturating_sub(done) as f64 / done as f64))
 }
 
 #[cfg(test)]
@@ -144,11 +180,31 @@ mod tests {
 
     #[test]
     fn the_rest_takes_as_long_as_the_part_that_is_done() {
+        let seconds = Duration::from_secs;
+        assert_eq!(eta(seconds(10), 20, 60), Some(seconds(20)));
+        assert_eq!(eta(seconds(10), 0, 60), None);
+        assert_eq!(eta(seconds(10), 61, 60), Some(Duration::ZERO));
+        assert_eq!(clock(seconds(59)), "59 s");
+        assert_eq!(clock(seconds(7500)), "2 h 5 min");
+    }
+
+    #[test]
+    fn a_line_of_a_log_says_all_that_the_bar_shows() {
+        let mut state = State {
+            bar: None,
+            phase: "screen",
+            total: 60,
+            done: 20,
+            suspects: 1,
+            leaks: 2,
+            current: String::new(),
+            begun: Instant::now(),
+            said: Instant::now(),
+        };
+        state.current("tests/test_a.py::test\x1b[31m_b");
         assert_eq!(
-            eta(Duration::from_secs(10), 20, 60),
-            Duration::from_secs(20)
+            state.line(Duration::from_secs(10)),
+            "leakcheck: screen 20 of 60, about 20 s left, 1 suspect · 2 leaking · tests/test_a.py::test\\u{1b}[31m_b"
         );
-        assert_eq!(eta(Duration::from_secs(10), 0, 60), Duration::ZERO);
-        assert_eq!(eta(Duration::from_secs(10), 61, 60), Duration::ZERO);
     }
 }

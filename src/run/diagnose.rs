@@ -24,6 +24,7 @@ use crate::{
         holder::{self, Chosen},
         path::{Phase, Root, Terrain, Ways},
         route::{self, Route, Step},
+        sites,
     },
     finding::TypeGrowth,
     fit::Shape,
@@ -33,6 +34,8 @@ use crate::{
 /// Iterations of a look; three of them vote.
 const ITERATIONS: u32 = 5;
 const FEWEST: u32 = 3;
+/// Frames kept of an allocation: enough to get from the standard library to the reader's code, mostly.
+const FRAMES: u32 = 5;
 const MOST: u32 = 24;
 /// Where an iteration leaves more than this many blocks, the fewest iterations are enough.
 const MANY_BLOCKS: f64 = 50e3;
@@ -101,6 +104,7 @@ pub fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, directory: &Pa
                 continue;
             };
             spent += diagnosis.cost.0;
+            describe(run, slot, &diagnosis);
             let (explained, open): (BTreeSet<String>, BTreeSet<String>) = causes(&run.cases[at])
                 .into_iter()
                 .partition(|cause| known.contains_key(cause) && !covered.contains(cause));
@@ -129,6 +133,21 @@ pub fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, directory: &Pa
         {
             diagnosis.covers.extend(covered);
         }
+    }
+}
+
+/// Asks for the function and the text of the lines that the holders' objects come from.
+fn describe(run: &mut Run, slot: &mut Slot<'_>, diagnosis: &Diagnosis) {
+    let places: Vec<Place> = diagnosis
+        .routes
+        .iter()
+        .filter_map(|route| route.born.clone())
+        .filter(|place| !run.sources.contains_key(place) && !place.0.starts_with('<'))
+        .collect();
+    if !places.is_empty()
+        && let Some(answers) = slot.describe(&places)
+    {
+        run.sources.extend(places.into_iter().zip(answers));
     }
 }
 
@@ -230,14 +249,17 @@ fn one(
     if opened.outcome.status != Status::Passed {
         return Ok(None);
     }
-    let order = Order::Dump {
+    let order = |frames| Order::Dump {
         iterations: iterations(case),
         file: file.to_string_lossy().into_owned(),
+        frames,
     };
-    let dumped = match worker.call(&order)? {
-        Record::Dumped(dumped) => dumped,
-        other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
-    };
+    // Where tracing found no place, or spoiled the test, it is left off.
+    let frames = if case.growths.is_empty() { 0 } else { FRAMES };
+    let mut dumped = dump(worker, &order(frames))?;
+    if dumped.graph.is_none() && frames > 0 {
+        dumped = dump(worker, &order(0))?;
+    }
     let Dumped {
         graph: Some(dump), ..
     } = &dumped
@@ -255,17 +277,20 @@ fn one(
         .map(|chosen| ids(&graph, &chosen.way))
         .collect();
     paths.extend(decision.examples.iter().map(|node| ids(&graph, &[*node])));
-    let mut named = name(worker, paths)?.into_iter();
+    let (named, born) = name(worker, paths)?;
+    let (mut named, mut born) = (named.into_iter(), born.into_iter());
     let terrain = Terrain::new(&graph, dump, bench.places);
     let ways = Ways::search(&graph, &terrain, &[]);
-    let in_words = |chosen: &Chosen, steps: Option<Vec<Step>>| {
+    let in_words = |chosen: &Chosen, steps: Option<Vec<Step>>, born: Option<Vec<Place>>| {
         let root = root_of(&ways, chosen.way.first().copied(), chosen.phase);
-        route::describe(chosen, &root, steps?, graph.iterations)
+        let mut route = route::describe(chosen, &root, steps?, graph.iterations)?;
+        route.born = sites::chosen(&born.unwrap_or_default(), bench.places);
+        Some(route)
     };
     let mut worded: Vec<Option<Route>> = holders
         .iter()
         .zip(named.by_ref().take(holders.len()))
-        .map(|(chosen, steps)| in_words(chosen, steps))
+        .map(|(chosen, steps)| in_words(chosen, steps, born.next()))
         .collect();
     let others = worded.split_off(decision.holders.len());
     let mut routes: Vec<Route> = one_with_others(worded.into_iter().flatten())
@@ -298,9 +323,19 @@ fn ids(graph: &Graph, way: &[u32]) -> Vec<u64> {
     way.iter().map(|node| graph.ids[*node as usize]).collect()
 }
 
-fn name(worker: &mut Worker, paths: Vec<Vec<u64>>) -> Result<Vec<Option<Vec<Step>>>, Loss> {
+fn dump(worker: &mut Worker, order: &Order) -> Result<Dumped, Loss> {
+    match worker.call(order)? {
+        Record::Dumped(dumped) => Ok(dumped),
+        other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
+    }
+}
+
+type Place = (String, u32);
+type Named = (Vec<Option<Vec<Step>>>, Vec<Vec<Place>>);
+
+fn name(worker: &mut Worker, paths: Vec<Vec<u64>>) -> Result<Named, Loss> {
     match worker.call(&Order::Name { paths })? {
-        Record::Named { paths } => Ok(paths),
+        Record::Named { paths, places } => Ok((paths, places)),
         other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
     }
 }

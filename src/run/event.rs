@@ -1,5 +1,7 @@
 //! What a run tells while it goes on: the only tie between the engine and whoever watches it.
 
+use crate::verdict::Verdict;
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -15,6 +17,8 @@ pub enum Event {
     },
     /// The screen is through with a test.
     Screened {
+        /// Its id.
+        id: String,
         /// Whether it is a suspect.
         suspect: bool,
     },
@@ -28,9 +32,11 @@ pub enum Event {
         /// Its id.
         id: String,
     },
-    /// A suspect is judged.
+    /// Suspects are judged.
     Judged {
-        /// How many at once: members of a group share a judgement.
-        count: usize,
+        /// Their ids: members of a group share a judgement.
+        ids: Vec<String>,
+        /// What is said of them.
+        verdict: Verdict,
     },
 }

@@ -46,7 +46,8 @@ impl Bench<'_> {
         let rate = |counter| case.fits.get(&counter).map_or(0.0, |fit| fit.rate.value);
         let room = affordable(bytes_per_iteration(&case.series), HORIZON_BYTES)
             .min(affordable(rate(Counter::Fds), HORIZON_RESOURCES))
-            .min(affordable(rate(Counter::Threads), HORIZON_RESOURCES));
+            .min(affordable(rate(Counter::Threads), HORIZON_RESOURCES))
+            .min(affordable(rate(Counter::Children), HORIZON_RESOURCES));
         let allowance = self.budget.for_horizon().as_secs_f64();
         let mut spent = 0.0;
         let mut total = 0;

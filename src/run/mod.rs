@@ -227,6 +227,7 @@ fn screen_all(
                         };
                         let Some(look) = look else { return };
                         tell(Event::Screened {
+                            id: tests[test].id.clone(),
                             suspect: look.screened == Screened::Suspect,
                         });
                         if let Ok(mut looks) = looks.lock() {

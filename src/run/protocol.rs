@@ -85,6 +85,8 @@ pub enum Order {
         iterations: u32,
         /// Path of the file to write.
         file: String,
+        /// Frames kept of each allocation's traceback; 0 leaves tracing off.
+        frames: u32,
     },
     /// Asks which watched containers grew since the window opened.
     Grown,
@@ -150,6 +152,8 @@ pub enum Record {
     Named {
         /// In the order of the ways.
         paths: Vec<Option<Vec<Step>>>,
+        /// Where the last object of each was allocated: file and line of each frame, innermost first.
+        places: Vec<Vec<(String, u32)>>,
     },
     /// Answer to [`Order::Describe`]: function and text for each place.
     Described {

@@ -36,7 +36,7 @@ impl Policy {
                 Some(iterations) => iterations.given().copied(),
                 None => self.iterations,
             },
-            ..*self
+            thorough: self.thorough,
         }
     }
 }
@@ -276,6 +276,20 @@ pub fn look_at(
     familiar: &Familiar,
     seen: &mut HashSet<String>,
 ) -> Result<(Look, Vec<Trouble>), Loss> {
+    let terms = worker.terms.get(test).cloned().unwrap_or_default();
+    let policy = &policy.under(&terms);
+    if let Some(reason) = terms.skip {
+        let look = Look {
+            test,
+            screened: Screened::Skipped(reason),
+            iterations: 0,
+            seconds: 0.0,
+            cpu_plain: 0.0,
+            series: Series::new(),
+            wider: Wider::Stay,
+        };
+        return Ok((look, Vec::new()));
+    }
     let (mut look, fixtures, mut troubles) =
         look_with(worker, test, opening, policy, familiar, Wider::Stay)?;
     let session = |fixture: &str| fixture.starts_with("session:");
@@ -334,8 +348,6 @@ fn look_with(
     familiar: &Familiar,
     wider: Wider,
 ) -> Result<(Look, Vec<String>, Vec<Trouble>), Loss> {
-    let terms = worker.terms.get(test).cloned().unwrap_or_default();
-    let policy = &policy.under(&terms);
     let looks: Vec<u32> = match policy.iterations {
         Some(count) => vec![count],
         None if policy.thorough => PATIENT_LOOKS.to_vec(),
@@ -351,10 +363,6 @@ fn look_with(
         series: Series::new(),
         wider,
     };
-    if let Some(reason) = terms.skip {
-        look.screened = Screened::Skipped(reason);
-        return Ok((look, Vec::new(), Vec::new()));
-    }
     let mut troubles = Vec::new();
     let last = looks.len() - 1;
     for (at, iterations) in looks.into_iter().enumerate() {

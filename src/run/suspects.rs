@@ -131,7 +131,11 @@ pub(super) fn judge_all(
                 run.cases[*at].leader = members[0];
             }
             tell(Event::Judged {
-                count: others.len(),
+                ids: others
+                    .iter()
+                    .map(|test| run.tests[*test].id.clone())
+                    .collect(),
+                verdict: verdict_of(&run.cases[traced[0]].judged),
             });
             run.alike
                 .extend(others.into_iter().map(|test| (test, traced[0])));
@@ -186,7 +190,10 @@ fn judge_some(
                     let Some(case) = judge_one(bench, slot, tests, look, thaw, shared) else {
                         return;
                     };
-                    tell(Event::Judged { count: 1 });
+                    tell(Event::Judged {
+                        ids: vec![tests[test].id.clone()],
+                        verdict: verdict_of(&case.judged),
+                    });
                     if let Ok(mut cases) = cases.lock() {
                         cases.push(case);
                     }

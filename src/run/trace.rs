@@ -295,8 +295,14 @@ impl Bench<'_> {
             .filter(|growth| growth.owner != Owner::Runner)
             .cloned()
             .collect();
-        let resources =
-            case.fits.contains_key(&Counter::Fds) || case.fits.contains_key(&Counter::Threads);
+        let resources = [
+            Counter::Fds,
+            Counter::Threads,
+            Counter::Tasks,
+            Counter::Children,
+        ]
+        .iter()
+        .any(|counter| case.fits.contains_key(counter));
         if own.is_empty() && !case.growths.is_empty() && !resources {
             case.judged = Judged::Harness;
             return Ok(case);

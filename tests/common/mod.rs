@@ -6,6 +6,9 @@
 // Each test binary compiles this file for itself and uses a part of it.
 #![allow(dead_code)]
 
+pub mod everything;
+pub mod workflow;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
@@ -32,6 +35,10 @@ pub enum Packages {
     Plugins,
     /// The newest pytest.
     Newest,
+    /// What reads the reports.
+    Reports,
+    /// pytest and what the corpus needs besides.
+    Corpus,
 }
 
 impl Packages {
@@ -41,6 +48,8 @@ impl Packages {
             Packages::Plain => "plain",
             Packages::Plugins => "plugins",
             Packages::Newest => "newest",
+            Packages::Reports => "reports",
+            Packages::Corpus => "corpus",
         }
     }
 
@@ -50,6 +59,8 @@ impl Packages {
             Packages::Plain => include_str!("../requirements.txt"),
             Packages::Plugins => include_str!("../requirements-plugins.txt"),
             Packages::Newest => include_str!("../requirements-newest.txt"),
+            Packages::Reports => include_str!("../requirements-reports.txt"),
+            Packages::Corpus => include_str!("../requirements-corpus.txt"),
         }
     }
 }
@@ -497,12 +508,23 @@ pub struct Finding {
     pub shape: String,
     /// Per iteration, by counter.
     pub rate: BTreeMap<String, Rate>,
+    /// What keeps it alive.
+    pub holder: Option<Holder>,
     /// Where it is allocated, largest first.
     pub sites: Vec<Site>,
     /// Ids.
     pub tests: Vec<String>,
     /// What the snapshots say of it.
     pub accepted: Option<Value>,
+}
+
+/// What keeps objects alive.
+#[derive(Debug, Deserialize)]
+pub struct Holder {
+    /// The whole way.
+    pub text: String,
+    /// The part that should have let go.
+    pub name: String,
 }
 
 /// Growth of one counter.

@@ -15,6 +15,7 @@ import sys
 import sysconfig
 import threading
 import time
+import weakref
 
 from . import bounds, watch
 
@@ -28,7 +29,7 @@ _monotonic = time.monotonic
 _active_count = threading.active_count
 
 #: In the order in which readings are recorded and sent.
-NAMES = ("blocks", "objects", "heap", "fds", "threads", "items")
+NAMES = ("blocks", "objects", "heap", "fds", "threads", "items", "tasks", "children")
 
 #: A thread that has left Python's books still owns its stack until the kernel has ended it.
 _THREAD_PATIENCE = 0.2
@@ -160,6 +161,46 @@ def _open_descriptors():
     return count
 
 
+def _children_reader():
+    """A function that counts the child processes that the main thread started and nobody waited for."""
+    path = "/proc/self/task/{}/children".format(posix.getpid())
+
+    def read():
+        try:
+            descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+        except OSError:
+            # All descriptors are in use, or a kernel without it.
+            return 0
+        try:
+            return posix.read(descriptor, 65536).count(b" ")
+        finally:
+            posix.close(descriptor)
+
+    try:
+        posix.close(posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC))
+    except OSError:
+        return None, "absent"
+    return read, "exact"
+
+
+def _pending_tasks():
+    # type: () -> int
+    """asyncio's tasks that are not done."""
+    module = sys.modules.get("asyncio.tasks")
+    if module is None:
+        return 0
+    count = 0
+    # One of them up to 3.11, the other two from 3.12 on.
+    for name in ("_all_tasks", "_scheduled_tasks", "_eager_tasks"):
+        # A WeakSet; its own methods are slower, and take part in what they count.
+        found = getattr(module, name, None)
+        for item in tuple(getattr(found, "data", found) or ()):
+            task = item() if isinstance(item, weakref.ref) else item
+            if task is not None and not task.done():
+                count += 1
+    return count
+
+
 class _GrowingCache:
     """A cache of the interpreter's that grows with every new name, and never forgets one.
 
@@ -250,9 +291,17 @@ class Counters:
             _ClassCaches(),
         ]
         self.watch = watch.Watch()
-        self.exactness = dict(
-            zip(NAMES, (_blocks_exactness(), "exact", heap_exactness, fds_exactness, threads_exactness, "exact"))
-        )
+        self._children, children_exactness = _children_reader()
+        self.exactness = {
+            "blocks": _blocks_exactness(),
+            "objects": "exact",
+            "heap": heap_exactness,
+            "fds": fds_exactness,
+            "threads": threads_exactness,
+            "items": "exact",
+            "tasks": "exact",
+            "children": children_exactness,
+        }
 
     @staticmethod
     def _counter_in_proc(folder, fallback, other):
@@ -347,11 +396,13 @@ class Counters:
             at == _ORIGIN or self._blocks() - self._immortals.count() != self.arrays[0][at - _ORIGIN - 1]
         ):
             self._collect_more()
-        blocks, objects, heap, fds, tasks, items = self.arrays
+        blocks, objects, heap, fds, running, items, tasks, children = self.arrays
         objects[at - _ORIGIN] = len(_get_objects())
         fds[at - _ORIGIN] = self._fds() - self._own_descriptors() if self._fds is not None else 0
-        tasks[at - _ORIGIN] = threads
+        running[at - _ORIGIN] = threads
         items[at - _ORIGIN] = self.watch.total()
+        tasks[at - _ORIGIN] = _pending_tasks()
+        children[at - _ORIGIN] = self._children() if self._children is not None else 0
         heap[at - _ORIGIN] = self._heap() if self._heap is not None else 0
         blocks[at - _ORIGIN] = self._blocks() - self._immortals.count()
         self._at[0] = at + 1

@@ -15,10 +15,17 @@ import posix
 import signal
 import sys
 import threading
+import tracemalloc
 import types
 
 from . import trace
 
+try:
+    import _tracemalloc
+except ImportError:  # a build without it: no places
+    _tracemalloc = None
+
+_is_tracing = tracemalloc.is_tracing
 _get_objects = gc.get_objects
 _get_referents = gc.get_referents
 _is_tracked = gc.is_tracked
@@ -34,6 +41,8 @@ _HERE = __file__.rpartition("/")[0] + "/"
 _CHUNK = 4096
 #: Survivors that are measured one by one; more of them tell nothing new.
 _MOST_MEASURED = 400000
+#: Survivors whose place of birth is kept.
+_MOST_PLACED = 20000
 
 _MRO = type.__dict__["__mro__"]
 #: How many entries an instance of these (or of a class derived from one) has, whatever its own `__len__` says.
@@ -92,13 +101,20 @@ def _untracked(refs):
 class Recorder:
     """One diagnosed window: cohorts at its boundaries, lengths at its opening, the graph at its end."""
 
-    def __init__(self, meter, capacity):
-        # type: (object, int) -> None
+    def __init__(self, meter, capacity, frames):
+        # type: (object, int, int) -> None
         self._meter = meter
+        #: Frames of the traceback that is kept of each allocation; none where 0.
+        self._frames = frames
+        #: Where the newest survivors were allocated, by identity: `[file, line]` of each frame, innermost first.
+        self.places = {}  # type: dict
         #: How many objects of which identities were born in each iteration and lived at its end.
         self._born = array.array("Q")
         self._cohorts = array.array("Q", bytes(8 * capacity))
         self._at = array.array("q", [0])
+        #: The same of what these refer to and the collector does not know: as old as its first mention.
+        self._mentioned = array.array("Q")
+        self._mentions = array.array("Q", bytes(8 * capacity))
         #: Identities and entries of every container at the opening.
         self._known = array.array("Q")
         self._lengths = array.array("q")
@@ -111,7 +127,24 @@ class Recorder:
         self._meter.settle()
         self._census()
         self._exits = _exit_callbacks()
+        if self._frames and _tracemalloc is not None and not _is_tracing():
+            tracemalloc.start(self._frames)
         _freeze()
+
+    def _find_places(self, objects):
+        # Looked up while the window's own part of the heap is all there is to see: tracing slows down the rest. What
+        # this makes shows among the last iteration's objects at most, and those have no vote.
+        if self._frames and _is_tracing():
+            for obj in objects[:_MOST_PLACED]:
+                place = _tracemalloc._get_object_traceback(obj)
+                if place is not None:
+                    self.places[id(obj)] = [list(frame) for frame in place]
+
+    def close(self):
+        # type: () -> None
+        """Ends tracing where a dump did not."""
+        if self._frames and _is_tracing():
+            tracemalloc.stop()
 
     def _census(self):
         functions = {}  # type: dict
@@ -137,16 +170,25 @@ class Recorder:
         # type: () -> None
         """Notes what was born since the last boundary."""
         self._meter.settle()
-        before = len(self._born)
-        self._born.extend(map(id, _get_objects()))
         at = self._at[0]
+        before = len(self._born)
+        objects = _get_objects()
+        self._born.extend(map(id, objects))
         self._cohorts[at] = len(self._born) - before
+        if len(objects) < _MOST_PLACED:
+            before = len(self._mentioned)
+            self._mentioned.extend([id(obj) for obj in _get_referents(*objects) if not _is_tracked(obj)])
+            self._mentions[at] = len(self._mentioned) - before
+        if at >= len(self._cohorts) - 2:
+            self._find_places(objects)
+        objects = None
         self._at[0] = at + 1
         _freeze()
 
     def dump(self, path):
         # type: (str) -> dict
         """Writes the graph to a file, and returns what is needed to read it."""
+        self.close()
         _unfreeze()
         self._meter.settle()
         numbers = _Types()
@@ -154,11 +196,12 @@ class Recorder:
         file = posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o600)
         try:
             nodes = self._write(file, numbers)
-            _put(file, [self._born, self._known, self._lengths])
+            _put(file, [self._born, self._mentioned, self._known, self._lengths])
         finally:
             posix.close(file)
         return {
             "cohorts": self._cohorts[: self._at[0]].tolist(),
+            "mentions": self._mentions[: self._at[0]].tolist(),
             "census": len(self._known),
             "objects": nodes,
             "types": numbers.names,

@@ -61,6 +61,8 @@ class Repeater:
         self._wider = 0
         self._names = _Names()
         self._pid = _getpid()
+        #: Where the survivors of the last dump were allocated, by identity.
+        self.places = {}  # type: dict
 
     def open(self, index, wider=0):
         # type: (int, int) -> None
@@ -226,12 +228,12 @@ class Repeater:
             "types": types,
         }
 
-    def dump(self, iterations, path):
-        # type: (int, str) -> dict
+    def dump(self, iterations, path, frames):
+        # type: (int, str, int) -> dict
         """Runs iterations, noting what each of them leaves, and writes the whole heap down as a graph."""
         heartbeat = self._heartbeat
         begun = _cpu()
-        recorder = heap.Recorder(self._meter, iterations)
+        recorder = heap.Recorder(self._meter, iterations, frames)
         # The first one after the opening of a test brings what appears once.
         result = self._once()
         if result.status == outcome.PASSED:
@@ -244,7 +246,11 @@ class Repeater:
                 if heartbeat.asked_to_stop():
                     break
         ran = _cpu() - begun
-        graph = recorder.dump(path) if result.status == outcome.PASSED else None
+        try:
+            graph = recorder.dump(path) if result.status == outcome.PASSED else None
+        finally:
+            recorder.close()
+        self.places = recorder.places
         heartbeat.state(heartbeat.IDLE)
         return {
             "re": "dumped",

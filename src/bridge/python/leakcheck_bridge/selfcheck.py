@@ -74,6 +74,7 @@ class _Pseudo:
 
     def wider(self):
         # type: () -> list
+        """It has no fixtures."""
         return []
 
     def finish(self):

@@ -144,17 +144,20 @@ class Service:
                 order = None
                 answer = repeater.trace(*numbers)
             elif what == "dump":
-                if "test" in order:
-                    repeater.open(order["test"], order.get("wider", 0))
                 # What is watched is held by us, and would be seen to be.
                 self.meter.watch.clear()
-                numbers = (order["iterations"], order["file"])
+                numbers = (order["iterations"], order["file"], order["frames"])
                 order = None
                 answer = repeater.dump(*numbers)
             elif what == "name":
                 names = route.Names(order["paths"])
-                answer = {"re": "named", "paths": [names.path(path) for path in order["paths"]]}
+                answer = {
+                    "re": "named",
+                    "paths": [names.path(path) for path in order["paths"]],
+                    "places": [repeater.places.get(path[-1], []) for path in order["paths"]],
+                }
                 names = None
+                repeater.places = {}
             elif what == "grown":
                 answer = repeater.grown()
             elif what == "bound":

@@ -1,0 +1,173 @@
+//! How fast a finding grows, in words: rates with their units, what they come to, and which curve shows it best.
+
+use super::{
+    Environment,
+    text::{bytes, number},
+};
+use crate::{
+    finding::{Curve, Finding, Kind, Rate},
+    verdict::Counter,
+};
+
+/// Iterations of which a report says what they come to: enough to compare with a day of real use.
+const MANY: f64 = 1000.0;
+
+/// What a counter counts, for a reader who meets it for the first time.
+pub fn meaning_of(counter: Counter) -> &'static str {
+    match counter {
+        Counter::Blocks => "live blocks of Python's allocator (up to 512 bytes each)",
+        Counter::Objects => "live objects that the cycle collector tracks",
+        Counter::Heap => "bytes in use in malloc",
+        Counter::Fds => "open file descriptors",
+        Counter::Threads => "threads of the process",
+        Counter::Items => "entries of long-lived containers",
+        Counter::Tasks => "pending asyncio tasks",
+        Counter::Children => "child processes",
+    }
+}
+
+/// `412 B` or `3 blocks`: an amount of the counter `name`, with its unit.
+pub fn amount(name: &str, value: f64) -> String {
+    let noun = match name {
+        "bytes" => return bytes(value),
+        "heap" => return format!("{} of heap", bytes(value)),
+        "blocks" => "block",
+        "objects" => "object",
+        "fds" => "descriptor",
+        "threads" => "thread",
+        "items" => "item",
+        "tasks" => "task",
+        "children" => "child process",
+        other => return format!("{} {other}", number(value)),
+    };
+    if (value - 1.0).abs() < 1e-9 {
+        format!("1 {noun}")
+    } else if noun == "child process" {
+        format!("{} child processes", number(value))
+    } else {
+        format!("{} {noun}s", number(value))
+    }
+}
+
+/// `3 blocks (2.5 to 3.5), 412 B per iteration`; `None` where no rate is known.
+pub fn rates(finding: &Finding) -> Option<String> {
+    if finding.rate.is_empty() {
+        return None;
+    }
+    let rates: Vec<String> = finding
+        .rate
+        .iter()
+        .map(|(name, rate)| with_interval(name, rate))
+        .collect();
+    Some(format!("{} per iteration", rates.join(", ")))
+}
+
+/// One rate, and its interval where it has a width.
+pub fn with_interval(name: &str, rate: &Rate) -> String {
+    let text = format!("+{}", amount(name, rate.value));
+    let figure = |value: f64| match name {
+        "bytes" | "heap" => bytes(value),
+        _ => number(value),
+    };
+    // An interval narrower than what is shown of it says nothing.
+    let [low, high] = rate.interval.map(figure);
+    if low == high {
+        text
+    } else {
+        format!("{text} ({low} to {high})")
+    }
+}
+
+/// The rate that says most about a finding: its counter and its value.
+pub fn main_rate(finding: &Finding) -> Option<(&str, Rate)> {
+    let first: &[&str] = match finding.kind {
+        Kind::Fd => &["fds"],
+        Kind::Thread => &["threads"],
+        Kind::Task => &["tasks", "bytes", "heap"],
+        Kind::Child => &["children"],
+        Kind::Items => &["items", "bytes", "heap"],
+        Kind::Python | Kind::Native | Kind::Cycle => &["bytes", "heap", "blocks", "objects"],
+    };
+    first
+        .iter()
+        .find_map(|name| finding.rate.get_key_value(*name))
+        .or_else(|| finding.rate.iter().next())
+        .map(|(name, rate)| (name.as_str(), *rate))
+}
+
+/// `1,000 iterations keep 412.0 kB`, and the same for an hour where the user told how often an hour the code runs.
+pub fn comes_to(finding: &Finding, environment: &Environment) -> Option<String> {
+    let (name, rate) = main_rate(finding)?;
+    let mut text = format!(
+        "{} iterations keep {}",
+        number(MANY),
+        amount(name, rate.value * MANY)
+    );
+    if let Some(times) = environment.per_hour {
+        text.push_str(&format!(
+            ", an hour with {} of them {}",
+            number(times),
+            amount(name, rate.value * times)
+        ));
+    }
+    Some(text)
+}
+
+/// The curve that shows the growth best.
+pub fn main_curve(finding: &Finding) -> Option<&Curve> {
+    let first: &[Counter] = match finding.kind {
+        Kind::Fd => &[Counter::Fds],
+        Kind::Thread => &[Counter::Threads],
+        Kind::Native => &[Counter::Heap],
+        Kind::Python | Kind::Items | Kind::Task | Kind::Child | Kind::Cycle => {
+            &[Counter::Blocks, Counter::Objects, Counter::Heap]
+        }
+    };
+    let of = |counter: &Counter| {
+        finding
+            .curves
+            .iter()
+            .find(|curve| curve.counter == *counter && curve.rate.is_some())
+    };
+    first
+        .iter()
+        .find_map(of)
+        .or_else(|| finding.curves.iter().find(|curve| curve.rate.is_some()))
+        .or_else(|| {
+            finding
+                .curves
+                .iter()
+                .find(|curve| first.contains(&curve.counter))
+        })
+        .or_else(|| finding.curves.first())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_have_units() {
+        assert_eq!(amount("fds", 1.0), "1 descriptor");
+        assert_eq!(amount("fds", 1000.0), "1,000 descriptors");
+        assert_eq!(amount("bytes", 412.0), "412 B");
+        assert_eq!(amount("heap", 41_200.0), "41.2 kB of heap");
+        assert_eq!(amount("children", 2.0), "2 child processes");
+        assert_eq!(amount("marbles", 2.0), "2 marbles");
+    }
+
+    #[test]
+    fn an_interval_is_shown_where_it_has_a_width() {
+        let rate = |low, high| Rate {
+            value: 3.0,
+            interval: [low, high],
+            exact: false,
+        };
+        assert_eq!(with_interval("blocks", &rate(3.0, 3.0)), "+3 blocks");
+        assert_eq!(with_interval("blocks", &rate(2.9999, 3.0001)), "+3 blocks");
+        assert_eq!(
+            with_interval("blocks", &rate(2.5, 3.5)),
+            "+3 blocks (2.5 to 3.5)"
+        );
+    }
+}

@@ -1,0 +1,104 @@
+//! Reads a JSON report back, so that it can be rendered again later.
+
+use serde::{Deserialize, de::IgnoredAny};
+use thiserror::Error;
+
+use super::{
+    Environment, Report, Snapshots, Timing,
+    json::{ReadTest, SCHEMA},
+};
+use crate::{exit_code::ExitCode, finding::Finding, run::protocol::Trouble};
+
+/// Why a text is no report that can be rendered.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// It is not JSON, or the end is missing.
+    #[error("is not whole JSON ({0}); was it cut off while it was written?")]
+    Broken(serde_json::Error),
+    /// It is JSON and something else.
+    #[error("is no leakcheck report; `leakcheck run --report json=FILE` writes one")]
+    Foreign,
+    /// It has a schema that this version does not know.
+    #[error(
+        "has the schema {0:?}, and this leakcheck reads {SCHEMA:?}; render it with the version that wrote it"
+    )]
+    OtherVersion(String),
+    /// It says it is a report and lacks what one has.
+    #[error("is damaged, or from a newer leakcheck: {0}")]
+    Damaged(serde_json::Error),
+    /// Its exit code is none of ours.
+    #[error("is damaged: there is no exit code {0}")]
+    ExitCode(u8),
+}
+
+#[derive(Deserialize)]
+struct Named {
+    schema: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    tool: Tool,
+    environment: Environment,
+    summary: Summary,
+    errors: Vec<Trouble>,
+    notes: Vec<String>,
+    findings: Vec<Finding>,
+    #[serde(default)]
+    snapshots: Snapshots,
+    tests: Vec<ReadTest>,
+}
+
+#[derive(Deserialize)]
+struct Tool {
+    version: String,
+}
+
+#[derive(Deserialize)]
+struct Summary {
+    exit_code: u8,
+    #[serde(default = "all")]
+    judged: f64,
+    #[serde(default)]
+    min_judged: f64,
+    timing: Timing,
+}
+
+/// Reports from before the share was written down: nothing is claimed to be missing.
+fn all() -> f64 {
+    1.0
+}
+
+/// The report in `text`, which is what [`super::json::write`] wrote.
+pub fn report(text: &str) -> Result<Report, ReadError> {
+    let text = text.trim_start_matches('\u{feff}');
+    // Whether it is JSON at all comes first: a list, too, would pass for fields without their names.
+    serde_json::from_str::<IgnoredAny>(text).map_err(ReadError::Broken)?;
+    let named: Option<Named> = text
+        .trim_start()
+        .starts_with('{')
+        .then(|| serde_json::from_str(text).ok())
+        .flatten();
+    match named.and_then(|named| named.schema) {
+        Some(serde_json::Value::String(schema)) if schema == SCHEMA => {}
+        Some(serde_json::Value::String(schema)) if schema.starts_with("leakcheck.report/") => {
+            return Err(ReadError::OtherVersion(schema));
+        }
+        _ => return Err(ReadError::Foreign),
+    }
+    let document: Document = serde_json::from_str(text).map_err(ReadError::Damaged)?;
+    let number = document.summary.exit_code;
+    Ok(Report {
+        version: document.tool.version,
+        environment: document.environment,
+        exit_code: ExitCode::of_number(number).ok_or(ReadError::ExitCode(number))?,
+        tests: document.tests.into_iter().map(Into::into).collect(),
+        findings: document.findings,
+        errors: document.errors,
+        notes: document.notes,
+        judged: document.summary.judged,
+        min_judged: document.summary.min_judged,
+        timing: document.summary.timing,
+        snapshots: document.snapshots,
+    })
+}

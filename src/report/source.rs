@@ -1,0 +1,66 @@
+//! The source lines around a site, made safe, each with what it leaves behind.
+
+use crate::finding::{Finding, Site};
+
+use super::text;
+
+/// Columns of a source line that are shown.
+const WIDEST: usize = 400;
+
+/// One line of an excerpt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// From 1.
+    pub number: u32,
+    /// Made safe.
+    pub text: String,
+    /// Allocations and bytes that this line leaves behind per iteration.
+    pub growth: Option<(f64, f64)>,
+}
+
+/// The lines around `site`. A line on which other sites of the finding lie shows what those leave.
+pub fn lines(finding: &Finding, site: &Site) -> Vec<Line> {
+    let (first, source) = match (&site.excerpt, &site.source) {
+        (Some(excerpt), _) => (excerpt.first, excerpt.text.as_str()),
+        (None, Some(source)) => (site.line, source.as_str()),
+        (None, None) => return Vec::new(),
+    };
+    let mut lines: Vec<Line> = source
+        .split('\n')
+        .zip(first..)
+        .map(|(line, number)| {
+            let here: Vec<&Site> = finding
+                .sites
+                .iter()
+                .filter(|other| other.file == site.file && other.line == number)
+                .collect();
+            let total = |of: fn(&Site) -> f64| here.iter().map(|site| of(site)).sum::<f64>();
+            let clipped: String = line.chars().take(WIDEST).collect();
+            Line {
+                number,
+                text: text::shown(clipped.trim_end()),
+                growth: (!here.is_empty())
+                    .then(|| (total(|site| site.count), total(|site| site.bytes))),
+            }
+        })
+        .collect();
+    // Empty lines around the code show nothing.
+    let is_empty = |line: &Line| line.text.trim().is_empty();
+    while lines.last().is_some_and(is_empty) {
+        lines.pop();
+    }
+    let begin = lines.iter().take_while(|line| is_empty(line)).count();
+    lines.split_off(begin)
+}
+
+/// `2 blocks, 412 B`.
+pub fn amount(count: f64, bytes: f64) -> String {
+    let size = text::bytes(bytes);
+    if count <= 0.0 {
+        size
+    } else if (count - 1.0).abs() < 1e-9 {
+        format!("1 block, {size}")
+    } else {
+        format!("{} blocks, {size}", text::number(count))
+    }
+}

@@ -1,0 +1,254 @@
+"""`dump` and `name`: the heap as a graph, and ways through it in words."""
+
+import array
+import os
+import sys
+import unittest
+
+from driver import BridgeCase
+
+SEEDS = '''
+    import functools
+    import threading
+    import unittest
+    import weakref
+
+
+    class Hostile:
+        """Any code of its own that runs is a failure."""
+
+        def __repr__(self):
+            raise SystemExit("repr ran")
+
+        __str__ = __len__ = __eq__ = __hash__ = __sizeof__ = __repr__
+
+        @property
+        def __class__(self):
+            raise SystemExit("__class__ ran")
+
+        def __getattribute__(self, name):
+            raise SystemExit("getattribute ran")
+
+
+    class Listener:
+        def on_event(self):
+            pass
+
+
+    class Bus:
+        listeners = []
+
+        def __init__(self):
+            self.by_topic = {"paid": []}
+
+
+    BUS = Bus()
+    HOSTILE = []
+    NAMES = []
+    LOCAL = threading.local()
+    LOCAL.kept = []
+
+
+    def remember(item, memory=[]):
+        memory.append(item)
+
+
+    @functools.lru_cache(maxsize=None)
+    def cached(key):
+        return [key]
+
+
+    class Seeds(unittest.TestCase):
+        def test_clean(self):
+            [[] for _ in range(100)]
+
+        def test_method(self):
+            Bus.listeners.append(Listener().on_event)  # listener
+
+        def test_topic(self):
+            BUS.by_topic["paid"].append([1])
+
+        def test_hostile(self):
+            HOSTILE.append(Hostile())
+
+        def test_names(self):
+            NAMES.append("name %d" % len(NAMES))
+
+        def test_default(self):
+            remember([1])
+
+        def test_cached(self):
+            cached(object())
+
+        def test_local(self):
+            LOCAL.kept.append([1])
+
+        def test_fails_at_last(self):
+            NAMES.append([1])
+            self.assertLess(len(NAMES), 4)
+'''
+
+
+class Dump:
+    """A dump as the other half reads it."""
+
+    def __init__(self, worker, name, iterations=5, frames=1):
+        self.worker = worker
+        self.file = os.path.join(worker.folder, "heap")
+        worker.run(name, iterations=1, warmup=1)
+        self.answer = worker.answer("dumped", do="dump", iterations=iterations, file=self.file, frames=frames)
+        self.graph = self.answer["graph"]
+        if self.graph is not None:
+            self._read()
+
+    def _read(self):
+        with open(self.file, "rb") as file:
+            self._data = file.read()
+        self._at = 0
+        self.types, self.targets, self.lengths, self.sizes = {}, {}, {}, {}
+        while True:
+            nodes, _, edges = self._take("Q", 3)
+            if not nodes:
+                break
+            ids, sizes, _ = (self._take("Q", nodes) for _ in range(3))
+            lengths, targets = self._take("q", nodes), self._take("Q", edges)
+            kinds, degrees = self._take("I", nodes), self._take("I", nodes)
+            start = 0
+            for number, kind, length, size, degree in zip(ids, kinds, lengths, sizes, degrees):
+                self.types[number] = self.graph["types"][kind]
+                self.lengths[number], self.sizes[number] = length, size
+                self.targets[number] = targets[start : start + degree]
+                start += degree
+        self.cohorts = [self._take("Q", count).tolist() for count in self.graph["cohorts"]]
+        for count in self.graph["mentions"]:
+            self._take("Q", count)
+        known = self._take("Q", self.graph["census"])
+        self.before = dict(zip(known, self._take("q", self.graph["census"])))
+        self.left = len(self._data) - self._at
+
+    def _take(self, code, count):
+        column = array.array(code)
+        column.frombytes(self._data[self._at : self._at + count * column.itemsize])
+        self._at += count * column.itemsize
+        return column
+
+    def born(self, name):
+        """How many objects of a type each iteration left."""
+        return [sum(self.types.get(number) == name for number in cohort) for cohort in self.cohorts]
+
+    def holders(self, name):
+        """Objects of before the window that refer to some of a type."""
+        new = {number for cohort in self.cohorts for number in cohort}
+        wanted = {number for number in new if self.types.get(number) == name}
+        return {
+            number for number, targets in self.targets.items() if number not in new and wanted.intersection(targets)
+        }
+
+    def way(self, target):
+        """A shortest way from a module to an object."""
+        before = {number: None for number, name, _ in self.graph["modules"] if name == "test_seeds"}
+        queue = list(before)
+        for number in queue:
+            if number == target:
+                way = [number]
+                while before[way[0]] is not None:
+                    way.insert(0, before[way[0]])
+                return way
+            for other in self.targets.get(number, ()):
+                if other not in before:
+                    before[other] = number
+                    queue.append(other)
+        raise AssertionError("no way leads there")
+
+    def name(self, *ways):
+        return self.worker.answer("named", do="name", paths=list(ways))
+
+
+class Heap(BridgeCase):
+    files = {"test_seeds.py": SEEDS}
+
+    def words(self, dump, target):
+        steps = dump.name(dump.way(target))["paths"][0]
+        return [step["text"] + step["edge"][1] for step in steps]
+
+    def newest(self, dump, name):
+        return next(number for number in dump.cohorts[-2] if dump.types.get(number) == name)
+
+    def test_the_file_is_read_whole(self):
+        dump = Dump(self.worker, "test_clean")
+        self.assertEqual(dump.left, 0)
+        self.assertEqual(len(dump.types), dump.graph["objects"])
+        self.assertGreater(len(dump.types), 1000)
+        # The first iteration may leave what appears once, the last one what the next replaces.
+        self.assertEqual(dump.born("list")[1:-1], [0] * 3)
+
+    def test_cohorts_hold_what_each_iteration_left(self):
+        dump = Dump(self.worker, "test_method", iterations=6)
+        self.assertEqual(dump.born("test_seeds.Listener"), [1] * 6)
+        self.assertEqual(dump.born("method"), [1] * 6)
+
+    def test_a_container_shows_what_it_gained(self):
+        dump = Dump(self.worker, "test_method")
+        gained = {number: dump.lengths[number] - dump.before[number] for number in dump.holders("method")}
+        self.assertEqual(list(gained.values()), [5])
+        # Of entries that are no objects of their own only the length tells.
+        dump = Dump(self.worker, "test_names")
+        gained = [number for number, length in dump.lengths.items() if length - dump.before.get(number, length) == 5]
+        self.assertIn(["test_seeds.NAMES", "list"], [self.words(dump, number) for number in gained])
+
+    def test_ways_read_as_code_does(self):
+        for test, kind, words in (
+            ("test_method", "test_seeds.Listener", ["Bus.listeners", "list[…]", "bound method Listener.on_event"]),
+            ("test_topic", "list", ["test_seeds.BUS", "Bus.by_topic", "dict['paid']", "list[…]"]),
+            ("test_default", "list", ["function remember default memory", "list[…]"]),
+            ("test_local", "list", ["_local.kept", "list[…]"]),
+        ):
+            with self.subTest(test):
+                dump = Dump(self.worker, test)
+                found = self.words(dump, self.newest(dump, kind))
+                self.assertEqual(found[:-1][-len(words) :], words)
+
+    def test_a_cache_states_its_bound(self):
+        dump = Dump(self.worker, "test_cached")
+        steps = dump.name(dump.way(self.newest(dump, "list")))["paths"][0]
+        cache = next(step for step in steps if step["what"] == "cache")
+        self.assertIsNone(cache["capacity"])
+        self.assertGreaterEqual(cache["length"], 5)
+        self.assertFalse(cache["method"])
+
+    def test_no_code_of_the_projects_is_run(self):
+        dump = Dump(self.worker, "test_hostile")
+        self.assertEqual(dump.born("test_seeds.Hostile"), [1] * 5)
+        found = self.words(dump, self.newest(dump, "test_seeds.Hostile"))
+        self.assertEqual(found[-2:], ["list[…]", "Hostile"])
+
+    @unittest.skipIf(
+        sys.version_info[:2] == (3, 11), "tracemalloc of 3.11 looks for instances at a wrong address"
+    )
+    def test_the_place_of_birth_is_told(self):
+        dump = Dump(self.worker, "test_method")
+        target = self.newest(dump, "test_seeds.Listener")
+        path, line = self.project.path("test_seeds.py"), self.project.line_of("test_seeds.py", "# listener")
+        self.assertEqual(dump.name([target])["places"], [[[path, line]]])
+        dump = Dump(self.worker, "test_method", frames=0)
+        self.assertEqual(dump.name([self.newest(dump, "test_seeds.Listener")])["places"], [[]])
+
+    def test_a_way_whose_objects_are_gone_has_no_words(self):
+        dump = Dump(self.worker, "test_clean")
+        self.assertEqual(dump.name([16, 32])["paths"], [None])
+
+    def test_a_test_that_fails_leaves_no_graph(self):
+        worker = self.start(self.files)
+        dump = Dump(worker, "test_fails_at_last")
+        self.assertStatus(dump.answer, "failed")
+        self.assertIsNone(dump.graph)
+        # Nothing is traced, and the worker goes on.
+        self.assertPassed(worker.run("test_clean"))
+
+    def test_windows_after_a_dump_are_exact(self):
+        Dump(self.worker, "test_clean")
+        self.assertFlat(self.worker, "test_clean")
+
+
+if __name__ == "__main__":
+    unittest.main()

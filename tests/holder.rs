@@ -1,0 +1,183 @@
+//! What findings say of who holds: the holder's name, the type and the line, one finding for one holder, and a fingerprint
+//! that stays.
+
+mod common;
+
+use common::{Checked, Project};
+
+const APP: &str = "\
+import functools
+
+
+class Bus:
+    def __init__(self):
+        self.observers = []
+
+
+class Screen:
+    def draw(self):
+        pass
+
+
+class Session:
+    live = []
+
+    def __init__(self):
+        Session.live.append(self)
+
+
+BUS = Bus()
+
+
+def open_screen():
+    screen = Screen()
+    BUS.observers.append(screen.draw)
+    return screen
+
+
+@functools.lru_cache(maxsize=None)
+def render(page):
+    return [page]
+";
+
+fn suite(name: &str, lines_before: usize) -> String {
+    format!(
+        "import unittest\n\nimport app\n{}\n\nclass TestScreens(unittest.TestCase):\n    def {name}(self):\n        app.open_screen()\n",
+        "# a line\n".repeat(lines_before)
+    )
+}
+
+fn check(project: &Project) -> Checked {
+    let checked = project.check(&["--runner", "unittest"]);
+    checked.exits(1);
+    checked
+}
+
+#[test]
+fn the_first_line_names_holder_type_and_line() {
+    let text = "\
+import unittest
+
+import app
+
+
+class TestAll(unittest.TestCase):
+    def test_screen(self):
+        app.open_screen()
+
+    def test_session(self):
+        app.Session()
+
+    def test_cache(self):
+        app.render(object())
+";
+    let project = Project::of(&[("app.py", APP), ("test_all.py", text)]);
+    let checked = check(&project);
+    let said: Vec<(&str, &str, &str, &str)> = ["test_screen", "test_session", "test_cache"]
+        .iter()
+        .map(|test| {
+            let finding = checked
+                .report
+                .findings
+                .iter()
+                .find(|finding| finding.tests.iter().any(|id| id.ends_with(test)))
+                .unwrap_or_else(|| panic!("no finding of {test}\n{}", checked.stdout));
+            let holder = finding
+                .holder
+                .as_ref()
+                .unwrap_or_else(|| panic!("no holder of {test}"));
+            (
+                finding.code.as_str(),
+                holder.name.as_str(),
+                holder.text.as_str(),
+                finding.summary.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        (said[0].0, said[0].1, said[0].2),
+        (
+            "LK106",
+            "app.BUS.observers",
+            "app.BUS.observers[…] -> bound method Screen.draw -> Screen"
+        )
+    );
+    assert!(said[0].3.starts_with("1 Screen ("), "{}", said[0].3);
+    assert!(
+        said[0]
+            .3
+            .contains("held by app.BUS.observers, allocated at app.py:"),
+        "{}",
+        said[0].3
+    );
+    assert_eq!(
+        (said[1].0, said[1].1),
+        ("LK103", "app.Session.live"),
+        "{}",
+        said[1].2
+    );
+    assert_eq!(
+        (said[2].0, said[2].1),
+        ("LK104", "app.render"),
+        "{}",
+        said[2].2
+    );
+}
+
+#[test]
+fn a_fingerprint_survives_a_renamed_test_and_moved_lines() {
+    let project = Project::of(&[("app.py", APP), ("test_screens.py", &suite("test_open", 0))]);
+    let before = check(&project).only_leak().fingerprint.clone();
+    project.write("test_screens.py", &suite("test_another_name", 30));
+    project.write("app.py", &format!("{}{APP}", "# a line\n".repeat(30)));
+    let after = check(&project).only_leak().fingerprint.clone();
+    assert_eq!(before, after);
+    // Another holder is another finding.
+    project.write("app.py", &APP.replace("observers", "watchers"));
+    let other = check(&project).only_leak().fingerprint.clone();
+    assert_ne!(before, other);
+}
+
+#[test]
+fn one_holder_fed_from_many_files_is_one_finding() {
+    let mut files = vec![("app.py".to_owned(), APP.to_owned())];
+    for file in 0..3 {
+        let mut text =
+            "import unittest\n\nimport app\n\n\nclass TestScreens(unittest.TestCase):\n".to_owned();
+        for test in 0..4 {
+            // Each in its own line, by itself: what they share is the holder.
+            text.push_str(&format!(
+                "    def test_{test}(self):\n        app.BUS.observers.append(app.Screen().draw)\n"
+            ));
+        }
+        files.push((format!("test_{file}.py"), text));
+    }
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    let project = Project::of(&files);
+    let checked = check(&project);
+    assert_eq!(checked.only_leak().tests.len(), 12);
+}
+
+#[test]
+fn a_code_is_explained_and_an_unknown_one_is_a_usage_error() {
+    let explained = common::leakcheck()
+        .args(["explain", "lk105"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(explained.stdout).unwrap();
+    assert!(explained.status.success());
+    assert!(text.starts_with("LK105: a cache on a method"), "{text}");
+    let unknown = common::leakcheck()
+        .args(["explain", "LK\u{1b}[31m"])
+        .output()
+        .unwrap();
+    assert_eq!(unknown.status.code(), Some(2));
+    let text = String::from_utf8(unknown.stderr).unwrap();
+    assert!(
+        !text.contains('\u{1b}') && text.contains("leakcheck explain"),
+        "{text}"
+    );
+}
