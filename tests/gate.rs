@@ -31,15 +31,11 @@ def test_basket():
 def test_payment():
     (pathlib.Path(__file__).parent / \"called\").write_text(\"x\")
 
-
-@pytest.mark.leakcheck(warmup=4, iterations=6)
-def test_price():
-    pass
 ";
 const REGISTERED: &str = "[pytest]\nmarkers = leakcheck(**terms): how leakcheck judges a test\naddopts = --strict-markers\n";
 
 #[test]
-fn marks_skip_allow_and_set_the_iterations() {
+fn marks_skip_and_allow() {
     let project = Project::of(&[("test_shop.py", SHOP), ("pytest.ini", REGISTERED)]);
     let checked = project.check(&[]);
     checked.exits(1);
@@ -49,9 +45,6 @@ fn marks_skip_allow_and_set_the_iterations() {
         ("skipped", "every call costs money", 0)
     );
     assert!(!project.root().join("called").exists());
-    // Four to warm up and six judged, not one and three.
-    let price = checked.test("test_price");
-    assert_eq!((&*price.verdict, price.iterations), ("clean", 10));
     let registry = checked.test("test_registry");
     assert_eq!(registry.verdict, "leak");
     assert!(
@@ -87,6 +80,16 @@ fn marks_skip_allow_and_set_the_iterations() {
         "{:?}",
         checked.report.notes
     );
+}
+
+#[test]
+fn a_mark_sets_the_iterations() {
+    let text = "import pytest\n\n@pytest.mark.leakcheck(warmup=4, iterations=6)\ndef test_price():\n    pass\n";
+    let project = Project::of(&[("test_shop.py", text), ("pytest.ini", REGISTERED)]);
+    // Four to warm up and six judged, not one and three.
+    let checked = project.check(&[]);
+    let price = checked.test("test_price");
+    assert_eq!((&*price.verdict, price.iterations), ("clean", 10));
 }
 
 #[test]

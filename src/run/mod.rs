@@ -197,9 +197,16 @@ fn screen_all(
             Vec::new(),
         ));
     }
+    let stage = Stage {
+        settings,
+        tests,
+        familiar: &familiar,
+        shared: &shared,
+    };
     thread::scope(|scope| {
         for mut slot in slots {
-            let (units, familiar, looks, shared) = (&units, &familiar, &looks, &shared);
+            let (units, looks, shared) = (&units, &looks, &shared);
+            let stage = &stage;
             scope.spawn(move || {
                 let mut thawed = Instant::now();
                 let mut seen = HashSet::new();
@@ -218,9 +225,7 @@ fn screen_all(
                         tell(Event::Started {
                             id: tests[test].id.clone(),
                         });
-                        let look = screen_one(
-                            settings, &mut slot, tests, test, opening, familiar, &mut seen, shared,
-                        );
+                        let look = screen_one(stage, &mut slot, test, opening, &mut seen);
                         opening = Opening {
                             thaw: false,
                             survey: false,
@@ -242,17 +247,28 @@ fn screen_all(
     absorb(run, shared)
 }
 
+/// What all workers of the screen share.
+struct Stage<'a> {
+    settings: &'a Settings,
+    tests: &'a [Collectable],
+    familiar: &'a Familiar,
+    shared: &'a Mutex<Shared>,
+}
+
 /// One test in the screen; `None` when the run is interrupted.
 fn screen_one(
-    settings: &Settings,
+    stage: &Stage<'_>,
     slot: &mut Slot<'_>,
-    tests: &[Collectable],
     test: usize,
     opening: Opening,
-    familiar: &Familiar,
     seen: &mut HashSet<String>,
-    shared: &Mutex<Shared>,
 ) -> Option<Look> {
+    let Stage {
+        settings,
+        tests,
+        familiar,
+        shared,
+    } = stage;
     let lost = |loss: Loss, iteration: u64| Look {
         test,
         screened: Screened::Lost { loss, iteration },

@@ -349,7 +349,8 @@ fn look_with(
     wider: Wider,
 ) -> Result<(Look, Vec<String>, Vec<Trouble>), Loss> {
     let looks: Vec<u32> = match policy.iterations {
-        Some(count) => vec![count],
+        // Where that leaves it open, the looks that follow decide as always.
+        Some(count) => vec![count, LOOKS[1], LOOKS[2]],
         None if policy.thorough => PATIENT_LOOKS.to_vec(),
         None => LOOKS.to_vec(),
     };
