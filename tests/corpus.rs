@@ -22,6 +22,10 @@ use serde::Deserialize;
 const NAMED_SITES: f64 = 0.9;
 const NAMED_HOLDERS: f64 = 0.9;
 
+/// Processor time for all suspects of a part. Twenty leaks in one small project are more than the default is made for, and
+/// verdicts are what is looked at here.
+const BUDGET: &str = "--budget=5m";
+
 /// Checks at a time; each has one worker process.
 const JOBS: usize = 2;
 
@@ -345,7 +349,7 @@ impl Job {
             serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", self.name()));
         let folder = Path::new("corpus").join(self.part.file_name().unwrap());
         let project = Project::fixture(folder.to_str().unwrap()).with(Packages::Corpus);
-        let mut args = vec!["--runner", &self.runner];
+        let mut args = vec!["--runner", &self.runner, BUDGET];
         args.extend(part.args.iter().map(String::as_str));
         let path = project.beside("corpus.json");
         let mut option = std::ffi::OsString::from("--report=json=");
