@@ -34,6 +34,10 @@ pub fn growth(graph: &Graph, dump: &Dump, leading: Option<&str>) -> (Vec<TypeGro
         if !voters.contains(&born) {
             continue;
         }
+        // What no object refers to is held by a running call, our own among them; with a holder it is not what leaks.
+        if leading.is_some() && graph.referrers[node as usize] == 0 {
+            continue;
+        }
         let sum = sums.entry(kind_of(node)).or_insert(Sum {
             count: 0,
             bytes: 0,

@@ -183,15 +183,20 @@ fn finding(
         (None, Some(diagnosis)) if kind == Kind::Python && !diagnosis.lost.is_empty() => code::LOST,
         _ => code::of(kind),
     };
-    // Entries without new blocks leave nothing in the heap to come from; the container itself was watched.
+    // Entries without new blocks leave nothing in the heap to come from, and a heap that grows by millions is not looked
+    // at; the container itself was watched.
     let watched = match case.containers.first() {
-        Some((name, _)) if kind == Kind::Items && route.is_none() => Some(Holder::named(name)),
+        Some((name, _)) if alone && route.is_none() && verdict == Verdict::Leak => {
+            Some(Holder::named(name))
+        }
         _ => None,
     };
     let identity = match (route, sites.first()) {
         // The finer code is a reading of the way, and may change with a release.
         (Some(route), _) => vec![code::of(kind), &route.holder.name, &route.kept],
-        _ if watched.is_some() => vec![code::of(kind), &case.containers[0].0],
+        _ if watched.is_some() && kind == Kind::Items => {
+            vec![code::of(kind), &case.containers[0].0]
+        }
         (None, Some(site)) => vec![code, site.file.as_str(), site.function.as_str()],
         (None, None) => vec![code, run.tests[case.test].id.as_str()],
     };

@@ -6,7 +6,9 @@ use super::{
     Run,
     loss::Loss,
     slot::Slot,
-    trace::{Bench, Case, FIRST_WINDOW, Judged},
+    trace::{
+        Bench, Case, FEWEST, FIRST_WINDOW, Judged, WINDOW_BYTES, affordable, bytes_per_iteration,
+    },
     worker::Worker,
 };
 
@@ -69,8 +71,8 @@ fn look(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) -> Option<
     let window = u32::try_from(readings)
         .unwrap_or(FIRST_WINDOW)
         .clamp(FIRST_WINDOW, 4 * FIRST_WINDOW)
-        // Growth so large that it was seen in few iterations is seen in as few again.
-        .min(case.iterations.max(3));
+        .min(affordable(bytes_per_iteration(&case.series), WINDOW_BYTES))
+        .max(FEWEST);
     with(run, slot, at, |worker, index| {
         let mut scratch = Case::without_evidence(case.test, Judged::Leak);
         scratch.wider = case.wider;

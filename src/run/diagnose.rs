@@ -39,6 +39,8 @@ const FRAMES: u32 = 5;
 const MOST: u32 = 24;
 /// Where an iteration leaves more than this many blocks, the fewest iterations are enough.
 const MANY_BLOCKS: f64 = 50e3;
+/// And where it leaves more than this many, no look is taken.
+const HUGE_BLOCKS: f64 = 200e3;
 /// Causes that are looked at; a suite with more has its names for the first ones.
 const CAUSES: usize = 40;
 /// Ways of one cause that are looked at, unless the first two agree.
@@ -82,6 +84,8 @@ pub fn causes(case: &Case) -> BTreeSet<String> {
 pub fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, directory: &Path) {
     let leaks: Vec<usize> = (0..run.cases.len())
         .filter(|at| run.cases[*at].judged == Judged::Leak)
+        // A heap that grows by millions takes minutes to write down, and the container that does it was watched.
+        .filter(|at| blocks_of(&run.cases[*at]) < HUGE_BLOCKS)
         .collect();
     if leaks.is_empty() {
         return;
@@ -203,6 +207,12 @@ impl Diagnosis {
     }
 }
 
+fn blocks_of(case: &Case) -> f64 {
+    case.fits
+        .get(&Counter::Blocks)
+        .map_or(0.0, |fit| fit.rate.value)
+}
+
 /// How many iterations show the growth: several periods of it, and few where each leaves much.
 fn iterations(case: &Case) -> u32 {
     let period = case
@@ -215,11 +225,7 @@ fn iterations(case: &Case) -> u32 {
         })
         .max()
         .unwrap_or(1);
-    let blocks = case
-        .fits
-        .get(&Counter::Blocks)
-        .map_or(0.0, |fit| fit.rate.value);
-    if blocks > MANY_BLOCKS {
+    if blocks_of(case) > MANY_BLOCKS {
         FEWEST
     } else if period > 1 {
         (2 * period + 2).clamp(ITERATIONS, MOST)

@@ -29,7 +29,7 @@ use std::{
 use event::Event;
 use loss::{Loss, StartError};
 use protocol::{Collectable, Trouble, Wider};
-use screen::{Familiar, Look, Opening, Screened};
+use screen::{Familiar, Look, Looked, Opening, Screened};
 use slot::Slot;
 pub use suspects::FRAMES_SHOWN;
 use trace::{Case, Judged};
@@ -210,6 +210,7 @@ fn screen_all(
             scope.spawn(move || {
                 let mut thawed = Instant::now();
                 let mut seen = HashSet::new();
+                let mut others = Vec::new();
                 while let Some(unit) = next(units) {
                     let mut opening = Opening {
                         thaw: thawed.elapsed() >= THAW_EVERY,
@@ -225,12 +226,21 @@ fn screen_all(
                         tell(Event::Started {
                             id: tests[test].id.clone(),
                         });
-                        let look = screen_one(stage, &mut slot, test, opening, &mut seen);
+                        let first = Errand::First {
+                            opening,
+                            seen: &mut seen,
+                        };
+                        let Some((look, again)) = screen_one(stage, &mut slot, test, first) else {
+                            return;
+                        };
                         opening = Opening {
                             thaw: false,
                             survey: false,
                         };
-                        let Some(look) = look else { return };
+                        // Last of all: what a fixture does that is set up twice must disturb no other test.
+                        if let Some(wider) = again {
+                            others.push((look.clone(), wider));
+                        }
                         tell(Event::Screened {
                             id: tests[test].id.clone(),
                             suspect: look.screened == Screened::Suspect,
@@ -238,6 +248,20 @@ fn screen_all(
                         if let Ok(mut looks) = looks.lock() {
                             looks[test] = Some(look);
                         }
+                    }
+                }
+                for (first, wider) in &others {
+                    let errand = Errand::Again {
+                        first,
+                        wider: *wider,
+                    };
+                    let found = screen_one(stage, &mut slot, first.test, errand);
+                    let Some((look, _)) = found else { return };
+                    // A worker that is lost by it was not lost by the test.
+                    if !matches!(look.screened, Screened::Lost { .. })
+                        && let Ok(mut looks) = looks.lock()
+                    {
+                        looks[first.test] = Some(look);
                     }
                 }
                 finish(slot, shared);
@@ -255,14 +279,24 @@ struct Stage<'a> {
     shared: &'a Mutex<Shared>,
 }
 
-/// One test in the screen; `None` when the run is interrupted.
+/// What is wanted of a test in the screen.
+enum Errand<'a> {
+    /// Its first look.
+    First {
+        opening: Opening,
+        seen: &'a mut HashSet<String>,
+    },
+    /// Another one with wider fixtures set up anew in each iteration.
+    Again { first: &'a Look, wider: Wider },
+}
+
+/// One test in the screen, and whether another look is wanted; `None` when the run is interrupted.
 fn screen_one(
     stage: &Stage<'_>,
     slot: &mut Slot<'_>,
     test: usize,
-    opening: Opening,
-    seen: &mut HashSet<String>,
-) -> Option<Look> {
+    mut errand: Errand<'_>,
+) -> Option<(Look, Option<Wider>)> {
     let Stage {
         settings,
         tests,
@@ -281,27 +315,39 @@ fn screen_one(
     let (worker, index) = match slot.worker_for(tests, test) {
         Ok(Some(found)) => found,
         Ok(None) => {
-            return Some(lost(
-                Loss::Bridge("not collected by a second worker".to_owned()),
-                0,
-            ));
+            let loss = Loss::Bridge("not collected by a second worker".to_owned());
+            return Some((lost(loss, 0), None));
         }
         Err(StartError::Interrupted) => return None,
         Err(error) => {
             trouble(shared, "starting a worker", &error.to_string());
-            return Some(lost(Loss::Bridge(error.to_string()), 0));
+            return Some((lost(Loss::Bridge(error.to_string()), 0), None));
         }
     };
-    match screen::look_at(worker, index, opening, &settings.policy, familiar, seen) {
-        Ok((mut look, troubles)) => {
-            look.test = test;
+    let answer = match &mut errand {
+        Errand::First { opening, seen } => {
+            screen::look_at(worker, index, *opening, &settings.policy, familiar, seen)
+        }
+        Errand::Again { first, wider } => {
+            screen::look_again(worker, index, first, *wider, &settings.policy, familiar).map(
+                |(look, troubles)| Looked {
+                    look,
+                    again: None,
+                    troubles,
+                },
+            )
+        }
+    };
+    match answer {
+        Ok(mut looked) => {
+            looked.look.test = test;
             if let Ok(mut shared) = shared.lock() {
-                shared.errors.extend(troubles);
+                shared.errors.append(&mut looked.troubles);
             }
-            if matches!(look.screened, Screened::Lost { .. }) {
+            if matches!(looked.look.screened, Screened::Lost { .. }) {
                 slot.discard();
             }
-            Some(look)
+            Some((looked.look, looked.again))
         }
         Err(Loss::Interrupted) => None,
         Err(Loss::Bridge(message)) => {
@@ -311,7 +357,7 @@ fn screen_one(
         Err(loss) => {
             let iteration = worker.begun();
             slot.discard();
-            Some(lost(loss, iteration))
+            Some((lost(loss, iteration), None))
         }
     }
 }

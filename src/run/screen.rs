@@ -265,9 +265,20 @@ pub struct Opening {
     pub survey: bool,
 }
 
-/// Looks at one test, and where it is the first to use a fixture of class, module or package once more with that set up
-/// anew in each iteration: what such a fixture leaks by itself shows nowhere else. The same look is the second
-/// chance of a test that cannot be repeated without. `seen` holds the fixtures looked at so far.
+/// What a first look leaves to be done.
+#[derive(Debug)]
+pub struct Looked {
+    /// What was found.
+    pub look: Look,
+    /// Fixtures to set up anew in each iteration of another look, once no other test can be disturbed by it.
+    pub again: Option<Wider>,
+    /// Teardown errors of wider fixtures.
+    pub troubles: Vec<Trouble>,
+}
+
+/// Looks at one test. Where it is the first to use a fixture of class, module or package, it is worth another look with
+/// that set up anew in each iteration: what such a fixture leaks by itself shows nowhere else. The same look is the
+/// second chance of a test that cannot be repeated without. `seen` holds the fixtures met so far.
 pub fn look_at(
     worker: &mut Worker,
     test: usize,
@@ -275,7 +286,7 @@ pub fn look_at(
     policy: &Policy,
     familiar: &Familiar,
     seen: &mut HashSet<String>,
-) -> Result<(Look, Vec<Trouble>), Loss> {
+) -> Result<Looked, Loss> {
     let terms = worker.terms.get(test).cloned().unwrap_or_default();
     let policy = &policy.under(&terms);
     if let Some(reason) = terms.skip {
@@ -288,9 +299,13 @@ pub fn look_at(
             series: Series::new(),
             wider: Wider::Stay,
         };
-        return Ok((look, Vec::new()));
+        return Ok(Looked {
+            look,
+            again: None,
+            troubles: Vec::new(),
+        });
     }
-    let (mut look, fixtures, mut troubles) =
+    let (look, fixtures, troubles) =
         look_with(worker, test, opening, policy, familiar, Wider::Stay)?;
     let session = |fixture: &str| fixture.starts_with("session:");
     let fixtures: Vec<String> = fixtures
@@ -312,30 +327,61 @@ pub fn look_at(
         Screened::Unrepeatable(_) if !fixtures.is_empty() => Some(Wider::Module),
         _ => None,
     };
-    let Some(wider) = again else {
-        return Ok((look, troubles));
-    };
+    Ok(Looked {
+        look,
+        again,
+        troubles,
+    })
+}
+
+/// The other look of [`Looked::again`]. It takes the place of the first one where it found growth, or could repeat what
+/// that could not.
+pub fn look_again(
+    worker: &mut Worker,
+    test: usize,
+    first: &Look,
+    wider: Wider,
+    policy: &Policy,
+    familiar: &Familiar,
+) -> Result<(Look, Vec<Trouble>), Loss> {
+    let terms = worker.terms.get(test).cloned().unwrap_or_default();
     let opening = Opening {
         thaw: false,
-        survey: false,
+        survey: true,
     };
-    let (second, _, more) = look_with(worker, test, opening, policy, familiar, wider)?;
-    let iterations = look.iterations + second.iterations;
+    let (second, _, troubles) = look_with(
+        worker,
+        test,
+        opening,
+        &policy.under(&terms),
+        familiar,
+        wider,
+    )?;
+    let iterations = first.iterations + second.iterations;
     let takes_over = match second.screened {
         Screened::Suspect => true,
-        Screened::Clean => look.screened != Screened::Clean,
+        Screened::Clean => first.screened != Screened::Clean,
         _ => false,
     };
     if takes_over {
-        troubles.extend(more);
-        look = Look {
-            seconds: look.seconds,
-            cpu_plain: look.cpu_plain,
+        let look = Look {
+            test: first.test,
+            iterations,
+            seconds: first.seconds,
+            cpu_plain: first.cpu_plain,
             ..second
         };
+        Ok((look, troubles))
+    } else {
+        // Fixtures that cannot be set up twice are nothing to report: nobody does it.
+        Ok((
+            Look {
+                iterations,
+                ..first.clone()
+            },
+            Vec::new(),
+        ))
     }
-    look.iterations = iterations;
-    Ok((look, troubles))
 }
 
 /// Looks at one test until it is plainly clean, plainly a suspect, or has used up its looks. Also returns the wider

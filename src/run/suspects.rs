@@ -87,7 +87,8 @@ pub(super) fn judge_all(
         .values()
         .flat_map(|members| plan::representatives(members))
         .collect();
-    chosen.sort_unstable();
+    // Wider fixtures that are set up anew come last: they may disturb the tests around them.
+    chosen.sort_unstable_by_key(|test| (wider_of(run, *test), *test));
     let skip = files_without(run, groups.values().flatten());
     let names: Vec<String> = (0..settings.jobs.min(chosen.len()).max(1))
         .map(|number| format!("b{number}"))
@@ -143,7 +144,7 @@ pub(super) fn judge_all(
             rest.extend(others);
         }
     }
-    rest.sort_unstable();
+    rest.sort_unstable_by_key(|test| (wider_of(run, *test), *test));
     judge_some(run, &bench, &rest, &mut slots, tell)?;
     alone::confirm(run, &bench, &mut slots[0]);
     diagnose::all(run, &bench, &mut slots[0], &settings.setup.directory);
@@ -152,6 +153,12 @@ pub(super) fn judge_all(
         finish(slot, &shared);
     }
     absorb(run, shared)
+}
+
+fn wider_of(run: &Run, test: usize) -> Wider {
+    run.looks[test]
+        .as_ref()
+        .map_or(Wider::Stay, |look| look.wider)
 }
 
 /// Files that hold none of the tests: importing them again would cost as much as judging a suspect or two.

@@ -31,7 +31,7 @@ use crate::{
 pub const FIRST_WINDOW: u32 = 8;
 /// Traced iterations, and the fewest from which a rate can be read.
 const TRACED: u32 = 6;
-const FEWEST: u32 = 2;
+pub(super) const FEWEST: u32 = 2;
 const DEEPER: u32 = 3;
 /// Frames kept at first, and each time those did not reach the reader's code. Each of them costs time on every
 /// allocation: an iteration takes about 4 times as long with one, 15 times with ten, 30 times with twenty-five.
@@ -40,7 +40,7 @@ const DEPTHS: [u32; 3] = [1, 5, 25];
 const CHEAP: f64 = 0.1;
 /// A window may keep this many bytes, or traced blocks: beyond, growth is plain from three boundaries, and the
 /// machine is better left alone.
-const WINDOW_BYTES: f64 = 256e6;
+pub(super) const WINDOW_BYTES: f64 = 256e6;
 const TRACED_BLOCKS: f64 = 200e3;
 /// The longest horizon; whatever fills up within it is recognised as bounded.
 pub(super) const HORIZON: u32 = 2048;

@@ -1,6 +1,7 @@
 """Repeats one test and reads at every boundary: counters, and allocation sites when asked."""
 
 import array
+import contextlib
 import itertools
 import posix
 import random
@@ -105,6 +106,10 @@ class Repeater:
             posix._exit(0)
         self._heartbeat.state(self._heartbeat.READING)
         self._runner.tidy()
+        for stream in (sys.__stdout__, sys.__stderr__):
+            # What a test prints past any capture waits in a buffer until some kilobytes are there.
+            with contextlib.suppress(Exception):
+                stream.flush()
         return result
 
     def run(self, iterations, warmup):

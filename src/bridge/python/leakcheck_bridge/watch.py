@@ -18,8 +18,9 @@ _referents = gc.get_referents
 
 #: Containers whose lengths are read; each costs some 25 ns a reading.
 _MOST = 1500
-#: Objects looked at in search of them.
+#: Objects looked at in search of them, and entries of one container: what is kept by the thousand is data.
 _MOST_VISITED = 20000
+_MOST_ENTRIES = 200
 
 _CONTAINERS = (list, dict, set, bytearray, collections.deque, array.array)
 _LENGTHS = tuple(kind.__len__ for kind in _CONTAINERS)
@@ -71,9 +72,9 @@ def _children(obj, named):
     """
     kind = type(obj)
     if isinstance(obj, dict):
-        return [(value, "[…]") for value in dict.values(obj)]
+        return [(value, "[…]") for value in itertools.islice(dict.values(obj), _MOST_ENTRIES)]
     if kind in (list, tuple, set, frozenset, collections.deque):
-        return [(value, "[…]") for value in list(obj)]
+        return [(value, "[…]") for value in itertools.islice(obj, _MOST_ENTRIES)]
     if kind is types.FunctionType:
         cells = zip(obj.__code__.co_freevars, obj.__closure__ or ())
         found = [(cell, ".<" + name + ">") for name, cell in cells]
@@ -83,13 +84,16 @@ def _children(obj, named):
         if not _is_theirs(str(attributes.get("__module__", ""))):
             return []
         return [(value, "." + name) for name, value in list(attributes.items()) if name not in _OF_CLASSES]
+    if isinstance(obj, (bytearray, array.array)):
+        return []
     found = []
     if named:
         with contextlib.suppress(AttributeError):
             attributes = object.__getattribute__(obj, "__dict__")
             if type(attributes) is dict:
                 found = [(value, "." + name) for name, value in list(attributes.items()) if type(name) is str]
-    return found + [(value, "") for value in _referents(obj) if value is not kind]
+    others = (value for value in _referents(obj) if value is not kind)
+    return found + [(value, "") for value in itertools.islice(others, _MOST_ENTRIES)]
 
 
 def _walk(named):
