@@ -110,12 +110,12 @@ pub fn decide(graph: &Graph, dump: &Dump, places: &Places) -> Decision {
     if holders.is_empty() {
         holders.extend(lengthened(graph, &ways, &owned));
     }
-    let leading = holders
-        .first()
-        .and_then(|holder| holder.way.get(holder.at + 1..))
-        .and_then(<[u32]>::last)
-        .map(|node| graph.type_of(*node).to_owned());
-    let (types, examples) = types::growth(graph, dump, leading.as_deref());
+    // Of a container that only became longer nothing that it holds can be told apart: then no type leads.
+    let leading = holders.first().map(|holder| {
+        let held = holder.way.get(holder.at + 1..).and_then(<[u32]>::last);
+        held.map_or("", |node| graph.type_of(*node))
+    });
+    let (types, examples) = types::growth(graph, dump, leading);
     Decision {
         lost: lost(graph, &ways, &voters),
         holders,

@@ -51,8 +51,15 @@ pub fn growth(graph: &Graph, dump: &Dump, leading: Option<&str>) -> (Vec<TypeGro
         }
         sum.seen.insert(born);
     }
-    // What came once is no growth.
-    sums.retain(|_, sum| sum.seen.len() * 2 >= voters.clone().count());
+    // What came once is no growth; and where something comes each time, what does not belongs to it as little.
+    let all = voters.clone().count();
+    let each_time = sums.values().any(|sum| sum.seen.len() == all);
+    let needed = if each_time { all } else { all.div_ceil(2) };
+    sums.retain(|_, sum| sum.seen.len() >= needed);
+    // Of objects that the collector does not track only the holder tells; what is left then is beside the point.
+    if leading.is_some_and(|name| !sums.keys().any(|kind| graph.types[*kind as usize] == name)) {
+        sums.clear();
+    }
     let dominators = Dominators::of(graph);
     let mut found: Vec<(TypeGrowth, u32)> = sums
         .into_iter()

@@ -214,9 +214,9 @@ fn finding(
         shape: shape(case),
         holder: route.map(|route| route.holder.clone()).or(watched),
         types: match diagnosis {
-            Some(diagnosis) if !diagnosis.types.is_empty() => diagnosis.types.clone(),
-            _ if alone => types(case),
-            _ => Vec::new(),
+            Some(diagnosis) => diagnosis.types.clone(),
+            None if alone => types(case),
+            None => Vec::new(),
         },
         evidence: how_sure(run, case, &tests),
         advice: match route {
