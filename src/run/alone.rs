@@ -1,6 +1,6 @@
 //! Judges leaks again alone, each in a process that nothing else ran in: a leak left by one test may make others grow.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{
     Run,
@@ -14,8 +14,6 @@ use super::{
 
 /// A start of a process each; suites with more leaks have been red for long.
 const MOST: usize = 24;
-/// Leaks that were confirmed alone for one set of places; more would only say the same.
-const ENOUGH: usize = 2;
 /// Other leaks that are tried as the reason of one that does not grow alone.
 const CULPRITS: usize = 4;
 /// How often a culprit runs before its victim is looked at again.
@@ -26,14 +24,19 @@ pub(super) fn confirm(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
     let leaks: Vec<usize> = (0..run.cases.len())
         .filter(|at| run.cases[*at].judged == Judged::Leak)
         .collect();
-    let mut confirmed: BTreeMap<BTreeSet<String>, usize> = BTreeMap::new();
-    // The first had nothing before it that leaks.
+    // Sets of places of which one test has shown that it leaks alone; the next would only say the same. The first leak
+    // had none before it.
+    let mut confirmed: BTreeSet<BTreeSet<String>> = leaks
+        .first()
+        .map(|at| run.cases[*at].causes())
+        .into_iter()
+        .collect();
     for (rank, at) in leaks.iter().copied().enumerate().skip(1).take(MOST) {
         let causes = run.cases[at].causes();
         if bench.budget.is_spent() {
             return;
         }
-        if confirmed.get(&causes).is_some_and(|count| *count >= ENOUGH) {
+        if confirmed.contains(&causes) {
             continue;
         }
         slot.discard();
@@ -41,7 +44,7 @@ pub(super) fn confirm(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
             continue;
         };
         if grows {
-            *confirmed.entry(causes).or_default() += 1;
+            confirmed.insert(causes);
             continue;
         }
         let others: Vec<usize> = leaks[..rank]

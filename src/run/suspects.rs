@@ -24,8 +24,8 @@ use crate::fit::Exactness;
 /// The least that all suspects get together.
 const LEAST_BUDGET: Duration = Duration::from_secs(20);
 /// The most that the longer look at one suspect gets.
-const HORIZON: Duration = Duration::from_secs(4);
-const THOROUGH_HORIZON: Duration = Duration::from_secs(40);
+const HORIZON: Duration = Duration::from_secs(2);
+const THOROUGH_HORIZON: Duration = Duration::from_secs(20);
 /// Frames of a growing site that are shown, and so have to be named.
 pub const FRAMES_SHOWN: usize = 6;
 
