@@ -74,7 +74,13 @@ pub(super) fn findings(run: &Run, places: &Places, excuses: &Excuses) -> Vec<Fin
         }
     }
     found.extend(losses(run));
-    found.sort_by(|a, b| {
+    sort(&mut found);
+    found
+}
+
+/// Those that fail the build first.
+pub(super) fn sort(findings: &mut [Finding]) {
+    findings.sort_by(|a, b| {
         (a.level, a.kind, b.tests.len(), &a.fingerprint).cmp(&(
             b.level,
             b.kind,
@@ -82,7 +88,6 @@ pub(super) fn findings(run: &Run, places: &Places, excuses: &Excuses) -> Vec<Fin
             &b.fingerprint,
         ))
     });
-    found
 }
 
 fn function_of(run: &Run, place: &(String, u32)) -> String {
