@@ -263,7 +263,7 @@ class Repeater:
             graph = recorder.dump(path) if result.status == outcome.PASSED else None
         finally:
             recorder.close()
-        self.places = recorder.places
+        self.places = recorder.places()
         heartbeat.state(heartbeat.IDLE)
         return {
             "re": "dumped",
