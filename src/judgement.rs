@@ -47,6 +47,7 @@ pub fn report(
     let excuses = Excuses::of(run);
     excuses.explain(&mut tests);
     let mut findings = findings::findings(run, places, &excuses);
+    sort(&mut findings);
     let scope = Scope::of(
         run,
         &tests,
@@ -132,6 +133,18 @@ pub fn seconds_by_file(run: &Run, tests: &[TestResult]) -> BTreeMap<String, f64>
         *seconds.entry(tests[*test].file.clone()).or_insert(0.0) += spent;
     }
     seconds
+}
+
+/// Those that fail the build first.
+fn sort(findings: &mut [Finding]) {
+    findings.sort_by(|a, b| {
+        (a.level, a.kind, b.tests.len(), &a.fingerprint).cmp(&(
+            b.level,
+            b.kind,
+            a.tests.len(),
+            &b.fingerprint,
+        ))
+    });
 }
 
 fn tests(run: &Run, places: &Places) -> Vec<TestResult> {

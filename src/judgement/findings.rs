@@ -45,7 +45,7 @@ struct Evidence<'a> {
     keys: BTreeSet<Key>,
 }
 
-/// Every root cause, those that fail the build first.
+/// Every root cause.
 pub(super) fn findings(run: &Run, places: &Places, excuses: &Excuses) -> Vec<Finding> {
     let mut found = Vec::new();
     let held = Held::new(&run.cases);
@@ -74,20 +74,7 @@ pub(super) fn findings(run: &Run, places: &Places, excuses: &Excuses) -> Vec<Fin
         }
     }
     found.extend(losses(run));
-    sort(&mut found);
     found
-}
-
-/// Those that fail the build first.
-pub(super) fn sort(findings: &mut [Finding]) {
-    findings.sort_by(|a, b| {
-        (a.level, a.kind, b.tests.len(), &a.fingerprint).cmp(&(
-            b.level,
-            b.kind,
-            a.tests.len(),
-            &b.fingerprint,
-        ))
-    });
 }
 
 fn function_of(run: &Run, place: &(String, u32)) -> String {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{
-    codes, findings, share_judged,
+    codes, share_judged, sort,
     standing::{self, Baseline, Scope},
 };
 use crate::{
@@ -355,7 +355,7 @@ fn unite(found: Vec<(usize, Finding)>, places: &BTreeMap<&str, usize>) -> Vec<Fi
         })
         .collect();
     adopt(&mut united, &place);
-    findings::sort(&mut united);
+    sort(&mut united);
     united
 }
 
