@@ -88,12 +88,10 @@ fn of(metadata: &Metadata, project: &Path) -> Vec<Crate> {
         .packages
         .iter()
         .filter_map(|package| {
-            let library = package.targets.iter().find(|target| {
-                target
-                    .crate_types
-                    .iter()
-                    .any(|kind| *kind == CrateType::CDyLib)
-            })?;
+            let library = package
+                .targets
+                .iter()
+                .find(|target| target.crate_types.contains(&CrateType::CDyLib))?;
             let folder = package.manifest_path.as_std_path().parent()?;
             let said = [folder, project]
                 .into_iter()

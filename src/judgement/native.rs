@@ -81,7 +81,10 @@ impl<'a> Homes<'a> {
 
     /// Whether the package of a file in a folder of packages is one that the project has itself.
     fn is_projects(&self, file: &Path) -> bool {
-        let top = file.components().next().map(|top| top.as_os_str());
+        let top = file
+            .components()
+            .next()
+            .map(std::path::Component::as_os_str);
         top.is_some_and(|top| {
             ["", "src", "lib", "python"]
                 .iter()

@@ -32,10 +32,10 @@ const LONGEST: f64 = 1.0;
 /// Looks at a test of each native leak, in a worker of `slot`, and leaves what was found with the case. What cannot be
 /// found out leaves the finding without a place; nothing else depends on it.
 pub(super) fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
-    if !run
+    if run
         .counters
         .get(&Counter::Heap)
-        .is_some_and(|word| word == "exact")
+        .is_none_or(|word| word != "exact")
     {
         return;
     }

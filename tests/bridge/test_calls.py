@@ -2,7 +2,6 @@
 
 import unittest
 
-import driver
 from driver import BridgeCase, linux_only
 
 LEAKS = """
@@ -68,18 +67,19 @@ LEAKS = """
 
 @linux_only
 class Calls(BridgeCase):
+    files = {"test_leaks.py": LEAKS}
+
     def calls(self, name, iterations=4, readings=20000):
-        project = self.project({"test_leaks.py": LEAKS})
-        with driver.Worker(project, "unittest") as worker:
-            if worker.exactness["heap"] != "exact":
-                self.skipTest("the heap is not exact here")
-            worker.run(name, iterations=1, warmup=1)
-            return project, worker.answer("called", do="calls", iterations=iterations, readings=readings)
+        if self.worker.exactness["heap"] != "exact":
+            self.skipTest("the heap is not exact here")
+        self.worker.run(name, iterations=1, warmup=1)
+        return self.worker.answer("called", do="calls", iterations=iterations, readings=readings)
 
     def deepest(self, answer, bytes_at_least):
-        """The last node in which every iteration added as much as the whole of it, and those that lead to it."""
+        """The last node that added as much as each whole iteration but the first, and those that lead to it."""
         nodes = answer["nodes"]
-        alike = [at for at, node in enumerate(nodes) if node["nets"] == answer["heap"]]
+        # On 3.8 something is made once now and then.
+        alike = [at for at, node in enumerate(nodes) if node["nets"][1:] == answer["heap"][1:]]
         self.assertGreaterEqual(min(answer["heap"]), bytes_at_least)
         self.assertTrue(alike, nodes)
         chain = []
@@ -90,9 +90,9 @@ class Calls(BridgeCase):
         return chain
 
     def assert_line(self, name, mark, bytes_at_least):
-        project, answer = self.calls(name)
+        answer = self.calls(name)
         node = self.deepest(answer, bytes_at_least)[0]
-        self.assertEqual(node.get("line"), project.line_of("test_leaks.py", mark), node)
+        self.assertEqual(node.get("line"), self.project.line_of("test_leaks.py", mark), node)
         return node
 
     def test_a_foreign_call_is_found_by_its_line_among_what_comes_and_goes(self):
@@ -108,26 +108,26 @@ class Calls(BridgeCase):
         self.assert_line("test_error", "# before an error", 3000)
 
     def test_a_builtin_is_named_with_its_type_and_its_shared_object(self):
-        _, answer = self.calls("test_call")
+        answer = self.calls("test_call")
         name, library = self.deepest(answer, 4000)[0]["call"]
         self.assertEqual(name, "sqlite3.Connection.execute")
         self.assertIn("_sqlite3", library)
 
     def test_what_is_clean_adds_nothing(self):
-        _, answer = self.calls("test_clean")
+        answer = self.calls("test_clean")
         self.assertEqual(answer["heap"], [0] * 4)
 
     def test_a_test_that_ends_tracing_is_said_to(self):
-        _, answer = self.calls("test_traces")
+        answer = self.calls("test_traces")
         self.assertTrue(answer["lost"])
         self.assertEqual(answer["nodes"], [])
 
     def test_more_events_than_readings_cut_off_the_deepest_frames(self):
-        project, answer = self.calls("test_long", readings=200)
+        answer = self.calls("test_long", readings=200)
         self.assertTrue(answer["cut"])
         files = {node["frame"][0] for node in answer["nodes"] if "frame" in node}
-        self.assertNotIn(project.path("test_leaks.py"), files)
-        _, answer = self.calls("test_long")
+        self.assertNotIn(self.project.path("test_leaks.py"), files)
+        answer = self.calls("test_long")
         self.assertFalse(answer["cut"])
 
 

@@ -175,7 +175,7 @@ class Recorder:
 
         def local(frame, event, arg):
             nonlocal top, last, ended, ended_begun
-            if event == "exception" or event == "opcode":
+            if event in ("exception", "opcode"):
                 return local
             now = read() - own
             if ended >= 0:
@@ -209,7 +209,7 @@ class Recorder:
 
         def profiler(frame, event, arg):
             nonlocal last, ended
-            if event == "call" or event == "return" or frames[top] != _id(frame):
+            if event in ("call", "return") or frames[top] != _id(frame):
                 return
             now = read() - own
             if ended >= 0:
