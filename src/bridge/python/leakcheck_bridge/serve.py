@@ -159,7 +159,7 @@ class Service:
                 names = None
                 repeater.places = {}
             elif what == "grown":
-                answer = repeater.grown()
+                answer = repeater.grown(order["iterations"])
             elif what == "bound":
                 numbers = (order["iterations"],)
                 order = None
