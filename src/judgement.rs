@@ -3,6 +3,8 @@
 mod excuse;
 mod findings;
 mod held;
+mod native;
+mod sites;
 mod standing;
 
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@ mod horizon;
 mod limits;
 pub mod loss;
 pub mod marks;
+mod native;
 pub mod plan;
 pub mod process;
 pub mod protocol;

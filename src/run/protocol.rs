@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::marks::Mark;
 use crate::{
-    attribute::{graph::Dump, route::Step},
+    attribute::{graph::Dump, native::Node, route::Step},
     verdict::{Counter, Series},
 };
 
@@ -88,6 +88,13 @@ pub enum Order {
         /// Frames kept of each allocation's traceback; 0 leaves tracing off.
         frames: u32,
     },
+    /// Runs iterations of the open test with the heap read around every line and call.
+    Calls {
+        /// Iterations whose nets are told.
+        iterations: u32,
+        /// Most readings in each of them.
+        readings: u32,
+    },
     /// Runs iterations of the open test and asks which watched containers grew in them.
     Grown {
         /// How many.
@@ -155,6 +162,8 @@ pub enum Record {
     Bound(Bound),
     /// Answer to [`Order::Dump`].
     Dumped(Dumped),
+    /// Answer to [`Order::Calls`].
+    Called(Called),
     /// Answer to [`Order::Name`]: the steps of each way, `None` where its objects are gone.
     Named {
         /// In the order of the ways.
@@ -328,6 +337,25 @@ pub struct Traced {
     pub tracebacks: Vec<Vec<(String, u32)>>,
     /// Survivors by type: name, objects and bytes per iteration.
     pub types: Vec<(String, f64, f64)>,
+    /// See [`Ran::errors`].
+    pub errors: Vec<Trouble>,
+}
+
+/// Answer to [`Order::Calls`].
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Called {
+    /// Of the last iteration.
+    pub outcome: Outcome,
+    /// CPU seconds.
+    pub cpu: f64,
+    /// Whether the test set or ended tracing of its own.
+    pub lost: bool,
+    /// Whether frames were too deep, or too many, to be read one by one.
+    pub cut: bool,
+    /// Bytes that each iteration added to the heap.
+    pub heap: Vec<i64>,
+    /// Every line and call that added to it or took from it; the first one is the whole iteration.
+    pub nodes: Vec<Node>,
     /// See [`Ran::errors`].
     pub errors: Vec<Trouble>,
 }
