@@ -24,6 +24,10 @@ const FILES: [(&str, &str); 19] = [
         include_str!("python/leakcheck_bridge/bounds.py"),
     ),
     (
+        "leakcheck_bridge/calls.py",
+        include_str!("python/leakcheck_bridge/calls.py"),
+    ),
+    (
         "leakcheck_bridge/watch.py",
         include_str!("python/leakcheck_bridge/watch.py"),
     ),
