@@ -50,7 +50,7 @@ struct Evidence<'a> {
     keys: BTreeSet<Key>,
 }
 
-/// Every root cause, those that fail the build first.
+/// Every root cause.
 pub(super) fn findings(run: &Run, places: &Places, excuses: &Excuses) -> Vec<Finding> {
     let mut found = Vec::new();
     let held = Held::new(&run.cases);
@@ -80,14 +80,6 @@ pub(super) fn findings(run: &Run, places: &Places, excuses: &Excuses) -> Vec<Fin
         }
     }
     found.extend(losses(run));
-    found.sort_by(|a, b| {
-        (a.level, a.kind, b.tests.len(), &a.fingerprint).cmp(&(
-            b.level,
-            b.kind,
-            a.tests.len(),
-            &b.fingerprint,
-        ))
-    });
     found
 }
 
