@@ -177,7 +177,8 @@ def _children(obj):
         if type(attributes) is dict:
             found = [(value, "." + name) for name, value in list(attributes.items()) if type(name) is str]
     others = (value for value in _referents(obj) if value is not kind)
-    return found + [(value, "[…]" if kind in (tuple, frozenset) else "") for value in itertools.islice(others, _MOST_ENTRIES)]
+    label = "[…]" if kind in (tuple, frozenset) else ""
+    return found + [(value, label) for value in itertools.islice(others, _MOST_ENTRIES)]
 
 
 def _walk():
