@@ -1,5 +1,6 @@
 //! From the raw results of a run to what is reported: a verdict for every test, findings, the exit code.
 
+mod cycles;
 mod excuse;
 mod findings;
 mod held;
@@ -42,6 +43,7 @@ pub fn report(
     let excuses = Excuses::of(run);
     excuses.explain(&mut tests);
     let mut findings = findings::findings(run, places, &excuses);
+    cycles::settle(run, &findings, &mut tests);
     let outcome = standing::compare(run, &tests, &environment, &mut findings, baseline);
     let exit_code = exit_code(run, &tests, &findings, min_judged);
     let report = Report {

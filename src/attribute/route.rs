@@ -21,6 +21,8 @@ pub struct Step {
     pub text: String,
     /// What sort of object it is: `module`, `class`, `function`, `method`, `cache`, `collection`, …
     pub what: String,
+    /// Its class (of a class, it itself) and those this is derived from: name and file of each.
+    pub origins: Vec<(String, String)>,
     /// Module and qualified name, of what has one.
     pub name: Option<String>,
     /// File of a module or of code.
@@ -211,7 +213,7 @@ fn any_key((kind, text): &(String, String)) -> String {
 }
 
 /// An edge within what was kept: names stay, numbers and other keys do not say anything.
-fn any_index((kind, text): &(String, String)) -> String {
+pub(super) fn any_index((kind, text): &(String, String)) -> String {
     match kind.as_str() {
         "key" if !(text.starts_with("['") || text.starts_with("[\"")) => "[…]".to_owned(),
         _ => text.clone(),

@@ -5,7 +5,7 @@ use std::{fs, io, path::Path, path::PathBuf};
 /// Version of the wire protocol; the bridge states its own in its first message.
 pub const PROTOCOL: u32 = 1;
 
-const FILES: [(&str, &str); 18] = [
+const FILES: [(&str, &str); 19] = [
     ("start.py", include_str!("python/start.py")),
     (
         "leakcheck_bridge/__init__.py",
@@ -26,6 +26,10 @@ const FILES: [(&str, &str); 18] = [
     (
         "leakcheck_bridge/watch.py",
         include_str!("python/leakcheck_bridge/watch.py"),
+    ),
+    (
+        "leakcheck_bridge/garbage.py",
+        include_str!("python/leakcheck_bridge/garbage.py"),
     ),
     (
         "leakcheck_bridge/heap.py",

@@ -290,6 +290,7 @@ pub(super) fn settings(
         },
         budget: config.budget.given().copied(),
         thorough: config.thorough,
+        cycles: config.cycles,
         places: Places {
             project: project.root.clone(),
             packages,

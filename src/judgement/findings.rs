@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    cycles,
     excuse::Excuses,
     held::{self, Held},
 };
@@ -74,6 +75,7 @@ pub(super) fn findings(run: &Run, places: &Places, excuses: &Excuses) -> Vec<Fin
         }
     }
     found.extend(losses(run));
+    found.extend(cycles::findings(run, places));
     found.sort_by(|a, b| {
         (a.level, a.kind, b.tests.len(), &a.fingerprint).cmp(&(
             b.level,
@@ -331,19 +333,24 @@ fn bring_forward(sites: &mut Vec<Site>, run: &Run, places: &Places, born: &(Stri
     let site = match at {
         Some(at) => sites.remove(at),
         // From a free list: nothing is counted for it here.
-        None => Site {
-            line: born.1,
-            function: function_of(run, born),
-            count: 0.0,
-            bytes: 0.0,
-            source: run.sources.get(born).and_then(|(_, text)| text.clone()),
-            excerpt: excerpt(born),
-            owner: places.owner(&born.0),
-            callers: Vec::new(),
-            file,
-        },
+        None => site_at(run, places, born),
     };
     sites.insert(0, site);
+}
+
+/// A place at which nothing was counted.
+pub(super) fn site_at(run: &Run, places: &Places, place: &(String, u32)) -> Site {
+    Site {
+        file: places.show(&place.0),
+        line: place.1,
+        function: function_of(run, place),
+        count: 0.0,
+        bytes: 0.0,
+        source: run.sources.get(place).and_then(|(_, text)| text.clone()),
+        excerpt: excerpt(place),
+        owner: places.owner(&place.0),
+        callers: Vec::new(),
+    }
 }
 
 /// The line with two before and one after it. Files that are not text, or gone, have none.

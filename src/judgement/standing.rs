@@ -9,8 +9,10 @@ use crate::{
         acceptance::Package,
         compare::{self, Against, Outcome},
         files::File,
+        format::Entry,
     },
-    finding::{Finding, Owner},
+    config::Cycles,
+    finding::{Finding, Kind, Owner},
     report::Environment,
     run::Run,
     verdict::{TestResult, Verdict},
@@ -56,10 +58,11 @@ pub(super) fn compare(
             Some((finding.fingerprint.clone(), package))
         })
         .collect();
+    let accepted = comparable(run, findings, baseline.accepted);
     compare::compare(
         findings,
         &Against {
-            accepted: baseline.accepted,
+            accepted: &accepted,
             tests: &tests,
             whole: baseline.whole
                 && !run.interrupted
@@ -71,6 +74,26 @@ pub(super) fn compare(
             packages: &packages,
         },
     )
+}
+
+/// The snapshots of which the run can say something. Where cycles are not denied not every one is looked for, and one that
+/// was not seen need not be gone.
+fn comparable(run: &Run, findings: &[Finding], accepted: &[File]) -> Vec<File> {
+    let seen = |fingerprint: &str| {
+        findings
+            .iter()
+            .any(|finding| finding.fingerprint == fingerprint)
+    };
+    accepted
+        .iter()
+        .filter(|file| match &file.entry {
+            Entry::One(snapshot) if snapshot.kind == Kind::Cycle => {
+                run.cycles == Cycles::Deny || seen(&snapshot.fingerprint)
+            }
+            _ => true,
+        })
+        .cloned()
+        .collect()
 }
 
 /// Every test, and whether it was judged by itself. What is only taken to leak like another test was not looked at

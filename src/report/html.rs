@@ -76,6 +76,7 @@ struct Shown {
     rate: String,
     curve: String,
     so: Option<String>,
+    held_by: &'static str,
     holder: Option<String>,
     path: Vec<String>,
     also: Vec<String>,
@@ -310,6 +311,7 @@ fn shown(report: &Report, finding: &Finding, anchor: String) -> Shown {
         curve: growth::main_curve(finding)
             .map_or_else(String::new, |curve| spark::line(&curve.readings, 16)),
         so: growth::comes_to(finding, &report.environment),
+        held_by: source::held_by(finding),
         holder: finding
             .holder
             .as_ref()

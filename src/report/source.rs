@@ -1,6 +1,6 @@
 //! The source lines around a site, made safe, each with what it leaves behind.
 
-use crate::finding::{Finding, Site};
+use crate::finding::{Finding, Kind, Site};
 
 use super::text;
 
@@ -51,6 +51,33 @@ pub fn lines(finding: &Finding, site: &Site) -> Vec<Line> {
     }
     let begin = lines.iter().take_while(|line| is_empty(line)).count();
     lines.split_off(begin)
+}
+
+/// What is said beside a line: `2 blocks, 412 B stay per iteration`.
+pub fn staying(finding: &Finding, count: f64, bytes: f64) -> String {
+    if finding.kind == Kind::Cycle {
+        format!("in a cycle that keeps {}", text::bytes(bytes))
+    } else {
+        format!("{} stay per iteration", amount(count, bytes))
+    }
+}
+
+/// What the way that a finding shows is called.
+pub fn held(finding: &Finding) -> &'static str {
+    if finding.kind == Kind::Cycle {
+        "cycle"
+    } else {
+        "held by"
+    }
+}
+
+/// The same at the beginning of a sentence.
+pub fn held_by(finding: &Finding) -> &'static str {
+    if finding.kind == Kind::Cycle {
+        "The cycle is"
+    } else {
+        "Held by"
+    }
 }
 
 /// `2 blocks, 412 B`.

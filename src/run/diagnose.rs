@@ -325,21 +325,22 @@ fn one(
     }))
 }
 
-fn ids(graph: &Graph, way: &[u32]) -> Vec<u64> {
+pub(super) fn ids(graph: &Graph, way: &[u32]) -> Vec<u64> {
     way.iter().map(|node| graph.ids[*node as usize]).collect()
 }
 
-fn dump(worker: &mut Worker, order: &Order) -> Result<Dumped, Loss> {
+pub(super) fn dump(worker: &mut Worker, order: &Order) -> Result<Dumped, Loss> {
     match worker.call(order)? {
         Record::Dumped(dumped) => Ok(dumped),
         other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
     }
 }
 
-type Place = (String, u32);
-type Named = (Vec<Option<Vec<Step>>>, Vec<Vec<Place>>);
+/// File and line.
+pub type Place = (String, u32);
+pub(super) type Named = (Vec<Option<Vec<Step>>>, Vec<Vec<Place>>);
 
-fn name(worker: &mut Worker, paths: Vec<Vec<u64>>) -> Result<Named, Loss> {
+pub(super) fn name(worker: &mut Worker, paths: Vec<Vec<u64>>) -> Result<Named, Loss> {
     match worker.call(&Order::Name { paths })? {
         Record::Named { paths, places } => Ok((paths, places)),
         other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),

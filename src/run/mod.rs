@@ -4,7 +4,9 @@ mod alone;
 pub mod diagnose;
 mod directory;
 pub mod event;
+pub mod garbage;
 mod horizon;
+pub mod leavings;
 mod limits;
 pub mod loss;
 pub mod marks;
@@ -27,6 +29,7 @@ use std::{
 };
 
 use event::Event;
+use leavings::{Candidates, Leavings};
 use loss::{Loss, StartError};
 use protocol::{Collectable, Trouble, Wider};
 use screen::{Familiar, Look, Looked, Opening, Screened};
@@ -38,7 +41,7 @@ use worker::{INTERRUPTED, Setup};
 use crate::{
     attribute::owner::Places,
     bridge,
-    config::terms::Terms,
+    config::{Cycles, terms::Terms},
     verdict::{Counter, Verdict},
 };
 
@@ -55,6 +58,8 @@ pub struct Settings {
     pub budget: Option<Duration>,
     /// Whether suspects get longer horizons.
     pub thorough: bool,
+    /// What garbage in cycles means.
+    pub cycles: Cycles,
     /// Whose code is where.
     pub places: Places,
     /// Hash seeds of the two processes.
@@ -78,6 +83,8 @@ pub struct Run {
     pub cases: Vec<Case>,
     /// Suspects judged by others that grew alike: test, and the index in `cases`.
     pub alike: Vec<(usize, usize)>,
+    /// What some tests leave to the cycle collector.
+    pub leavings: Vec<Leavings>,
     /// Function and text of source lines.
     pub sources: HashMap<(String, u32), (String, Option<String>)>,
     /// Collection and teardown errors, and workers that could not be started.
@@ -94,6 +101,8 @@ pub struct Run {
     pub wall: (Duration, Duration),
     /// CPU time given to the suspects.
     pub budget: Duration,
+    /// What garbage in cycles means.
+    pub cycles: Cycles,
     /// Whether the user ended it early.
     pub interrupted: bool,
 }
@@ -103,6 +112,7 @@ pub struct Run {
 struct Shared {
     errors: Vec<Trouble>,
     sources: HashMap<(String, u32), (String, Option<String>)>,
+    leavings: Vec<Leavings>,
     /// A bug of ours, which ends the run.
     bug: Option<String>,
 }
@@ -140,6 +150,7 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
         looks: vec![None; collected.tests.len()],
         cases: Vec::new(),
         alike: Vec::new(),
+        leavings: Vec::new(),
         sources: HashMap::new(),
         errors: collected.errors,
         notes,
@@ -148,6 +159,7 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
         plain_cpu: collected.cpu,
         wall: (Duration::ZERO, Duration::ZERO),
         budget: Duration::ZERO,
+        cycles: settings.cycles,
         interrupted: false,
         tests: collected.tests,
     };
@@ -211,6 +223,7 @@ fn screen_all(
                 let mut thawed = Instant::now();
                 let mut seen = HashSet::new();
                 let mut others = Vec::new();
+                let mut candidates = Candidates::default();
                 while let Some(unit) = next(units) {
                     let mut opening = Opening {
                         thaw: thawed.elapsed() >= THAW_EVERY,
@@ -241,6 +254,7 @@ fn screen_all(
                         if let Some(wider) = again {
                             others.push((look.clone(), wider));
                         }
+                        candidates.add(&look, tests);
                         tell(Event::Screened {
                             id: tests[test].id.clone(),
                             suspect: look.screened == Screened::Suspect,
@@ -249,6 +263,9 @@ fn screen_all(
                             looks[test] = Some(look);
                         }
                     }
+                }
+                if settings.cycles != Cycles::Allow && !candidates.look_at_all(stage, &mut slot) {
+                    return;
                 }
                 for (first, wider) in &others {
                     let errand = Errand::Again {
@@ -311,6 +328,7 @@ fn screen_one(
         cpu_plain: 0.0,
         series: std::collections::BTreeMap::new(),
         wider: Wider::Stay,
+        garbage: Vec::new(),
     };
     let (worker, index) = match slot.worker_for(tests, test) {
         Ok(Some(found)) => found,
@@ -408,6 +426,8 @@ fn absorb(run: &mut Run, shared: Mutex<Shared>) -> Result<(), StartError> {
         }
     }
     run.sources.extend(shared.sources);
+    run.leavings.extend(shared.leavings);
+    run.leavings.sort_by_key(|one| one.test);
     shared
         .bug
         .map_or(Ok(()), |message| Err(StartError::Internal(message)))

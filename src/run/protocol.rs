@@ -88,6 +88,15 @@ pub enum Order {
         /// Frames kept of each allocation's traceback; 0 leaves tracing off.
         frames: u32,
     },
+    /// Runs one iteration of the open test with the collector held back, and writes down what it left.
+    Garbage {
+        /// Path of the file to write.
+        file: String,
+        /// Frames kept of each allocation's traceback; 0 leaves tracing off.
+        frames: u32,
+    },
+    /// Lets the collector go on that [`Order::Garbage`] held back.
+    Free,
     /// Asks which watched containers grew since the window opened.
     Grown,
     /// Finds what the open test fills that has an end, and reads a window with that emptied at every boundary.
@@ -146,8 +155,15 @@ pub enum Record {
     },
     /// Answer to [`Order::Bound`].
     Bound(Bound),
-    /// Answer to [`Order::Dump`].
+    /// Answer to [`Order::Dump`] and [`Order::Garbage`].
     Dumped(Dumped),
+    /// Answer to [`Order::Free`].
+    Freed {
+        /// Objects that the collector freed.
+        objects: usize,
+        /// What the descriptors stood for that were closed thereby.
+        descriptors: Vec<String>,
+    },
     /// Answer to [`Order::Name`]: the steps of each way, `None` where its objects are gone.
     Named {
         /// In the order of the ways.
@@ -273,6 +289,9 @@ pub struct Ran {
     pub resident: u64,
     /// The readings; the first one after a warm-up is the opening of the window.
     pub series: Series,
+    /// Objects that the collector has freed so far, at each reading; taken out of the series, since it is no growth.
+    #[serde(skip)]
+    pub garbage: Vec<i64>,
     /// `scope:where:name` of the fixtures of class, module, package and session that are set up.
     #[serde(default)]
     pub wider: Vec<String>,

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from . import bounds, counters, heap, outcome, trace
+from . import bounds, counters, garbage, heap, outcome, trace
 
 _getpid = posix.getpid
 _getframe = sys._getframe
@@ -64,6 +64,7 @@ class Repeater:
         self._pid = _getpid()
         #: Where the survivors of the last dump were allocated, by identity.
         self.places = {}  # type: dict
+        self._garbage = None  # type: garbage.Look | None
 
     def open(self, index, wider=0):
         # type: (int, int) -> None
@@ -74,6 +75,7 @@ class Repeater:
         """
         self._heartbeat.begin_test()
         self._heartbeat.state(self._heartbeat.WIDER)
+        self.free()
         self._meter.reset_at_boundaries(None)
         self._index = index
         self._wider = wider
@@ -266,8 +268,53 @@ class Repeater:
             "graph": graph,
         }
 
+    def garbage(self, path, frames):
+        # type: (str, int) -> dict
+        """Runs one iteration with the collector held back, and writes down what it left."""
+        heartbeat = self._heartbeat
+        begun = _cpu()
+        look = self._garbage = garbage.Look(self._meter, frames)
+        result = outcome.OK
+        graph = None
+        try:
+            look.open()
+            result = self._once()
+            if result.status == outcome.PASSED:
+                graph = look.write(path)
+        finally:
+            look.close()
+        self.places = look.places
+        if graph is None:
+            self.free()
+        heartbeat.state(heartbeat.IDLE)
+        return {
+            "re": "dumped",
+            "outcome": result.record(),
+            "cpu": _cpu() - begun,
+            "cpu_dump": 0.0,
+            "resident": counters.resident_bytes(),
+            "graph": graph,
+        }
+
+    def forget_places(self):
+        # type: () -> None
+        """Of a dump only the first question is about places; garbage is asked about until it is freed."""
+        if self._garbage is None:
+            self.places = {}
+
+    def free(self):
+        # type: () -> dict
+        """Lets the collector go on that `garbage` held back, and says what it freed beside memory."""
+        look, self._garbage = self._garbage, None
+        freed = {"objects": 0, "descriptors": []}
+        if look is not None:
+            freed = look.free()
+            self.places = {}
+        return {"re": "freed", **freed}
+
     def finish(self):
         # type: () -> None
+        self.free()
         self._heartbeat.state(self._heartbeat.WIDER)
         self._runner.finish()
         self._heartbeat.state(self._heartbeat.IDLE)

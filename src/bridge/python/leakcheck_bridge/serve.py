@@ -149,6 +149,12 @@ class Service:
                 numbers = (order["iterations"], order["file"], order["frames"])
                 order = None
                 answer = repeater.dump(*numbers)
+            elif what == "garbage":
+                numbers = (order["file"], order["frames"])
+                order = None
+                answer = repeater.garbage(*numbers)
+            elif what == "free":
+                answer = repeater.free()
             elif what == "name":
                 names = route.Names(order["paths"])
                 answer = {
@@ -157,7 +163,7 @@ class Service:
                     "places": [repeater.places.get(path[-1], []) for path in order["paths"]],
                 }
                 names = None
-                repeater.places = {}
+                repeater.forget_places()
             elif what == "grown":
                 answer = repeater.grown()
             elif what == "bound":
