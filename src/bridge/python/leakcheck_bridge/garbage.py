@@ -37,7 +37,7 @@ _MOST_PLACED = 50000
 
 def descriptors():
     # type: () -> dict
-    """What each open descriptor stands for: a path, or `socket:[…]`, `pipe:[…]`; none where the system does not tell."""
+    """What each open descriptor stands for: a path, or `socket:[…]`, `pipe:[…]`; none where it is not told."""
     found = {}
     try:
         names = _listdir(_FOLDER)
