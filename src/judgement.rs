@@ -4,6 +4,8 @@ mod cycles;
 mod excuse;
 mod findings;
 mod held;
+mod native;
+mod sites;
 mod standing;
 
 use std::collections::BTreeMap;

@@ -9,6 +9,7 @@ pub mod graph;
 pub mod group;
 pub mod holder;
 pub mod maker;
+pub mod native;
 pub mod owner;
 pub mod path;
 pub mod ring;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::findings::site_at;
+use super::sites;
 use crate::{
     attribute::{code, fingerprint, owner::Places},
     config::Cycles,
@@ -60,10 +60,9 @@ fn finding(
         (_, Owner::Dependency) => Level::Note,
         _ => Level::Warning,
     };
-    let site = cycle.place.as_ref().map(|place| Site {
-        count: cycle.objects as f64,
-        bytes: cycle.bytes as f64,
-        ..site_at(run, places, place)
+    let site = cycle.place.as_ref().map(|place| {
+        let amount = (cycle.objects as f64, cycle.bytes as f64);
+        sites::site(run, places, std::slice::from_ref(place), amount)
     });
     Some(Finding {
         fingerprint: fingerprint::of(&[code::of(Kind::Cycle), identity]),
@@ -79,6 +78,7 @@ fn finding(
         rate: BTreeMap::from([(Counter::Garbage.name().to_owned(), rate)]),
         holder: Some(cycle.ring.holder.clone()),
         types: cycle.types.clone(),
+        native: None,
         sites: site.into_iter().collect(),
         evidence: evidence(seen, tests.len()),
         tests: tests

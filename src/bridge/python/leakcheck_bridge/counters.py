@@ -388,7 +388,6 @@ class Counters:
             cache.remember()
         self.settle()
         self._thread_level = self._threads()
-        self.watch.open_window()
         _freeze()
 
     def reset_at_boundaries(self, reset):
@@ -438,6 +437,11 @@ class Counters:
         # Last of all: the dictionaries that it comes in must not be counted.
         garbage[at - _ORIGIN] = _collected() + self._closed[0]
         self._at[0] = at + 1
+
+    def heap(self):
+        # type: () -> int
+        """Bytes in use in malloc now; 0 where nothing tells."""
+        return self._heap() if self._heap is not None else 0
 
     def reset(self):
         # type: () -> None

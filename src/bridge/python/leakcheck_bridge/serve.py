@@ -155,6 +155,11 @@ class Service:
                 answer = repeater.garbage(*numbers)
             elif what == "free":
                 answer = repeater.free()
+            elif what == "calls":
+                self.meter.watch.clear()
+                numbers = (order["iterations"], order["readings"])
+                order = None
+                answer = repeater.calls(*numbers)
             elif what == "name":
                 names = route.Names(order["paths"])
                 answer = {
@@ -165,7 +170,7 @@ class Service:
                 names = None
                 repeater.forget_places()
             elif what == "grown":
-                answer = repeater.grown()
+                answer = repeater.grown(order["iterations"])
             elif what == "bound":
                 numbers = (order["iterations"],)
                 order = None
