@@ -8,6 +8,7 @@ pub mod fingerprint;
 pub mod graph;
 pub mod group;
 pub mod holder;
+pub mod lost;
 pub mod maker;
 pub mod native;
 pub mod owner;

@@ -30,25 +30,53 @@ pub struct Baseline<'a> {
     pub today: Date,
     /// Whether a snapshot of what is gone fails the build.
     pub deny_stale: bool,
-    /// The installed package that a file as shown belongs to.
-    pub package_of: &'a dyn Fn(&str) -> Option<Package>,
 }
 
-pub(super) fn compare(
-    run: &Run,
-    results: &[TestResult],
+/// What of a run matters for the comparison, beside its findings.
+#[derive(Debug)]
+pub(super) struct Scope {
+    /// Every test, and whether it was judged by itself.
+    pub tests: Vec<(String, bool)>,
+    /// Whether nothing kept it from looking at all that it was asked for.
+    pub complete: bool,
+    /// Whether every test was looked at for cycles: one that was not seen is gone then.
+    pub cycles: bool,
+    /// Installed packages that findings are in, by fingerprint.
+    pub packages: BTreeMap<String, Package>,
+}
+
+impl Scope {
+    pub fn of(run: &Run, results: &[TestResult], packages: BTreeMap<String, Package>) -> Scope {
+        let alike: BTreeSet<usize> = run.alike.iter().map(|(test, _)| *test).collect();
+        Scope {
+            tests: results
+                .iter()
+                .enumerate()
+                .map(|(at, test)| (test.id.clone(), is_judged(test, alike.contains(&at))))
+                .collect(),
+            // A shard knows nothing of what the others find.
+            complete: run.shard.is_none()
+                && !run.interrupted
+                && run.errors.is_empty()
+                && run.looks.iter().all(Option::is_some),
+            cycles: run.cycles == Cycles::Deny,
+            packages,
+        }
+    }
+}
+
+/// The packages of findings that fail in code of others.
+pub(super) fn packages(
+    findings: &[Finding],
     environment: &Environment,
-    findings: &mut Vec<Finding>,
-    baseline: &Baseline<'_>,
-) -> Outcome {
-    let alike: BTreeSet<usize> = run.alike.iter().map(|(test, _)| *test).collect();
-    let tests = judged(results, &alike);
-    let packages: BTreeMap<String, Package> = findings
+    package_of: &dyn Fn(&str) -> Option<Package>,
+) -> BTreeMap<String, Package> {
+    findings
         .iter()
         .filter(|finding| finding.fails && finding.owner != Owner::Project)
         .filter_map(|finding| {
             let file = &finding.sites.first()?.file;
-            let package = (baseline.package_of)(file).or_else(|| {
+            let package = package_of(file).or_else(|| {
                 // unittest and the rest of the standard library come with Python.
                 matches!(finding.owner, Owner::Runner | Owner::Interpreter).then(|| Package {
                     name: "python".to_owned(),
@@ -57,28 +85,32 @@ pub(super) fn compare(
             })?;
             Some((finding.fingerprint.clone(), package))
         })
-        .collect();
-    let accepted = comparable(run, findings, baseline.accepted);
+        .collect()
+}
+
+pub(super) fn compare(
+    findings: &mut Vec<Finding>,
+    scope: &Scope,
+    baseline: &Baseline<'_>,
+) -> Outcome {
+    let accepted = comparable(scope, findings, baseline.accepted);
     compare::compare(
         findings,
         &Against {
             accepted: &accepted,
-            tests: &tests,
-            whole: baseline.whole
-                && !run.interrupted
-                && run.errors.is_empty()
-                && run.looks.iter().all(Option::is_some),
+            tests: &scope.tests,
+            whole: baseline.whole && scope.complete,
             build: baseline.build,
             today: baseline.today,
             deny_stale: baseline.deny_stale,
-            packages: &packages,
+            packages: &scope.packages,
         },
     )
 }
 
 /// The snapshots of which the run can say something. Where cycles are not denied not every one is looked for, and one that
 /// was not seen need not be gone.
-fn comparable(run: &Run, findings: &[Finding], accepted: &[File]) -> Vec<File> {
+fn comparable(scope: &Scope, findings: &[Finding], accepted: &[File]) -> Vec<File> {
     let seen = |fingerprint: &str| {
         findings
             .iter()
@@ -88,7 +120,7 @@ fn comparable(run: &Run, findings: &[Finding], accepted: &[File]) -> Vec<File> {
         .iter()
         .filter(|file| match &file.entry {
             Entry::One(snapshot) if snapshot.kind == Kind::Cycle => {
-                run.cycles == Cycles::Deny || seen(&snapshot.fingerprint)
+                scope.cycles || seen(&snapshot.fingerprint)
             }
             _ => true,
         })
@@ -96,17 +128,10 @@ fn comparable(run: &Run, findings: &[Finding], accepted: &[File]) -> Vec<File> {
         .collect()
 }
 
-/// Every test, and whether it was judged by itself. What is only taken to leak like another test was not looked at
-/// closely enough for its own leak to be called mended.
-fn judged(results: &[TestResult], alike: &BTreeSet<usize>) -> Vec<(String, bool)> {
-    results
-        .iter()
-        .enumerate()
-        .map(|(at, test)| {
-            let taken = test.verdict == Verdict::Leak && alike.contains(&at);
-            (test.id.clone(), test.verdict.is_judged() && !taken)
-        })
-        .collect()
+/// Whether `test` was judged by itself. What is only taken to leak like another test was not looked at closely enough
+/// for its own leak to be called mended.
+pub(super) fn is_judged(test: &TestResult, alike: bool) -> bool {
+    test.verdict.is_judged() && !(alike && test.verdict == Verdict::Leak)
 }
 
 #[cfg(test)]
@@ -128,14 +153,9 @@ mod tests {
                 series: Series::new(),
             })
             .collect();
-        let of = |alike: &[usize]| -> Vec<bool> {
-            let alike = alike.iter().copied().collect();
-            judged(&results, &alike)
-                .iter()
-                .map(|(_, was)| *was)
-                .collect()
-        };
-        assert_eq!(of(&[]), [true, true, false]);
-        assert_eq!(of(&[0, 1]), [false, true, false]);
+        let of =
+            |alike| -> Vec<bool> { results.iter().map(|test| is_judged(test, alike)).collect() };
+        assert_eq!(of(false), [true, true, false]);
+        assert_eq!(of(true), [false, true, false]);
     }
 }

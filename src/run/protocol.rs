@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::marks::Mark;
 use crate::{
-    attribute::{graph::Dump, native::Node, route::Step},
+    attribute::{graph::Dump, lost::Call, native::Node, route::Step},
     verdict::{Counter, Series},
 };
 
@@ -114,6 +114,11 @@ pub enum Order {
         /// Iterations with a reading, where there is any such thing.
         iterations: u32,
     },
+    /// Runs iterations of the open test and watches which calls leave more references to their caller's variables.
+    References {
+        /// How many.
+        iterations: u32,
+    },
     /// Asks for the names along ways through the heap that was written down last.
     Name {
         /// Identities of the objects of each way.
@@ -180,6 +185,8 @@ pub enum Record {
     },
     /// Answer to [`Order::Calls`].
     Called(Called),
+    /// Answer to [`Order::References`].
+    Referred(Referred),
     /// Answer to [`Order::Name`]: the steps of each way, `None` where its objects are gone.
     Named {
         /// In the order of the ways.
@@ -375,6 +382,19 @@ pub struct Called {
     pub heap: Vec<i64>,
     /// Every line and call that added to it or took from it; the first one is the whole iteration.
     pub nodes: Vec<Node>,
+    /// See [`Ran::errors`].
+    pub errors: Vec<Trouble>,
+}
+
+/// Answer to [`Order::References`].
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Referred {
+    /// Of the last iteration.
+    pub outcome: Outcome,
+    /// CPU seconds.
+    pub cpu: f64,
+    /// Calls of builtins, and lines that may call a foreign function.
+    pub calls: Vec<Call>,
     /// See [`Ran::errors`].
     pub errors: Vec<Trouble>,
 }
