@@ -5,7 +5,7 @@ use std::{fs, io, path::Path, path::PathBuf};
 /// Version of the wire protocol; the bridge states its own in its first message.
 pub const PROTOCOL: u32 = 1;
 
-const FILES: [(&str, &str); 22] = [
+const FILES: &[(&str, &str)] = &[
     ("start.py", include_str!("python/start.py")),
     (
         "leakcheck_bridge/__init__.py",
