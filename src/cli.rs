@@ -4,6 +4,7 @@ mod decide;
 mod doctor;
 mod explain;
 mod init;
+mod inspect;
 mod publish;
 mod report;
 mod review;
@@ -36,6 +37,8 @@ struct Cli {
 enum Verb {
     /// Check a test suite (the same as without a verb).
     Run(RunArgs),
+    /// Look at one test from all sides: what grows, what holds it, and memory line by line.
+    Inspect(inspect::InspectArgs),
     /// Render the JSON report of an earlier run again, in any format.
     Report(report::ReportArgs),
     /// Decide one by one what to do about findings that wait.
@@ -147,6 +150,7 @@ pub fn main() -> ExitCode {
     cli.color.apply();
     match cli.verb {
         Some(Verb::Run(args)) => run::run(args),
+        Some(Verb::Inspect(args)) => inspect::inspect(args),
         Some(Verb::Report(args)) => report::run(&args),
         Some(Verb::Review(args)) => review::review(&args),
         Some(Verb::Accept(args)) => decide::accept(&args),

@@ -3,6 +3,7 @@
 mod excuse;
 mod findings;
 mod held;
+mod inspection;
 mod standing;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use crate::{
 const READINGS_KEPT: usize = 256;
 
 use excuse::Excuses;
+pub use inspection::inspection;
 pub use standing::Baseline;
 
 /// Builds the report, and says what follows for the snapshots. `min_judged` is the share of the tests that ran which

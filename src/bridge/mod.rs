@@ -5,7 +5,7 @@ use std::{fs, io, path::Path, path::PathBuf};
 /// Version of the wire protocol; the bridge states its own in its first message.
 pub const PROTOCOL: u32 = 1;
 
-const FILES: [(&str, &str); 18] = [
+const FILES: [(&str, &str); 19] = [
     ("start.py", include_str!("python/start.py")),
     (
         "leakcheck_bridge/__init__.py",
@@ -30,6 +30,10 @@ const FILES: [(&str, &str); 18] = [
     (
         "leakcheck_bridge/heap.py",
         include_str!("python/leakcheck_bridge/heap.py"),
+    ),
+    (
+        "leakcheck_bridge/lines.py",
+        include_str!("python/leakcheck_bridge/lines.py"),
     ),
     (
         "leakcheck_bridge/marks.py",

@@ -413,13 +413,7 @@ fn types(case: &Case) -> Vec<TypeGrowth> {
     case.types
         .iter()
         .take(SITES_KEPT)
-        .map(|(name, count, bytes)| TypeGrowth {
-            name: name.clone(),
-            count: *count,
-            bytes: *bytes,
-            retained: None,
-            example: None,
-        })
+        .map(TypeGrowth::traced)
         .collect()
 }
 

@@ -1,10 +1,12 @@
 //! The engine: screens every test, judges the suspects in fresh processes, and tells events as it goes.
 
 mod alone;
+mod choose;
 pub mod diagnose;
 mod directory;
 pub mod event;
 mod horizon;
+pub mod inspect;
 mod limits;
 pub mod loss;
 pub mod marks;
@@ -28,7 +30,7 @@ use std::{
 
 use event::Event;
 use loss::{Loss, StartError};
-use protocol::{Collectable, Trouble, Wider};
+use protocol::{Collectable, Collected, Trouble, Wider};
 use screen::{Familiar, Look, Looked, Opening, Screened};
 use slot::Slot;
 pub use suspects::FRAMES_SHOWN;
@@ -107,8 +109,34 @@ struct Shared {
     bug: Option<String>,
 }
 
-/// Runs everything. `tell` gets events from several threads.
-pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, StartError> {
+impl Run {
+    /// A run of what the worker of `slot`, which has just started, collected.
+    fn of(collected: Collected, slot: &Slot<'_>) -> Run {
+        let hello = slot
+            .hello()
+            .cloned()
+            .unwrap_or_else(|| unreachable!("it has just started"));
+        Run {
+            terms: slot.terms().to_vec(),
+            looks: vec![None; collected.tests.len()],
+            cases: Vec::new(),
+            alike: Vec::new(),
+            sources: HashMap::new(),
+            errors: collected.errors,
+            notes: collected.notes,
+            counters: hello.counters,
+            runner_version: hello.runner_version,
+            plain_cpu: collected.cpu,
+            wall: (Duration::ZERO, Duration::ZERO),
+            budget: Duration::ZERO,
+            interrupted: false,
+            tests: collected.tests,
+        }
+    }
+}
+
+/// Makes the directory of a run, which goes with it, and puts the bridge there.
+fn prepare(settings: &Settings) -> Result<(tempfile::TempDir, Settings), StartError> {
     let directory = directory::make().map_err(|error| {
         StartError::Internal(format!("cannot make a temporary directory: {error}"))
     })?;
@@ -118,39 +146,24 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     settings.setup.directory = directory.path().to_owned();
     settings.setup.start_script = start_script;
     settings.places.bridge = directory.path().to_owned();
-    let settings = &settings;
+    Ok((directory, settings))
+}
 
+/// Runs everything. `tell` gets events from several threads.
+pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, StartError> {
+    let (_directory, settings) = &prepare(settings)?;
     let begun = Instant::now();
     let mut first = Slot::new(&settings.setup, "a0", settings.hash_seeds.0, Vec::new());
     let collected = first.start()?;
     tell(Event::Collected {
         tests: collected.tests.len(),
     });
-    let hello = first
-        .hello()
-        .cloned()
-        .unwrap_or_else(|| unreachable!("it has just started"));
-    let mut notes = collected.notes;
+    let mut run = Run::of(collected, &first);
     if settings.setup.paths.is_empty() {
         // Of a part of the suite, most overrides are for tests of the rest.
-        notes.extend(marks::unmatched(&collected.tests, &settings.setup.rules));
+        run.notes
+            .extend(marks::unmatched(&run.tests, &settings.setup.rules));
     }
-    let mut run = Run {
-        terms: first.terms().to_vec(),
-        looks: vec![None; collected.tests.len()],
-        cases: Vec::new(),
-        alike: Vec::new(),
-        sources: HashMap::new(),
-        errors: collected.errors,
-        notes,
-        counters: hello.counters,
-        runner_version: hello.runner_version,
-        plain_cpu: collected.cpu,
-        wall: (Duration::ZERO, Duration::ZERO),
-        budget: Duration::ZERO,
-        interrupted: false,
-        tests: collected.tests,
-    };
     screen_all(settings, &mut run, first, tell)?;
     run.plain_cpu += run
         .looks

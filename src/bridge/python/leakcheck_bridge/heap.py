@@ -106,7 +106,8 @@ class Recorder:
         self._meter = meter
         #: Frames of the traceback that is kept of each allocation; none where 0.
         self._frames = frames
-        #: Where the newest survivors were allocated, by identity: `[file, line]` of each frame, innermost first.
+        #: Where the newest survivors were allocated, by identity, as `place_of` reads it. Lists would be objects of the
+        #: heap, and take identities of what died in the window.
         self.places = {}  # type: dict
         #: How many objects of which identities were born in each iteration and lived at its end.
         self._born = array.array("Q")
@@ -138,7 +139,7 @@ class Recorder:
             for obj in objects[:_MOST_PLACED]:
                 place = _tracemalloc._get_object_traceback(obj)
                 if place is not None:
-                    self.places[id(obj)] = [list(frame) for frame in place]
+                    self.places[id(obj)] = "\0".join(["{} {}".format(line, name) for name, line in place])
 
     def close(self):
         # type: () -> None
@@ -256,6 +257,13 @@ class Recorder:
             _write_chunk(file, numbers, chunk, len(leaves), (ids, sizes, counts), variables)
         _put(file, [array.array("Q", (0, 0, 0))])
         return total
+
+
+def place_of(text):
+    # type: (str) -> list
+    """`[file, line]` of each frame, innermost first."""
+    frames = [frame.partition(" ") for frame in text.split("\0")] if text else []
+    return [[name, int(line)] for line, _, name in frames]
 
 
 def _put(file, columns):

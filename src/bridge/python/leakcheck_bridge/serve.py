@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 
-from . import PROTOCOL, channel, counters, outcome, repeat, route, selfcheck, source
+from . import PROTOCOL, channel, counters, heap, outcome, repeat, route, selfcheck, source
 
 _fstat = posix.fstat
 _cpu = time.process_time
@@ -143,6 +143,11 @@ class Service:
                 numbers = (order["iterations"], order["frames"], order["last_only"])
                 order = None
                 answer = repeater.trace(*numbers)
+            elif what == "follow":
+                wanted = (order["files"], order["within"], order["without"], order["frames"])
+                order = None
+                answer = repeater.follow(*wanted)
+                wanted = None
             elif what == "dump":
                 # What is watched is held by us, and would be seen to be.
                 self.meter.watch.clear()
@@ -154,7 +159,7 @@ class Service:
                 answer = {
                     "re": "named",
                     "paths": [names.path(path) for path in order["paths"]],
-                    "places": [repeater.places.get(path[-1], []) for path in order["paths"]],
+                    "places": [heap.place_of(repeater.places.get(path[-1], "")) for path in order["paths"]],
                 }
                 names = None
                 repeater.places = {}
