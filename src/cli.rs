@@ -1,10 +1,12 @@
 //! The command line: its verbs and its options.
 
+mod completions;
 mod decide;
 mod doctor;
 mod explain;
 mod init;
 mod inspect;
+mod man;
 mod publish;
 mod report;
 mod review;
@@ -56,6 +58,10 @@ enum Verb {
         /// Such as LK104; without one, all are listed.
         code: Option<String>,
     },
+    /// Print a script that lets a shell complete this command.
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write the pages of all verbs to a folder.
+    Man(man::ManArgs),
 }
 
 /// Options of `leakcheck run`.
@@ -158,6 +164,8 @@ pub fn main() -> ExitCode {
         Some(Verb::Doctor(args)) => doctor::doctor(&args),
         Some(Verb::Init(args)) => init::init(&args),
         Some(Verb::Explain { code }) => explain::explain(code.as_deref()),
+        Some(Verb::Completions(args)) => completions::completions(&args),
+        Some(Verb::Man(args)) => man::man(&args),
         None => run::run(cli.run),
     }
 }

@@ -424,26 +424,9 @@ fn a_runner_of_workflows_takes_the_annotations_and_nothing_of_the_names_for_comm
         ),
     )
     .unwrap();
-    let git = |arguments: &[&str]| {
-        let status = Command::new("git")
-            .args([
-                "-c",
-                "user.name=a",
-                "-c",
-                "user.email=a@b",
-                "-c",
-                "init.defaultBranch=main",
-            ])
-            .args(arguments)
-            .current_dir(root)
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .output()
-            .unwrap();
-        assert!(status.status.success(), "{status:?}");
-    };
-    git(&["init", "-q"]);
-    git(&["add", "-A"]);
-    git(&["commit", "-qm", "a"]);
+    common::git(root, &["init", "-q"]);
+    common::git(root, &["add", "-A"]);
+    common::git(root, &["commit", "-qm", "a"]);
     let act = python(Packages::Reports).with_file_name("act");
     let output = Command::new(act)
         .args(["push", "--json", "-P", "ubuntu-latest=-self-hosted"])

@@ -512,6 +512,9 @@ fn summary(
 }
 
 fn count(value: f64, noun: &str, one: &str, many: &str) -> String {
+    // A type whose name ends like a plural (`bytes`, `Settings`) has none of its own.
+    let plural = noun.ends_with('s') && !noun.ends_with("process");
+    let noun = format!("{noun}{}", if plural { " object" } else { "" });
     if (value - 1.0).abs() < 1e-9 {
         format!("1 {noun} {one}")
     } else {
@@ -603,5 +606,7 @@ mod tests {
     fn one_is_no_plural() {
         assert_eq!(count(1.0, "thread", "stays", "stay"), "1 thread stays");
         assert_eq!(count(0.5, "thread", "stays", "stay"), "0.5 threads stay");
+        assert_eq!(count(1.0, "bytes", "stays", "stay"), "1 bytes object stays");
+        assert_eq!(count(2.0, "Keys", "stays", "stay"), "2 Keys objects stay");
     }
 }

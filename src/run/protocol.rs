@@ -99,8 +99,11 @@ pub enum Order {
         /// Frames kept of what is in use where most is.
         frames: u32,
     },
-    /// Asks which watched containers grew since the window opened.
-    Grown,
+    /// Runs iterations of the open test and asks which watched containers grew in them.
+    Grown {
+        /// How many.
+        iterations: u32,
+    },
     /// Finds what the open test fills that has an end, and reads a window with that emptied at every boundary.
     Bound {
         /// Iterations with a reading, where there is any such thing.
@@ -152,8 +155,12 @@ pub enum Record {
     Traced(Traced),
     /// Answer to [`Order::Grown`].
     Grown {
-        /// Name of each container, and entries gained since the window opened.
+        /// Iterations that passed.
+        iterations: u32,
+        /// Name of each container, and entries gained in them.
         containers: Vec<(String, i64)>,
+        /// CPU seconds.
+        cpu: f64,
     },
     /// Answer to [`Order::Follow`].
     Followed(Followed),

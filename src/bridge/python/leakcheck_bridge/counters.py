@@ -364,7 +364,6 @@ class Counters:
             cache.remember()
         self.settle()
         self._thread_level = self._threads()
-        self.watch.open_window()
         _freeze()
 
     def reset_at_boundaries(self, reset):

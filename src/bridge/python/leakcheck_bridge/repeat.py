@@ -173,10 +173,18 @@ class Repeater:
             "wider": self._runner.wider(),
         }
 
-    def grown(self):
-        # type: () -> dict
-        """Which watched containers grew since the window opened."""
-        return {"re": "grown", "containers": self._meter.watch.grown()}
+    def grown(self, iterations):
+        # type: (int) -> dict
+        """Which watched containers grow in further iterations, as long as these pass."""
+        begun = _cpu()
+        self._meter.watch.remember()
+        passed = 0
+        for _ in range(iterations):
+            if self._once().status != outcome.PASSED:
+                break
+            passed += 1
+        self._heartbeat.state(self._heartbeat.IDLE)
+        return {"re": "grown", "iterations": passed, "containers": self._meter.watch.grown(), "cpu": _cpu() - begun}
 
     def bound(self, iterations):
         # type: (int) -> dict
@@ -305,7 +313,7 @@ class Repeater:
             graph = recorder.dump(path) if result.status == outcome.PASSED else None
         finally:
             recorder.close()
-        self.places = recorder.places
+        self.places = recorder.places()
         heartbeat.state(heartbeat.IDLE)
         return {
             "re": "dumped",

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 
-from . import PROTOCOL, channel, counters, heap, outcome, repeat, route, selfcheck, source
+from . import PROTOCOL, channel, counters, outcome, repeat, route, selfcheck, source
 
 _fstat = posix.fstat
 _cpu = time.process_time
@@ -159,12 +159,12 @@ class Service:
                 answer = {
                     "re": "named",
                     "paths": [names.path(path) for path in order["paths"]],
-                    "places": [heap.place_of(repeater.places.get(path[-1], "")) for path in order["paths"]],
+                    "places": [repeater.places.get(path[-1], []) for path in order["paths"]],
                 }
                 names = None
                 repeater.places = {}
             elif what == "grown":
-                answer = repeater.grown()
+                answer = repeater.grown(order["iterations"])
             elif what == "bound":
                 numbers = (order["iterations"],)
                 order = None
