@@ -146,7 +146,7 @@ class Follower:
         current = self._level()
         if not self._find(id(frame), current):
             return None
-        if event not in ("line", "return"):
+        if event not in {"line", "return"}:
             return self._on_line
         stands = current - registers[_BASE]
         registers[_STOOD] = max(registers[_STOOD], stands)
