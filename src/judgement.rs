@@ -4,6 +4,8 @@ mod excuse;
 mod findings;
 mod held;
 mod inspection;
+mod native;
+mod sites;
 mod standing;
 
 use std::collections::BTreeMap;

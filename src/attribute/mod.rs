@@ -8,6 +8,7 @@ pub mod graph;
 pub mod group;
 pub mod holder;
 pub mod lines;
+pub mod native;
 pub mod owner;
 pub mod partition;
 pub mod path;

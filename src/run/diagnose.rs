@@ -214,7 +214,7 @@ fn blocks_of(case: &Case) -> f64 {
 }
 
 /// How many iterations show the growth: several periods of it, and few where each leaves much.
-fn iterations(case: &Case) -> u32 {
+pub(super) fn iterations(case: &Case) -> u32 {
     let period = case
         .fits
         .values()

@@ -10,6 +10,7 @@ pub mod inspect;
 mod limits;
 pub mod loss;
 pub mod marks;
+mod native;
 pub mod plan;
 pub mod process;
 pub mod protocol;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::marks::Mark;
 use crate::{
-    attribute::{graph::Dump, lines::Function, route::Step},
+    attribute::{graph::Dump, lines::Function, native::Node, route::Step},
     verdict::{Counter, Series},
 };
 
@@ -99,6 +99,13 @@ pub enum Order {
         /// Frames kept of what is in use where most is.
         frames: u32,
     },
+    /// Runs iterations of the open test with the heap read around every line and call.
+    Calls {
+        /// Iterations whose nets are told.
+        iterations: u32,
+        /// Most readings in each of them.
+        readings: u32,
+    },
     /// Runs iterations of the open test and asks which watched containers grew in them.
     Grown {
         /// How many.
@@ -168,6 +175,8 @@ pub enum Record {
     Bound(Bound),
     /// Answer to [`Order::Dump`].
     Dumped(Dumped),
+    /// Answer to [`Order::Calls`].
+    Called(Called),
     /// Answer to [`Order::Name`]: the steps of each way, `None` where its objects are gone.
     Named {
         /// In the order of the ways.
@@ -366,6 +375,25 @@ pub struct Followed {
     pub boundaries: Vec<Vec<(usize, i64, i64)>>,
     /// By number: file and line of each frame, innermost first.
     pub tracebacks: Vec<Vec<(String, u32)>>,
+    /// See [`Ran::errors`].
+    pub errors: Vec<Trouble>,
+}
+
+/// Answer to [`Order::Calls`].
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Called {
+    /// Of the last iteration.
+    pub outcome: Outcome,
+    /// CPU seconds.
+    pub cpu: f64,
+    /// Whether the test set or ended tracing of its own.
+    pub lost: bool,
+    /// Whether frames were too deep, or too many, to be read one by one.
+    pub cut: bool,
+    /// Bytes that each iteration added to the heap.
+    pub heap: Vec<i64>,
+    /// Every line and call that added to it or took from it; the first one is the whole iteration.
+    pub nodes: Vec<Node>,
     /// See [`Ran::errors`].
     pub errors: Vec<Trouble>,
 }

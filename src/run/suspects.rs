@@ -12,7 +12,7 @@ use super::{
     event::Event,
     finish,
     loss::{Loss, StartError},
-    next, plan,
+    native, next, plan,
     protocol::{Collectable, Wider},
     screen::{self, Look, Screened},
     slot::Slot,
@@ -137,6 +137,7 @@ pub(super) fn judge_all(
     judge_some(run, &bench, &rest, &mut slots, tell)?;
     alone::confirm(run, &bench, &mut slots[0]);
     diagnose::all(run, &bench, &mut slots[0], &settings.setup.directory);
+    native::all(run, &bench, &mut slots[0]);
     let shared = Mutex::new(Shared::default());
     for slot in slots {
         finish(slot, &shared);

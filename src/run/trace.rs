@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     attribute::{
+        native::Passage,
         owner::Places,
         sites::{self, Growth},
     },
@@ -96,6 +97,8 @@ pub struct Case {
     pub types: Vec<(String, f64, f64)>,
     /// Who holds what grew, where that was looked at.
     pub diagnosis: Option<Diagnosis>,
+    /// Where native memory that stays is allocated, where that was looked at.
+    pub passages: Vec<Passage>,
     /// Whether its process is unfit for other tests.
     pub spoiled: bool,
 }
@@ -115,6 +118,7 @@ impl Case {
             growths: Vec::new(),
             types: Vec::new(),
             diagnosis: None,
+            passages: Vec::new(),
             spoiled: false,
         }
     }

@@ -535,6 +535,8 @@ pub struct Finding {
     pub sites: Vec<Site>,
     /// Ids.
     pub tests: Vec<String>,
+    /// How to mend it.
+    pub advice: String,
     /// What the snapshots say of it.
     pub accepted: Option<Value>,
 }

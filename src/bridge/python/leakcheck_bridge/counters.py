@@ -406,6 +406,11 @@ class Counters:
         blocks[at - _ORIGIN] = self._blocks() - self._immortals.count()
         self._at[0] = at + 1
 
+    def heap(self):
+        # type: () -> int
+        """Bytes in use in malloc now; 0 where nothing tells."""
+        return self._heap() if self._heap is not None else 0
+
     def reset(self):
         # type: () -> None
         """Forgets the readings so far; the window stays open."""

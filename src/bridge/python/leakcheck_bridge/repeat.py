@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from . import bounds, counters, heap, lines, outcome, trace
+from . import bounds, calls, counters, heap, lines, outcome, trace
 
 _getpid = posix.getpid
 _getframe = sys._getframe
@@ -97,11 +97,14 @@ class Repeater:
         self._meter.thaw(refreeze)
         self._heartbeat.state(self._heartbeat.IDLE)
 
-    def _once(self):
+    def _once(self, around=None):
         self._names.start_over()
         tempfile._name_sequence = self._names
         self._heartbeat.begin_iteration()
-        result = self._runner.iterate(self._index)
+        if around is None:
+            result = self._runner.iterate(self._index)
+        else:
+            result = around(lambda: self._runner.iterate(self._index))
         if self._wider:
             self._heartbeat.state(self._heartbeat.WIDER)
             self._runner.end_wider(self._wider > 1)
@@ -322,6 +325,34 @@ class Repeater:
             "cpu_dump": _cpu() - begun - ran,
             "resident": counters.resident_bytes(),
             "graph": graph,
+        }
+
+    def calls(self, iterations, most):
+        # type: (int, int) -> dict
+        """Runs iterations with the heap read around every line and call, `most` readings in each at most."""
+        meter, heartbeat = self._meter, self._heartbeat
+        begun = _cpu()
+        recorder = calls.Recorder(meter.heap, most, iterations + 1)
+        steps = [recorder.count, *itertools.repeat(recorder.record, iterations + 1)]
+        heaps = []
+        result = outcome.OK
+        meter.open_window()
+        for step in steps:
+            result = self._once(step)
+            if result.status != outcome.PASSED or recorder.lost:
+                break
+            meter.settle()
+            heaps.append(meter.heap() - recorder.own)
+        heartbeat.state(heartbeat.IDLE)
+        return {
+            "re": "called",
+            "outcome": result.record(),
+            "cpu": _cpu() - begun,
+            "lost": recorder.lost,
+            "cut": recorder.cut,
+            # What the first recorded iteration brings appears once, here as in the nodes.
+            "heap": [after - before for before, after in zip(heaps[1:], heaps[2:])],
+            "nodes": recorder.nodes() if len(heaps) == len(steps) else [],
         }
 
     def finish(self):

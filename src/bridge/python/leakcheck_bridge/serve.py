@@ -154,6 +154,11 @@ class Service:
                 numbers = (order["iterations"], order["file"], order["frames"])
                 order = None
                 answer = repeater.dump(*numbers)
+            elif what == "calls":
+                self.meter.watch.clear()
+                numbers = (order["iterations"], order["readings"])
+                order = None
+                answer = repeater.calls(*numbers)
             elif what == "name":
                 names = route.Names(order["paths"])
                 answer = {
