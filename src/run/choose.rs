@@ -69,7 +69,14 @@ fn nearest<'a>(tests: &'a [Collectable], wanted: &str) -> Vec<&'a str> {
     /// Longer names are not compared letter by letter.
     const LONGEST: usize = 300;
     let lower = wanted.to_lowercase();
-    let last = |id: &str| id.rsplit(['/', ':', '.']).next().unwrap_or(id).to_owned();
+    const BORDERS: [char; 3] = ['/', ':', '.'];
+    // An id is compared as a whole, and as far from its end as what was asked for goes.
+    let parts = lower.split(BORDERS).count();
+    let end = |id: &str| -> String {
+        let start = id.rmatch_indices(BORDERS).nth(parts - 1);
+        start.map_or(id, |(at, _)| &id[at + 1..]).to_owned()
+    };
+    let ratio = |id: &str| similar::TextDiff::from_chars(id, lower.as_str()).ratio();
     let mut found: Vec<(f32, &str)> = tests
         .iter()
         .filter(|test| test.id.len() <= LONGEST && lower.len() <= LONGEST)
@@ -78,11 +85,7 @@ fn nearest<'a>(tests: &'a [Collectable], wanted: &str) -> Vec<&'a str> {
             let likeness = if !lower.is_empty() && id.contains(&lower) {
                 1.0
             } else {
-                let whole = similar::TextDiff::from_chars(id.as_str(), lower.as_str()).ratio();
-                let ends = [last(&id), last(&lower)];
-                let part =
-                    similar::TextDiff::from_chars(ends[0].as_str(), ends[1].as_str()).ratio();
-                whole.max(part)
+                ratio(&id).max(ratio(&end(&id)))
             };
             (likeness >= ALIKE).then_some((likeness, test.id.as_str()))
         })
@@ -145,6 +148,11 @@ mod tests {
     fn what_is_unknown_is_told_with_what_is_close() {
         let error = choose(&tests(), "test_drow").unwrap_err();
         assert!(error.contains("TestScreen::test_draw"), "{error}");
+        let error = choose(&tests(), "TestManu::test_draw").unwrap_err();
+        assert!(
+            error.ends_with("the closest: tests/test_app.py::TestMenu::test_draw"),
+            "{error}"
+        );
         let error = choose(&tests(), "zzzz").unwrap_err();
         assert_eq!(
             error,

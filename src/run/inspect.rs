@@ -407,10 +407,11 @@ impl Glass<'_> {
         let places = &self.settings.places;
         let folder = |path: &PathBuf| format!("{}/", path.display());
         let growing = self.case.growths.iter();
-        let files: BTreeSet<String> = growing.map(|growth| growth.place().0.clone()).collect();
+        let mut always: BTreeSet<String> = growing.map(|growth| growth.place().0.clone()).collect();
+        always.extend(places.installed().iter().map(folder));
         let others = places.packages.iter().chain(&places.stdlib);
         let order = Order::Follow {
-            files: files.into_iter().collect(),
+            always: always.into_iter().collect(),
             within: vec![folder(&places.project)],
             without: others.chain([&places.bridge]).map(folder).collect(),
             frames: FRAMES,

@@ -90,8 +90,8 @@ pub enum Order {
     },
     /// Follows iterations line by line with tracemalloc on.
     Follow {
-        /// Files that are followed.
-        files: Vec<String>,
+        /// Files, or beginnings of their paths, that are followed in any case.
+        always: Vec<String>,
         /// Beginnings of the paths of others that are followed,
         within: Vec<String>,
         /// and of those among them that are not.

@@ -19,6 +19,12 @@ SEEDS = """
         return len(KEPT)
 
 
+    def busy():
+        total = sum([index * 1000003 for index in range(10000)])  # busy
+        total += 1
+        return total
+
+
     def down(depth):
         if depth:
             return down(depth - 1) + bytes(1000)  # deeper
@@ -35,6 +41,9 @@ SEEDS = """
             keep()  # calls
             total = sum([index * 1000003 for index in range(10000)])  # needs
             self.assertGreater(total, 0)
+
+        def test_calls(self):
+            busy()  # waits
 
         def test_stands(self):
             first = bytearray(100000)  # first
@@ -68,7 +77,7 @@ class Lines(BridgeCase):
     def follow(self, name, within=None, files=()):
         self.assertPassed(self.worker.run(name, iterations=1, warmup=1))
         within = [self.project.folder + "/"] if within is None else within
-        answer = self.worker.answer("followed", do="follow", files=list(files), within=within, without=[], frames=5)
+        answer = self.worker.answer("followed", do="follow", always=list(files), within=within, without=[], frames=5)
         self.assertEqual(answer["outcome"]["status"], "passed", answer["outcome"])
         return answer
 
@@ -99,6 +108,13 @@ class Lines(BridgeCase):
         self.assertGreater(peak, 300000)
         self.assertGreaterEqual(answer["top"], peak)
         self.assertLessEqual(answer["stood"], answer["top"])
+
+    @unittest.skipIf(sys.version_info < (3, 9), "its tracemalloc does not tell")
+    def test_what_any_line_of_a_call_needs_is_needed_by_the_line_that_calls(self):
+        answer = self.follow("test_calls")
+        inner, outer = self.at(answer, "busy")[2], self.at(answer, "waits")[2]
+        self.assertGreater(inner, 300000)
+        self.assertGreaterEqual(outer, inner)
 
     def test_what_is_in_use_where_most_stands(self):
         answer = self.follow("test_stands")

@@ -315,9 +315,12 @@ pub(super) fn routine(routine: &Routine) -> Table {
     table
 }
 
-/// Whether a line is worth a row: it ran or leaves something, or stands beside one that does.
+/// Whether a line is worth a row: it is the first, ran or leaves something, or stands beside one that does.
 fn near(routine: &Routine, at: usize) -> bool {
     const AROUND: usize = 2;
+    if at == 0 {
+        return true;
+    }
     let from = at.saturating_sub(AROUND);
     let to = (at + AROUND + 1).min(routine.lines.len());
     routine.lines[from..to]

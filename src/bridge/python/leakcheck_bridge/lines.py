@@ -42,10 +42,12 @@ _DEPTH, _BASE, _EVENTS, _STOOD, _TOP, _TARGET = 0, 1, 2, 3, 4, 5
 class Follower:
     """Follows the calling thread through the wanted files, one iteration at a time."""
 
-    def __init__(self, files, within, without):
+    def __init__(self, always, within, without):
         # type: (list, list, list) -> None
         #: File names by whether they are wanted.
-        self._wanted = dict.fromkeys(files, True)
+        self._wanted = {}  # type: dict
+        #: Beginnings of names: wanted in any case, wanted unless they have one of the last.
+        self._always = tuple(always)
         self._within = tuple(within)
         self._without = (*without, trace._HERE)
         #: `(file, first line)` of each function to its number.
@@ -92,7 +94,9 @@ class Follower:
         # type: (str) -> bool
         known = self._wanted.get(filename)
         if known is None:
-            known = filename.startswith(self._within) and not filename.startswith(self._without)
+            known = filename.startswith(self._always) or (
+                filename.startswith(self._within) and not filename.startswith(self._without)
+            )
             self._wanted[filename] = known
         return known
 
@@ -189,6 +193,10 @@ class Follower:
     def _close(self, at, current):
         """Books the line that ran."""
         stack, records = self._stack, self._records
+        if at:
+            # What was needed within a call was needed by the line that called.
+            above = at - _ENTRY + _HIGH
+            stack[above] = max(stack[above], stack[at + _HIGH])
         if stack[at + _LINE] < 0:
             return
         record = stack[at + _LINE] * _WIDTH
@@ -205,10 +213,6 @@ class Follower:
         self._close(at, current)
         self._active[stack[at + _FUNCTION]] -= 1
         registers[_DEPTH] -= 1
-        if registers[_DEPTH]:
-            # What was needed within a call was needed by the line that called.
-            above = at - _ENTRY + _HIGH
-            stack[above] = max(stack[above], stack[at + _HIGH])
 
     def _look(self, frame):
         self._tracer.read()

@@ -248,12 +248,12 @@ class Repeater:
             "types": types,
         }
 
-    def follow(self, files, within, without, frames):
+    def follow(self, always, within, without, frames):
         # type: (list, list, list, int) -> dict
         """Follows iterations line by line, and looks at what is in use where most of it stands."""
         meter, heartbeat = self._meter, self._heartbeat
         begun = _cpu()
-        follower = lines.Follower(files, within, without)
+        follower = lines.Follower(always, within, without)
         meter.open_window()
         tracer, whole = trace.Tracer(1), True
         try:

@@ -144,7 +144,7 @@ class Service:
                 order = None
                 answer = repeater.trace(*numbers)
             elif what == "follow":
-                wanted = (order["files"], order["within"], order["without"], order["frames"])
+                wanted = (order["always"], order["within"], order["without"], order["frames"])
                 order = None
                 answer = repeater.follow(*wanted)
                 wanted = None
