@@ -3,14 +3,17 @@
 mod completions;
 mod decide;
 mod doctor;
+mod durations;
 mod explain;
 mod init;
 mod inspect;
 mod man;
+mod merge;
 mod publish;
 mod report;
 mod review;
 mod run;
+mod shard;
 mod snapshots;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
@@ -43,6 +46,8 @@ enum Verb {
     Inspect(inspect::InspectArgs),
     /// Render the JSON report of an earlier run again, in any format.
     Report(report::ReportArgs),
+    /// Join the JSON reports of a suite's shards into one report and one verdict.
+    Merge(merge::MergeArgs),
     /// Decide one by one what to do about findings that wait.
     Review(snapshots::Where),
     /// Take findings that wait into the baseline; without arguments all of them.
@@ -111,6 +116,12 @@ struct RunArgs {
     /// Fail for snapshots of what is gone, too.
     #[arg(long)]
     deny_stale: bool,
+    /// Run one of several parts of the suite, such as 2/8; auto takes it from the CI system's variables.
+    #[arg(long, value_name = "I/N", value_parser = shard::parse)]
+    shard: Option<Choice<(usize, usize)>>,
+    /// Write how long each file took to .leakcheck/durations.json, by which --shard divides the suite.
+    #[arg(long)]
+    record_durations: bool,
     #[command(flatten)]
     ci: snapshots::Ci,
     #[command(flatten)]
@@ -158,6 +169,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Run(args)) => run::run(args),
         Some(Verb::Inspect(args)) => inspect::inspect(args),
         Some(Verb::Report(args)) => report::run(&args),
+        Some(Verb::Merge(args)) => merge::run(&args),
         Some(Verb::Review(args)) => review::review(&args),
         Some(Verb::Accept(args)) => decide::accept(&args),
         Some(Verb::Reject(args)) => decide::reject(&args),

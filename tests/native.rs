@@ -1,4 +1,4 @@
-//! What findings say of machine code: the function, the shared object, and whether that is the project's own crate.
+//! What findings say of machine code: the function that allocates or loses a reference, the shared object, and whether that is the project's own crate.
 
 mod common;
 
@@ -82,6 +82,18 @@ fn the_leaking_function_and_its_crate_are_named_and_the_mended_twin_is_clean() {
             assert!(finding.summary.ends_with(&said), "{}", finding.summary);
             assert_eq!(finding.owner, "project");
             assert!(finding.advice.contains(function), "{}", finding.advice);
+        }
+        for (test, function, calling, born) in [
+            ("test_lend", "_fastmod.lend", 10, "notes.py:9 in lend_out"),
+            ("test_stamp", "_fastmod.stamp", 14, "notes.py:14 in stamp"),
+        ] {
+            let finding = finding(&checked, test);
+            assert_eq!((&*finding.code, &*finding.kind), ("LK202", "python"));
+            let said = format!(
+                "held from outside Python: a reference was lost by `{function}` in `_fastmod` (crates/fastmod, yours), \
+                 called at notes.py:{calling}, allocated at {born}"
+            );
+            assert!(finding.summary.ends_with(&said), "{}", finding.summary);
         }
     }
 }

@@ -129,7 +129,7 @@ pub fn advice(code: &str) -> &'static str {
             "No Python allocation explains this: look for a C extension that allocates without freeing, or loses a reference, in the calls this test makes."
         }
         LOST => {
-            "No Python object refers to these: look for a C extension that takes a reference and never gives it back (Py_INCREF without Py_DECREF, a new reference that is not released on an error path)."
+            "No Python object refers to these: look for a C extension that takes a reference and never gives it back (Py_INCREF without Py_DECREF, a new reference that is not released on an error path), or keeps them where Python cannot look."
         }
         INTERPRETER => {
             "Take the callback off again when its user is done (atexit.unregister, gc.callbacks.remove, signal.signal with the old handler), or register it once, when the module is imported."

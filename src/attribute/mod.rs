@@ -8,6 +8,7 @@ pub mod graph;
 pub mod group;
 pub mod holder;
 pub mod lines;
+pub mod lost;
 pub mod native;
 pub mod owner;
 pub mod partition;

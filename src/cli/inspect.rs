@@ -203,7 +203,6 @@ fn inspection(args: InspectArgs) -> Result<Inspection, Failure> {
         build: "",
         today: today(),
         deny_stale: false,
-        package_of: &|_| None,
     };
     Ok(judgement::inspection(
         &found,

@@ -50,7 +50,7 @@ struct Evidence<'a> {
     keys: BTreeSet<Key>,
 }
 
-/// Every root cause, those that fail the build first.
+/// Every root cause.
 pub(super) fn findings(run: &Run, places: &Places, excuses: &Excuses) -> Vec<Finding> {
     let mut found = Vec::new();
     let held = Held::new(&run.cases);
@@ -80,14 +80,6 @@ pub(super) fn findings(run: &Run, places: &Places, excuses: &Excuses) -> Vec<Fin
         }
     }
     found.extend(losses(run));
-    found.sort_by(|a, b| {
-        (a.level, a.kind, b.tests.len(), &a.fingerprint).cmp(&(
-            b.level,
-            b.kind,
-            a.tests.len(),
-            &b.fingerprint,
-        ))
-    });
     found
 }
 
@@ -223,9 +215,19 @@ fn finding(
         (None, Some(diagnosis)) if kind == Kind::Python && diagnosis.exits > 0.5 => {
             code::INTERPRETER
         }
-        (None, Some(diagnosis)) if kind == Kind::Python && !diagnosis.lost.is_empty() => code::LOST,
+        (None, Some(diagnosis)) if kind == Kind::Python && diagnosis.is_lost() => code::LOST,
         _ => code::of(kind),
     };
+    let culprit = diagnosis
+        .filter(|_| code == code::LOST)
+        .and_then(|diagnosis| homes.culprit(case, diagnosis));
+    let lost_by = culprit.as_ref().map(|(function, place)| {
+        format!(
+            ": a reference was lost by {}, called at {place}",
+            function.text()
+        )
+    });
+    let native = native.or(culprit.map(|(function, _)| function));
     // Entries without new blocks leave nothing in the heap to come from, and a heap that grows by millions is not looked
     // at; the container itself was watched.
     let watched = match case.containers.first() {
@@ -240,10 +242,12 @@ fn finding(
         _ if watched.is_some() && kind == Kind::Items => {
             vec![code::of(kind), &case.containers[0].0]
         }
-        _ if native.as_ref().is_some_and(NativeFunction::is_suspect) => native
-            .iter()
-            .flat_map(|native| [code, &native.library, &native.name])
-            .collect(),
+        _ if kind == Kind::Native && native.as_ref().is_some_and(NativeFunction::is_suspect) => {
+            native
+                .iter()
+                .flat_map(|native| [code, &native.library, &native.name])
+                .collect()
+        }
         (None, Some(site)) => vec![code, site.file.as_str(), site.function.as_str()],
         (None, None) => vec![code, run.tests[case.test].id.as_str()],
     };
@@ -264,12 +268,14 @@ fn finding(
             diagnosis,
             watched.as_ref(),
             native.as_ref(),
+            lost_by.as_deref(),
         ),
         shape: shape(case),
         holder: route.map(|route| route.holder.clone()).or(watched),
         types: match diagnosis {
-            // What C code allocates is of no type.
+            // What C code allocates is of no type, and what the collector does not know cannot be looked at.
             _ if kind == Kind::Native => Vec::new(),
+            Some(diagnosis) if diagnosis.is_lost() && diagnosis.lost.is_empty() => Vec::new(),
             Some(diagnosis) => diagnosis.types.clone(),
             None if alone => types(case),
             None => Vec::new(),
@@ -398,6 +404,7 @@ fn summary(
     diagnosis: Option<&Diagnosis>,
     watched: Option<&Holder>,
     native: Option<&NativeFunction>,
+    lost_by: Option<&str>,
 ) -> String {
     let value = |name: &str| rate.get(name).map_or(0.0, |rate| rate.value);
     let size = if rate.contains_key("bytes") {
@@ -454,9 +461,11 @@ fn summary(
     let holder = diagnosis
         .and_then(held::phrase)
         .or_else(|| watched.map(|holder| format!("held by {}", holder.name)))
-        .map_or_else(String::new, |phrase| format!(", {phrase}"));
+        .map_or_else(String::new, |phrase| {
+            format!(", {phrase}{}", lost_by.unwrap_or_default())
+        });
     match site {
-        Some(site) if native.is_some() => format!(
+        Some(site) if native.is_some() && kind == Kind::Native => format!(
             "{what} after each iteration{holder}, {verb} {}by {}, called at {}:{} in {}",
             native.map_or("", |native| if native.certain { "" } else { "probably " }),
             native.map_or_else(String::new, NativeFunction::text),

@@ -25,7 +25,7 @@ pub fn inspection(
     min_judged: f64,
     baseline: &Baseline<'_>,
 ) -> Inspection {
-    let (report, _) = report(run, places, environment, min_judged, baseline);
+    let (report, _) = report(run, places, environment, min_judged, &|_| None, baseline);
     let mut notes = report.notes;
     notes.extend(scope.notes.iter().cloned());
     Inspection {

@@ -7,6 +7,7 @@ use std::{
 
 use crate::{
     attribute::{
+        lost,
         native::{Function, Passage},
         owner::Places,
     },
@@ -15,6 +16,7 @@ use crate::{
         packages,
     },
     finding::{NativeFunction, Owner},
+    run::{diagnose::Diagnosis, trace::Case},
 };
 
 /// Where shared objects belong.
@@ -34,14 +36,18 @@ impl<'a> Homes<'a> {
 
     /// The function that a passage goes through, if one was found.
     pub fn function(&self, passage: &Passage) -> Option<NativeFunction> {
-        let Function(name, path) = passage.function.as_ref()?;
+        let function = passage.function.as_ref()?;
+        Some(self.home(function, passage.certain))
+    }
+
+    fn home(&self, Function(name, path): &Function, certain: bool) -> NativeFunction {
         let mut function = NativeFunction {
             name: name.clone(),
-            certain: passage.certain,
+            certain,
             ..NativeFunction::default()
         };
         if path.is_empty() || is_interpreter(path) {
-            return Some(function);
+            return function;
         }
         let path = Path::new(path);
         function.library = library(path);
@@ -63,7 +69,26 @@ impl<'a> Homes<'a> {
         } else if inside(std::slice::from_ref(&self.places.project), path).is_some() {
             function.owner = Some(Owner::Project);
         }
-        Some(function)
+        function
+    }
+
+    /// The function that lost a reference to what stays, and the place that calls it.
+    pub fn culprit(&self, case: &Case, diagnosis: &Diagnosis) -> Option<(NativeFunction, String)> {
+        let born = case
+            .growths
+            .iter()
+            .flat_map(|growth| [growth.frames.first(), Some(growth.place())])
+            .flatten()
+            .cloned()
+            .collect();
+        // Python's own functions keep what they are given in objects that can be seen.
+        let innocent = |function: &Function| {
+            let home = self.home(function, false);
+            !home.is_suspect()
+        };
+        let (function, (file, line)) = lost::suspect(&diagnosis.calls, &born, innocent)?;
+        let place = format!("{}:{line}", self.places.show(&file));
+        Some((self.home(&function, false), place))
     }
 
     fn own(&self, path: &Path, packaged: Option<&Path>) -> Option<&Crate> {

@@ -22,6 +22,7 @@ use crate::{
         graph::{Dump, Graph},
         group,
         holder::{self, Chosen, Decision},
+        lost::Call,
         path::{Phase, Root, Terrain, Ways},
         route::{self, Route, Step},
         sites,
@@ -61,6 +62,10 @@ pub struct Diagnosis {
     pub types: Vec<TypeGrowth>,
     /// Objects that nothing in Python leads to: type and count per iteration.
     pub lost: Vec<(String, f64)>,
+    /// Whether blocks stay that are in no object the collector knows of, nor in what these refer to.
+    pub unseen: bool,
+    /// Of a lost reference: what was called, with what it did to the counts of its caller's variables.
+    pub calls: Vec<Call>,
     /// `atexit` callbacks registered per iteration.
     pub exits: f64,
     /// CPU seconds of the look, and objects in the heap.
@@ -201,6 +206,11 @@ impl Diagnosis {
         }
     }
 
+    /// Whether something outside Python keeps what stays: no object refers to it.
+    pub fn is_lost(&self) -> bool {
+        self.routes.is_empty() && self.exits <= 0.5 && (self.unseen || !self.lost.is_empty())
+    }
+
     /// The holder as code names it.
     pub fn name(&self) -> Option<&str> {
         self.routes.first().map(|route| route.holder.name.as_str())
@@ -250,7 +260,7 @@ fn one(
     file: &Path,
 ) -> Result<Option<Diagnosis>, Loss> {
     match survey(worker, bench, case, index, file)? {
-        Some(heap) => explain(worker, bench, &heap).map(Some),
+        Some(heap) => explain(worker, bench, case, &heap).map(Some),
         None => Ok(None),
     }
 }
@@ -312,6 +322,7 @@ pub(super) fn survey(
 pub(super) fn explain(
     worker: &mut Worker,
     bench: &Bench<'_>,
+    case: &Case,
     heap: &Heap,
 ) -> Result<Diagnosis, Loss> {
     let Heap {
@@ -360,6 +371,14 @@ pub(super) fn explain(
     Ok(Diagnosis {
         covers: BTreeSet::new(),
         alone: decision.holders.first().is_none_or(|first| first.alone),
+        // An object that is untracked and referred to by one that is not new would make that longer, or be its only
+        // change; and objects that are tracked would be counted.
+        unseen: routes.is_empty()
+            && case.fits.contains_key(&Counter::Blocks)
+            && !case.fits.contains_key(&Counter::Objects)
+            && !case.fits.contains_key(&Counter::Items)
+            && case.growths.iter().any(|growth| growth.count.grows()),
+        calls: Vec::new(),
         routes,
         types,
         lost: decision.lost.clone(),

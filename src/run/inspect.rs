@@ -323,7 +323,7 @@ impl Glass<'_> {
         let Some(heap) = heap? else {
             return Ok(Some("it did not pass then".to_owned()));
         };
-        let diagnosis = diagnose::explain(worker, &self.bench, &heap)?;
+        let diagnosis = diagnose::explain(worker, &self.bench, self.case, &heap)?;
         let graph = &heap.graph;
         let terrain = Terrain::new(graph, &heap.dump, self.bench.places);
         let ways = Ways::search(graph, &terrain, &[]);

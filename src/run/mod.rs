@@ -16,6 +16,7 @@ pub mod process;
 pub mod protocol;
 pub mod screen;
 pub mod selfcheck;
+pub mod shard;
 mod slot;
 mod stack;
 mod suspects;
@@ -33,6 +34,7 @@ use event::Event;
 use loss::{Loss, StartError};
 use protocol::{Collectable, Collected, Trouble, Wider};
 use screen::{Familiar, Look, Looked, Opening, Screened};
+use shard::Division;
 use slot::Slot;
 pub use suspects::FRAMES_SHOWN;
 use trace::{Case, Judged};
@@ -62,6 +64,8 @@ pub struct Settings {
     pub places: Places,
     /// Hash seeds of the two processes.
     pub hash_seeds: (u32, u32),
+    /// Which part of the suite runs here, where it is one of several machines.
+    pub shard: Option<shard::Wanted>,
 }
 
 /// How often, between two files, a worker of the screen unfreezes its heap and collects it whole: that takes tens of
@@ -71,7 +75,7 @@ const THAW_EVERY: Duration = Duration::from_secs(2);
 /// Raw results of a run.
 #[derive(Debug)]
 pub struct Run {
-    /// Every collected test.
+    /// Every collected test, those of other shards left out.
     pub tests: Vec<Collectable>,
     /// Under which terms each of them is judged.
     pub terms: Vec<Terms>,
@@ -99,6 +103,12 @@ pub struct Run {
     pub budget: Duration,
     /// Whether the user ended it early.
     pub interrupted: bool,
+    /// Wall seconds that each test took, over all looks at it.
+    pub spent: HashMap<usize, f64>,
+    /// The whole suite and who runs what of it, where this is one of several machines.
+    pub shard: Option<Division>,
+    /// Files that other machines run.
+    elsewhere: Vec<String>,
 }
 
 /// What the workers of one stage collect while they go.
@@ -106,6 +116,7 @@ pub struct Run {
 struct Shared {
     errors: Vec<Trouble>,
     sources: HashMap<(String, u32), (String, Option<String>)>,
+    spent: HashMap<usize, f64>,
     /// A bug of ours, which ends the run.
     bug: Option<String>,
 }
@@ -131,7 +142,10 @@ impl Run {
             wall: (Duration::ZERO, Duration::ZERO),
             budget: Duration::ZERO,
             interrupted: false,
+            spent: HashMap::new(),
             tests: collected.tests,
+            shard: None,
+            elsewhere: Vec::new(),
         }
     }
 }
@@ -156,15 +170,23 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     let begun = Instant::now();
     let mut first = Slot::new(&settings.setup, "a0", settings.hash_seeds.0, Vec::new());
     let collected = first.start()?;
-    tell(Event::Collected {
-        tests: collected.tests.len(),
-    });
     let mut run = Run::of(collected, &first);
     if settings.setup.paths.is_empty() {
         // Of a part of the suite, most overrides are for tests of the rest.
         run.notes
             .extend(marks::unmatched(&run.tests, &settings.setup.rules));
     }
+    let terms = std::mem::take(&mut run.terms);
+    let own = Own::of(settings, std::mem::take(&mut run.tests), &terms);
+    first.restrict(&own.tests, &own.elsewhere);
+    tell(Event::Collected {
+        tests: own.tests.len(),
+    });
+    run.looks = vec![None; own.tests.len()];
+    run.terms = own.terms;
+    run.tests = own.tests;
+    run.shard = own.shard;
+    run.elsewhere = own.elsewhere;
     screen_all(settings, &mut run, first, tell)?;
     run.plain_cpu += run
         .looks
@@ -183,6 +205,60 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     match settings.setup.blind.get() {
         Some(why) if !run.interrupted => Err(StartError::Blind(why.clone())),
         _ => Ok(run),
+    }
+}
+
+/// The tests that run here, and who runs the others.
+struct Own {
+    tests: Vec<Collectable>,
+    terms: Vec<Terms>,
+    shard: Option<Division>,
+    elsewhere: Vec<String>,
+}
+
+impl Own {
+    fn of(settings: &Settings, all: Vec<Collectable>, terms: &[Terms]) -> Own {
+        let Some(wanted) = &settings.shard else {
+            return Own {
+                tests: all,
+                terms: terms.to_vec(),
+                shard: None,
+                elsewhere: Vec::new(),
+            };
+        };
+        let shown: Vec<Collectable> = all
+            .iter()
+            .map(|test| Collectable {
+                id: test.id.clone(),
+                file: settings.places.show(&test.file),
+            })
+            .collect();
+        let shares = shard::divide(&shown, wanted.total, &wanted.seconds);
+        let files: HashSet<&str> = shares
+            .iter()
+            .filter(|share| share.shard == wanted.index)
+            .map(|share| &*share.file)
+            .collect();
+        let mut own = Own {
+            tests: Vec::new(),
+            terms: Vec::new(),
+            shard: None,
+            elsewhere: Vec::new(),
+        };
+        for (at, test) in all.into_iter().enumerate() {
+            if files.contains(&*shown[at].file) {
+                own.tests.push(test);
+                own.terms.push(terms.get(at).cloned().unwrap_or_default());
+            } else if !own.elsewhere.contains(&test.file) {
+                own.elsewhere.push(test.file);
+            }
+        }
+        own.shard = Some(Division {
+            index: wanted.index,
+            total: wanted.total,
+            shares,
+        });
+        own
     }
 }
 
@@ -208,7 +284,7 @@ fn screen_all(
             &settings.setup,
             name,
             settings.hash_seeds.0,
-            Vec::new(),
+            run.elsewhere.clone(),
         ));
     }
     let stage = Stage {
@@ -338,6 +414,7 @@ fn screen_one(
             return Some((lost(Loss::Bridge(error.to_string()), 0), None));
         }
     };
+    let begun = Instant::now();
     let answer = match &mut errand {
         Errand::First { opening, seen } => {
             screen::look_at(worker, index, *opening, &settings.policy, familiar, seen)
@@ -352,6 +429,7 @@ fn screen_one(
             )
         }
     };
+    spend(shared, test, begun);
     match answer {
         Ok(mut looked) => {
             looked.look.test = test;
@@ -381,6 +459,13 @@ fn next<T>(queue: &Mutex<VecDeque<T>>) -> Option<T> {
         return None;
     }
     queue.lock().ok()?.pop_front()
+}
+
+/// Notes how long a look at a test took.
+fn spend(shared: &Mutex<Shared>, test: usize, begun: Instant) {
+    if let Ok(mut shared) = shared.lock() {
+        *shared.spent.entry(test).or_default() += begun.elapsed().as_secs_f64();
+    }
 }
 
 fn bug(shared: &Mutex<Shared>, message: String) {
@@ -422,6 +507,9 @@ fn absorb(run: &mut Run, shared: Mutex<Shared>) -> Result<(), StartError> {
         }
     }
     run.sources.extend(shared.sources);
+    for (test, seconds) in shared.spent {
+        *run.spent.entry(test).or_default() += seconds;
+    }
     shared
         .bug
         .map_or(Ok(()), |message| Err(StartError::Internal(message)))

@@ -1,4 +1,4 @@
-//! One more look at tests whose heap grows by what no Python allocation explains, to name the call that it comes from.
+//! One more look at leaks that C code is behind: native memory, and objects to which it lost a reference.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,9 +6,10 @@ use std::{
 };
 
 use super::{
-    Run, diagnose,
+    Run,
+    diagnose::{self, Diagnosis},
     loss::Loss,
-    protocol::{Called, Order, Record, Status},
+    protocol::{Order, Record, Status},
     screen,
     slot::Slot,
     suspects::FRAMES_SHOWN,
@@ -16,7 +17,10 @@ use super::{
     worker::{INTERRUPTED, Worker},
 };
 use crate::{
-    attribute::native::{self, Passage},
+    attribute::{
+        lost::Call,
+        native::{self, Passage},
+    },
     verdict::Counter,
 };
 
@@ -29,21 +33,34 @@ const SHARE: f64 = 0.25;
 /// Where one iteration takes more CPU seconds than this, counting its events alone takes too long.
 const LONGEST: f64 = 1.0;
 
-/// Looks at a test of each native leak, in a worker of `slot`, and leaves what was found with the case. What cannot be
+/// Iterations in which references are watched.
+const WATCHED: u32 = 4;
+
+/// Looks at a test of each such leak, in a worker of `slot`, and leaves what was found with the case. What cannot be
 /// found out leaves the finding without a place; nothing else depends on it.
 pub(super) fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
-    if run
+    let exact = run
         .counters
         .get(&Counter::Heap)
-        .is_none_or(|word| word != "exact")
-    {
-        return;
-    }
+        .is_some_and(|word| word == "exact");
     let allowance = bench.budget.total().as_secs_f64() * SHARE;
     let mut spent = 0.0;
     let mut known: BTreeMap<usize, Vec<Passage>> = BTreeMap::new();
+    for at in 0..run.cases.len() {
+        if spent > allowance || INTERRUPTED.load(Ordering::SeqCst) {
+            return;
+        }
+        if is_lost(&run.cases[at])
+            && let Some((calls, cpu)) = look_at(run, bench, slot, at, references)
+        {
+            spent += cpu;
+            if let Some(diagnosis) = &mut run.cases[at].diagnosis {
+                diagnosis.calls = calls;
+            }
+        }
+    }
     let leaks: Vec<usize> = (0..run.cases.len())
-        .filter(|at| is_native(&run.cases[*at]))
+        .filter(|at| exact && is_native(&run.cases[*at]))
         .collect();
     for at in leaks {
         let leader = run.cases[at].leader;
@@ -54,11 +71,11 @@ pub(super) fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
         if known.len() >= MOST || spent > allowance || INTERRUPTED.load(Ordering::SeqCst) {
             return;
         }
-        let (passages, cpu) = look_at(run, bench, slot, at).unwrap_or_default();
+        let (found, cpu) = look_at(run, bench, slot, at, passages).unwrap_or_default();
         spent += cpu;
-        describe(run, bench, slot, &passages);
-        known.insert(leader, passages.clone());
-        run.cases[at].passages = passages;
+        describe(run, bench, slot, &found);
+        known.insert(leader, found.clone());
+        run.cases[at].passages = found;
     }
 }
 
@@ -70,15 +87,30 @@ fn is_native(case: &Case) -> bool {
         && !case.fits.contains_key(&Counter::Blocks)
 }
 
-fn look_at(
+/// Objects that nothing refers to, or memory that is in none.
+fn is_lost(case: &Case) -> bool {
+    case.judged == Judged::Leak && case.diagnosis.as_ref().is_some_and(Diagnosis::is_lost)
+}
+
+/// What is found out about an open test, and the CPU seconds that it took.
+type Look<T> = fn(&mut Worker, &Case) -> Result<(Vec<T>, f64), Loss>;
+
+fn look_at<T>(
     run: &Run,
     bench: &Bench<'_>,
     slot: &mut Slot<'_>,
     at: usize,
-) -> Option<(Vec<Passage>, f64)> {
+    look: Look<T>,
+) -> Option<(Vec<T>, f64)> {
     let case = &run.cases[at];
     let (worker, index) = slot.worker_for(&run.tests, case.test).ok()??;
-    match one(worker, bench, case, index) {
+    match open(worker, bench, case, index).and_then(|(fit, cpu)| {
+        if !fit {
+            return Ok((Vec::new(), cpu));
+        }
+        let (found, more) = look(worker, case)?;
+        Ok((found, cpu + more))
+    }) {
         Ok(found) => Some(found),
         Err(_) => {
             slot.discard();
@@ -87,12 +119,13 @@ fn look_at(
     }
 }
 
-fn one(
+/// Opens the test, and tells whether it passes in good time.
+fn open(
     worker: &mut Worker,
     bench: &Bench<'_>,
     case: &Case,
     index: usize,
-) -> Result<(Vec<Passage>, f64), Loss> {
+) -> Result<(bool, f64), Loss> {
     let opened = screen::run(
         worker,
         &Order::Run {
@@ -104,24 +137,32 @@ fn one(
             iterations: 1,
         },
     )?;
-    if opened.outcome.status != Status::Passed || opened.cpu - opened.cpu_warm > LONGEST {
-        return Ok((Vec::new(), opened.cpu));
-    }
+    let quick = opened.cpu - opened.cpu_warm <= LONGEST;
+    Ok((opened.outcome.status == Status::Passed && quick, opened.cpu))
+}
+
+fn passages(worker: &mut Worker, case: &Case) -> Result<(Vec<Passage>, f64), Loss> {
     let order = Order::Calls {
         iterations: diagnose::iterations(case),
         readings: READINGS,
     };
-    let called: Called = match worker.call(&order)? {
-        Record::Called(called) => called,
-        other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
+    match worker.call(&order)? {
+        Record::Called(called) if called.outcome.status == Status::Passed && !called.lost => {
+            Ok((native::passages(&called.nodes, &called.heap), called.cpu))
+        }
+        Record::Called(called) => Ok((Vec::new(), called.cpu)),
+        other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
+    }
+}
+
+fn references(worker: &mut Worker, _: &Case) -> Result<(Vec<Call>, f64), Loss> {
+    let order = Order::References {
+        iterations: WATCHED,
     };
-    let passed = called.outcome.status == Status::Passed && !called.lost;
-    let passages = if passed {
-        native::passages(&called.nodes, &called.heap)
-    } else {
-        Vec::new()
-    };
-    Ok((passages, opened.cpu + called.cpu))
+    match worker.call(&order)? {
+        Record::Referred(referred) => Ok((referred.calls, referred.cpu)),
+        other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
+    }
 }
 
 /// Asks for the function and the text of the lines that are told.

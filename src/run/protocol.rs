@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::marks::Mark;
 use crate::{
-    attribute::{graph::Dump, lines::Function, native::Node, route::Step},
+    attribute::{graph::Dump, lines::Function, lost::Call, native::Node, route::Step},
     verdict::{Counter, Series},
 };
 
@@ -116,6 +116,11 @@ pub enum Order {
         /// Iterations with a reading, where there is any such thing.
         iterations: u32,
     },
+    /// Runs iterations of the open test and watches which calls leave more references to their caller's variables.
+    References {
+        /// How many.
+        iterations: u32,
+    },
     /// Asks for the names along ways through the heap that was written down last.
     Name {
         /// Identities of the objects of each way.
@@ -177,6 +182,8 @@ pub enum Record {
     Dumped(Dumped),
     /// Answer to [`Order::Calls`].
     Called(Called),
+    /// Answer to [`Order::References`].
+    Referred(Referred),
     /// Answer to [`Order::Name`]: the steps of each way, `None` where its objects are gone.
     Named {
         /// In the order of the ways.
@@ -405,6 +412,19 @@ pub struct Standing {
     pub line: (String, u32),
     /// Objects by type and traceback: name, number of the traceback, how many, bytes.
     pub types: Vec<(String, usize, u64, i64)>,
+}
+
+/// Answer to [`Order::References`].
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Referred {
+    /// Of the last iteration.
+    pub outcome: Outcome,
+    /// CPU seconds.
+    pub cpu: f64,
+    /// Calls of builtins, and lines that may call a foreign function.
+    pub calls: Vec<Call>,
+    /// See [`Ran::errors`].
+    pub errors: Vec<Trouble>,
 }
 
 /// Answer to [`Order::Dump`].

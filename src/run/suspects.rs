@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Mutex,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -16,6 +16,7 @@ use super::{
     protocol::{Collectable, Wider},
     screen::{self, Look, Screened},
     slot::Slot,
+    spend,
     trace::{Bench, Budget, Case, Judged, Known},
     verdict_of,
 };
@@ -172,7 +173,8 @@ pub(super) fn files_without<'a>(run: &Run, tests: impl Iterator<Item = &'a usize
     for test in tests {
         files.remove(run.tests[*test].file.as_str());
     }
-    files.into_iter().map(str::to_owned).collect()
+    let here = files.into_iter().map(str::to_owned);
+    here.chain(run.elsewhere.iter().cloned()).collect()
 }
 
 /// Judges `suspects` one by one in the workers of `slots`, as long as the budget lasts.
@@ -241,7 +243,10 @@ fn judge_one(
         Err(StartError::Interrupted) => return None,
         Err(error) => return undecided(format!("no second process could be started: {error}")),
     };
-    match bench.judge(worker, look, index, thaw) {
+    let begun = Instant::now();
+    let judged = bench.judge(worker, look, index, thaw);
+    spend(shared, test, begun);
+    match judged {
         Ok(case) => {
             if !matches!(case.judged, Judged::Lost { .. }) {
                 describe(slot, &case, shared);

@@ -45,7 +45,7 @@ class Recorder:
         self.lost = False
         self._kinds = array.array("b", [FRAME])
         self._parents = array.array("q", [-1])
-        #: Code of a frame, number of a line, builtin of a call.
+        #: Code of a frame, number of a line, name and address of what is called: the builtin would keep its object.
         self._what = [None]  # type: list
         self._globals = [None]  # type: list
         self._children = [{}]  # type: list
@@ -225,7 +225,7 @@ class Recorder:
                     parent = nodes[top]
                 found = children[parent].get(key)
                 if found is None:
-                    found = node(parent, key, CALL, (arg, owner), None)
+                    found = node(parent, key, CALL, (builtin_name(arg, owner), address_of(arg)), None)
                 calls[top] = found
                 calls_begun[top] = now
             elif calls[top] >= 0:
@@ -268,8 +268,8 @@ class Recorder:
             frame = self._parents[at]
             record["silent"] = silent(self._what[frame], what, self._globals[frame], libraries)
         else:
-            builtin, owner = what
-            record["call"] = [builtin_name(builtin, owner), libraries.of_builtin(builtin)]
+            name, address = what
+            record["call"] = [name, libraries.at(address)]
 
 
 class Libraries:
@@ -295,14 +295,16 @@ class Libraries:
                 return path
         return ""
 
-    def of_builtin(self, builtin):
-        """A builtin is an object's header, and the address of its definition: a name, and the address of its code."""
-        if type(builtin) is not _BUILTIN or sys.implementation.name != "cpython":
-            return ""
-        definition = ctypes.c_void_p.from_address(id(builtin) + object.__basicsize__).value
-        if not definition:
-            return ""
-        return self.at(ctypes.c_void_p.from_address(definition + ctypes.sizeof(ctypes.c_void_p)).value)
+
+def address_of(builtin):
+    # type: (object) -> int | None
+    """A builtin is an object's header and the address of its definition: that of a name, and that of its code."""
+    if type(builtin) is not _BUILTIN or sys.implementation.name != "cpython":
+        return None
+    definition = ctypes.c_void_p.from_address(id(builtin) + object.__basicsize__).value
+    if not definition:
+        return None
+    return ctypes.c_void_p.from_address(definition + ctypes.sizeof(ctypes.c_void_p)).value
 
 
 def builtin_name(builtin, owner):

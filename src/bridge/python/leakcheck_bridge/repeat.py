@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from . import bounds, calls, counters, heap, lines, outcome, trace
+from . import bounds, calls, counters, heap, lines, outcome, references, trace
 
 _getpid = posix.getpid
 _getframe = sys._getframe
@@ -353,6 +353,25 @@ class Repeater:
             # What the first recorded iteration brings appears once, here as in the nodes.
             "heap": [after - before for before, after in zip(heaps[1:], heaps[2:])],
             "nodes": recorder.nodes() if len(heaps) == len(steps) else [],
+        }
+
+    def references(self, iterations):
+        # type: (int) -> dict
+        """Runs iterations and watches which calls leave more references to their caller's variables."""
+        heartbeat = self._heartbeat
+        begun = _cpu()
+        watcher = references.Watcher()
+        result = outcome.OK
+        for _ in itertools.repeat(None, iterations):
+            result = self._once(watcher.watch)
+            if result.status != outcome.PASSED or watcher.lost:
+                break
+        heartbeat.state(heartbeat.IDLE)
+        return {
+            "re": "referred",
+            "outcome": result.record(),
+            "cpu": _cpu() - begun,
+            "calls": watcher.found() if result.status == outcome.PASSED and not watcher.lost else [],
         }
 
     def finish(self):

@@ -159,6 +159,8 @@ class Service:
                 numbers = (order["iterations"], order["readings"])
                 order = None
                 answer = repeater.calls(*numbers)
+            elif what == "references":
+                answer = repeater.references(order["iterations"])
             elif what == "name":
                 names = route.Names(order["paths"])
                 answer = {
