@@ -8,6 +8,9 @@ fail() {
     exit 2
 }
 
+# Inputs are for this script and not for the tests, which take what is exported.
+export -n LEAKCHECK PYTHON PATHS ARGS JOBS BUDGET SHARD REPORTS FAIL_ON COMMENT
+
 case "$FAIL_ON" in
     any | leak | never) ;;
     *) fail "fail-on must be any, leak or never" ;;

@@ -222,7 +222,13 @@ jobs:
 
 #[test]
 fn a_clean_project_is_green() {
-    let run = Run::installed(Project::fixture("pytest_clean"), "");
+    let project = Project::fixture("pytest_clean");
+    project.write(
+        "tests/test_surroundings.py",
+        "import os\n\n\ndef test_inputs_are_not_for_tests():\n    \
+         assert not {'PYTHON', 'PATHS', 'ARGS', 'FAIL_ON', 'LEAKCHECK'} & set(os.environ)\n",
+    );
+    let run = Run::installed(project, "");
     run.is_green(true);
     assert_eq!(run.output("result"), "clean");
     assert_eq!(run.output("new"), "0");
@@ -323,4 +329,34 @@ fn the_comment_goes_to_the_pull_request_and_a_build_may_be_told_not_to_fail() {
     let body = format!("--field body=@{}", run.output("markdown"));
     assert!(called.contains("/issues/7/comments"), "{called}");
     assert!(called.contains(&body), "{called}");
+}
+
+#[test]
+fn the_comment_of_the_run_before_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let gh = folder.path().join("gh");
+    let script = "#!/bin/sh\necho \"$@\" >>\"$CALLS\"\ncase \"$*\" in *paginate*) printf '41\\n99\\n' ;; esac\n";
+    fs::write(&gh, script).unwrap();
+    let status = Command::new("chmod").arg("+x").arg(&gh).status();
+    assert!(status.unwrap().success());
+    let calls = folder.path().join("calls");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let output = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("action/comment.sh"))
+        .env("PATH", format!("{}:{path}", folder.path().display()))
+        .env("CALLS", &calls)
+        .env("REPOSITORY", "a/b")
+        .env("NUMBER", "7")
+        .env("BODY", "/x/leaks.md")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success() && output.stdout.is_empty(),
+        "{output:?}"
+    );
+    let calls = fs::read_to_string(calls).unwrap();
+    let last = calls.lines().last().unwrap();
+    assert_eq!(
+        last,
+        "api --silent --method PATCH repos/a/b/issues/comments/41 --field body=@/x/leaks.md"
+    );
 }

@@ -5,7 +5,7 @@ use std::{fs, io, path::Path, path::PathBuf};
 /// Version of the wire protocol; the bridge states its own in its first message.
 pub const PROTOCOL: u32 = 1;
 
-const FILES: [(&str, &str); 21] = [
+const FILES: &[(&str, &str)] = &[
     ("start.py", include_str!("python/start.py")),
     (
         "leakcheck_bridge/__init__.py",
@@ -46,6 +46,10 @@ const FILES: [(&str, &str); 21] = [
     (
         "leakcheck_bridge/marks.py",
         include_str!("python/leakcheck_bridge/marks.py"),
+    ),
+    (
+        "leakcheck_bridge/opcodes.py",
+        include_str!("python/leakcheck_bridge/opcodes.py"),
     ),
     (
         "leakcheck_bridge/outcome.py",

@@ -342,6 +342,9 @@ class Unittest(BridgeCase):
             wrong = {}
             for name, rate in rates.items():
                 found = [step for batch in batches for step in increments(batch[name])][1:]
+                if name == "heap" and max(map(abs, found)) < 32 and abs(sum(found)) < 32:
+                    # The remainder of a chunk, as in `assertGrows`.
+                    continue
                 if found != [rate] * len(found):
                     wrong[name] = found[:20]
             if not wrong:

@@ -25,6 +25,11 @@ tar tzf "$work"/dist/*.tar.gz >"$work/listed"
 grep -q '/src/bridge/python/leakcheck_bridge/counters.py$' "$work/listed"
 export PIP_FIND_LINKS="$work/dist"
 
+# As the Action installs a published version.
+mkdir -p "$work/runner"
+version=$(basename "$wheel" | cut -d - -f 2)
+GITHUB_OUTPUT="$work/runner/output" RUNNER_TEMP="$work/runner" VERSION="$version" PIP_NO_INDEX=1 action/install.sh
+
 # The one leak of this project, found with exit code 1, whoever calls.
 project="$work/project"
 fresh() {

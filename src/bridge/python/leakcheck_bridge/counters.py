@@ -17,7 +17,7 @@ import threading
 import time
 import weakref
 
-from . import bounds, watch
+from . import bounds, opcodes, watch
 
 _collect = gc.collect
 _freeze = gc.freeze
@@ -360,6 +360,7 @@ class Counters:
         # type: () -> None
         """Freezes what is there, so that later readings see only what was born since."""
         self._at[0] = _ORIGIN
+        opcodes.forestall()
         for cache in self._caches:
             cache.remember()
         self.settle()
@@ -380,6 +381,7 @@ class Counters:
         Frozen again at once, they cost nothing in the collections that follow.
         """
         _unfreeze()
+        opcodes.forestall()
         _collect()
         if refreeze:
             _freeze()
