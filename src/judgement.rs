@@ -4,6 +4,7 @@ mod cycles;
 mod excuse;
 mod findings;
 mod held;
+mod inspection;
 mod merge;
 mod native;
 mod sites;
@@ -32,6 +33,7 @@ use crate::{
 const READINGS_KEPT: usize = 256;
 
 use excuse::Excuses;
+pub use inspection::inspection;
 pub use merge::Joined;
 pub use standing::Baseline;
 use standing::Scope;

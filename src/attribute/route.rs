@@ -77,6 +77,8 @@ pub struct Route {
     pub kept: String,
     /// File and line where that object was allocated.
     pub born: Option<(String, u32)>,
+    /// The holder and the object at the end, by their numbers in the graph.
+    pub ends: Option<(u32, u32)>,
 }
 
 /// Puts a way in words. `iterations` is how many there were in the window.
@@ -153,6 +155,11 @@ pub fn describe(chosen: &Chosen, root: &Root, steps: Vec<Step>, iterations: u16)
         root: root.clone(),
         kept,
         born: None,
+        ends: chosen
+            .way
+            .get(chosen.at)
+            .copied()
+            .zip(chosen.way.last().copied()),
         steps,
     })
 }

@@ -44,6 +44,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/heap.py"),
     ),
     (
+        "leakcheck_bridge/lines.py",
+        include_str!("python/leakcheck_bridge/lines.py"),
+    ),
+    (
         "leakcheck_bridge/marks.py",
         include_str!("python/leakcheck_bridge/marks.py"),
     ),

@@ -373,13 +373,7 @@ fn types(case: &Case) -> Vec<TypeGrowth> {
     case.types
         .iter()
         .take(TYPES_KEPT)
-        .map(|(name, count, bytes)| TypeGrowth {
-            name: name.clone(),
-            count: *count,
-            bytes: *bytes,
-            retained: None,
-            example: None,
-        })
+        .map(TypeGrowth::traced)
         .collect()
 }
 

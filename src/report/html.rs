@@ -3,9 +3,9 @@
 //! The template escapes every value; only the drawings come in as markup, and those hold names through
 //! [`svg::escaped`] alone. A content security policy lets the page run its own script and load nothing.
 
-mod chain;
-mod chart;
-mod svg;
+pub(super) mod chain;
+pub(super) mod chart;
+pub(super) mod svg;
 
 use std::io;
 
@@ -26,7 +26,7 @@ use crate::{
 };
 
 const PAGE: &str = include_str!("html/page.html");
-const STYLE: &str = include_str!("html/page.css");
+pub(super) const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
 
 /// Places of a finding whose source is shown, and tests that it lists.

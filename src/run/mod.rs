@@ -1,11 +1,13 @@
 //! The engine: screens every test, judges the suspects in fresh processes, and tells events as it goes.
 
 mod alone;
+mod choose;
 pub mod diagnose;
 mod directory;
 pub mod event;
 pub mod garbage;
 mod horizon;
+pub mod inspect;
 pub mod leavings;
 mod limits;
 pub mod loss;
@@ -33,7 +35,7 @@ use std::{
 use event::Event;
 use leavings::{Candidates, Leavings};
 use loss::{Loss, StartError};
-use protocol::{Collectable, Trouble, Wider};
+use protocol::{Collectable, Collected, Trouble, Wider};
 use screen::{Familiar, Look, Looked, Opening, Screened};
 use shard::Division;
 use slot::Slot;
@@ -129,8 +131,39 @@ struct Shared {
     bug: Option<String>,
 }
 
-/// Runs everything. `tell` gets events from several threads.
-pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, StartError> {
+impl Run {
+    /// A run of what the worker of `slot`, which has just started, collected.
+    fn of(collected: Collected, slot: &Slot<'_>) -> Run {
+        let hello = slot
+            .hello()
+            .cloned()
+            .unwrap_or_else(|| unreachable!("it has just started"));
+        Run {
+            terms: slot.terms().to_vec(),
+            looks: vec![None; collected.tests.len()],
+            cases: Vec::new(),
+            alike: Vec::new(),
+            leavings: Vec::new(),
+            sources: HashMap::new(),
+            errors: collected.errors,
+            notes: collected.notes,
+            counters: hello.counters,
+            runner_version: hello.runner_version,
+            plain_cpu: collected.cpu,
+            wall: (Duration::ZERO, Duration::ZERO),
+            budget: Duration::ZERO,
+            cycles: Cycles::Warn,
+            interrupted: false,
+            spent: HashMap::new(),
+            tests: collected.tests,
+            shard: None,
+            elsewhere: Vec::new(),
+        }
+    }
+}
+
+/// Makes the directory of a run, which goes with it, and puts the bridge there.
+fn prepare(settings: &Settings) -> Result<(tempfile::TempDir, Settings), StartError> {
     let directory = directory::make().map_err(|error| {
         StartError::Internal(format!("cannot make a temporary directory: {error}"))
     })?;
@@ -140,46 +173,33 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     settings.setup.directory = directory.path().to_owned();
     settings.setup.start_script = start_script;
     settings.places.bridge = directory.path().to_owned();
-    let settings = &settings;
+    Ok((directory, settings))
+}
 
+/// Runs everything. `tell` gets events from several threads.
+pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, StartError> {
+    let (_directory, settings) = &prepare(settings)?;
     let begun = Instant::now();
     let mut first = Slot::new(&settings.setup, "a0", settings.hash_seeds.0, Vec::new());
     let collected = first.start()?;
-    let hello = first
-        .hello()
-        .cloned()
-        .unwrap_or_else(|| unreachable!("it has just started"));
-    let mut notes = collected.notes;
+    let mut run = Run::of(collected, &first);
     if settings.setup.paths.is_empty() {
         // Of a part of the suite, most overrides are for tests of the rest.
-        notes.extend(marks::unmatched(&collected.tests, &settings.setup.rules));
+        run.notes
+            .extend(marks::unmatched(&run.tests, &settings.setup.rules));
     }
-    let own = Own::of(settings, collected.tests, first.terms());
+    let terms = std::mem::take(&mut run.terms);
+    let own = Own::of(settings, std::mem::take(&mut run.tests), &terms);
     first.restrict(&own.tests, &own.elsewhere);
     tell(Event::Collected {
         tests: own.tests.len(),
     });
-    let mut run = Run {
-        looks: vec![None; own.tests.len()],
-        terms: own.terms,
-        cases: Vec::new(),
-        alike: Vec::new(),
-        leavings: Vec::new(),
-        sources: HashMap::new(),
-        errors: collected.errors,
-        notes,
-        counters: hello.counters,
-        runner_version: hello.runner_version,
-        plain_cpu: collected.cpu,
-        wall: (Duration::ZERO, Duration::ZERO),
-        budget: Duration::ZERO,
-        cycles: settings.cycles,
-        interrupted: false,
-        spent: HashMap::new(),
-        tests: own.tests,
-        shard: own.shard,
-        elsewhere: own.elsewhere,
-    };
+    run.cycles = settings.cycles;
+    run.looks = vec![None; own.tests.len()];
+    run.terms = own.terms;
+    run.tests = own.tests;
+    run.shard = own.shard;
+    run.elsewhere = own.elsewhere;
     screen_all(settings, &mut run, first, tell)?;
     run.plain_cpu += run
         .looks

@@ -9,12 +9,16 @@ import sys
 import tempfile
 import time
 
-from . import bounds, calls, counters, garbage, heap, outcome, references, trace
+from . import bounds, calls, counters, garbage, heap, lines, outcome, references, trace
 
 _getpid = posix.getpid
 _getframe = sys._getframe
 _perf = time.perf_counter
 _cpu = time.process_time
+
+
+#: How close to the highest level an iteration must come to be looked at there. Small levels differ between iterations.
+_NEAR = (0.99, 0.9, 0.7)
 
 
 class _Names:
@@ -244,6 +248,52 @@ class Repeater:
             "boundaries": tracer.boundaries,
             "tracebacks": tracer.tracebacks,
             "types": types,
+        }
+
+    def follow(self, always, within, without, frames):
+        # type: (list, list, list, int) -> dict
+        """Follows iterations line by line, and looks at what is in use where most of it stands."""
+        meter, heartbeat = self._meter, self._heartbeat
+        begun = _cpu()
+        follower = lines.Follower(always, within, without)
+        meter.open_window()
+        tracer, whole = trace.Tracer(1), True
+        try:
+            for _ in range(2):
+                meter.settle()
+                follower.start()
+                try:
+                    result = self._once()
+                finally:
+                    whole = follower.stop() and whole
+                if result.status != outcome.PASSED:
+                    break
+            functions, levels = follower.functions(), follower.levels()
+            for share in _NEAR:
+                if result.status != outcome.PASSED or not whole or follower.standing is not None:
+                    break
+                tracer.stop()
+                meter.settle()
+                tracer = trace.Tracer(frames)
+                follower.start(tracer, int(levels["stood"] * share))
+                try:
+                    result = self._once()
+                finally:
+                    follower.stop()
+        finally:
+            tracer.stop()
+        heartbeat.state(heartbeat.IDLE)
+        return {
+            "re": "followed",
+            "outcome": result.record(),
+            "whole": whole,
+            "cpu": _cpu() - begun,
+            "functions": functions,
+            "stood": levels["stood"],
+            "top": levels["top"],
+            "standing": follower.standing,
+            "boundaries": tracer.boundaries,
+            "tracebacks": tracer.tracebacks,
         }
 
     def dump(self, iterations, path, frames):

@@ -143,6 +143,11 @@ class Service:
                 numbers = (order["iterations"], order["frames"], order["last_only"])
                 order = None
                 answer = repeater.trace(*numbers)
+            elif what == "follow":
+                wanted = (order["always"], order["within"], order["without"], order["frames"])
+                order = None
+                answer = repeater.follow(*wanted)
+                wanted = None
             elif what == "dump":
                 # What is watched is held by us, and would be seen to be.
                 self.meter.watch.clear()
