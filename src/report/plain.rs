@@ -196,7 +196,7 @@ fn excerpt(finding: &Finding, width: usize, out: &mut dyn io::Write) -> io::Resu
         if let Some((count, bytes)) = line.growth
             && indent < shown.len()
         {
-            let label = source::staying(finding, count, bytes);
+            let label = source::staying(finding.kind, count, bytes);
             let marked = room.saturating_sub(indent + label.len() + 1).max(1);
             let end = shown[indent..]
                 .char_indices()

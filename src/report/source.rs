@@ -54,8 +54,8 @@ pub fn lines(finding: &Finding, site: &Site) -> Vec<Line> {
 }
 
 /// What is said beside a line: `2 blocks, 412 B stay per iteration`.
-pub fn staying(finding: &Finding, count: f64, bytes: f64) -> String {
-    if finding.kind == Kind::Cycle {
+pub fn staying(kind: Kind, count: f64, bytes: f64) -> String {
+    if kind == Kind::Cycle {
         format!("in a cycle that keeps {}", text::bytes(bytes))
     } else if is_place_only(count, bytes) {
         amount(count, bytes)
@@ -108,8 +108,13 @@ mod tests {
 
     #[test]
     fn nothing_counted_is_a_place_only() {
+        let stays = |count, bytes| staying(Kind::Python, count, bytes);
         assert_eq!(stays(2.0, 412.0), "2 blocks, 412 B stay per iteration");
         assert_eq!(stays(0.0, 64.0), "64 B stay per iteration");
         assert_eq!(stays(0.0, 0.0), "made here");
+        assert_eq!(
+            staying(Kind::Cycle, 4.0, 412.0),
+            "in a cycle that keeps 412 B"
+        );
     }
 }
