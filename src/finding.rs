@@ -243,6 +243,19 @@ pub struct TypeGrowth {
     pub example: Option<String>,
 }
 
+impl TypeGrowth {
+    /// Name, survivors and bytes per iteration, as tracing tells them.
+    pub fn traced((name, count, bytes): &(String, f64, f64)) -> TypeGrowth {
+        TypeGrowth {
+            name: name.clone(),
+            count: *count,
+            bytes: *bytes,
+            retained: None,
+            example: None,
+        }
+    }
+}
+
 /// What keeps survivors alive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Holder {
