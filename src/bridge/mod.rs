@@ -36,8 +36,16 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/watch.py"),
     ),
     (
+        "leakcheck_bridge/garbage.py",
+        include_str!("python/leakcheck_bridge/garbage.py"),
+    ),
+    (
         "leakcheck_bridge/heap.py",
         include_str!("python/leakcheck_bridge/heap.py"),
+    ),
+    (
+        "leakcheck_bridge/lines.py",
+        include_str!("python/leakcheck_bridge/lines.py"),
     ),
     (
         "leakcheck_bridge/marks.py",

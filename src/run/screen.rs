@@ -88,6 +88,8 @@ pub struct Look {
     pub series: Series,
     /// Which fixtures were set up anew in each iteration.
     pub wider: Wider,
+    /// Objects that the collector had freed at each reading, where it freed some in every iteration.
+    pub garbage: Vec<i64>,
 }
 
 /// How a suspect grows: the typical increment of every counter that keeps growing.
@@ -189,15 +191,24 @@ pub(super) fn glance(series: &Series, thorough: bool) -> Glance {
 /// between the two is our own, and the readings go on from there.
 pub fn extend(series: &mut Series, more: &Series) {
     for (counter, readings) in more {
-        let joined = series.entry(*counter).or_default();
-        match (joined.last(), readings.first()) {
-            (Some(last), Some(first)) => {
-                let apart = last - first;
-                joined.extend(readings[1..].iter().map(|reading| reading + apart));
-            }
-            _ => joined.extend(readings),
-        }
+        join(series.entry(*counter).or_default(), readings);
     }
+}
+
+fn join(joined: &mut Vec<i64>, readings: &[i64]) {
+    match (joined.last(), readings.first()) {
+        (Some(last), Some(first)) => {
+            let apart = last - first;
+            joined.extend(readings[1..].iter().map(|reading| reading + apart));
+        }
+        _ => joined.extend(readings),
+    }
+}
+
+/// Whether the collector freed something in every iteration. The first one may replace what was frozen before it, which
+/// it does not see.
+fn is_steady(garbage: &[i64]) -> bool {
+    garbage.len() > 3 && garbage[1..].windows(2).all(|pair| pair[1] > pair[0])
 }
 
 /// Sends a run order and takes its answer.
@@ -208,6 +219,7 @@ pub fn run(worker: &mut Worker, order: &Order) -> Result<Ran, Loss> {
     };
     match worker.call(order)? {
         Record::Ran(mut ran) => {
+            ran.garbage = ran.series.remove(&Counter::Garbage).unwrap_or_default();
             if opens && let Some(objects) = ran.series.get_mut(&Counter::Objects) {
                 mend_opening(objects);
             }
@@ -298,6 +310,7 @@ pub fn look_at(
             cpu_plain: 0.0,
             series: Series::new(),
             wider: Wider::Stay,
+            garbage: Vec::new(),
         };
         return Ok(Looked {
             look,
@@ -409,6 +422,7 @@ fn look_with(
         cpu_plain: 0.0,
         series: Series::new(),
         wider,
+        garbage: Vec::new(),
     };
     let mut troubles = Vec::new();
     let last = looks.len() - 1;
@@ -432,6 +446,7 @@ fn look_with(
         troubles.extend(ran.errors);
         fixtures = ran.wider;
         extend(&mut look.series, &ran.series);
+        join(&mut look.garbage, &ran.garbage);
         if let Some(screened) = not_passed(&ran.outcome, look.iterations) {
             look.screened = screened;
             if matches!(look.screened, Screened::Failed(_)) {
@@ -462,6 +477,9 @@ fn look_with(
     }
     if look.screened == Screened::Clean {
         look.series.clear();
+    }
+    if !is_steady(&look.garbage) {
+        look.garbage.clear();
     }
     Ok((look, fixtures, troubles))
 }

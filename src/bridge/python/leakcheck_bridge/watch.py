@@ -176,8 +176,8 @@ def _children(obj):
         attributes = object.__getattribute__(obj, "__dict__")
         if type(attributes) is dict:
             found = [(value, "." + name) for name, value in list(attributes.items()) if type(name) is str]
-    others = (value for value in _referents(obj) if value is not kind)
     label = "[…]" if kind in (tuple, frozenset) else ""
+    others = (value for value in _referents(obj) if value is not kind)
     return found + [(value, label) for value in itertools.islice(others, _MOST_ENTRIES)]
 
 
