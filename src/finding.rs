@@ -419,6 +419,9 @@ pub struct Finding {
     pub rate: BTreeMap<String, Rate>,
     /// Who holds it, once known.
     pub holder: Option<Holder>,
+    /// Which descriptors, threads, tasks or child processes stay, in words, with how many are alike.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<String>,
     /// The function of machine code that it comes from, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub native: Option<NativeFunction>,

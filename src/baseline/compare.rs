@@ -266,6 +266,7 @@ fn fixed(file: &File, snapshot: &Snapshot, against: &Against<'_>) -> Finding {
         shape: "flat".to_owned(),
         rate: BTreeMap::new(),
         holder: None,
+        resources: Vec::new(),
         native: None,
         types: Vec::new(),
         sites: Vec::new(),
@@ -324,6 +325,7 @@ pub(crate) mod tests {
                 })
                 .collect(),
             holder: None,
+            resources: Vec::new(),
             native: None,
             types: Vec::new(),
             sites: vec![Site {

@@ -40,6 +40,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/garbage.py"),
     ),
     (
+        "leakcheck_bridge/resources.py",
+        include_str!("python/leakcheck_bridge/resources.py"),
+    ),
+    (
         "leakcheck_bridge/heap.py",
         include_str!("python/leakcheck_bridge/heap.py"),
     ),

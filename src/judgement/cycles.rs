@@ -78,6 +78,7 @@ fn finding(
         rate: BTreeMap::from([(Counter::Garbage.name().to_owned(), rate)]),
         holder: Some(cycle.ring.holder.clone()),
         types: cycle.types.clone(),
+        resources: Vec::new(),
         native: None,
         sites: site.into_iter().collect(),
         evidence: evidence(seen, tests.len()),

@@ -288,6 +288,7 @@ fn finding(
             (None, Some(native)) => code::advice_native(code, native),
             (None, None) => code::advice(code).to_owned(),
         },
+        resources: diagnosis.map_or_else(Vec::new, |diagnosis| held::resources(diagnosis, kind)),
         native,
         measured: Some(Measured {
             test: run.tests[case.test].id.clone(),
@@ -557,6 +558,7 @@ fn losses(run: &Run) -> Vec<Finding> {
                 shape: "flat".to_owned(),
                 rate: BTreeMap::new(),
                 holder: None,
+                resources: Vec::new(),
                 native: None,
                 types: Vec::new(),
                 sites: Vec::new(),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::{
     attribute::{holder::Gain, route::Route, sites::Growth},
+    finding::Kind,
     run::{
         diagnose::{self, Diagnosis},
         trace::Case,
@@ -73,6 +74,24 @@ pub(super) fn leading(diagnosis: &Diagnosis) -> Option<(String, f64)> {
         .iter()
         .find(|growth| growth.name == route.kept)?;
     Some((short(&growth.name), growth.count))
+}
+
+/// What stays of a kind, each text once, with how many are alike.
+pub(super) fn resources(diagnosis: &Diagnosis, kind: Kind) -> Vec<String> {
+    let mut found: Vec<(&str, usize)> = Vec::new();
+    for (_, text) in diagnosis.resources.iter().filter(|(of, _)| *of == kind) {
+        match found.iter_mut().find(|(same, _)| same == text) {
+            Some((_, count)) => *count += 1,
+            None => found.push((text, 1)),
+        }
+    }
+    found
+        .into_iter()
+        .map(|(text, count)| match count {
+            1 => text.to_owned(),
+            _ => format!("{text} (x{count})"),
+        })
+        .collect()
 }
 
 /// The name without its module.

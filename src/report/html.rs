@@ -80,6 +80,7 @@ struct Shown {
     holder: Option<String>,
     path: Vec<String>,
     also: Vec<String>,
+    resources: String,
     chain: Option<Value>,
     charts: Vec<Value>,
     rates: Vec<[String; 2]>,
@@ -317,6 +318,7 @@ fn shown(report: &Report, finding: &Finding, anchor: String) -> Shown {
             .as_ref()
             .map(|holder| shortened(&holder.text, 1000)),
         path: finding.holder.as_ref().map_or_else(Vec::new, path),
+        resources: source::resources(finding),
         also: finding
             .holder
             .iter()

@@ -154,6 +154,12 @@ fn details(report: &Report, finding: &Finding) -> String {
             code(&shortened(&holder.text, 600))
         ));
     }
+    if !finding.resources.is_empty() {
+        text.push_str(&format!(
+            "**Which** {}\n\n",
+            code(&source::resources(finding))
+        ));
+    }
     if let Some(site) = finding.sites.first() {
         let lines: Vec<String> = source::lines(finding, site)
             .into_iter()

@@ -260,6 +260,9 @@ fn footer(report: &Report, finding: &Finding, said: &[&Finding]) -> Vec<(&'stati
             lines.push(("and by", brief(place)));
         }
     }
+    if !finding.resources.is_empty() {
+        lines.push(("which", source::resources(finding)));
+    }
     if let Some(rates) = growth::rates(finding) {
         lines.push(("growth", format!("{}, {rates}", brief(&finding.shape))));
     }

@@ -87,6 +87,22 @@ fn is_place_only(count: f64, bytes: f64) -> bool {
     count <= 0.0 && bytes <= 0.0
 }
 
+/// The descriptors, threads, tasks or child processes that stay: the first few, and how many more were seen.
+pub fn resources(finding: &Finding) -> String {
+    const SHOWN: usize = 3;
+    const LONGEST: usize = 200;
+    let mut found: Vec<String> = finding
+        .resources
+        .iter()
+        .take(SHOWN)
+        .map(|resource| text::shortened(resource, LONGEST))
+        .collect();
+    if finding.resources.len() > SHOWN {
+        found.push(format!("{} more", finding.resources.len() - SHOWN));
+    }
+    found.join("; ")
+}
+
 /// `2 blocks, 412 B`.
 pub fn amount(count: f64, bytes: f64) -> String {
     if is_place_only(count, bytes) {

@@ -27,7 +27,7 @@ use crate::{
         route::{self, Route, Step},
         sites,
     },
-    finding::TypeGrowth,
+    finding::{Kind, TypeGrowth},
     fit::Shape,
     verdict::Counter,
 };
@@ -68,6 +68,8 @@ pub struct Diagnosis {
     pub calls: Vec<Call>,
     /// `atexit` callbacks registered per iteration.
     pub exits: f64,
+    /// Descriptors, threads, tasks and child processes that came: kind and words of each.
+    pub resources: Vec<(Kind, String)>,
     /// CPU seconds of the look, and objects in the heap.
     pub cost: (f64, usize),
 }
@@ -254,6 +256,7 @@ pub(super) struct Heap {
     pub graph: Graph,
     pub dump: Dump,
     pub decision: Decision,
+    resources: Vec<(Kind, String)>,
     cpu: f64,
 }
 
@@ -306,6 +309,7 @@ pub(super) fn survey(
     let Dumped {
         graph: Some(dump),
         cpu,
+        resources,
         ..
     } = dumped
     else {
@@ -319,6 +323,7 @@ pub(super) fn survey(
         decision: holder::decide(&graph, &dump, bench.places),
         graph,
         dump,
+        resources,
         cpu: opened.cpu + cpu,
     }))
 }
@@ -388,6 +393,7 @@ pub(super) fn explain(
         types,
         lost: decision.lost.clone(),
         exits: exits(dump),
+        resources: heap.resources.clone(),
         cost: (heap.cpu, graph.len()),
     })
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::marks::Mark;
 use crate::{
     attribute::{graph::Dump, lines::Function, lost::Call, native::Node, route::Step},
+    finding::Kind,
     verdict::{Counter, Series},
 };
 
@@ -459,6 +460,9 @@ pub struct Dumped {
     pub resident: u64,
     /// How to read the file; absent where an iteration did not pass.
     pub graph: Option<Dump>,
+    /// Descriptors, threads, tasks and child processes that came in these iterations: kind and words of each.
+    #[serde(default)]
+    pub resources: Vec<(Kind, String)>,
     /// See [`Ran::errors`].
     pub errors: Vec<Trouble>,
 }

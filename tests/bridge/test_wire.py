@@ -28,7 +28,7 @@ FIELDS = {
     "ran": {"iterations", "outcome", "seconds", "cpu_warm", "cpu", "resident", "series", "wider", "errors"},
     "grown": {"containers", "errors"},
     "bound": {"filled", "cpu", "window", "errors"},
-    "dumped": {"outcome", "cpu", "cpu_dump", "resident", "graph", "errors"},
+    "dumped": {"outcome", "cpu", "cpu_dump", "resident", "graph", "resources", "errors"},
     "named": {"paths", "places", "errors"},
     "traced": {"outcome", "lost", "cpu", "resident", "boundaries", "tracebacks", "types", "errors"},
     "described": {"answers", "errors"},

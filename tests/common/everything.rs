@@ -37,7 +37,7 @@ pub fn finding(kind: &str, number: usize) -> Value {
         .find(|of| of.word() == kind)
         .map(code::of)
         .unwrap();
-    json!({
+    let mut finding = json!({
         "fingerprint": format!("{:016x}", 0x4fb1_d19d_050d_3ef2_u64.wrapping_mul(number as u64 + 1)),
         "code": code,
         "status": "new",
@@ -96,7 +96,14 @@ pub fn finding(kind: &str, number: usize) -> Value {
             {"counter": "fds", "readings": line(3, i64::from(kind == "fd"), 64)},
             {"counter": "threads", "readings": line(1, i64::from(kind == "thread"), 64)},
         ],
-    })
+    });
+    if kind == "fd" {
+        finding["resources"] = json!([
+            "/srv/shop/orders.db (x3)",
+            "IPv4 stream socket at 127.0.0.1:4000"
+        ]);
+    }
+    finding
 }
 
 /// A snapshot with everything that one can have.
@@ -288,7 +295,8 @@ pub fn renamed(document: &Value, make: &dyn Fn(&str) -> String) -> Value {
                         value["text"] = json!(renamed_lines(text, make));
                         continue;
                     }
-                    let lists = ["tests", "path", "notes", "advice", "also"].contains(&&**name)
+                    let lists = ["tests", "path", "notes", "advice", "also", "resources"]
+                        .contains(&&**name)
                         && value.is_array();
                     walk(value, lists || NAMES.contains(&&**name), make);
                 }

@@ -200,13 +200,11 @@ def _generators():
     return list(map(type, _get_objects())).count(types.GeneratorType)
 
 
-def _pending_tasks():
-    # type: () -> int
+def pending_tasks():
     """asyncio's tasks that are not done."""
     module = sys.modules.get("asyncio.tasks")
     if module is None:
-        return 0
-    count = 0
+        return
     # One of them up to 3.11, the other two from 3.12 on.
     for name in ("_all_tasks", "_scheduled_tasks", "_eager_tasks"):
         # A WeakSet; its own methods are slower, and take part in what they count.
@@ -214,7 +212,14 @@ def _pending_tasks():
         for item in tuple(getattr(found, "data", found) or ()):
             task = item() if isinstance(item, weakref.ref) else item
             if task is not None and not task.done():
-                count += 1
+                yield task
+
+
+def _count_tasks():
+    # type: () -> int
+    count = 0
+    for _ in pending_tasks():
+        count += 1
     return count
 
 
@@ -432,7 +437,7 @@ class Counters:
         fds[at - _ORIGIN] = self._fds() - self._own_descriptors() if self._fds is not None else 0
         running[at - _ORIGIN] = threads
         items[at - _ORIGIN] = self.watch.total()
-        tasks[at - _ORIGIN] = _pending_tasks()
+        tasks[at - _ORIGIN] = _count_tasks()
         children[at - _ORIGIN] = self._children() if self._children is not None else 0
         heap[at - _ORIGIN] = self._heap() if self._heap is not None else 0
         blocks[at - _ORIGIN] = self._blocks() - self._immortals.count()

@@ -10,7 +10,7 @@ import posix
 import sys
 import tracemalloc
 
-from . import heap, trace
+from . import heap, resources, trace
 
 try:
     import _tracemalloc
@@ -26,30 +26,10 @@ _get_referents = gc.get_referents
 _is_tracked = gc.is_tracked
 _is_tracing = tracemalloc.is_tracing
 _getrefcount = sys.getrefcount
-_listdir = posix.listdir
-_readlink = posix.readlink
 
-_FOLDER = "/proc/self/fd"
 _CHUNK = 4096
 #: Objects whose place of birth is kept.
 _MOST_PLACED = 50000
-
-
-def descriptors():
-    # type: () -> dict
-    """What each open descriptor stands for: a path, or `socket:[…]`, `pipe:[…]`; none where it is not told."""
-    found = {}
-    try:
-        names = _listdir(_FOLDER)
-    except OSError:
-        return found
-    for name in names:
-        try:
-            found[name] = _readlink(_FOLDER + "/" + name)
-        except OSError:
-            # The one that listed them.
-            continue
-    return found
 
 
 class Look:
@@ -69,7 +49,7 @@ class Look:
         # type: () -> None
         """Holds the collector back; a window is open."""
         self._meter.settle()
-        self._descriptors = descriptors()
+        self._descriptors = resources.descriptors()
         self._traces = self._frames > 0 and _tracemalloc is not None and not _is_tracing()
         if self._traces:
             tracemalloc.start(self._frames)
@@ -119,10 +99,10 @@ class Look:
         # type: () -> dict
         """Lets the collector go on. How many objects it freed, and the descriptors that it closed with them."""
         opened = {
-            name: link for name, link in descriptors().items() if self._descriptors.get(name) != link
+            name: link for name, link in resources.descriptors().items() if self._descriptors.get(name) != link
         }
         objects = _collect()
-        left = descriptors()
+        left = resources.descriptors()
         if self._was_enabled:
             _enable()
         closed = [link for name, link in opened.items() if left.get(name) != link]

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from . import bounds, calls, counters, garbage, heap, lines, outcome, references, trace
+from . import bounds, calls, counters, garbage, heap, lines, outcome, references, resources, trace
 
 _getpid = posix.getpid
 _getframe = sys._getframe
@@ -304,6 +304,7 @@ class Repeater:
         recorder = heap.Recorder(self._meter, iterations, frames)
         # The first one after the opening of a test brings what appears once.
         result = self._once()
+        noted = resources.Noted()
         if result.status == outcome.PASSED:
             recorder.open()
             for _ in itertools.repeat(None, iterations):
@@ -327,6 +328,7 @@ class Repeater:
             "cpu_dump": _cpu() - begun - ran,
             "resident": counters.resident_bytes(),
             "graph": graph,
+            "resources": noted.newer(),
         }
 
     def garbage(self, path, frames):

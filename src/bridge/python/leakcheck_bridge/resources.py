@@ -1,0 +1,204 @@
+"""What a window leaves besides memory: descriptors, threads, tasks and child processes, each in words.
+
+Nothing of the project's is called for it, and nothing is kept but numbers and texts.
+"""
+
+import _socket
+import os
+import posix
+import tempfile
+import threading
+
+from . import counters, trace
+
+_listdir = posix.listdir
+_readlink = posix.readlink
+_dup = posix.dup
+_close = posix.close
+_open = posix.open
+_read = posix.read
+_enumerate = threading.enumerate
+_gettempdir = tempfile.gettempdir
+_open_socket = _socket.socket
+
+_DESCRIPTORS = "/proc/self/fd"
+_CHILDREN = "/proc/self/task/{}/children"
+#: So many of each kind are told.
+_MOST = 20
+_LONGEST = 300
+
+_FAMILIES = {
+    getattr(_socket, name): text
+    for name, text in (("AF_INET", "IPv4"), ("AF_INET6", "IPv6"), ("AF_UNIX", "Unix"), ("AF_NETLINK", "netlink"))
+    if hasattr(_socket, name)
+}
+_SORTS = {_socket.SOCK_STREAM: "stream", _socket.SOCK_DGRAM: "datagram"}
+
+
+def _first_bytes(path):
+    # type: (str) -> bytes
+    try:
+        descriptor = _open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return _read(descriptor, 4096)
+    except OSError:
+        return b""
+    finally:
+        _close(descriptor)
+
+
+def descriptors():
+    # type: () -> dict
+    """What each open descriptor stands for: a path, or `socket:[…]`, `pipe:[…]`; none where it is not told."""
+    found = {}
+    try:
+        names = _listdir(_DESCRIPTORS)
+    except OSError:
+        return found
+    for name in names:
+        try:
+            found[int(name)] = _readlink(_DESCRIPTORS + "/" + name)
+        except OSError:
+            # The one that listed them.
+            continue
+    return found
+
+
+def _address(address):
+    # type: (object) -> str
+    if isinstance(address, tuple) and len(address) >= 2:
+        host = "[{}]".format(address[0]) if ":" in str(address[0]) else address[0]
+        return "{}:{}".format(host, address[1])
+    if isinstance(address, bytes):
+        return os.fsdecode(address)
+    return str(address)
+
+
+def _socket_text(descriptor):
+    # type: (int) -> str
+    # A duplicate is closed without any effect on the one that is asked about.
+    try:
+        found = _open_socket(fileno=_dup(descriptor))
+    except OSError:
+        return "a socket"
+    try:
+        text = "{} {} socket".format(_FAMILIES.get(found.family, ""), _SORTS.get(found.type, "")).strip()
+        for word, ask in (("at", found.getsockname), ("to", found.getpeername)):
+            try:
+                address = _address(ask())
+            except OSError:
+                continue
+            if address.strip("0.:[]"):
+                text += " {} {}".format(word, address)
+        return text
+    finally:
+        found.close()
+
+
+def _descriptor_text(descriptor, target, streams):
+    # type: (int, str, list) -> str
+    if target in streams:
+        return "a duplicate of the standard output or error"
+    if target.startswith("socket:"):
+        return _socket_text(descriptor)
+    if target.startswith("pipe:"):
+        return "a pipe"
+    if target.startswith("anon_inode:"):
+        return target[len("anon_inode:") :].strip("[]")
+    folder = _gettempdir()
+    if target.startswith(folder + "/"):
+        return "$TMPDIR" + target[len(folder) :]
+    return target
+
+
+def _callable_text(function):
+    # type: (object) -> str
+    """`module.qualified_name` of a function or method; the type of anything else."""
+    owner = getattr(function, "__func__", function) if type(function).__name__ == "method" else function
+    if type(owner).__name__ in ("function", "builtin_function_or_method"):
+        return "{}.{}".format(owner.__module__, owner.__qualname__)
+    return trace.type_name(type(function))
+
+
+def _thread_text(thread):
+    # type: (threading.Thread) -> str
+    # Past whatever a subclass makes of its attributes.
+    state = object.__getattribute__(thread, "__dict__")
+    text = "thread {!r}".format(str(state.get("_name", "")))
+    # The latter of a Timer.
+    target = state.get("_target") or state.get("function")
+    if target is not None:
+        return text + " running " + _callable_text(target)
+    return text + " of " + trace.type_name(type(thread))
+
+
+def _task_text(task):
+    # type: (object) -> str
+    coroutine = task.get_coro()
+    text = "task of " + str(getattr(coroutine, "__qualname__", trace.type_name(type(coroutine))))
+    frame = getattr(coroutine, "cr_frame", None)
+    if frame is not None:
+        text += ", waiting at {}:{}".format(os.path.basename(frame.f_code.co_filename), frame.f_lineno)
+    return text
+
+
+def _child_text(number):
+    # type: (str) -> str
+    words = _first_bytes("/proc/{}/cmdline".format(number)).rstrip(b"\0").split(b"\0")
+    if words != [b""]:
+        return "process " + " ".join(os.fsdecode(word) for word in words)
+    name = os.fsdecode(_first_bytes("/proc/{}/comm".format(number)).strip())
+    return "process {}, which has ended and was not waited for".format(name)
+
+
+def _children():
+    # type: () -> list
+    return _first_bytes(_CHILDREN.format(posix.getpid())).decode().split()
+
+
+class Noted:
+    """What there was at one time."""
+
+    def __init__(self):
+        # type: () -> None
+        self._descriptors = descriptors()
+        self._threads = frozenset(map(id, _enumerate()))
+        self._tasks = frozenset(map(id, counters.pending_tasks()))
+        self._children = frozenset(_children())
+
+    def newer(self):
+        # type: () -> list
+        """`[kind, text]` of what has come since, the newest last."""
+        found = []
+        for kind, texts in (
+            ("fd", self._new_descriptors),
+            ("thread", self._new_threads),
+            ("task", self._new_tasks),
+            ("child", self._new_children),
+        ):
+            try:
+                found += [[kind, text[:_LONGEST]] for text in texts()[-_MOST:]]
+            except Exception:
+                # A thread or task may end, or a class of the project's refuse, while it is asked about.
+                continue
+        return found
+
+    def _new_descriptors(self):
+        now = descriptors()
+        streams = [now.get(1), now.get(2)]
+        return [
+            _descriptor_text(number, target, streams)
+            for number, target in sorted(now.items())
+            if self._descriptors.get(number) != target
+        ]
+
+    def _new_threads(self):
+        return [_thread_text(thread) for thread in _enumerate() if id(thread) not in self._threads]
+
+    def _new_tasks(self):
+        return [_task_text(task) for task in counters.pending_tasks() if id(task) not in self._tasks]
+
+    def _new_children(self):
+        return [_child_text(number) for number in _children() if number not in self._children]
