@@ -249,6 +249,7 @@ fn one(
             survey: false,
             wider: case.wider,
             warmup: 1,
+            before: false,
             iterations: 1,
         },
     )?;
