@@ -1,13 +1,18 @@
 //! The command line: its verbs and its options.
 
+mod completions;
 mod decide;
 mod doctor;
+mod durations;
 mod explain;
 mod init;
+mod man;
+mod merge;
 mod publish;
 mod report;
 mod review;
 mod run;
+mod shard;
 mod snapshots;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
@@ -38,6 +43,8 @@ enum Verb {
     Run(RunArgs),
     /// Render the JSON report of an earlier run again, in any format.
     Report(report::ReportArgs),
+    /// Join the JSON reports of a suite's shards into one report and one verdict.
+    Merge(merge::MergeArgs),
     /// Decide one by one what to do about findings that wait.
     Review(snapshots::Where),
     /// Take findings that wait into the baseline; without arguments all of them.
@@ -53,6 +60,10 @@ enum Verb {
         /// Such as LK104; without one, all are listed.
         code: Option<String>,
     },
+    /// Print a script that lets a shell complete this command.
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write the pages of all verbs to a folder.
+    Man(man::ManArgs),
 }
 
 /// Options of `leakcheck run`.
@@ -102,6 +113,12 @@ struct RunArgs {
     /// Fail for snapshots of what is gone, too.
     #[arg(long)]
     deny_stale: bool,
+    /// Run one of several parts of the suite, such as 2/8; auto takes it from the CI system's variables.
+    #[arg(long, value_name = "I/N", value_parser = shard::parse)]
+    shard: Option<Choice<(usize, usize)>>,
+    /// Write how long each file took to .leakcheck/durations.json, by which --shard divides the suite.
+    #[arg(long)]
+    record_durations: bool,
     #[command(flatten)]
     ci: snapshots::Ci,
     #[command(flatten)]
@@ -148,12 +165,15 @@ pub fn main() -> ExitCode {
     match cli.verb {
         Some(Verb::Run(args)) => run::run(args),
         Some(Verb::Report(args)) => report::run(&args),
+        Some(Verb::Merge(args)) => merge::run(&args),
         Some(Verb::Review(args)) => review::review(&args),
         Some(Verb::Accept(args)) => decide::accept(&args),
         Some(Verb::Reject(args)) => decide::reject(&args),
         Some(Verb::Doctor(args)) => doctor::doctor(&args),
         Some(Verb::Init(args)) => init::init(&args),
         Some(Verb::Explain { code }) => explain::explain(code.as_deref()),
+        Some(Verb::Completions(args)) => completions::completions(&args),
+        Some(Verb::Man(args)) => man::man(&args),
         None => run::run(cli.run),
     }
 }

@@ -336,6 +336,48 @@ pub struct Change {
     pub after: String,
 }
 
+/// A function of machine code that allocates what stays, or loses a reference to it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NativeFunction {
+    /// `_fast.pack`, `_fast.Packer.pack`; as ctypes knows it where that calls it.
+    pub name: String,
+    /// The module or library that it is in; empty for Python's core and where that is not known.
+    #[serde(default)]
+    pub library: String,
+    /// Whose that is, where it can be told.
+    pub owner: Option<Owner>,
+    /// Of a dependency: name and version.
+    pub package: Option<String>,
+    /// Of a Cargo package of the project: its folder.
+    pub folder: Option<String>,
+    /// Whether it adds just what stays; otherwise nothing else adds as much.
+    pub certain: bool,
+}
+
+impl NativeFunction {
+    /// Whether the library itself is to be suspected: Python's own and the system's serve everybody, and what they
+    /// allocate is for their caller to release.
+    pub fn is_suspect(&self) -> bool {
+        matches!(self.owner, Some(Owner::Project | Owner::Dependency))
+    }
+
+    /// `` `_fast.pack` in `_fast` (crates/fast, yours)``.
+    pub fn text(&self) -> String {
+        let mut text = format!("`{}`", self.name);
+        if !self.library.is_empty() {
+            text.push_str(&format!(" in `{}`", self.library));
+        }
+        match (self.owner, &self.folder, &self.package) {
+            (_, Some(folder), _) => text.push_str(&format!(" ({folder}, yours)")),
+            (Some(Owner::Project), ..) => text.push_str(" (yours)"),
+            (_, _, Some(package)) => text.push_str(&format!(" ({package})")),
+            (Some(Owner::Interpreter), ..) => text.push_str(" (Python's own)"),
+            _ => {}
+        }
+        text
+    }
+}
+
 /// One root cause of growth.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
@@ -363,6 +405,9 @@ pub struct Finding {
     pub rate: BTreeMap<String, Rate>,
     /// Who holds it, once known.
     pub holder: Option<Holder>,
+    /// The function of machine code that it comes from, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub native: Option<NativeFunction>,
     /// By type, largest first.
     pub types: Vec<TypeGrowth>,
     /// Where allocated, largest first.

@@ -3,21 +3,25 @@
 mod excuse;
 mod findings;
 mod held;
+mod merge;
+mod native;
+mod sites;
 mod standing;
 
 use std::collections::BTreeMap;
 
 use crate::{
     attribute::owner::Places,
-    baseline::compare::Outcome,
+    baseline::{acceptance::Package, compare::Outcome},
     exit_code::ExitCode,
-    finding::Finding,
-    report::{Environment, Report, Snapshots, Timing},
+    finding::{Finding, Status},
+    report::{Environment, Report, Shard, Snapshots, Timing},
     run::{
         self, Run,
         loss::Loss,
-        protocol::Wider,
+        protocol::{Trouble, Wider},
         screen::{Look, Screened},
+        shard::{Division, Share},
         trace::{Case, Judged},
     },
     verdict::{Series, TestResult, Verdict},
@@ -27,31 +31,64 @@ use crate::{
 const READINGS_KEPT: usize = 256;
 
 use excuse::Excuses;
+pub use merge::Joined;
 pub use standing::Baseline;
+use standing::Scope;
 
 /// Builds the report, and says what follows for the snapshots. `min_judged` is the share of the tests that ran which
-/// must have been judged.
+/// must have been judged, `package_of` the installed package that a file as shown belongs to.
 pub fn report(
     run: &Run,
     places: &Places,
     environment: Environment,
     min_judged: f64,
+    package_of: &dyn Fn(&str) -> Option<Package>,
     baseline: &Baseline<'_>,
 ) -> (Report, Outcome) {
     let mut tests = tests(run, places);
     let excuses = Excuses::of(run);
     excuses.explain(&mut tests);
     let mut findings = findings::findings(run, places, &excuses);
-    let outcome = standing::compare(run, &tests, &environment, &mut findings, baseline);
-    let exit_code = exit_code(run, &tests, &findings, min_judged);
+    sort(&mut findings);
+    let scope = Scope::of(
+        run,
+        &tests,
+        standing::packages(&findings, &environment, package_of),
+    );
+    let outcome = standing::compare(&mut findings, &scope, baseline);
+    let shard = run.shard.as_ref().map(|division| Shard {
+        index: division.index,
+        total: division.total,
+        whole: baseline.whole,
+        build: baseline.build.to_owned(),
+        alike: alike(run, &tests),
+        packages: scope.packages.clone(),
+        files: with_seconds(run, &tests, division),
+    });
+    if shard.is_some() {
+        // Another shard may have found it in other tests.
+        findings.retain(|finding| finding.status != Status::Fixed);
+    }
+    let judged = match &shard {
+        // There is nothing that could have been judged.
+        Some(_) if tests.is_empty() => 1.0,
+        _ => share_judged(&tests),
+    };
+    let mut codes = codes(&tests, &findings, &run.errors);
+    if run.interrupted {
+        codes.push(ExitCode::Interrupted);
+    }
+    if judged < min_judged {
+        codes.push(ExitCode::NoEvidence);
+    }
     let report = Report {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         environment,
-        exit_code,
+        exit_code: ExitCode::first(&codes),
         findings,
         errors: run.errors.clone(),
         notes: run.notes.clone(),
-        judged: share_judged(&tests),
+        judged,
         tests,
         min_judged,
         timing: Timing {
@@ -64,8 +101,52 @@ pub fn report(
             untested: outcome.untested,
             advice: Vec::new(),
         },
+        shard,
+        merged: None,
     };
     (report, outcome)
+}
+
+/// Tests that were only taken to leak like another one.
+fn alike(run: &Run, tests: &[TestResult]) -> Vec<String> {
+    let alike = run.alike.iter().map(|(test, _)| &tests[*test]);
+    alike
+        .filter(|test| test.verdict == Verdict::Leak)
+        .map(|test| test.id.clone())
+        .collect()
+}
+
+/// All files of the suite, those that ran here with how long they took.
+fn with_seconds(run: &Run, tests: &[TestResult], division: &Division) -> Vec<Share> {
+    let seconds = seconds_by_file(run, tests);
+    let mut shares = division.shares.clone();
+    for share in &mut shares {
+        if share.shard == division.index {
+            share.seconds = seconds.get(&share.file).copied();
+        }
+    }
+    shares
+}
+
+/// Wall seconds that the tests of each file took, by the file as shown.
+pub fn seconds_by_file(run: &Run, tests: &[TestResult]) -> BTreeMap<String, f64> {
+    let mut seconds = BTreeMap::new();
+    for (test, spent) in &run.spent {
+        *seconds.entry(tests[*test].file.clone()).or_insert(0.0) += spent;
+    }
+    seconds
+}
+
+/// Those that fail the build first.
+fn sort(findings: &mut [Finding]) {
+    findings.sort_by(|a, b| {
+        (a.level, a.kind, b.tests.len(), &a.fingerprint).cmp(&(
+            b.level,
+            b.kind,
+            a.tests.len(),
+            &b.fingerprint,
+        ))
+    });
 }
 
 fn tests(run: &Run, places: &Places) -> Vec<TestResult> {
@@ -186,26 +267,21 @@ fn judged(judged: &Judged) -> Option<String> {
     }
 }
 
-fn exit_code(run: &Run, tests: &[TestResult], findings: &[Finding], min_judged: f64) -> ExitCode {
-    let mut candidates = Vec::new();
-    if run.interrupted {
-        candidates.push(ExitCode::Interrupted);
-    }
+/// What the process may have to exit with for what was found.
+fn codes(tests: &[TestResult], findings: &[Finding], errors: &[Trouble]) -> Vec<ExitCode> {
+    let mut codes = Vec::new();
     if findings.iter().any(|finding| finding.fails) {
-        candidates.push(ExitCode::Leak);
+        codes.push(ExitCode::Leak);
     }
     let failed_first = |test: &TestResult| match test.verdict {
         Verdict::Failed => true,
         Verdict::Crashed | Verdict::TimedOut => test.iterations <= 1,
         _ => false,
     };
-    if !run.errors.is_empty() || tests.iter().any(failed_first) {
-        candidates.push(ExitCode::TestsFailed);
+    if !errors.is_empty() || tests.iter().any(failed_first) {
+        codes.push(ExitCode::TestsFailed);
     }
-    if share_judged(tests) < min_judged {
-        candidates.push(ExitCode::NoEvidence);
-    }
-    ExitCode::first(&candidates)
+    codes
 }
 
 /// Share of the tests that ran which got a judgement on their growth; skipped ones did not run, and failed

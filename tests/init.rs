@@ -26,7 +26,7 @@ fn a_project_is_set_up_and_its_tests_run_as_before() {
     let before = all(&project);
     let said = init(&project, &["--dry-run"]);
     assert!(
-        said.contains("would write") && said.contains("cargo install"),
+        said.contains("would write") && said.contains("pipx install leakcheck-gate"),
         "{said}"
     );
     assert_eq!(all(&project), before);
@@ -60,7 +60,7 @@ fn a_project_is_set_up_and_its_tests_run_as_before() {
     let before = texts(&project);
     let said = init(&project, &[]);
     assert!(
-        !said.contains("wrote") && said.contains("leakcheck run\n"),
+        !said.contains("wrote") && said.contains("$(LEAKCHECK) run\n"),
         "{said}"
     );
     assert_eq!(texts(&project), before);

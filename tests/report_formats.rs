@@ -82,9 +82,10 @@ fn closed(mut schema: Value) -> Value {
     fn walk(value: &mut Value) {
         match value {
             Value::Object(fields) => {
-                if fields.get("type") == Some(&json!("object"))
-                    && !fields.contains_key("additionalProperties")
-                {
+                let is_object = fields
+                    .get("type")
+                    .is_some_and(|of| *of == json!("object") || *of == json!(["object", "null"]));
+                if is_object && !fields.contains_key("additionalProperties") {
                     fields.insert("additionalProperties".to_owned(), json!(false));
                 }
                 fields.values_mut().for_each(walk);
@@ -115,6 +116,31 @@ fn json_is_what_the_published_schema_says_and_nothing_else() {
     );
     assert_eq!(written["summary"]["findings"]["fixed"], 1);
     assert_eq!(written["summary"]["findings"]["worse"], 1);
+}
+
+#[test]
+fn json_of_a_shard_is_what_the_published_schema_says() {
+    let mut document = document();
+    document["shard"] = json!({
+        "index": 2,
+        "total": 8,
+        "whole": true,
+        "build": "3.12",
+        "alike": [document["tests"][0]["id"]],
+        "packages": {"4fb1d19d050d3ef2": {"name": "some-lib", "version": "1.2"}},
+        "files": [
+            {"file": "tests/test_a.py", "shard": 2, "tests": ["tests/test_a.py::test_a"], "seconds": 1.5},
+            {"file": "tests/test_b.py", "shard": 1, "tests": [], "seconds": null},
+        ],
+    });
+    document["merged"] = json!({"shards": 8, "missing": [3, 5]});
+    let report = report(&document);
+    assert_eq!(report.shard.as_ref().unwrap().files.len(), 2);
+    let written = parsed(&report, Format::Json);
+    assert_valid(&closed(schema("docs/report.schema.json")), &written);
+    assert_eq!(written["shard"], document["shard"]);
+    assert_eq!(written["merged"], document["merged"]);
+    assert!(report.headline().ends_with("tests, shard 2 of 8"));
 }
 
 #[test]
@@ -424,26 +450,9 @@ fn a_runner_of_workflows_takes_the_annotations_and_nothing_of_the_names_for_comm
         ),
     )
     .unwrap();
-    let git = |arguments: &[&str]| {
-        let status = Command::new("git")
-            .args([
-                "-c",
-                "user.name=a",
-                "-c",
-                "user.email=a@b",
-                "-c",
-                "init.defaultBranch=main",
-            ])
-            .args(arguments)
-            .current_dir(root)
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .output()
-            .unwrap();
-        assert!(status.status.success(), "{status:?}");
-    };
-    git(&["init", "-q"]);
-    git(&["add", "-A"]);
-    git(&["commit", "-qm", "a"]);
+    common::git(root, &["init", "-q"]);
+    common::git(root, &["add", "-A"]);
+    common::git(root, &["commit", "-qm", "a"]);
     let act = python(Packages::Reports).with_file_name("act");
     let output = Command::new(act)
         .args(["push", "--json", "-P", "ubuntu-latest=-self-hosted"])

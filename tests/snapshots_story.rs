@@ -2,24 +2,14 @@
 
 mod common;
 
-use std::{fs, process::Command};
+use std::fs;
 
 use common::{Checked, Project};
 
 const TESTS: &str = "tests/test_depot.py";
 
 fn git(project: &Project, args: &[&str]) -> String {
-    let output = Command::new("git")
-        .args(["-c", "user.name=T", "-c", "user.email=t@example.org"])
-        .args(args)
-        .current_dir(project.root())
-        // Whatever the machine has configured: hooks, signing, other names of branches.
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_CONFIG_SYSTEM", "/dev/null")
-        .output()
-        .expect("git is there");
-    assert!(output.status.success(), "git {args:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap()
+    common::git(&project.root(), args)
 }
 
 /// The fixture under git, with everything in it committed.

@@ -5,7 +5,7 @@ use super::{
     path::{Root, is_test_module},
     route::{Route, Step},
 };
-use crate::finding::Kind;
+use crate::finding::{Kind, NativeFunction, Owner};
 
 /// A test whose repeat killed the process: a reference count gone wrong shows so.
 pub const CRASH: &str = "LK501";
@@ -129,7 +129,7 @@ pub fn advice(code: &str) -> &'static str {
             "No Python allocation explains this: look for a C extension that allocates without freeing, or loses a reference, in the calls this test makes."
         }
         LOST => {
-            "No Python object refers to these: look for a C extension that takes a reference and never gives it back (Py_INCREF without Py_DECREF, a new reference that is not released on an error path)."
+            "No Python object refers to these: look for a C extension that takes a reference and never gives it back (Py_INCREF without Py_DECREF, a new reference that is not released on an error path), or keeps them where Python cannot look."
         }
         INTERPRETER => {
             "Take the callback off again when its user is done (atexit.unregister, gc.callbacks.remove, signal.signal with the old handler), or register it once, when the module is imported."
@@ -234,6 +234,30 @@ pub fn advice_for(code: &str, route: &Route) -> String {
         return format!("{text} It is the tests' own: nothing outside them feeds it.");
     }
     text
+}
+
+/// The sentence for a leak that a function of machine code is behind.
+pub fn advice_native(code: &str, function: &NativeFunction) -> String {
+    let name = &function.name;
+    match (function.owner, &function.package) {
+        (Some(Owner::Dependency), package) => format!(
+            "`{}` is not yours: look for a release of {} in which `{name}` gives back what it takes, and report it there if there is none.",
+            function.library,
+            package.as_deref().unwrap_or(&function.library),
+        ),
+        (Some(Owner::Project), _) if code == LOST => format!(
+            "Give back the reference that `{name}` takes (Py_DECREF; in Rust let the Py drop instead of into_ptr or forget), on error paths too.",
+        ),
+        (Some(Owner::Project), _) => format!(
+            "Free what `{name}` allocates on every path, errors included (in Rust nothing that was given to forget, leak or into_raw is freed by itself).",
+        ),
+        _ if code == LOST => format!(
+            "`{name}` is called with these and their references are never given back: pair it with the call that does (Py_DECREF).",
+        ),
+        _ => format!(
+            "What `{name}` allocates is released by another call: make it when its user is done (free, close, clear), or keep the object that owns it for a shorter time.",
+        ),
+    }
 }
 
 fn weakly(route: &Route) -> &'static str {

@@ -7,6 +7,8 @@ pub mod fingerprint;
 pub mod graph;
 pub mod group;
 pub mod holder;
+pub mod lost;
+pub mod native;
 pub mod owner;
 pub mod path;
 pub mod route;

@@ -183,6 +183,14 @@ pub fn chosen(frames: &[(String, u32)], places: &Places) -> Option<(String, u32)
     (owner != Owner::Runner).then(|| frames[at].clone())
 }
 
+/// The frames from that one on; none where it is the runner's.
+pub fn from_chosen<'a>(frames: &'a [(String, u32)], places: &Places) -> &'a [(String, u32)] {
+    match choose(frames, places) {
+        Some((at, owner)) if owner != Owner::Runner => &frames[at..],
+        _ => &[],
+    }
+}
+
 /// The frame to show, and whose it is: the innermost of the project or a dependency; if there is none, the
 /// runner's if it takes part, else the interpreter's innermost.
 fn choose(frames: &[(String, u32)], places: &Places) -> Option<(usize, Owner)> {

@@ -266,6 +266,7 @@ fn fixed(file: &File, snapshot: &Snapshot, against: &Against<'_>) -> Finding {
         shape: "flat".to_owned(),
         rate: BTreeMap::new(),
         holder: None,
+        native: None,
         types: Vec::new(),
         sites: Vec::new(),
         // Its tests by their own ids: those that the run has.
@@ -323,6 +324,7 @@ pub(crate) mod tests {
                 })
                 .collect(),
             holder: None,
+            native: None,
             types: Vec::new(),
             sites: vec![Site {
                 file: "app.py".to_owned(),

@@ -9,4 +9,4 @@ pub mod pending;
 pub mod rates;
 mod render;
 mod scope;
-mod scrub;
+pub mod scrub;

@@ -5,7 +5,7 @@ use std::{fs, io, path::Path, path::PathBuf};
 /// Version of the wire protocol; the bridge states its own in its first message.
 pub const PROTOCOL: u32 = 1;
 
-const FILES: [(&str, &str); 18] = [
+const FILES: [(&str, &str); 20] = [
     ("start.py", include_str!("python/start.py")),
     (
         "leakcheck_bridge/__init__.py",
@@ -22,6 +22,14 @@ const FILES: [(&str, &str); 18] = [
     (
         "leakcheck_bridge/bounds.py",
         include_str!("python/leakcheck_bridge/bounds.py"),
+    ),
+    (
+        "leakcheck_bridge/calls.py",
+        include_str!("python/leakcheck_bridge/calls.py"),
+    ),
+    (
+        "leakcheck_bridge/references.py",
+        include_str!("python/leakcheck_bridge/references.py"),
     ),
     (
         "leakcheck_bridge/watch.py",

@@ -116,7 +116,7 @@ fn examine(args: &DoctorArgs, page: &mut String) -> Result<ExitCode, Failure> {
     };
     let file = file.map_or_else(
         || {
-            "defaults only; there is no leakcheck.toml, and no [tool.leakcheck] in a pyproject.toml"
+            "defaults only; no leakcheck.toml, pyproject.toml or Cargo.toml has settings of ours"
                 .to_owned()
         },
         |file| text::show(&file),

@@ -1,13 +1,16 @@
 //! `leakcheck report`: the JSON report of an earlier run, rendered again.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 
 use super::publish::{self, OutputArgs};
 use crate::{
     exit_code::ExitCode,
-    report::{read, text},
+    report::{Report, read, text},
 };
 
 /// Options of `leakcheck report`.
@@ -25,31 +28,12 @@ pub struct ReportArgs {
 
 /// Renders the report. The exit code is about the rendering alone: the run has had its own.
 pub fn run(args: &ReportArgs) -> ExitCode {
-    let name = if args.file.as_os_str() == "-" {
-        "the standard input".to_owned()
-    } else {
-        text::brief(&args.file.to_string_lossy())
-    };
-    let fail = |message: String| {
-        anstream::eprintln!("leakcheck: {message}");
-        ExitCode::Usage
-    };
-    let bytes = if args.file.as_os_str() == "-" {
-        let mut bytes = Vec::new();
-        io::Read::read_to_end(&mut io::stdin().lock(), &mut bytes).map(|_| bytes)
-    } else {
-        fs::read(&args.file)
-    };
-    let bytes = match bytes {
-        Ok(bytes) => bytes,
-        Err(error) => return fail(format!("cannot read {name}: {error}")),
-    };
-    let Ok(json) = String::from_utf8(bytes) else {
-        return fail(format!("{name} is no JSON report: it is not UTF-8 text"));
-    };
-    let mut report = match read::report(&json) {
+    let mut report = match load(&args.file) {
         Ok(report) => report,
-        Err(error) => return fail(format!("{name} {}", text::brief(&error.to_string()))),
+        Err(message) => {
+            anstream::eprintln!("leakcheck: {message}");
+            return ExitCode::Usage;
+        }
     };
     if args.per_hour.is_some() {
         report.environment.per_hour = args.per_hour;
@@ -60,5 +44,30 @@ pub fn run(args: &ReportArgs) -> ExitCode {
             anstream::eprintln!("leakcheck: {error}");
             error.exit_code()
         }
+    }
+}
+
+/// Reads the report in `file`, `-` being the standard input. An error is one line.
+pub(super) fn load(file: &Path) -> Result<Report, String> {
+    let is_input = file.as_os_str() == "-";
+    let name = shown(file);
+    let bytes = if is_input {
+        let mut bytes = Vec::new();
+        io::Read::read_to_end(&mut io::stdin().lock(), &mut bytes).map(|_| bytes)
+    } else {
+        fs::read(file)
+    };
+    let bytes = bytes.map_err(|error| format!("cannot read {name}: {error}"))?;
+    let json = String::from_utf8(bytes)
+        .map_err(|_| format!("{name} is no JSON report: it is not UTF-8 text"))?;
+    read::report(&json).map_err(|error| format!("{name} {}", text::brief(&error.to_string())))
+}
+
+/// The file as messages name it.
+pub(super) fn shown(file: &Path) -> String {
+    if file.as_os_str() == "-" {
+        "the standard input".to_owned()
+    } else {
+        text::brief(&file.to_string_lossy())
     }
 }

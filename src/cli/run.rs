@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{RunArgs, publish::publish, snapshots};
+use super::{RunArgs, durations::Durations, publish::publish, shard, snapshots};
 use crate::{
     attribute::owner::Places,
     baseline::{acceptance::Package, rates},
@@ -20,6 +20,7 @@ use crate::{
         self, Settings,
         loss::StartError,
         screen::Policy,
+        shard::Wanted,
         worker::{INTERRUPTED, Limits, Setup},
     },
 };
@@ -82,7 +83,15 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
     let project = Project::locate(&args.paths, &current)?;
     let (mut config, _) = Config::load(&project.root)?;
     // Before minutes of testing, which nobody could compare with anything.
-    let snapshots = snapshots::Accepted::load(&args, &project, &current)?;
+    let snapshots = snapshots::Accepted::load(&project.root, &current, args.deny_stale, args.ci)?;
+    let whole = snapshots::asks_for_all(&args, &project);
+    let part = args.shard.map(shard::resolve).transpose()?;
+    let record = args.record_durations;
+    let durations = if record || part.is_some() {
+        Durations::of(&project.root)?
+    } else {
+        Durations::default()
+    };
     let quiet = args.output.quiet;
     let per_hour = args.per_hour;
     // Made before anything runs: a place that cannot be written to is told at once.
@@ -103,7 +112,12 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
         &Env::of_process(),
     )?;
     let runner = discover::choose_runner(config.runner, &project, &interpreter)?;
-    let settings = settings(&config, &project, &interpreter, runner);
+    let mut settings = settings(&config, &project, &interpreter, runner);
+    settings.shard = part.map(|(index, total)| Wanted {
+        index,
+        total,
+        seconds: durations.files.clone(),
+    });
 
     let progress = Progress::new(quiet);
     let tell = |event| {
@@ -119,7 +133,11 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
         progress.finish();
     }
     let run = result.map_err(|error| Failure(code_of(&error), error.to_string()))?;
-    if run.tests.is_empty() && run.errors.is_empty() && !run.interrupted {
+    let elsewhere = run
+        .shard
+        .as_ref()
+        .is_some_and(|shard| !shard.shares.is_empty());
+    if run.tests.is_empty() && !elsewhere && run.errors.is_empty() && !run.interrupted {
         return Err(Failure(
             ExitCode::Usage,
             if config.args.is_empty() {
@@ -162,9 +180,19 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
         &settings.places,
         environment,
         config.min_judged,
-        &snapshots.baseline(&build, &package_of),
+        &package_of,
+        &snapshots.baseline(&build, whole),
     );
-    snapshots.record(&outcome, &mut report);
+    if let Some(shard) = &report.shard {
+        report.snapshots.advice = vec![shard::advice(shard, report.tests.len())];
+    } else {
+        snapshots.record(&outcome, &mut report);
+    }
+    if record {
+        let seconds = judgement::seconds_by_file(&run, &report.tests);
+        let all = whole && report.shard.is_none() && report.errors.is_empty();
+        durations.write(&seconds, all && !run.interrupted)?;
+    }
     if let Some(events) = events {
         events
             .finish(&report)
@@ -297,6 +325,7 @@ pub(super) fn settings(
             bridge: PathBuf::new(),
         },
         hash_seeds: hash_seeds(env::var("PYTHONHASHSEED").ok().as_deref()),
+        shard: None,
     }
 }
 

@@ -11,7 +11,6 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use super::RunArgs;
 use crate::{
     baseline::{
-        acceptance::Package,
         compare::Outcome,
         files::{File, Folder, Unusable},
         format::Waiting,
@@ -96,11 +95,17 @@ pub fn lines(unusable: &[Unusable]) -> String {
     lines.join("\nleakcheck: ")
 }
 
+/// Whether all of the suite is asked for. The runner takes arguments from the environment, too: `-k name` is a part.
+pub fn asks_for_all(args: &RunArgs, project: &Project) -> bool {
+    project.paths.is_empty()
+        && args.runner_args.is_empty()
+        && env::var_os("PYTEST_ADDOPTS").is_none_or(|value| value.is_empty())
+}
+
 /// The snapshots that a run is compared with.
 pub struct Accepted {
     folder: Folder,
     files: Vec<File>,
-    whole: bool,
     deny_stale: bool,
     ci: bool,
     /// ` --project DIR` where the project is not where the user is.
@@ -109,40 +114,36 @@ pub struct Accepted {
 
 impl Accepted {
     /// Reads them; fails with a line for each file that cannot be used.
-    pub fn load(args: &RunArgs, project: &Project, current: &Path) -> Result<Accepted, String> {
-        let folder = Folder::of(&project.root);
+    pub fn load(
+        project: &Path,
+        current: &Path,
+        deny_stale: bool,
+        ci: Ci,
+    ) -> Result<Accepted, String> {
+        let folder = Folder::of(project);
         let files = folder.accepted().map_err(|unusable| lines(&unusable))?;
-        let elsewhere = match project.root.strip_prefix(current) {
+        let elsewhere = match project.strip_prefix(current) {
             Ok(inside) if inside.as_os_str().is_empty() => String::new(),
             Ok(inside) => format!(" --project {}", quoted(inside)),
-            Err(_) => format!(" --project {}", quoted(&project.root)),
+            Err(_) => format!(" --project {}", quoted(project)),
         };
         Ok(Accepted {
             folder,
             files,
-            // The runner takes arguments from there, too: `-k name` is a part of the suite.
-            whole: project.paths.is_empty()
-                && args.runner_args.is_empty()
-                && env::var_os("PYTEST_ADDOPTS").is_none_or(|value| value.is_empty()),
-            deny_stale: args.deny_stale,
-            ci: args.ci.is_on(),
+            deny_stale,
+            ci: ci.is_on(),
             elsewhere,
         })
     }
 
-    /// What to compare with.
-    pub fn baseline<'a>(
-        &'a self,
-        build: &'a str,
-        package_of: &'a dyn Fn(&str) -> Option<Package>,
-    ) -> Baseline<'a> {
+    /// What to compare with; `whole` where all of the suite was asked for.
+    pub fn baseline<'a>(&'a self, build: &'a str, whole: bool) -> Baseline<'a> {
         Baseline {
             accepted: &self.files,
-            whole: self.whole,
+            whole,
             build,
             today: today(),
             deny_stale: self.deny_stale,
-            package_of,
         }
     }
 

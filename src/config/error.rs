@@ -68,9 +68,9 @@ pub enum ConfigError {
         text::show(.second)
     )]
     Twice {
-        /// A `leakcheck.toml`.
+        /// A `leakcheck.toml` or `pyproject.toml`.
         first: PathBuf,
-        /// A `pyproject.toml`.
+        /// A `pyproject.toml` or `Cargo.toml`.
         second: PathBuf,
     },
 }

@@ -9,9 +9,19 @@ use toml::de::{DeTable, DeValue};
 use super::schema::{self, Fault};
 use super::{Config, ConfigError, Overrides, Place};
 
-/// Our own file, and the one we share.
+/// Our own file, and those that we share.
 const OWN: &str = "leakcheck.toml";
-const SHARED: &str = "pyproject.toml";
+const FILES: [&str; 3] = [OWN, "pyproject.toml", CARGO];
+const CARGO: &str = "Cargo.toml";
+
+/// Where settings of ours stand in a shared file; a project of extension modules may have no other.
+fn tables(file: &Path) -> &'static [&'static str] {
+    if file.ends_with(CARGO) {
+        &["workspace.metadata.leakcheck", "package.metadata.leakcheck"]
+    } else {
+        &["tool.leakcheck"]
+    }
+}
 
 /// A file with settings of ours: its path, and what it says.
 type Found = (Overrides, PathBuf);
@@ -53,26 +63,26 @@ pub(super) fn defaults() -> Option<Config> {
     })
 }
 
-/// The settings in one directory. Where both files are there, one of them may be without any key.
+/// The settings in one directory. Where several files have a place for them, all but one must be without any key.
 fn in_directory(directory: &Path) -> Result<Option<Found>, ConfigError> {
-    let own = read_file(&directory.join(OWN), directory)?;
-    let shared = read_file(&directory.join(SHARED), directory)?;
-    match (own, shared) {
-        (Some((first, own)), Some((second, shared))) => {
-            let nothing = Overrides::default();
-            if second == nothing {
-                Ok(Some((first, own)))
-            } else if first == nothing {
-                Ok(Some((second, shared)))
-            } else {
-                Err(ConfigError::Twice {
-                    first: shown(&own),
-                    second: shown(&shared),
-                })
+    let nothing = Overrides::default();
+    let mut found: Option<Found> = None;
+    for name in FILES {
+        let next = read_file(&directory.join(name), directory)?;
+        found = match (found, next) {
+            (Some(first), Some(second)) if first.0 != nothing && second.0 != nothing => {
+                return Err(ConfigError::Twice {
+                    first: shown(&first.1),
+                    second: shown(&second.1),
+                });
             }
-        }
-        (own, shared) => Ok(own.or(shared)),
+            (Some(first), Some(second)) if first.0 == nothing && second.0 != nothing => {
+                Some(second)
+            }
+            (first, second) => first.or(second),
+        };
     }
+    Ok(found)
 }
 
 /// What `file` says, if it is there and has anything to do with us.
@@ -104,10 +114,12 @@ fn read_file(file: &Path, directory: &Path) -> Result<Option<Found>, ConfigError
             return Err(ConfigError::Invalid { place, message });
         }
     };
-    let mut overrides = parse(content, own, directory).map_err(|fault| ConfigError::Invalid {
-        place: Place::at(shown(file), content, fault.span.start),
-        message: fault.message,
-    })?;
+    let tables = if own { &[] } else { tables(file) };
+    let mut overrides =
+        parse(content, tables, directory).map_err(|fault| ConfigError::Invalid {
+            place: Place::at(shown(file), content, fault.span.start),
+            message: fault.message,
+        })?;
     for rule in overrides
         .iter_mut()
         .flat_map(|all| &mut all.rules)
@@ -118,31 +130,49 @@ fn read_file(file: &Path, directory: &Path) -> Result<Option<Found>, ConfigError
     Ok(overrides.map(|overrides| (overrides, file.to_owned())))
 }
 
-fn parse(content: &str, own: bool, directory: &Path) -> Result<Option<Overrides>, Fault> {
+/// The settings in one of `tables`; in the whole file where there are none.
+fn parse(content: &str, tables: &[&str], directory: &Path) -> Result<Option<Overrides>, Fault> {
     let document = DeTable::parse(content).map_err(|error| Fault {
         span: error.span().unwrap_or(0..0),
         // The parser breaks a line before what it expected.
         message: super::text::escape(&error.message().trim().replace('\n', "; ")),
     })?;
-    if own {
+    if tables.is_empty() {
         return schema::read(document.get_ref(), "", content, directory).map(Some);
     }
-    let Some(table) = document
-        .get_ref()
-        .get("tool")
-        .and_then(|tool| tool.get_ref().get("leakcheck"))
-    else {
-        return Ok(None);
-    };
-    match table.get_ref() {
-        DeValue::Table(table) => {
-            schema::read(table, "[tool.leakcheck]", content, directory).map(Some)
+    let mut found = None;
+    for name in tables {
+        let mut keys = name.split('.');
+        let first = keys.next().and_then(|key| document.get_ref().get(key));
+        let Some(table) = keys
+            .try_fold(first, |table, key| Some(table?.get_ref().get(key)))
+            .flatten()
+        else {
+            continue;
+        };
+        let DeValue::Table(settings) = table.get_ref() else {
+            return Err(Fault {
+                span: table.span(),
+                message: format!("`{name}` must be a table of settings"),
+            });
+        };
+        if found.is_some() {
+            return Err(Fault {
+                span: table.span(),
+                message: format!(
+                    "`{}` has settings too; keep them in one of the two",
+                    tables[0]
+                ),
+            });
         }
-        _ => Err(Fault {
-            span: table.span(),
-            message: "`tool.leakcheck` must be a table of settings".to_owned(),
-        }),
+        found = Some(schema::read(
+            settings,
+            &format!("[{name}]"),
+            content,
+            directory,
+        )?);
     }
+    Ok(found)
 }
 
 /// A path for a message: relative to the current directory where it is below, as other tools print it.
@@ -184,8 +214,33 @@ mod tests {
         let jobs = |number: u8| format!("jobs = {number}").into_bytes();
         let shared = |number: u8| format!("[tool.leakcheck]\njobs = {number}").into_bytes();
         let other = b"[tool.other]\njobs = 9".to_vec();
-        let table: [Row<'_>; 9] = [
+        let cargo = |table: &str, number: u8| {
+            format!("[{table}.metadata.leakcheck]\njobs = {number}").into_bytes()
+        };
+        let table: [Row<'_>; 12] = [
             (vec![], None, 1),
+            (
+                vec![("a/b/Cargo.toml", cargo("package", 2))],
+                Some("a/b/Cargo.toml"),
+                2,
+            ),
+            (
+                vec![
+                    ("a/Cargo.toml", cargo("workspace", 3)),
+                    ("a/b/Cargo.toml", b"[package]\nname = \"x\"".to_vec()),
+                    ("a/b/pyproject.toml", other.clone()),
+                ],
+                Some("a/Cargo.toml"),
+                3,
+            ),
+            (
+                vec![
+                    ("a/b/Cargo.toml", cargo("workspace", 3)),
+                    ("a/b/pyproject.toml", b"[tool.leakcheck]".to_vec()),
+                ],
+                Some("a/b/Cargo.toml"),
+                3,
+            ),
             (
                 vec![("a/b/leakcheck.toml", jobs(2))],
                 Some("a/b/leakcheck.toml"),
@@ -259,6 +314,12 @@ mod tests {
             error,
             "both leakcheck.toml and pyproject.toml have leakcheck settings; keep them in one"
         );
+        let cargo: &[u8] = b"[workspace.metadata.leakcheck]\njobs = 3";
+        let error = load(&[("pyproject.toml", shared), ("Cargo.toml", cargo)], "").unwrap_err();
+        assert_eq!(
+            error,
+            "both pyproject.toml and Cargo.toml have leakcheck settings; keep them in one"
+        );
         let table: [(&[u8], &[u8], &str); 3] = [
             (b"# nothing yet", shared, "pyproject.toml"),
             (b"jobs = 2", b"[tool.leakcheck]", "leakcheck.toml"),
@@ -278,7 +339,22 @@ mod tests {
 
     #[test]
     fn a_fault_is_pointed_at_by_line_and_column() {
-        let table: [(&str, &[u8], &str); 15] = [
+        let table: [(&str, &[u8], &str); 18] = [
+            (
+                "Cargo.toml",
+                b"[workspace]\nmembers = []\n[workspace.metadata.leakcheck]\nbuget = \"1m\"\n",
+                "Cargo.toml:4:1: unknown key `buget` in [workspace.metadata.leakcheck]; did you mean `budget`?",
+            ),
+            (
+                "Cargo.toml",
+                b"[package.metadata]\nleakcheck = 1\n",
+                "Cargo.toml:2:13: `package.metadata.leakcheck` must be a table of settings",
+            ),
+            (
+                "Cargo.toml",
+                b"[workspace.metadata.leakcheck]\njobs = 1\n[package.metadata.leakcheck]\njobs = 2\n",
+                "Cargo.toml:3:1: `workspace.metadata.leakcheck` has settings too; keep them in one of the two",
+            ),
             (
                 "pyproject.toml",
                 b"[project]\nname = \"x\"\n\n[tool.leakcheck]\njobs = 2\nbuget = \"1m\"\n",
@@ -365,7 +441,9 @@ mod tests {
             b"\xff\xfe",
             b"[tool.black]\nline-length = 3",
         ] {
-            assert_eq!(load(&[("pyproject.toml", content)], "").unwrap().1, None);
+            for file in ["pyproject.toml", "Cargo.toml"] {
+                assert_eq!(load(&[(file, content)], "").unwrap().1, None);
+            }
         }
     }
 

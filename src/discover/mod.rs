@@ -2,6 +2,7 @@
 
 pub mod interpreter;
 pub mod machine;
+pub mod native;
 pub mod packages;
 mod probe;
 pub mod runner;

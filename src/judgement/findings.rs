@@ -5,19 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     excuse::Excuses,
     held::{self, Held},
+    native::Homes,
+    sites::{self, function_of},
 };
 use crate::{
     attribute::{
-        code, fingerprint, group, holder::Gain, owner::Places, route::Route, sites::Growth,
+        code, fingerprint, group, holder::Gain, native::Passage, owner::Places, route::Route,
+        sites::Growth,
     },
     finding::{
-        Curve, Excerpt, Finding, Frame, Holder, Kind, Level, Measured, Owner, Rate, Site, Status,
+        Curve, Finding, Holder, Kind, Level, Measured, NativeFunction, Owner, Rate, Site, Status,
         TypeGrowth,
     },
     fit::Shape,
     report::text::{bytes, number},
     run::{
-        self, FRAMES_SHOWN, Run,
+        self, Run,
         diagnose::Diagnosis,
         loss::Loss,
         screen::Screened,
@@ -26,8 +29,8 @@ use crate::{
     verdict::{Counter, Verdict},
 };
 
-/// Sites and types of a finding that a report keeps.
-const SITES_KEPT: usize = 8;
+/// Types of a finding that a report keeps.
+const TYPES_KEPT: usize = 8;
 
 /// What can grow in a test, as one root cause sees it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +39,8 @@ enum Key {
     Place(String, String),
     /// What holds it, and the type of what it holds.
     Holder(String, String),
+    /// The library and the function of machine code, or the place that calls it.
+    Native(String, String),
     /// A counter that no place explains, of one test: two native leaks have nothing in common.
     Counter(Counter, usize),
 }
@@ -45,10 +50,11 @@ struct Evidence<'a> {
     keys: BTreeSet<Key>,
 }
 
-/// Every root cause, those that fail the build first.
+/// Every root cause.
 pub(super) fn findings(run: &Run, places: &Places, excuses: &Excuses) -> Vec<Finding> {
     let mut found = Vec::new();
     let held = Held::new(&run.cases);
+    let homes = Homes::new(places);
     for (verdict, excused) in [
         (Verdict::Leak, false),
         (Verdict::Leak, true),
@@ -62,46 +68,37 @@ pub(super) fn findings(run: &Run, places: &Places, excuses: &Excuses) -> Vec<Fin
             .filter(|case| excuses.concern(run, case, excused))
             .map(|case| Evidence {
                 case,
-                keys: keys(run, places, &held, case),
+                keys: keys(run, &homes, &held, case),
             })
             .collect();
         let sets: Vec<BTreeSet<Key>> = evidence.iter().map(|one| one.keys.clone()).collect();
         for group in group::causes(&sets) {
-            let mut finding = finding(run, places, &held, verdict, &evidence, &group);
+            let mut finding = finding(run, &homes, &held, verdict, &evidence, &group);
             if excuses.settle(&mut finding, excused, &found) {
                 found.push(finding);
             }
         }
     }
     found.extend(losses(run));
-    found.sort_by(|a, b| {
-        (a.level, a.kind, b.tests.len(), &a.fingerprint).cmp(&(
-            b.level,
-            b.kind,
-            a.tests.len(),
-            &b.fingerprint,
-        ))
-    });
     found
 }
 
-fn function_of(run: &Run, place: &(String, u32)) -> String {
-    run.sources
-        .get(place)
-        .map_or_else(|| "<unknown>".to_owned(), |(function, _)| function.clone())
-}
-
-fn keys(run: &Run, places: &Places, held: &Held<'_>, case: &Case) -> BTreeSet<Key> {
+fn keys(run: &Run, homes: &Homes<'_>, held: &Held<'_>, case: &Case) -> BTreeSet<Key> {
     let mut keys: BTreeSet<Key> = case
         .growths
         .iter()
-        .map(|growth| key(run, places, held, case, growth))
+        .map(|growth| key(run, homes.places, held, case, growth))
         .collect();
     // A descriptor or a thread has no place of its own; it belongs to what allocates beside it.
     if keys.is_empty() {
         keys.extend(match (held.of_case(case), case.containers.first()) {
             (Some(route), _) => vec![holder_key(route)],
             (None, Some((name, _))) => vec![Key::Holder(name.clone(), String::new())],
+            (None, None) if !case.passages.is_empty() => case
+                .passages
+                .iter()
+                .map(|passage| native_key(run, homes, passage))
+                .collect(),
             (None, None) => case
                 .fits
                 .keys()
@@ -110,6 +107,20 @@ fn keys(run: &Run, places: &Places, held: &Held<'_>, case: &Case) -> BTreeSet<Ke
         });
     }
     keys
+}
+
+/// One function of a library is one cause, from wherever it is called. A library of the system, and Python's own
+/// core, serve everybody: there it is the place that calls them.
+fn native_key(run: &Run, homes: &Homes<'_>, passage: &Passage) -> Key {
+    match homes.function(passage) {
+        Some(function) if function.is_suspect() => Key::Native(function.library, function.name),
+        _ => {
+            let place = passage.shown(homes.places).first();
+            let function = place.map_or_else(String::new, |place| function_of(run, place));
+            let file = place.map_or_else(String::new, |place| homes.places.show(&place.0));
+            Key::Native(file, function)
+        }
+    }
 }
 
 /// One holder is one cause, from however many places it is fed.
@@ -129,12 +140,13 @@ fn key(run: &Run, places: &Places, held: &Held<'_>, case: &Case, growth: &Growth
 
 fn finding(
     run: &Run,
-    places: &Places,
+    homes: &Homes<'_>,
     held: &Held<'_>,
     verdict: Verdict,
     evidence: &[Evidence<'_>],
     group: &group::Group<Key>,
 ) -> Finding {
+    let places = homes.places;
     let all: BTreeSet<&Key> = group.core.union(&group.extra).collect();
     // The test that shows this cause most purely stands for it.
     let best = group
@@ -145,11 +157,28 @@ fn finding(
         .unwrap_or(&evidence[0]);
     let case = best.case;
     let alone = best.keys.iter().all(|key| all.contains(key));
-    let mut sites = sites(run, places, held, case, &all);
+    let growths = case
+        .growths
+        .iter()
+        .filter(|growth| all.contains(&key(run, places, held, case, growth)));
+    let mut sites = sites::of_growths(run, places, growths);
+    let passages: Vec<&Passage> = case
+        .passages
+        .iter()
+        .filter(|passage| all.contains(&native_key(run, homes, passage)))
+        .collect();
+    let native = passages.first().and_then(|passage| homes.function(passage));
+    if !passages.is_empty() {
+        sites = sites::of_passages(run, places, &passages);
+        if let ([site], Some(fit)) = (&mut sites[..], case.fits.get(&Counter::Heap)) {
+            // Measured over many more iterations.
+            site.bytes = fit.rate.value;
+        }
+    }
     let diagnosis = case.diagnosis.as_ref().filter(|_| verdict == Verdict::Leak);
     let route = diagnosis.and_then(|diagnosis| diagnosis.routes.first());
     if let Some(born) = route.and_then(|route| route.born.as_ref()) {
-        bring_forward(&mut sites, run, places, born);
+        sites::bring_forward(&mut sites, run, places, born);
     }
     let kind = kind(
         &group
@@ -164,7 +193,13 @@ fn finding(
         .growths
         .iter()
         .find(|growth| all.contains(&key(run, places, held, case, growth)))
-        .map_or(Owner::Project, |growth| growth.owner);
+        .map(|growth| growth.owner)
+        .or(native
+            .as_ref()
+            .filter(|native| native.is_suspect())
+            .and_then(|native| native.owner))
+        .or(sites.first().and_then(|site| site.owner))
+        .unwrap_or(Owner::Project);
     let mut tests: BTreeSet<usize> = group
         .tests
         .iter()
@@ -180,9 +215,19 @@ fn finding(
         (None, Some(diagnosis)) if kind == Kind::Python && diagnosis.exits > 0.5 => {
             code::INTERPRETER
         }
-        (None, Some(diagnosis)) if kind == Kind::Python && !diagnosis.lost.is_empty() => code::LOST,
+        (None, Some(diagnosis)) if kind == Kind::Python && diagnosis.is_lost() => code::LOST,
         _ => code::of(kind),
     };
+    let culprit = diagnosis
+        .filter(|_| code == code::LOST)
+        .and_then(|diagnosis| homes.culprit(case, diagnosis));
+    let lost_by = culprit.as_ref().map(|(function, place)| {
+        format!(
+            ": a reference was lost by {}, called at {place}",
+            function.text()
+        )
+    });
+    let native = native.or(culprit.map(|(function, _)| function));
     // Entries without new blocks leave nothing in the heap to come from, and a heap that grows by millions is not looked
     // at; the container itself was watched.
     let watched = match case.containers.first() {
@@ -197,6 +242,12 @@ fn finding(
         _ if watched.is_some() && kind == Kind::Items => {
             vec![code::of(kind), &case.containers[0].0]
         }
+        _ if kind == Kind::Native && native.as_ref().is_some_and(NativeFunction::is_suspect) => {
+            native
+                .iter()
+                .flat_map(|native| [code, &native.library, &native.name])
+                .collect()
+        }
         (None, Some(site)) => vec![code, site.file.as_str(), site.function.as_str()],
         (None, None) => vec![code, run.tests[case.test].id.as_str()],
     };
@@ -210,19 +261,32 @@ fn finding(
         fails,
         kind,
         owner,
-        summary: summary(kind, &rate, sites.first(), diagnosis, watched.as_ref()),
+        summary: summary(
+            kind,
+            &rate,
+            sites.first(),
+            diagnosis,
+            watched.as_ref(),
+            native.as_ref(),
+            lost_by.as_deref(),
+        ),
         shape: shape(case),
         holder: route.map(|route| route.holder.clone()).or(watched),
         types: match diagnosis {
+            // What C code allocates is of no type, and what the collector does not know cannot be looked at.
+            _ if kind == Kind::Native => Vec::new(),
+            Some(diagnosis) if diagnosis.is_lost() && diagnosis.lost.is_empty() => Vec::new(),
             Some(diagnosis) => diagnosis.types.clone(),
             None if alone => types(case),
             None => Vec::new(),
         },
         evidence: how_sure(run, case, &tests),
-        advice: match route {
-            Some(route) => code::advice_for(code, route),
-            None => code::advice(code).to_owned(),
+        advice: match (route, &native) {
+            (Some(route), _) => code::advice_for(code, route),
+            (None, Some(native)) => code::advice_native(code, native),
+            (None, None) => code::advice(code).to_owned(),
         },
+        native,
         measured: Some(Measured {
             test: run.tests[case.test].id.clone(),
             alone,
@@ -265,112 +329,6 @@ fn kind(cases: &[&Case], route: Option<&Route>) -> Kind {
     }
 }
 
-fn sites(
-    run: &Run,
-    places: &Places,
-    held: &Held<'_>,
-    case: &Case,
-    keys: &BTreeSet<&Key>,
-) -> Vec<Site> {
-    let mut found: Vec<Site> = Vec::new();
-    for growth in &case.growths {
-        if !keys.contains(&key(run, places, held, case, growth)) {
-            continue;
-        }
-        let place = growth.place();
-        let file = places.show(&place.0);
-        let (count, bytes) = (growth.count.rate.value, growth.bytes.rate.value);
-        // One line may allocate through several calls; the reader sees the line once.
-        if let Some(same) = found
-            .iter_mut()
-            .find(|site| site.file == file && site.line == place.1)
-        {
-            same.count += count;
-            same.bytes += bytes;
-            continue;
-        }
-        found.push(Site {
-            file,
-            line: place.1,
-            function: function_of(run, place),
-            count,
-            bytes,
-            source: run.sources.get(place).and_then(|(_, text)| text.clone()),
-            excerpt: excerpt(place),
-            owner: places.owner(&place.0),
-            callers: growth
-                .frames
-                .iter()
-                .skip(growth.chosen + 1)
-                .take(FRAMES_SHOWN - 1)
-                .take_while(|frame| places.owner(&frame.0) != Some(Owner::Runner))
-                .map(|frame| Frame {
-                    file: places.show(&frame.0),
-                    line: frame.1,
-                    function: function_of(run, frame),
-                    owner: places.owner(&frame.0),
-                })
-                .collect(),
-        });
-    }
-    found.sort_by(|a, b| {
-        b.bytes
-            .total_cmp(&a.bytes)
-            .then_with(|| (&a.file, a.line).cmp(&(&b.file, b.line)))
-    });
-    found.truncate(SITES_KEPT);
-    found
-}
-
-/// Puts the place where the object that tells most was allocated first: more bytes may be allocated elsewhere for it.
-fn bring_forward(sites: &mut Vec<Site>, run: &Run, places: &Places, born: &(String, u32)) {
-    let file = places.show(&born.0);
-    let at = sites
-        .iter()
-        .position(|site| site.file == file && site.line == born.1);
-    let site = match at {
-        Some(at) => sites.remove(at),
-        // From a free list: nothing is counted for it here.
-        None => Site {
-            line: born.1,
-            function: function_of(run, born),
-            count: 0.0,
-            bytes: 0.0,
-            source: run.sources.get(born).and_then(|(_, text)| text.clone()),
-            excerpt: excerpt(born),
-            owner: places.owner(&born.0),
-            callers: Vec::new(),
-            file,
-        },
-    };
-    sites.insert(0, site);
-}
-
-/// The line with two before and one after it. Files that are not text, or gone, have none.
-fn excerpt((file, line): &(String, u32)) -> Option<Excerpt> {
-    const BEFORE: u32 = 2;
-    const LONGEST: u64 = 4 << 20;
-    /// Generated code has lines of megabytes, and a report is no place for them.
-    const WIDEST: usize = 400;
-    if std::fs::metadata(file).ok()?.len() > LONGEST {
-        return None;
-    }
-    let text = std::fs::read_to_string(file).ok()?;
-    let first = line.saturating_sub(BEFORE).max(1);
-    let skipped = usize::try_from(first - 1).ok()?;
-    let shown = usize::try_from(line - first + 2).ok()?;
-    let lines: Vec<String> = text
-        .lines()
-        .skip(skipped)
-        .take(shown)
-        .map(|line| line.chars().take(WIDEST).collect())
-        .collect();
-    (lines.len() + 1 >= shown).then(|| Excerpt {
-        first,
-        text: lines.join("\n"),
-    })
-}
-
 /// Every counter that was read, with what was fitted to it.
 fn curves(case: &Case) -> Vec<Curve> {
     super::kept(&case.series)
@@ -394,7 +352,7 @@ fn rates(case: &Case, alone: bool, kind: Kind, sites: &[Site]) -> BTreeMap<Strin
             found.insert(counter.name().to_owned(), Rate::from(fit.rate));
         }
     }
-    if !sites.is_empty() {
+    if !sites.is_empty() && kind != Kind::Native {
         let total = |of: fn(&Site) -> f64| sites.iter().map(of).sum::<f64>();
         let plain = |value: f64| Rate {
             value,
@@ -412,7 +370,7 @@ fn rates(case: &Case, alone: bool, kind: Kind, sites: &[Site]) -> BTreeMap<Strin
 fn types(case: &Case) -> Vec<TypeGrowth> {
     case.types
         .iter()
-        .take(SITES_KEPT)
+        .take(TYPES_KEPT)
         .map(|(name, count, bytes)| TypeGrowth {
             name: name.clone(),
             count: *count,
@@ -451,6 +409,8 @@ fn summary(
     site: Option<&Site>,
     diagnosis: Option<&Diagnosis>,
     watched: Option<&Holder>,
+    native: Option<&NativeFunction>,
+    lost_by: Option<&str>,
 ) -> String {
     let value = |name: &str| rate.get(name).map_or(0.0, |rate| rate.value);
     let size = if rate.contains_key("bytes") {
@@ -507,8 +467,18 @@ fn summary(
     let holder = diagnosis
         .and_then(held::phrase)
         .or_else(|| watched.map(|holder| format!("held by {}", holder.name)))
-        .map_or_else(String::new, |phrase| format!(", {phrase}"));
+        .map_or_else(String::new, |phrase| {
+            format!(", {phrase}{}", lost_by.unwrap_or_default())
+        });
     match site {
+        Some(site) if native.is_some() && kind == Kind::Native => format!(
+            "{what} after each iteration{holder}, {verb} {}by {}, called at {}:{} in {}",
+            native.map_or("", |native| if native.certain { "" } else { "probably " }),
+            native.map_or_else(String::new, NativeFunction::text),
+            site.file,
+            site.line,
+            site.function
+        ),
         Some(site) => format!(
             "{what} after each iteration{holder}, {verb} at {}:{} in {}",
             site.file, site.line, site.function
@@ -518,6 +488,9 @@ fn summary(
 }
 
 fn count(value: f64, noun: &str, one: &str, many: &str) -> String {
+    // A type whose name ends like a plural (`bytes`, `Settings`) has none of its own.
+    let plural = noun.ends_with('s') && !noun.ends_with("process");
+    let noun = format!("{noun}{}", if plural { " object" } else { "" });
     if (value - 1.0).abs() < 1e-9 {
         format!("1 {noun} {one}")
     } else {
@@ -588,6 +561,7 @@ fn losses(run: &Run) -> Vec<Finding> {
                 shape: "flat".to_owned(),
                 rate: BTreeMap::new(),
                 holder: None,
+                native: None,
                 types: Vec::new(),
                 sites: Vec::new(),
                 tests: vec![id],
@@ -609,5 +583,7 @@ mod tests {
     fn one_is_no_plural() {
         assert_eq!(count(1.0, "thread", "stays", "stay"), "1 thread stays");
         assert_eq!(count(0.5, "thread", "stays", "stay"), "0.5 threads stay");
+        assert_eq!(count(1.0, "bytes", "stays", "stay"), "1 bytes object stays");
+        assert_eq!(count(2.0, "Keys", "stays", "stay"), "2 Keys objects stay");
     }
 }

@@ -90,7 +90,7 @@ pub(super) fn phrase(diagnosis: &Diagnosis) -> Option<String> {
     match diagnosis.routes.first() {
         Some(route) => Some(format!("held by {}", route.holder.name)),
         None if diagnosis.exits > 0.5 => Some("held by atexit".to_owned()),
-        None if !diagnosis.lost.is_empty() => Some("held from outside Python".to_owned()),
+        None if diagnosis.is_lost() => Some("held from outside Python".to_owned()),
         None => None,
     }
 }

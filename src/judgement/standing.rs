@@ -28,25 +28,50 @@ pub struct Baseline<'a> {
     pub today: Date,
     /// Whether a snapshot of what is gone fails the build.
     pub deny_stale: bool,
-    /// The installed package that a file as shown belongs to.
-    pub package_of: &'a dyn Fn(&str) -> Option<Package>,
 }
 
-pub(super) fn compare(
-    run: &Run,
-    results: &[TestResult],
+/// What of a run matters for the comparison, beside its findings.
+#[derive(Debug)]
+pub(super) struct Scope {
+    /// Every test, and whether it was judged by itself.
+    pub tests: Vec<(String, bool)>,
+    /// Whether nothing kept it from looking at all that it was asked for.
+    pub complete: bool,
+    /// Installed packages that findings are in, by fingerprint.
+    pub packages: BTreeMap<String, Package>,
+}
+
+impl Scope {
+    pub fn of(run: &Run, results: &[TestResult], packages: BTreeMap<String, Package>) -> Scope {
+        let alike: BTreeSet<usize> = run.alike.iter().map(|(test, _)| *test).collect();
+        Scope {
+            tests: results
+                .iter()
+                .enumerate()
+                .map(|(at, test)| (test.id.clone(), is_judged(test, alike.contains(&at))))
+                .collect(),
+            // A shard knows nothing of what the others find.
+            complete: run.shard.is_none()
+                && !run.interrupted
+                && run.errors.is_empty()
+                && run.looks.iter().all(Option::is_some),
+            packages,
+        }
+    }
+}
+
+/// The packages of findings that fail in code of others.
+pub(super) fn packages(
+    findings: &[Finding],
     environment: &Environment,
-    findings: &mut Vec<Finding>,
-    baseline: &Baseline<'_>,
-) -> Outcome {
-    let alike: BTreeSet<usize> = run.alike.iter().map(|(test, _)| *test).collect();
-    let tests = judged(results, &alike);
-    let packages: BTreeMap<String, Package> = findings
+    package_of: &dyn Fn(&str) -> Option<Package>,
+) -> BTreeMap<String, Package> {
+    findings
         .iter()
         .filter(|finding| finding.fails && finding.owner != Owner::Project)
         .filter_map(|finding| {
             let file = &finding.sites.first()?.file;
-            let package = (baseline.package_of)(file).or_else(|| {
+            let package = package_of(file).or_else(|| {
                 // unittest and the rest of the standard library come with Python.
                 matches!(finding.owner, Owner::Runner | Owner::Interpreter).then(|| Package {
                     name: "python".to_owned(),
@@ -55,35 +80,32 @@ pub(super) fn compare(
             })?;
             Some((finding.fingerprint.clone(), package))
         })
-        .collect();
+        .collect()
+}
+
+pub(super) fn compare(
+    findings: &mut Vec<Finding>,
+    scope: &Scope,
+    baseline: &Baseline<'_>,
+) -> Outcome {
     compare::compare(
         findings,
         &Against {
             accepted: baseline.accepted,
-            tests: &tests,
-            whole: baseline.whole
-                && !run.interrupted
-                && run.errors.is_empty()
-                && run.looks.iter().all(Option::is_some),
+            tests: &scope.tests,
+            whole: baseline.whole && scope.complete,
             build: baseline.build,
             today: baseline.today,
             deny_stale: baseline.deny_stale,
-            packages: &packages,
+            packages: &scope.packages,
         },
     )
 }
 
-/// Every test, and whether it was judged by itself. What is only taken to leak like another test was not looked at
-/// closely enough for its own leak to be called mended.
-fn judged(results: &[TestResult], alike: &BTreeSet<usize>) -> Vec<(String, bool)> {
-    results
-        .iter()
-        .enumerate()
-        .map(|(at, test)| {
-            let taken = test.verdict == Verdict::Leak && alike.contains(&at);
-            (test.id.clone(), test.verdict.is_judged() && !taken)
-        })
-        .collect()
+/// Whether `test` was judged by itself. What is only taken to leak like another test was not looked at closely enough
+/// for its own leak to be called mended.
+pub(super) fn is_judged(test: &TestResult, alike: bool) -> bool {
+    test.verdict.is_judged() && !(alike && test.verdict == Verdict::Leak)
 }
 
 #[cfg(test)]
@@ -105,14 +127,9 @@ mod tests {
                 series: Series::new(),
             })
             .collect();
-        let of = |alike: &[usize]| -> Vec<bool> {
-            let alike = alike.iter().copied().collect();
-            judged(&results, &alike)
-                .iter()
-                .map(|(_, was)| *was)
-                .collect()
-        };
-        assert_eq!(of(&[]), [true, true, false]);
-        assert_eq!(of(&[0, 1]), [false, true, false]);
+        let of =
+            |alike| -> Vec<bool> { results.iter().map(|test| is_judged(test, alike)).collect() };
+        assert_eq!(of(false), [true, true, false]);
+        assert_eq!(of(true), [false, true, false]);
     }
 }

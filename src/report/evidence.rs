@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Report, text};
+use super::{Merged, Report, text};
 use crate::verdict::Verdict;
 
 /// Reasons of one verdict that are named, and characters of each.
@@ -10,8 +10,16 @@ const NAMED: usize = 2;
 const LONGEST: usize = 80;
 
 /// `12 of 40 tests that ran were judged, 30 %, and min_judged asks for 90 %: 20 unrepeatable (18: failed in iteration 2), …`;
-/// nothing where enough were judged.
+/// nothing where enough were judged. Before it, which shards are missing.
 pub fn lack(report: &Report) -> Option<String> {
+    let missing = report.merged.as_ref().and_then(Merged::lack);
+    match (missing, too_few(report)) {
+        (Some(missing), Some(few)) => Some(format!("{missing}; {few}")),
+        (missing, few) => missing.or(few),
+    }
+}
+
+fn too_few(report: &Report) -> Option<String> {
     if report.judged >= report.min_judged {
         return None;
     }

@@ -443,7 +443,7 @@ fn sources(finding: &Finding) -> Vec<Source> {
         .map(|site| Source {
             place: format!("{}:{}", shortened(&site.file, NAME), site.line),
             function: shortened(&site.function, NAME),
-            amount: source::amount(site.count, site.bytes),
+            amount: source::stays(site.count, site.bytes),
             lines: source::lines(finding, site)
                 .into_iter()
                 .map(|line| Line {

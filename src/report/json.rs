@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io};
 use serde::{Deserialize, Serialize};
 use serde_json::ser::{CharEscape, Formatter, PrettyFormatter, Serializer};
 
-use super::{Environment, Report, Snapshots, Standing, Timing, standing, text};
+use super::{Environment, Merged, Report, Shard, Snapshots, Standing, Timing, standing, text};
 use crate::{
     finding::{Finding, Status},
     run::protocol::Trouble,
@@ -26,6 +26,8 @@ struct Document<'a> {
     findings: &'a [Finding],
     snapshots: &'a Snapshots,
     tests: Vec<Test<'a>>,
+    shard: &'a Option<Shard>,
+    merged: &'a Option<Merged>,
 }
 
 #[derive(Serialize)]
@@ -106,6 +108,8 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         findings: &report.findings,
         snapshots: &report.snapshots,
         tests: report.tests.iter().map(Test::from).collect(),
+        shard: &report.shard,
+        merged: &report.merged,
     };
     pretty(&document, out)
 }

@@ -158,7 +158,7 @@ fn details(report: &Report, finding: &Finding) -> String {
             .into_iter()
             .map(|line| {
                 let mark = line.growth.map_or_else(String::new, |(count, bytes)| {
-                    format!("   # {} stay per iteration", source::amount(count, bytes))
+                    format!("   # {}", source::stays(count, bytes))
                 });
                 let arrow = if line.growth.is_some() { ">" } else { " " };
                 format!("{arrow} {:>5} | {}{mark}", line.number, line.text)

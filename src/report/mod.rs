@@ -27,9 +27,10 @@ use std::{collections::BTreeMap, io};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    baseline::acceptance::Package,
     exit_code::ExitCode,
     finding::{Finding, Level, Status},
-    run::protocol::Trouble,
+    run::{protocol::Trouble, shard::Share},
     verdict::{Counter, TestResult, Verdict},
 };
 
@@ -100,6 +101,54 @@ pub struct Report {
     pub timing: Timing,
     /// The snapshots it was compared with.
     pub snapshots: Snapshots,
+    /// Which part of the suite it is of, where several machines share one.
+    pub shard: Option<Shard>,
+    /// Out of which shards it was joined.
+    pub merged: Option<Merged>,
+}
+
+/// What the report of a shard has beside its own results, so that it can be joined with those of the other shards.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shard {
+    /// Which one, from 1.
+    pub index: usize,
+    /// Of how many.
+    pub total: usize,
+    /// Whether all shards together were asked for all of the suite.
+    pub whole: bool,
+    /// The build of Python, as snapshots name it.
+    pub build: String,
+    /// Tests that were taken to leak like another one, without being judged themselves.
+    pub alike: Vec<String>,
+    /// Installed packages that findings are in, by fingerprint.
+    pub packages: BTreeMap<String, Package>,
+    /// All files of the suite in the runner's order, with who runs them.
+    pub files: Vec<Share>,
+}
+
+/// Out of which shards a report was joined.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merged {
+    /// How many there should be.
+    pub shards: usize,
+    /// Those that are missing, from 1.
+    pub missing: Vec<usize>,
+}
+
+impl Merged {
+    /// `shard 3 of 8 is missing`; nothing where all are there.
+    pub fn lack(&self) -> Option<String> {
+        let numbers: Vec<String> = self.missing.iter().map(usize::to_string).collect();
+        match &numbers[..] {
+            [] => None,
+            [one] => Some(format!("shard {one} of {} is missing", self.shards)),
+            [most @ .., last] => Some(format!(
+                "shards {} and {last} of {} are missing",
+                most.join(", "),
+                self.shards
+            )),
+        }
+    }
 }
 
 /// How a run stands to the accepted snapshots, beside the status of each finding.
@@ -198,9 +247,18 @@ impl Report {
             word
         };
         let tests = self.tests.len();
+        let missing = self.merged.as_ref().and_then(Merged::lack);
+        let part = match (&self.shard, missing) {
+            (Some(shard), _) => format!(", shard {} of {}", shard.index, shard.total),
+            (None, Some(missing)) => format!(", {missing}"),
+            (None, None) => String::new(),
+        };
         match self.count(Verdict::Leak) {
-            0 => format!("{word} in {}", text::counted(tests, "test")),
-            leaking => format!("{word} in {leaking} of {}", text::counted(tests, "test")),
+            0 => format!("{word} in {}{part}", text::counted(tests, "test")),
+            leaking => format!(
+                "{word} in {leaking} of {}{part}",
+                text::counted(tests, "test")
+            ),
         }
     }
 

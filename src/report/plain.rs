@@ -195,7 +195,7 @@ fn excerpt(finding: &Finding, width: usize, out: &mut dyn io::Write) -> io::Resu
         if let Some((count, bytes)) = line.growth
             && indent < shown.len()
         {
-            let label = format!("{} stay per iteration", source::amount(count, bytes));
+            let label = source::stays(count, bytes);
             let marked = room.saturating_sub(indent + label.len() + 1).max(1);
             let end = shown[indent..]
                 .char_indices()
@@ -407,7 +407,8 @@ fn unjudged(
         .filter(|(_, count)| *count > 0)
         .map(|(verdict, count)| format!("{} {}", number(count as f64), verdict.word()))
         .collect();
-    if counts.is_empty() && report.judged >= report.min_judged {
+    let lack = evidence::lack(report);
+    if counts.is_empty() && lack.is_none() {
         return Ok(());
     }
     writeln!(out)?;
@@ -419,13 +420,12 @@ fn unjudged(
         let line = format!("{} ({hint})", counts.join(", "));
         paragraph("not judged:", YELLOW, &line, 4, width, out)?;
     }
-    let lacking = report.judged < report.min_judged;
     for verdict in UNJUDGED {
         let most = match (style.detail, verdict) {
             (Detail::Verbose, _) => LISTED,
             // These are why the run fails, and a run that fails says why.
             (_, Verdict::Failed | Verdict::Crashed | Verdict::TimedOut) => FEW,
-            _ if lacking => FEW,
+            _ if lack.is_some() => FEW,
             _ => 0,
         };
         let tests: Vec<&TestResult> = report.with(verdict).collect();
@@ -451,7 +451,7 @@ fn unjudged(
             )?;
         }
     }
-    if let Some(lack) = evidence::lack(report) {
+    if let Some(lack) = lack {
         paragraph("no evidence:", YELLOW, &lack, 4, width, out)?;
     }
     Ok(())

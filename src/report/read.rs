@@ -4,7 +4,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use thiserror::Error;
 
 use super::{
-    Environment, Report, Snapshots, Timing,
+    Environment, Merged, Report, Shard, Snapshots, Timing,
     json::{ReadTest, SCHEMA},
 };
 use crate::{exit_code::ExitCode, finding::Finding, run::protocol::Trouble};
@@ -47,6 +47,8 @@ struct Document {
     #[serde(default)]
     snapshots: Snapshots,
     tests: Vec<ReadTest>,
+    shard: Option<Shard>,
+    merged: Option<Merged>,
 }
 
 #[derive(Deserialize)]
@@ -100,5 +102,7 @@ pub fn report(text: &str) -> Result<Report, ReadError> {
         min_judged: document.summary.min_judged,
         timing: document.summary.timing,
         snapshots: document.snapshots,
+        shard: document.shard,
+        merged: document.merged,
     })
 }

@@ -53,8 +53,25 @@ pub fn lines(finding: &Finding, site: &Site) -> Vec<Line> {
     lines.split_off(begin)
 }
 
+/// `2 blocks, 412 B stay per iteration`.
+pub fn stays(count: f64, bytes: f64) -> String {
+    if is_place_only(count, bytes) {
+        amount(count, bytes)
+    } else {
+        format!("{} stay per iteration", amount(count, bytes))
+    }
+}
+
+/// A place known from the objects themselves: their memory came from a free list, and nothing was counted for it.
+fn is_place_only(count: f64, bytes: f64) -> bool {
+    count <= 0.0 && bytes <= 0.0
+}
+
 /// `2 blocks, 412 B`.
 pub fn amount(count: f64, bytes: f64) -> String {
+    if is_place_only(count, bytes) {
+        return "made here".to_owned();
+    }
     let size = text::bytes(bytes);
     if count <= 0.0 {
         size
@@ -62,5 +79,17 @@ pub fn amount(count: f64, bytes: f64) -> String {
         format!("1 block, {size}")
     } else {
         format!("{} blocks, {size}", text::number(count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_counted_is_a_place_only() {
+        assert_eq!(stays(2.0, 412.0), "2 blocks, 412 B stay per iteration");
+        assert_eq!(stays(0.0, 64.0), "64 B stay per iteration");
+        assert_eq!(stays(0.0, 0.0), "made here");
     }
 }

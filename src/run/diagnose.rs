@@ -22,6 +22,7 @@ use crate::{
         graph::{Dump, Graph},
         group,
         holder::{self, Chosen},
+        lost::Call,
         path::{Phase, Root, Terrain, Ways},
         route::{self, Route, Step},
         sites,
@@ -61,6 +62,10 @@ pub struct Diagnosis {
     pub types: Vec<TypeGrowth>,
     /// Objects that nothing in Python leads to: type and count per iteration.
     pub lost: Vec<(String, f64)>,
+    /// Whether blocks stay that are in no object the collector knows of, nor in what these refer to.
+    pub unseen: bool,
+    /// Of a lost reference: what was called, with what it did to the counts of its caller's variables.
+    pub calls: Vec<Call>,
     /// `atexit` callbacks registered per iteration.
     pub exits: f64,
     /// CPU seconds of the look, and objects in the heap.
@@ -201,6 +206,11 @@ impl Diagnosis {
         }
     }
 
+    /// Whether something outside Python keeps what stays: no object refers to it.
+    pub fn is_lost(&self) -> bool {
+        self.routes.is_empty() && self.exits <= 0.5 && (self.unseen || !self.lost.is_empty())
+    }
+
     /// The holder as code names it.
     pub fn name(&self) -> Option<&str> {
         self.routes.first().map(|route| route.holder.name.as_str())
@@ -214,7 +224,7 @@ fn blocks_of(case: &Case) -> f64 {
 }
 
 /// How many iterations show the growth: several periods of it, and few where each leaves much.
-fn iterations(case: &Case) -> u32 {
+pub(super) fn iterations(case: &Case) -> u32 {
     let period = case
         .fits
         .values()
@@ -318,6 +328,14 @@ fn one(
     Ok(Some(Diagnosis {
         covers: BTreeSet::new(),
         alone: decision.holders.first().is_none_or(|first| first.alone),
+        // An object that is untracked and referred to by one that is not new would make that longer, or be its only
+        // change; and objects that are tracked would be counted.
+        unseen: routes.is_empty()
+            && case.fits.contains_key(&Counter::Blocks)
+            && !case.fits.contains_key(&Counter::Objects)
+            && !case.fits.contains_key(&Counter::Items)
+            && case.growths.iter().any(|growth| growth.count.grows()),
+        calls: Vec::new(),
         routes,
         types,
         lost: decision.lost,

@@ -8,11 +8,13 @@ mod horizon;
 mod limits;
 pub mod loss;
 pub mod marks;
+mod native;
 pub mod plan;
 pub mod process;
 pub mod protocol;
 pub mod screen;
 pub mod selfcheck;
+pub mod shard;
 mod slot;
 mod stack;
 mod suspects;
@@ -30,6 +32,7 @@ use event::Event;
 use loss::{Loss, StartError};
 use protocol::{Collectable, Trouble, Wider};
 use screen::{Familiar, Look, Looked, Opening, Screened};
+use shard::Division;
 use slot::Slot;
 pub use suspects::FRAMES_SHOWN;
 use trace::{Case, Judged};
@@ -59,6 +62,8 @@ pub struct Settings {
     pub places: Places,
     /// Hash seeds of the two processes.
     pub hash_seeds: (u32, u32),
+    /// Which part of the suite runs here, where it is one of several machines.
+    pub shard: Option<shard::Wanted>,
 }
 
 /// How often, between two files, a worker of the screen unfreezes its heap and collects it whole: that takes tens of
@@ -68,7 +73,7 @@ const THAW_EVERY: Duration = Duration::from_secs(2);
 /// Raw results of a run.
 #[derive(Debug)]
 pub struct Run {
-    /// Every collected test.
+    /// Every collected test, those of other shards left out.
     pub tests: Vec<Collectable>,
     /// Under which terms each of them is judged.
     pub terms: Vec<Terms>,
@@ -96,6 +101,12 @@ pub struct Run {
     pub budget: Duration,
     /// Whether the user ended it early.
     pub interrupted: bool,
+    /// Wall seconds that each test took, over all looks at it.
+    pub spent: HashMap<usize, f64>,
+    /// The whole suite and who runs what of it, where this is one of several machines.
+    pub shard: Option<Division>,
+    /// Files that other machines run.
+    elsewhere: Vec<String>,
 }
 
 /// What the workers of one stage collect while they go.
@@ -103,6 +114,7 @@ pub struct Run {
 struct Shared {
     errors: Vec<Trouble>,
     sources: HashMap<(String, u32), (String, Option<String>)>,
+    spent: HashMap<usize, f64>,
     /// A bug of ours, which ends the run.
     bug: Option<String>,
 }
@@ -123,9 +135,6 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     let begun = Instant::now();
     let mut first = Slot::new(&settings.setup, "a0", settings.hash_seeds.0, Vec::new());
     let collected = first.start()?;
-    tell(Event::Collected {
-        tests: collected.tests.len(),
-    });
     let hello = first
         .hello()
         .cloned()
@@ -135,9 +144,14 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
         // Of a part of the suite, most overrides are for tests of the rest.
         notes.extend(marks::unmatched(&collected.tests, &settings.setup.rules));
     }
+    let own = Own::of(settings, collected.tests, first.terms());
+    first.restrict(&own.tests, &own.elsewhere);
+    tell(Event::Collected {
+        tests: own.tests.len(),
+    });
     let mut run = Run {
-        terms: first.terms().to_vec(),
-        looks: vec![None; collected.tests.len()],
+        looks: vec![None; own.tests.len()],
+        terms: own.terms,
         cases: Vec::new(),
         alike: Vec::new(),
         sources: HashMap::new(),
@@ -149,7 +163,10 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
         wall: (Duration::ZERO, Duration::ZERO),
         budget: Duration::ZERO,
         interrupted: false,
-        tests: collected.tests,
+        spent: HashMap::new(),
+        tests: own.tests,
+        shard: own.shard,
+        elsewhere: own.elsewhere,
     };
     screen_all(settings, &mut run, first, tell)?;
     run.plain_cpu += run
@@ -169,6 +186,60 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     match settings.setup.blind.get() {
         Some(why) if !run.interrupted => Err(StartError::Blind(why.clone())),
         _ => Ok(run),
+    }
+}
+
+/// The tests that run here, and who runs the others.
+struct Own {
+    tests: Vec<Collectable>,
+    terms: Vec<Terms>,
+    shard: Option<Division>,
+    elsewhere: Vec<String>,
+}
+
+impl Own {
+    fn of(settings: &Settings, all: Vec<Collectable>, terms: &[Terms]) -> Own {
+        let Some(wanted) = &settings.shard else {
+            return Own {
+                tests: all,
+                terms: terms.to_vec(),
+                shard: None,
+                elsewhere: Vec::new(),
+            };
+        };
+        let shown: Vec<Collectable> = all
+            .iter()
+            .map(|test| Collectable {
+                id: test.id.clone(),
+                file: settings.places.show(&test.file),
+            })
+            .collect();
+        let shares = shard::divide(&shown, wanted.total, &wanted.seconds);
+        let files: HashSet<&str> = shares
+            .iter()
+            .filter(|share| share.shard == wanted.index)
+            .map(|share| &*share.file)
+            .collect();
+        let mut own = Own {
+            tests: Vec::new(),
+            terms: Vec::new(),
+            shard: None,
+            elsewhere: Vec::new(),
+        };
+        for (at, test) in all.into_iter().enumerate() {
+            if files.contains(&*shown[at].file) {
+                own.tests.push(test);
+                own.terms.push(terms.get(at).cloned().unwrap_or_default());
+            } else if !own.elsewhere.contains(&test.file) {
+                own.elsewhere.push(test.file);
+            }
+        }
+        own.shard = Some(Division {
+            index: wanted.index,
+            total: wanted.total,
+            shares,
+        });
+        own
     }
 }
 
@@ -194,7 +265,7 @@ fn screen_all(
             &settings.setup,
             name,
             settings.hash_seeds.0,
-            Vec::new(),
+            run.elsewhere.clone(),
         ));
     }
     let stage = Stage {
@@ -324,6 +395,7 @@ fn screen_one(
             return Some((lost(Loss::Bridge(error.to_string()), 0), None));
         }
     };
+    let begun = Instant::now();
     let answer = match &mut errand {
         Errand::First { opening, seen } => {
             screen::look_at(worker, index, *opening, &settings.policy, familiar, seen)
@@ -338,6 +410,7 @@ fn screen_one(
             )
         }
     };
+    spend(shared, test, begun);
     match answer {
         Ok(mut looked) => {
             looked.look.test = test;
@@ -367,6 +440,13 @@ fn next<T>(queue: &Mutex<VecDeque<T>>) -> Option<T> {
         return None;
     }
     queue.lock().ok()?.pop_front()
+}
+
+/// Notes how long a look at a test took.
+fn spend(shared: &Mutex<Shared>, test: usize, begun: Instant) {
+    if let Ok(mut shared) = shared.lock() {
+        *shared.spent.entry(test).or_default() += begun.elapsed().as_secs_f64();
+    }
 }
 
 fn bug(shared: &Mutex<Shared>, message: String) {
@@ -408,6 +488,9 @@ fn absorb(run: &mut Run, shared: Mutex<Shared>) -> Result<(), StartError> {
         }
     }
     run.sources.extend(shared.sources);
+    for (test, seconds) in shared.spent {
+        *run.spent.entry(test).or_default() += seconds;
+    }
     shared
         .bug
         .map_or(Ok(()), |message| Err(StartError::Internal(message)))

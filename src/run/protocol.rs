@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::marks::Mark;
 use crate::{
-    attribute::{graph::Dump, route::Step},
+    attribute::{graph::Dump, lost::Call, native::Node, route::Step},
     verdict::{Counter, Series},
 };
 
@@ -90,11 +90,26 @@ pub enum Order {
         /// Frames kept of each allocation's traceback; 0 leaves tracing off.
         frames: u32,
     },
-    /// Asks which watched containers grew since the window opened.
-    Grown,
+    /// Runs iterations of the open test with the heap read around every line and call.
+    Calls {
+        /// Iterations whose nets are told.
+        iterations: u32,
+        /// Most readings in each of them.
+        readings: u32,
+    },
+    /// Runs iterations of the open test and asks which watched containers grew in them.
+    Grown {
+        /// How many.
+        iterations: u32,
+    },
     /// Finds what the open test fills that has an end, and reads a window with that emptied at every boundary.
     Bound {
         /// Iterations with a reading, where there is any such thing.
+        iterations: u32,
+    },
+    /// Runs iterations of the open test and watches which calls leave more references to their caller's variables.
+    References {
+        /// How many.
         iterations: u32,
     },
     /// Asks for the names along ways through the heap that was written down last.
@@ -143,13 +158,21 @@ pub enum Record {
     Traced(Traced),
     /// Answer to [`Order::Grown`].
     Grown {
-        /// Name of each container, and entries gained since the window opened.
+        /// Iterations that passed.
+        iterations: u32,
+        /// Name of each container, and entries gained in them.
         containers: Vec<(String, i64)>,
+        /// CPU seconds.
+        cpu: f64,
     },
     /// Answer to [`Order::Bound`].
     Bound(Bound),
     /// Answer to [`Order::Dump`].
     Dumped(Dumped),
+    /// Answer to [`Order::Calls`].
+    Called(Called),
+    /// Answer to [`Order::References`].
+    Referred(Referred),
     /// Answer to [`Order::Name`]: the steps of each way, `None` where its objects are gone.
     Named {
         /// In the order of the ways.
@@ -323,6 +346,38 @@ pub struct Traced {
     pub tracebacks: Vec<Vec<(String, u32)>>,
     /// Survivors by type: name, objects and bytes per iteration.
     pub types: Vec<(String, f64, f64)>,
+    /// See [`Ran::errors`].
+    pub errors: Vec<Trouble>,
+}
+
+/// Answer to [`Order::Calls`].
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Called {
+    /// Of the last iteration.
+    pub outcome: Outcome,
+    /// CPU seconds.
+    pub cpu: f64,
+    /// Whether the test set or ended tracing of its own.
+    pub lost: bool,
+    /// Whether frames were too deep, or too many, to be read one by one.
+    pub cut: bool,
+    /// Bytes that each iteration added to the heap.
+    pub heap: Vec<i64>,
+    /// Every line and call that added to it or took from it; the first one is the whole iteration.
+    pub nodes: Vec<Node>,
+    /// See [`Ran::errors`].
+    pub errors: Vec<Trouble>,
+}
+
+/// Answer to [`Order::References`].
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Referred {
+    /// Of the last iteration.
+    pub outcome: Outcome,
+    /// CPU seconds.
+    pub cpu: f64,
+    /// Calls of builtins, and lines that may call a foreign function.
+    pub calls: Vec<Call>,
     /// See [`Ran::errors`].
     pub errors: Vec<Trouble>,
 }

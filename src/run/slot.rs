@@ -61,6 +61,14 @@ impl<'a> Slot<'a> {
         Ok(collected)
     }
 
+    /// Makes `tests` the ones that are meant from now on; workers that follow do not collect the files in `skip`.
+    pub fn restrict(&mut self, tests: &[Collectable], skip: &[String]) {
+        if self.tests != tests {
+            self.order = Some(matching(tests, &self.tests));
+        }
+        self.skip = skip.to_vec();
+    }
+
     /// What the worker said of itself.
     pub fn hello(&self) -> Option<&Hello> {
         self.worker.as_ref().map(|worker| &worker.hello)

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Mutex,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -12,10 +12,11 @@ use super::{
     event::Event,
     finish,
     loss::{Loss, StartError},
-    next, plan,
+    native, next, plan,
     protocol::{Collectable, Wider},
     screen::{self, Look, Screened},
     slot::Slot,
+    spend,
     trace::{Bench, Budget, Case, Judged, Known},
     verdict_of,
 };
@@ -148,6 +149,7 @@ pub(super) fn judge_all(
     judge_some(run, &bench, &rest, &mut slots, tell)?;
     alone::confirm(run, &bench, &mut slots[0]);
     diagnose::all(run, &bench, &mut slots[0], &settings.setup.directory);
+    native::all(run, &bench, &mut slots[0]);
     let shared = Mutex::new(Shared::default());
     for slot in slots {
         finish(slot, &shared);
@@ -167,7 +169,8 @@ fn files_without<'a>(run: &Run, tests: impl Iterator<Item = &'a usize>) -> Vec<S
     for test in tests {
         files.remove(run.tests[*test].file.as_str());
     }
-    files.into_iter().map(str::to_owned).collect()
+    let here = files.into_iter().map(str::to_owned);
+    here.chain(run.elsewhere.iter().cloned()).collect()
 }
 
 /// Judges `suspects` one by one in the workers of `slots`, as long as the budget lasts.
@@ -236,7 +239,10 @@ fn judge_one(
         Err(StartError::Interrupted) => return None,
         Err(error) => return undecided(format!("no second process could be started: {error}")),
     };
-    match bench.judge(worker, look, index, thaw) {
+    let begun = Instant::now();
+    let judged = bench.judge(worker, look, index, thaw);
+    spend(shared, test, begun);
+    match judged {
         Ok(case) => {
             if !matches!(case.judged, Judged::Lost { .. }) {
                 describe(slot, &case, shared);

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     attribute::{
+        native::Passage,
         owner::Places,
         sites::{self, Growth},
     },
@@ -96,6 +97,8 @@ pub struct Case {
     pub types: Vec<(String, f64, f64)>,
     /// Who holds what grew, where that was looked at.
     pub diagnosis: Option<Diagnosis>,
+    /// Where native memory that stays is allocated, where that was looked at.
+    pub passages: Vec<Passage>,
     /// Whether its process is unfit for other tests.
     pub spoiled: bool,
 }
@@ -115,6 +118,7 @@ impl Case {
             growths: Vec::new(),
             types: Vec::new(),
             diagnosis: None,
+            passages: Vec::new(),
             spoiled: false,
         }
     }
@@ -284,7 +288,7 @@ impl Bench<'_> {
             return Ok(case);
         }
         if case.fits.contains_key(&Counter::Items) {
-            case.containers = containers(worker, &case)?;
+            self.containers(worker, &mut case)?;
         }
         if grows_memory(&case.fits) {
             self.trace(worker, &mut case)?;
@@ -371,6 +375,36 @@ impl Bench<'_> {
         Ok(None)
     }
 
+    /// Finds which watched containers gain entries, in as many iterations as showed the growth.
+    fn containers(&self, worker: &mut Worker, case: &mut Case) -> Result<(), Loss> {
+        let readings = case.series.get(&Counter::Items).map_or(0, Vec::len);
+        let order = Order::Grown {
+            iterations: u32::try_from(readings)
+                .unwrap_or(0)
+                .saturating_sub(1)
+                .max(1),
+        };
+        let (iterations, grown) = match worker.call(&order)? {
+            Record::Grown {
+                iterations,
+                containers,
+                cpu,
+            } => {
+                self.budget.spend(cpu);
+                (iterations, containers)
+            }
+            other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
+        };
+        case.iterations += iterations;
+        case.containers = grown
+            .into_iter()
+            .map(|(name, gained)| (name, gained as f64 / f64::from(iterations.max(1))))
+            // One entry that came once is no growth.
+            .filter(|(_, each)| *each >= 0.2)
+            .collect();
+        Ok(())
+    }
+
     /// Finds the growing sites, if it can.
     fn trace(&self, worker: &mut Worker, case: &mut Case) -> Result<(), Loss> {
         let period = case
@@ -434,21 +468,6 @@ impl Bench<'_> {
     fn sites(&self, traced: &Traced, depth: usize) -> Vec<Growth> {
         sites::growing(&traced.boundaries, &traced.tracebacks, depth, self.places)
     }
-}
-
-/// Which watched containers gained entries at the rate of the whole, or nearly.
-fn containers(worker: &mut Worker, case: &Case) -> Result<Vec<(String, f64)>, Loss> {
-    let grown = match worker.call(&Order::Grown)? {
-        Record::Grown { containers } => containers,
-        other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
-    };
-    let iterations = case.series.get(&Counter::Items).map_or(1, Vec::len).max(2) - 1;
-    Ok(grown
-        .into_iter()
-        .map(|(name, gained)| (name, gained as f64 / iterations as f64))
-        // One entry that came once is no growth.
-        .filter(|(_, each)| *each >= 0.2)
-        .collect())
 }
 
 /// How many iterations fit when each keeps `each` of `most`.

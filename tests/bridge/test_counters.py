@@ -267,7 +267,8 @@ class Unittest(BridgeCase):
 
     def test_counters_are_known_and_exact_where_the_facts_say_so(self):
         counters = self.worker.hello["counters"]
-        self.assertEqual(set(counters), {"blocks", "objects", "heap", "fds", "threads"})
+        known = {"blocks", "objects", "heap", "fds", "threads", "items", "tasks", "children"}
+        self.assertEqual(set(counters), known)
         self.assertLessEqual(set(counters.values()), {"exact", "estimate", "absent"})
         self.assertEqual(counters["objects"], "exact")
         if platform.libc_ver()[0] == "glibc":

@@ -133,8 +133,10 @@ class Dump:
         return column
 
     def born(self, name):
-        """How many objects of a type each iteration left."""
-        return [sum(self.types.get(number) == name for number in cohort) for cohort in self.cohorts]
+        """How many objects of a type each iteration left. An identity used again is the newer object's."""
+        newest = {number: at for at, cohort in enumerate(self.cohorts) for number in cohort}
+        born = [at for number, at in newest.items() if self.types.get(number) == name]
+        return [born.count(at) for at in range(len(self.cohorts))]
 
     def holders(self, name):
         """Objects of before the window that refer to some of a type."""

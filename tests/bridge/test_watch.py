@@ -136,12 +136,12 @@ class Watched(BridgeCase):
         ):
             with self.subTest(name):
                 self.assertEqual(increments(self.look(name)["items"]), [1] * 6)
-                (found,) = self.worker.answer("grown", do="grown")["containers"]
+                (found,) = self.worker.answer("grown", do="grown", iterations=6)["containers"]
                 self.assertEqual(found, [container, 6])
 
     def test_what_gains_nothing_is_flat(self):
         self.assertEqual(increments(self.look("test_nothing")["items"]), [0] * 6)
-        self.assertEqual(self.worker.answer("grown", do="grown")["containers"], [])
+        self.assertEqual(self.worker.answer("grown", do="grown", iterations=6)["containers"], [])
 
     def test_a_length_of_the_projects_own_is_not_asked_for(self):
         self.assertEqual(increments(self.look("test_own_length")["items"]), [0] * 6)

@@ -24,8 +24,12 @@ TINY = """
 #: What each record holds, as the Rust half reads it.
 FIELDS = {
     "hello": {"protocol", "pid", "runner", "runner_version", "counters"},
-    "collected": {"tests", "errors", "notes", "cpu"},
-    "ran": {"iterations", "outcome", "seconds", "cpu_warm", "cpu", "resident", "series", "errors"},
+    "collected": {"tests", "errors", "notes", "marks", "cpu"},
+    "ran": {"iterations", "outcome", "seconds", "cpu_warm", "cpu", "resident", "series", "wider", "errors"},
+    "grown": {"containers", "errors"},
+    "bound": {"filled", "cpu", "window", "errors"},
+    "dumped": {"outcome", "cpu", "cpu_dump", "resident", "graph", "errors"},
+    "named": {"paths", "places", "errors"},
     "traced": {"outcome", "lost", "cpu", "resident", "boundaries", "tracebacks", "types", "errors"},
     "described": {"answers", "errors"},
     "ended": {"errors"},
@@ -72,7 +76,17 @@ class Records(BridgeCase):
         self.assertEqual(fields(ran), FIELDS["ran"])
         self.assertEqual(ran["outcome"], {"status": "passed", "phase": "", "message": ""})
         self.assertEqual(fields(worker.trace()), FIELDS["traced"])
-        self.assertEqual(fields(worker.call(do="describe", places=[])), FIELDS["described"])
+        file = os.path.join(worker.folder, "heap")
+        for order in (
+            {"do": "selfcheck", "plant": False, "warmup": 1, "iterations": 1},
+            {"do": "grown"},
+            {"do": "bound", "iterations": 2},
+            {"do": "dump", "iterations": 2, "file": file, "frames": 1},
+            {"do": "name", "paths": []},
+            {"do": "describe", "places": []},
+        ):
+            answer = worker.call(**order)
+            self.assertEqual(fields(answer), FIELDS[answer["re"]], answer["re"])
         ended = worker.call(do="end")
         self.assertEqual(ended["re"], "ended")
         self.assertEqual(fields(ended), FIELDS["ended"])

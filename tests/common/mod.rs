@@ -146,7 +146,8 @@ fn is_disturbing(name: &str) -> bool {
     NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-fn scrubbed(mut command: Command) -> Command {
+/// The command without what could change what leakcheck does.
+pub fn scrubbed(mut command: Command) -> Command {
     for (name, _) in env::vars_os() {
         if is_disturbing(&name.to_string_lossy()) {
             command.env_remove(name);
@@ -164,6 +165,21 @@ pub fn plain_leakcheck() -> Command {
 /// The same for assertions.
 pub fn leakcheck() -> assert_cmd::Command {
     assert_cmd::Command::from_std(plain_leakcheck())
+}
+
+/// Calls git in a folder, and gives back what it says.
+pub fn git(folder: &Path, args: &[&str]) -> String {
+    let output = Command::new("git")
+        .args(["-c", "user.name=T", "-c", "user.email=t@example.org"])
+        .args(args)
+        .current_dir(folder)
+        // Whatever the machine has configured: hooks, signing, other names of branches.
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_SYSTEM", "/dev/null")
+        .output()
+        .expect("git is there");
+    assert!(output.status.success(), "git {args:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// A project of its own in a temporary folder, with a folder beside it for temporary files.
@@ -514,6 +530,8 @@ pub struct Finding {
     pub sites: Vec<Site>,
     /// Ids.
     pub tests: Vec<String>,
+    /// How to mend it.
+    pub advice: String,
     /// What the snapshots say of it.
     pub accepted: Option<Value>,
 }

@@ -95,8 +95,16 @@ def _way(obj):
     return None
 
 
+def _reference(obj):
+    """A weak reference, or what answers like one: an `lru_cache` of Python 3.8 knows none."""
+    try:
+        return weakref.ref(obj)
+    except TypeError:
+        return lambda: obj
+
+
 class Bounds:
-    """Sizes of all such containers at one time. Held weakly."""
+    """Sizes of all such containers at one time. Held weakly where that can be."""
 
     def __init__(self):
         # type: () -> None
@@ -107,7 +115,7 @@ class Bounds:
             try:
                 way = _way(obj)
                 if way is not None:
-                    self._known.append((way, weakref.ref(obj), way.size(obj)))
+                    self._known.append((way, _reference(obj), way.size(obj)))
             except Exception:
                 # A half-made object, or a class that lies about what it is.
                 continue
@@ -115,7 +123,7 @@ class Bounds:
 
     def grown(self):
         # type: () -> list
-        """Those that hold more now and have an end: `(way, weak reference, size before)`."""
+        """Those that hold more now and have an end: `(way, reference, size before)`."""
         found = []
         for way, reference, before in self._known:
             obj = reference()

@@ -363,7 +363,6 @@ class Counters:
             cache.remember()
         self.settle()
         self._thread_level = self._threads()
-        self.watch.open_window()
         _freeze()
 
     def reset_at_boundaries(self, reset):
@@ -405,6 +404,11 @@ class Counters:
         heap[at - _ORIGIN] = self._heap() if self._heap is not None else 0
         blocks[at - _ORIGIN] = self._blocks() - self._immortals.count()
         self._at[0] = at + 1
+
+    def heap(self):
+        # type: () -> int
+        """Bytes in use in malloc now; 0 where nothing tells."""
+        return self._heap() if self._heap is not None else 0
 
     def reset(self):
         # type: () -> None

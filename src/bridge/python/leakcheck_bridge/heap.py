@@ -11,6 +11,7 @@ import collections
 import contextvars
 import gc
 import io
+import marshal
 import posix
 import signal
 import sys
@@ -25,6 +26,8 @@ try:
 except ImportError:  # a build without it: no places
     _tracemalloc = None
 
+_dumps = marshal.dumps
+_loads = marshal.loads
 _is_tracing = tracemalloc.is_tracing
 _get_objects = gc.get_objects
 _get_referents = gc.get_referents
@@ -106,8 +109,9 @@ class Recorder:
         self._meter = meter
         #: Frames of the traceback that is kept of each allocation; none where 0.
         self._frames = frames
-        #: Where the newest survivors were allocated, by identity: `[file, line]` of each frame, innermost first.
-        self.places = {}  # type: dict
+        #: Where the newest survivors were allocated, by identity. Written out, since a list or tuple would be an object
+        #: of the heap, and may get the identity of one that a cohort names and that is gone.
+        self._places = {}  # type: dict
         #: How many objects of which identities were born in each iteration and lived at its end.
         self._born = array.array("Q")
         self._cohorts = array.array("Q", bytes(8 * capacity))
@@ -119,6 +123,8 @@ class Recorder:
         self._known = array.array("Q")
         self._lengths = array.array("q")
         self._exits = _exit_callbacks()
+        # Made before the window opens: an identity from a cohort that is free again must not come back as one of these.
+        self._types = _Types()
 
     def open(self):
         # type: () -> None
@@ -138,7 +144,12 @@ class Recorder:
             for obj in objects[:_MOST_PLACED]:
                 place = _tracemalloc._get_object_traceback(obj)
                 if place is not None:
-                    self.places[id(obj)] = [list(frame) for frame in place]
+                    self._places[id(obj)] = _dumps(place)
+
+    def places(self):
+        # type: () -> dict
+        """Where the newest survivors were allocated, by identity: `(file, line)` of each frame, innermost first."""
+        return {number: _loads(place) for number, place in self._places.items()}
 
     def close(self):
         # type: () -> None
@@ -191,11 +202,10 @@ class Recorder:
         self.close()
         _unfreeze()
         self._meter.settle()
-        numbers = _Types()
         # No file object: it would stand in the graph.
         file = posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o600)
         try:
-            nodes = self._write(file, numbers)
+            nodes = self._write(file)
             _put(file, [self._born, self._mentioned, self._known, self._lengths])
         finally:
             posix.close(file)
@@ -204,15 +214,15 @@ class Recorder:
             "mentions": self._mentions[: self._at[0]].tolist(),
             "census": len(self._known),
             "objects": nodes,
-            "types": numbers.names,
+            "types": self._types.names,
             "modules": _modules(),
             "roots": _roots(),
             "exits": _exit_callbacks() - self._exits,
             "split_dicts": sys.version_info < (3, 11),
         }
 
-    def _write(self, file, numbers):
-        # type: (int, _Types) -> int
+    def _write(self, file):
+        # type: (int) -> int
         # First of all: whatever refers to the project's objects and is made later does not show.
         objects = _get_objects()
         window = frozenset(self._born)
@@ -253,7 +263,7 @@ class Recorder:
             obj = None
             chunk.extend(leaves)
             total += len(chunk)
-            _write_chunk(file, numbers, chunk, len(leaves), (ids, sizes, counts), variables)
+            _write_chunk(file, self._types, chunk, len(leaves), (ids, sizes, counts), variables)
         _put(file, [array.array("Q", (0, 0, 0))])
         return total
 

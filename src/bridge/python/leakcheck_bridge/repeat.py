@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from . import bounds, counters, heap, outcome, trace
+from . import bounds, calls, counters, heap, outcome, references, trace
 
 _getpid = posix.getpid
 _getframe = sys._getframe
@@ -93,11 +93,14 @@ class Repeater:
         self._meter.thaw(refreeze)
         self._heartbeat.state(self._heartbeat.IDLE)
 
-    def _once(self):
+    def _once(self, around=None):
         self._names.start_over()
         tempfile._name_sequence = self._names
         self._heartbeat.begin_iteration()
-        result = self._runner.iterate(self._index)
+        if around is None:
+            result = self._runner.iterate(self._index)
+        else:
+            result = around(lambda: self._runner.iterate(self._index))
         if self._wider:
             self._heartbeat.state(self._heartbeat.WIDER)
             self._runner.end_wider(self._wider > 1)
@@ -170,10 +173,18 @@ class Repeater:
             "wider": self._runner.wider(),
         }
 
-    def grown(self):
-        # type: () -> dict
-        """Which watched containers grew since the window opened."""
-        return {"re": "grown", "containers": self._meter.watch.grown()}
+    def grown(self, iterations):
+        # type: (int) -> dict
+        """Which watched containers grow in further iterations, as long as these pass."""
+        begun = _cpu()
+        self._meter.watch.remember()
+        passed = 0
+        for _ in range(iterations):
+            if self._once().status != outcome.PASSED:
+                break
+            passed += 1
+        self._heartbeat.state(self._heartbeat.IDLE)
+        return {"re": "grown", "iterations": passed, "containers": self._meter.watch.grown(), "cpu": _cpu() - begun}
 
     def bound(self, iterations):
         # type: (int) -> dict
@@ -256,7 +267,7 @@ class Repeater:
             graph = recorder.dump(path) if result.status == outcome.PASSED else None
         finally:
             recorder.close()
-        self.places = recorder.places
+        self.places = recorder.places()
         heartbeat.state(heartbeat.IDLE)
         return {
             "re": "dumped",
@@ -265,6 +276,53 @@ class Repeater:
             "cpu_dump": _cpu() - begun - ran,
             "resident": counters.resident_bytes(),
             "graph": graph,
+        }
+
+    def calls(self, iterations, most):
+        # type: (int, int) -> dict
+        """Runs iterations with the heap read around every line and call, `most` readings in each at most."""
+        meter, heartbeat = self._meter, self._heartbeat
+        begun = _cpu()
+        recorder = calls.Recorder(meter.heap, most, iterations + 1)
+        steps = [recorder.count, *itertools.repeat(recorder.record, iterations + 1)]
+        heaps = []
+        result = outcome.OK
+        meter.open_window()
+        for step in steps:
+            result = self._once(step)
+            if result.status != outcome.PASSED or recorder.lost:
+                break
+            meter.settle()
+            heaps.append(meter.heap() - recorder.own)
+        heartbeat.state(heartbeat.IDLE)
+        return {
+            "re": "called",
+            "outcome": result.record(),
+            "cpu": _cpu() - begun,
+            "lost": recorder.lost,
+            "cut": recorder.cut,
+            # What the first recorded iteration brings appears once, here as in the nodes.
+            "heap": [after - before for before, after in zip(heaps[1:], heaps[2:])],
+            "nodes": recorder.nodes() if len(heaps) == len(steps) else [],
+        }
+
+    def references(self, iterations):
+        # type: (int) -> dict
+        """Runs iterations and watches which calls leave more references to their caller's variables."""
+        heartbeat = self._heartbeat
+        begun = _cpu()
+        watcher = references.Watcher()
+        result = outcome.OK
+        for _ in itertools.repeat(None, iterations):
+            result = self._once(watcher.watch)
+            if result.status != outcome.PASSED or watcher.lost:
+                break
+        heartbeat.state(heartbeat.IDLE)
+        return {
+            "re": "referred",
+            "outcome": result.record(),
+            "cpu": _cpu() - begun,
+            "calls": watcher.found() if result.status == outcome.PASSED and not watcher.lost else [],
         }
 
     def finish(self):

@@ -149,6 +149,13 @@ class Service:
                 numbers = (order["iterations"], order["file"], order["frames"])
                 order = None
                 answer = repeater.dump(*numbers)
+            elif what == "calls":
+                self.meter.watch.clear()
+                numbers = (order["iterations"], order["readings"])
+                order = None
+                answer = repeater.calls(*numbers)
+            elif what == "references":
+                answer = repeater.references(order["iterations"])
             elif what == "name":
                 names = route.Names(order["paths"])
                 answer = {
@@ -159,7 +166,7 @@ class Service:
                 names = None
                 repeater.places = {}
             elif what == "grown":
-                answer = repeater.grown()
+                answer = repeater.grown(order["iterations"])
             elif what == "bound":
                 numbers = (order["iterations"],)
                 order = None

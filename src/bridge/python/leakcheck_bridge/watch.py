@@ -56,58 +56,137 @@ def _is_theirs(name):
     return top == "__main__" or not (top in _STDLIB or top in _RUNNER or top.startswith("pytest_"))
 
 
-def _is_container(obj):
-    kind = type(obj)
-    if kind in _CONTAINERS:
-        return True
-    # A subclass with a length of its own would run the project's code at every boundary.
-    return isinstance(obj, _CONTAINERS) and kind.__len__ in _LENGTHS
+#: What a type's objects are to a survey.
+_NOTHING, _FUNCTION, _CLASS, _CONTAINER, _OTHER = range(5)
 
 
-def _children(obj, named):
-    """What an object refers to, each with the way there as code would write it.
-
-    Only with `named` are attributes of instances told apart: from Python 3.11 on, asking for an instance's `__dict__`
-    makes one.
-    """
-    kind = type(obj)
-    if isinstance(obj, dict):
-        return [(value, "[…]") for value in itertools.islice(dict.values(obj), _MOST_ENTRIES)]
-    if kind in (list, tuple, set, frozenset, collections.deque):
-        return [(value, "[…]") for value in itertools.islice(obj, _MOST_ENTRIES)]
+def _sort_of(kind):
+    # type: (type) -> int
+    if issubclass(kind, _OPAQUE):
+        return _NOTHING
     if kind is types.FunctionType:
-        cells = zip(obj.__code__.co_freevars, obj.__closure__ or ())
-        found = [(cell, ".<" + name + ">") for name, cell in cells]
-        return found + [(value, ".<default>") for value in (obj.__defaults__ or ())]
-    if isinstance(obj, type):
-        attributes = type.__dict__["__dict__"].__get__(obj)
-        if not _is_theirs(str(attributes.get("__module__", ""))):
-            return []
-        return [(value, "." + name) for name, value in list(attributes.items()) if name not in _OF_CLASSES]
-    if isinstance(obj, (bytearray, array.array)):
+        return _FUNCTION
+    if issubclass(kind, type):
+        return _CLASS
+    # A subclass with a length of its own would run the project's code at every boundary.
+    if issubclass(kind, _CONTAINERS) and kind.__len__ in _LENGTHS:
+        return _CONTAINER
+    return _OTHER
+
+
+def _captured(function):
+    """`(object, label)` of what a function keeps besides its module."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or ())
+    found = [(cell, ".<" + name + ">") for name, cell in cells]
+    return found + [(value, ".<default>") for value in (function.__defaults__ or ())]
+
+
+def _of_class(cls):
+    """`(object, label)` of the attributes of a class of theirs."""
+    attributes = type.__dict__["__dict__"].__get__(cls)
+    if not _is_theirs(str(attributes.get("__module__", ""))):
         return []
-    found = []
-    if named:
-        with contextlib.suppress(AttributeError):
-            attributes = object.__getattribute__(obj, "__dict__")
-            if type(attributes) is dict:
-                found = [(value, "." + name) for name, value in list(attributes.items()) if type(name) is str]
-    others = (value for value in _referents(obj) if value is not kind)
-    return found + [(value, "") for value in itertools.islice(others, _MOST_ENTRIES)]
+    return [(value, "." + name) for name, value in list(attributes.items()) if name not in _OF_CLASSES]
 
 
-def _walk(named):
-    """Every long-lived object that hangs from a module of theirs, shallow ones first: `(object, name)`."""
+def _entries(container):
+    """The first entries of a container, values of a mapping."""
+    if isinstance(container, dict):
+        return itertools.islice(dict.values(container), _MOST_ENTRIES)
+    if isinstance(container, (bytearray, array.array)):
+        return ()
+    # Past whatever a subclass makes of being gone through.
+    kind = next(kind for kind in _CONTAINERS if isinstance(container, kind))
+    return itertools.islice(kind.__iter__(container), _MOST_ENTRIES)
+
+
+def _roots():
+    """`(object, name)` of all that a walk begins with, and the identities of what it never enters."""
     modules = list(sys.modules.items())
     # Not through what is nobody's: a function of the standard library leads to all of its module.
-    seen = {id(module) for _, module in modules}
-    seen.update(id(getattr(module, "__dict__", None)) for _, module in modules)
-    queue = collections.deque((obj, name) for name, obj in _of_the_interpreter())
+    closed = {id(module) for _, module in modules}
+    closed.update(id(getattr(module, "__dict__", None)) for _, module in modules)
+    found = [(obj, name) for name, obj in _of_the_interpreter()]
     for name, module in modules:
         if type(module) is types.ModuleType and _is_theirs(name):
-            for key, value in list(vars(module).items()):
-                if not key.startswith("__"):
-                    queue.append((value, name + "." + key if named else ""))
+            found += [(obj, name + "." + key) for key, obj in list(vars(module).items()) if key[:2] != "__"]
+    return found, closed
+
+
+def _containers():
+    # type: () -> list
+    """Every container that hangs from a module of theirs, shallow ones first.
+
+    Once a file, so it has to be quick: what lies at one distance is looked at together, and asked for its
+    references in one call.
+    """
+    roots, seen = _roots()
+    # By type; those of which nothing is ever wanted apart, since most references lead to such.
+    sorts = {}  # type: dict
+    dull = set()  # type: set
+    found = []
+    reached = [obj for obj, _ in roots]
+    left = _MOST_VISITED
+    while reached and left > 0:
+        whole = []
+        following = []
+        for obj in reached:
+            if id(obj) in seen:
+                continue
+            kind = type(obj)
+            sort = sorts.get(kind)
+            if sort is None:
+                sort = sorts[kind] = _sort_of(kind)
+                if sort == _NOTHING:
+                    dull.add(kind)
+            if sort == _NOTHING:
+                continue
+            seen.add(id(obj))
+            left -= 1
+            if left < 0:
+                break
+            if sort == _CONTAINER:
+                found.append(obj)
+                following.extend(_entries(obj))
+            elif sort == _FUNCTION:
+                # Most capture nothing.
+                if obj.__closure__ or obj.__defaults__:
+                    following.extend([value for value, _ in _captured(obj)])
+            elif sort == _CLASS:
+                following.extend([value for value, _ in _of_class(obj)])
+            else:
+                whole.append(obj)
+        following.extend(_referents(*whole))
+        reached = [obj for obj in following if type(obj) not in dull]
+    return found
+
+
+def _children(obj):
+    """What an object refers to, each with the way there as code would write it."""
+    kind = type(obj)
+    sort = _sort_of(kind)
+    if sort == _CONTAINER:
+        return [(value, "[…]") for value in _entries(obj)]
+    if sort == _FUNCTION:
+        return _captured(obj)
+    if sort == _CLASS:
+        return _of_class(obj)
+    found = []
+    with contextlib.suppress(AttributeError):
+        attributes = object.__getattribute__(obj, "__dict__")
+        if type(attributes) is dict:
+            found = [(value, "." + name) for name, value in list(attributes.items()) if type(name) is str]
+    others = (value for value in _referents(obj) if value is not kind)
+    return found + [(value, "[…]" if kind in (tuple, frozenset) else "") for value in itertools.islice(others, _MOST_ENTRIES)]
+
+
+def _walk():
+    """The same way with the names of everything on it: `(object, name)`.
+
+    Only to tell what grew: from Python 3.11 on, asking for an instance's `__dict__` makes one.
+    """
+    roots, seen = _roots()
+    queue = collections.deque(roots)
     for _ in range(_MOST_VISITED):
         while queue:
             obj, name = queue.popleft()
@@ -117,9 +196,9 @@ def _walk(named):
             return
         seen.add(id(obj))
         yield obj, name
-        for child, label in _children(obj, named):
+        for child, label in _children(obj):
             if not isinstance(child, _OPAQUE) and id(child) not in seen:
-                queue.append((child, name + label if named else ""))
+                queue.append((child, name + label))
 
 
 def _of_the_interpreter():
@@ -147,10 +226,9 @@ class Watch:
     def survey(self):
         # type: () -> None
         """Finds the containers anew."""
-        containers = (obj for obj, _ in _walk(named=False) if _is_container(obj))
-        self._containers = list(itertools.islice(containers, _MOST))
+        self._containers = _containers()[:_MOST]
 
-    def open_window(self):
+    def remember(self):
         # type: () -> None
         """Remembers the lengths, for `grown`."""
         self._opening = array.array("q", map(len, self._containers))
@@ -162,7 +240,7 @@ class Watch:
 
     def grown(self):
         # type: () -> list
-        """`[name, entries gained]` of what grew since the window opened, most first."""
+        """`[name, entries gained]` of what grew since `remember`, most first."""
         gained = {
             id(container): len(container) - before
             for container, before in zip(self._containers, self._opening)
@@ -170,6 +248,6 @@ class Watch:
         }
         if not gained:
             return []
-        found = [[name, gained.pop(id(obj))] for obj, name in _walk(named=True) if id(obj) in gained]
+        found = [[name, gained.pop(id(obj))] for obj, name in _walk() if id(obj) in gained]
         found.sort(key=lambda entry: (-entry[1], entry[0]))
         return found[:20]

@@ -1,0 +1,103 @@
+//! Which function of machine code lost the reference to objects that nothing in Python refers to any more.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use super::native::Function;
+
+/// A builtin that was called at a place, or a line with what it may have called without being seen to.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Call {
+    /// File and line.
+    pub place: (String, u32),
+    /// What is called: one that was seen, or any of several.
+    pub functions: Vec<Function>,
+    /// Whether it was seen.
+    pub seen: bool,
+    /// By how much the counts of the caller's variables had risen after it, in each iteration.
+    pub rises: Vec<i64>,
+}
+
+/// The function to be suspected and the place that calls it, where there is just one: it made the objects at one of the
+/// places where they were `born`, or left their counts higher. `innocent` are functions that rightly keep what they get.
+pub fn suspect(
+    calls: &[Call],
+    born: &BTreeSet<(String, u32)>,
+    innocent: impl Fn(&Function) -> bool,
+) -> Option<(Function, (String, u32))> {
+    let suspects: Vec<(&Call, &Function)> = calls
+        .iter()
+        .filter_map(|call| match &call.functions[..] {
+            // A foreign function that a line names is called by nobody else.
+            [only] if !call.seen || !innocent(only) => Some((call, only)),
+            _ => None,
+        })
+        .collect();
+    let only = |found: Vec<&(&Call, &Function)>| {
+        let functions: BTreeSet<&Function> = found.iter().map(|(_, function)| *function).collect();
+        match (functions.len(), found.first()) {
+            (1, Some((call, function))) => Some(((*function).clone(), call.place.clone())),
+            _ => None,
+        }
+    };
+    let raising = suspects
+        .iter()
+        // In the first iteration more may be kept, once.
+        .filter(|(call, _)| call.rises.len() > 1 && call.rises[1..].iter().all(|rise| *rise > 0))
+        .collect();
+    let making = suspects
+        .iter()
+        .filter(|(call, _)| born.contains(&call.place))
+        .collect();
+    only(raising).or_else(|| only(making))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(line: u32, name: &str, seen: bool, rise: i64) -> Call {
+        Call {
+            place: ("app.py".to_owned(), line),
+            functions: vec![Function(name.to_owned(), name.to_owned())],
+            seen,
+            rises: vec![0, rise, rise],
+        }
+    }
+
+    fn told(calls: &[Call], born: u32) -> Option<(String, u32)> {
+        let born = BTreeSet::from([("app.py".to_owned(), born)]);
+        let found = suspect(calls, &born, |function| function.0.starts_with("list."));
+        found.map(|(function, place)| (function.0, place.1))
+    }
+
+    #[test]
+    fn the_call_that_leaves_the_count_higher_is_suspected() {
+        let calls = [
+            call(7, "_fast.make", true, 0),
+            call(8, "list.append", true, 1),
+            call(9, "_fast.lend", true, 1),
+        ];
+        assert_eq!(told(&calls, 7), Some(("_fast.lend".to_owned(), 9)));
+        assert_eq!(
+            told(&[call(9, "Py_IncRef", false, 1)], 7),
+            Some(("Py_IncRef".to_owned(), 9))
+        );
+    }
+
+    #[test]
+    fn else_the_one_that_made_the_object_and_none_of_several() {
+        let calls = [
+            call(7, "_fast.make", true, 0),
+            call(8, "_fast.use", true, 0),
+        ];
+        assert_eq!(told(&calls, 7), Some(("_fast.make".to_owned(), 7)));
+        assert_eq!(told(&calls, 9), None);
+        let two = [
+            call(7, "_fast.make", true, 1),
+            call(8, "_fast.use", true, 1),
+        ];
+        assert_eq!(told(&two, 9), None);
+    }
+}

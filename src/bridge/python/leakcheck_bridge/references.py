@@ -1,0 +1,157 @@
+"""Watches which calls leave more references to the variables of their caller, to find the ones that lose them.
+
+An object that nothing in Python refers to, and that is alive, has a reference that C code took. The call that took it
+left the object's count higher by one. So do calls that rightly keep their argument; which of them is to be suspected
+is decided elsewhere.
+"""
+
+import sys
+import types
+
+from . import calls
+
+_getrefcount = sys.getrefcount
+_gettrace, _settrace, _setprofile = sys.gettrace, sys.settrace, sys.setprofile
+_id = id
+#: Events of an iteration that are watched.
+_MOST = 300000
+#: Variables of a frame that are.
+_MOST_VARIABLES = 50
+
+
+class Watcher:
+    """The calls of some iterations: by place and function, how many references each iteration left."""
+
+    def __init__(self):
+        #: By code: itself, its globals, the rise of each iteration by line or by line and function, and those
+        #: functions' names and addresses.
+        self._codes = {}  # type: dict
+        self._iterations = 0
+        self.lost = False
+
+    def watch(self, iterate):
+        # type: (object) -> object
+        """Runs an iteration."""
+        before = _gettrace()
+        tracer, profiler = self._hooks()
+        try:
+            _setprofile(profiler)
+            _settrace(tracer)
+            result = iterate()
+        finally:
+            self.lost = self.lost or _gettrace() is not tracer
+            _settrace(before)
+            _setprofile(None)
+        self._iterations += 1
+        return result
+
+    def _hooks(self):
+        codes, iteration = self._codes, self._iterations
+        events = [0]
+        #: By frame: line, counts at its start, counts at the start of a call.
+        frames = {}  # type: dict
+
+        def add(code, key, rise):
+            rises = codes[_id(code)][2].setdefault(key, [])
+            while len(rises) <= iteration:
+                rises.append(0)
+            rises[iteration] += rise
+
+        def tracer(frame, event, arg):
+            events[0] += 1
+            if events[0] > _MOST:
+                _settrace(None)
+                return None
+            code = frame.f_code
+            if _id(code) not in codes:
+                codes[_id(code)] = [code, frame.f_globals, {}, {}]
+            frames[_id(frame)] = [0, {}, None]
+            return local
+
+        def local(frame, event, arg):
+            if event in ("exception", "opcode"):
+                return local
+            events[0] += 1
+            state = frames.get(_id(frame))
+            if state is None:
+                return local
+            now = _counts(frame)
+            if state[0]:
+                rise = _rise(state[1], now)
+                if rise:
+                    add(frame.f_code, state[0], rise)
+            if event == "line":
+                state[0], state[1] = frame.f_lineno, now
+            else:
+                del frames[_id(frame)]
+            return local
+
+        def profiler(frame, event, arg):
+            if event in ("call", "return"):
+                return
+            state = frames.get(_id(frame))
+            if state is None:
+                return
+            if event == "c_call":
+                state[2] = _counts(frame)
+            elif state[2] is not None:
+                # Before anything here refers to what is called, too.
+                rise = _rise(state[2], _counts(frame))
+                state[2] = None
+                owner = arg.__self__
+                if type(owner) is not types.ModuleType and not issubclass(type(owner), type):
+                    owner = type(owner)
+                key = (frame.f_lineno, arg.__name__, _id(owner))
+                functions = codes[_id(frame.f_code)][3]
+                if key not in functions:
+                    functions[key] = (calls.builtin_name(arg, owner), calls.address_of(arg))
+                add(frame.f_code, key, rise)
+
+        return tracer, profiler
+
+    def found(self):
+        # type: () -> list
+        """`{"place", "functions", "seen", "rises"}`: a builtin with its place, or a line with what it may call."""
+        libraries = calls.Libraries()
+        found = []
+        for code, scope, by_key, builtins in self._codes.values():
+            for key, risen in by_key.items():
+                rises = risen + [0] * (self._iterations - len(risen))
+                if type(key) is tuple:
+                    name, address = builtins[key]
+                    functions = [[name, libraries.at(address)]]
+                    line = key[0]
+                else:
+                    line = key
+                    functions = calls.silent(code, line, scope, libraries) if any(rises) else []
+                if functions:
+                    found.append(
+                        {
+                            "place": [code.co_filename, line],
+                            "functions": functions,
+                            "seen": type(key) is tuple,
+                            "rises": rises,
+                        }
+                    )
+        return found
+
+
+def _counts(frame):
+    """References to each variable of a frame, by identity. A module's or a class's variables are not looked at."""
+    if not frame.f_code.co_flags & 1:
+        return {}
+    counts = {}
+    values = list(frame.f_locals.values())[:_MOST_VARIABLES]
+    for value in values:
+        counts[_id(value)] = _getrefcount(value)
+    return counts
+
+
+def _rise(before, after):
+    rise = 0
+    for identity, count in before.items():
+        more = after.get(identity, 0) - count
+        # A number that is everywhere, or a module, comes and goes by many.
+        if more == 1:
+            rise += 1
+    return rise

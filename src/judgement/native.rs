@@ -1,0 +1,232 @@
+//! The function of machine code that a finding names: which shared object it is in, and whose that is.
+
+use std::{
+    cell::OnceCell,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    attribute::{
+        lost,
+        native::{Function, Passage},
+        owner::Places,
+    },
+    discover::{
+        native::{self, Crate},
+        packages,
+    },
+    finding::{NativeFunction, Owner},
+    run::{diagnose::Diagnosis, trace::Case},
+};
+
+/// Where shared objects belong.
+pub(super) struct Homes<'a> {
+    pub places: &'a Places,
+    /// Asked of Cargo when the first one is met.
+    crates: OnceCell<Vec<Crate>>,
+}
+
+impl<'a> Homes<'a> {
+    pub fn new(places: &'a Places) -> Homes<'a> {
+        Homes {
+            places,
+            crates: OnceCell::new(),
+        }
+    }
+
+    /// The function that a passage goes through, if one was found.
+    pub fn function(&self, passage: &Passage) -> Option<NativeFunction> {
+        let function = passage.function.as_ref()?;
+        Some(self.home(function, passage.certain))
+    }
+
+    fn home(&self, Function(name, path): &Function, certain: bool) -> NativeFunction {
+        let mut function = NativeFunction {
+            name: name.clone(),
+            certain,
+            ..NativeFunction::default()
+        };
+        if path.is_empty() || is_interpreter(path) {
+            return function;
+        }
+        let path = Path::new(path);
+        function.library = library(path);
+        let packaged = inside(&self.places.packages, path);
+        let own = self.own(path, packaged.as_deref());
+        if let Some(own) = own {
+            function.folder = Some(own.shown.clone());
+            function.owner = Some(Owner::Project);
+        } else if let Some(file) = &packaged {
+            function.owner = self.places.owner(&path.to_string_lossy());
+            function.package = packages::owner_of(&self.places.packages, &file.to_string_lossy())
+                .map(|(name, version)| format!("{name} {version}"));
+            // Beneath another name of the folder.
+            if function.owner == Some(Owner::Project) && !self.is_projects(file) {
+                function.owner = Some(Owner::Dependency);
+            }
+        } else if inside(&self.places.stdlib, path).is_some() {
+            function.owner = Some(Owner::Interpreter);
+        } else if inside(std::slice::from_ref(&self.places.project), path).is_some() {
+            function.owner = Some(Owner::Project);
+        }
+        function
+    }
+
+    /// The function that lost a reference to what stays, and the place that calls it.
+    pub fn culprit(&self, case: &Case, diagnosis: &Diagnosis) -> Option<(NativeFunction, String)> {
+        let born = case
+            .growths
+            .iter()
+            .flat_map(|growth| [growth.frames.first(), Some(growth.place())])
+            .flatten()
+            .cloned()
+            .collect();
+        // Python's own functions keep what they are given in objects that can be seen.
+        let innocent = |function: &Function| {
+            let home = self.home(function, false);
+            !home.is_suspect()
+        };
+        let (function, (file, line)) = lost::suspect(&diagnosis.calls, &born, innocent)?;
+        let place = format!("{}:{line}", self.places.show(&file));
+        Some((self.home(&function, false), place))
+    }
+
+    fn own(&self, path: &Path, packaged: Option<&Path>) -> Option<&Crate> {
+        let crates = self
+            .crates
+            .get_or_init(|| native::crates(&self.places.project));
+        crates.iter().find(|own| {
+            let file = packaged.unwrap_or(path);
+            own.made(file)
+                && packaged.is_none_or(|file| {
+                    own.module.contains('.') || self.is_projects(file) || is_top(file)
+                })
+        })
+    }
+
+    /// Whether the package of a file in a folder of packages is one that the project has itself.
+    fn is_projects(&self, file: &Path) -> bool {
+        let top = file
+            .components()
+            .next()
+            .map(std::path::Component::as_os_str);
+        top.is_some_and(|top| {
+            ["", "src", "lib", "python"]
+                .iter()
+                .any(|folder| self.places.project.join(folder).join(top).is_dir())
+        })
+    }
+}
+
+/// Whether a module is no part of a package, or one of its own name (as maturin lays it out).
+fn is_top(file: &Path) -> bool {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    folder.as_os_str().is_empty()
+        || folder
+            .to_str()
+            .is_some_and(|folder| native::stem(file) == Some(folder))
+}
+
+/// The path within one of `folders`, by whichever name the folder is known.
+fn inside(folders: &[PathBuf], path: &Path) -> Option<PathBuf> {
+    folders.iter().find_map(|folder| {
+        let real = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+        [folder, &real]
+            .into_iter()
+            .find_map(|folder| path.strip_prefix(folder).ok())
+            .map(Path::to_owned)
+    })
+}
+
+/// The module's own name; of a library that is none the whole name of its file.
+fn library(path: &Path) -> String {
+    native::stem(path)
+        .map(str::to_owned)
+        .or_else(|| {
+            path.file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+        })
+        .unwrap_or_default()
+}
+
+/// Python's core is in its executable, or in a library of its own.
+fn is_interpreter(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.starts_with("python") && !name.ends_with(".so") || name.starts_with("libpython")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder with these files.
+    fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let file = root.path().join(name);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, text).unwrap();
+        }
+        root
+    }
+
+    fn passage(name: &str, path: &str) -> Passage {
+        Passage {
+            frames: Vec::new(),
+            function: Some(Function(name.to_owned(), path.to_owned())),
+            certain: true,
+            bytes: 1.0,
+        }
+    }
+
+    #[test]
+    fn a_library_is_told_with_its_owner() {
+        let root = tree(&[
+            ("venv/site/ujson-5.1.0.dist-info/RECORD", "ujson.so,,\n"),
+            ("venv/site/mine.so", ""),
+            (
+                "Cargo.toml",
+                "[package]\nname = \"mine\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[lib]\ncrate-type = [\"cdylib\"]\n",
+            ),
+            ("src/lib.rs", ""),
+        ]);
+        let at = |inside: &str| root.path().join(inside).to_string_lossy().into_owned();
+        let places = Places {
+            project: root.path().to_owned(),
+            packages: vec![root.path().join("venv/site")],
+            stdlib: vec!["/std".into()],
+            bridge: PathBuf::new(),
+        };
+        let homes = Homes::new(&places);
+        for (path, text, owner) in [
+            (
+                at("venv/site/mine.so"),
+                "`f` in `mine` (mine, yours)",
+                Some(Owner::Project),
+            ),
+            (
+                at("venv/site/ujson.so"),
+                "`f` in `ujson` (ujson 5.1.0)",
+                Some(Owner::Dependency),
+            ),
+            (
+                at("venv/site/dep/mine.so"),
+                "`f` in `mine`",
+                Some(Owner::Dependency),
+            ),
+            (at("fast.so"), "`f` in `fast` (yours)", Some(Owner::Project)),
+            (
+                "/std/lib-dynload/_sqlite3.cpython-312-x86_64-linux-gnu.so".to_owned(),
+                "`f` in `_sqlite3` (Python's own)",
+                Some(Owner::Interpreter),
+            ),
+            ("/lib/libc.so.6".to_owned(), "`f` in `libc.so.6`", None),
+            ("/usr/bin/python3.12".to_owned(), "`f`", None),
+            ("/usr/lib/libpython3.12.so.1.0".to_owned(), "`f`", None),
+        ] {
+            let function = homes.function(&passage("f", &path)).unwrap();
+            assert_eq!(function.text(), text, "{path}");
+            assert_eq!(function.owner, owner, "{path}");
+        }
+    }
+}

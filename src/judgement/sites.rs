@@ -1,0 +1,139 @@
+//! Places in the source as a report shows them: with function, text, the lines around and the callers.
+
+use crate::{
+    attribute::{native::Passage, owner::Places, sites::Growth},
+    finding::{Excerpt, Frame, Owner, Site},
+    run::{FRAMES_SHOWN, Run},
+};
+
+/// Sites of a finding that a report keeps.
+const KEPT: usize = 8;
+
+pub(super) fn function_of(run: &Run, place: &(String, u32)) -> String {
+    run.sources
+        .get(place)
+        .map_or_else(|| "<unknown>".to_owned(), |(function, _)| function.clone())
+}
+
+/// What grows at places of the source, largest first.
+pub(super) fn of_growths<'a>(
+    run: &Run,
+    places: &Places,
+    growths: impl Iterator<Item = &'a Growth>,
+) -> Vec<Site> {
+    let mut found: Vec<Site> = Vec::new();
+    for growth in growths {
+        let (file, line) = growth.place();
+        let (count, bytes) = (growth.count.rate.value, growth.bytes.rate.value);
+        let shown = places.show(file);
+        // One line may allocate through several calls; the reader sees the line once.
+        if let Some(same) = found
+            .iter_mut()
+            .find(|site| site.file == shown && site.line == *line)
+        {
+            same.count += count;
+            same.bytes += bytes;
+            continue;
+        }
+        found.push(site(
+            run,
+            places,
+            growth.frames.get(growth.chosen..).unwrap_or_default(),
+            (count, bytes),
+        ));
+    }
+    sorted(found)
+}
+
+/// Where native memory that stays is allocated, largest first.
+pub(super) fn of_passages(run: &Run, places: &Places, passages: &[&Passage]) -> Vec<Site> {
+    let found = passages
+        .iter()
+        .filter_map(|passage| {
+            let frames = passage.shown(places);
+            (!frames.is_empty()).then(|| site(run, places, frames, (0.0, passage.bytes)))
+        })
+        .collect();
+    sorted(found)
+}
+
+fn sorted(mut found: Vec<Site>) -> Vec<Site> {
+    found.sort_by(|a, b| {
+        b.bytes
+            .total_cmp(&a.bytes)
+            .then_with(|| (&a.file, a.line).cmp(&(&b.file, b.line)))
+    });
+    found.truncate(KEPT);
+    found
+}
+
+/// The first of some frames, innermost first, with those that called it.
+fn site(run: &Run, places: &Places, frames: &[(String, u32)], amount: (f64, f64)) -> Site {
+    let place = &frames[0];
+    Site {
+        file: places.show(&place.0),
+        line: place.1,
+        function: function_of(run, place),
+        count: amount.0,
+        bytes: amount.1,
+        source: run.sources.get(place).and_then(|(_, text)| text.clone()),
+        excerpt: excerpt(place),
+        owner: places.owner(&place.0),
+        callers: frames
+            .iter()
+            .skip(1)
+            .take(FRAMES_SHOWN - 1)
+            .take_while(|frame| places.owner(&frame.0) != Some(Owner::Runner))
+            .map(|frame| Frame {
+                file: places.show(&frame.0),
+                line: frame.1,
+                function: function_of(run, frame),
+                owner: places.owner(&frame.0),
+            })
+            .collect(),
+    }
+}
+
+/// Puts the place where the object that tells most was allocated first: more bytes may be allocated elsewhere for it.
+pub(super) fn bring_forward(
+    sites: &mut Vec<Site>,
+    run: &Run,
+    places: &Places,
+    born: &(String, u32),
+) {
+    let file = places.show(&born.0);
+    let at = sites
+        .iter()
+        .position(|site| site.file == file && site.line == born.1);
+    let site = match at {
+        Some(at) => sites.remove(at),
+        // From a free list: nothing is counted for it here.
+        None => site(run, places, std::slice::from_ref(born), (0.0, 0.0)),
+    };
+    sites.insert(0, site);
+}
+
+/// The line with two before and one after it. Files that are not text, or gone, have none.
+fn excerpt((file, line): &(String, u32)) -> Option<Excerpt> {
+    const BEFORE: u32 = 2;
+    const LONGEST: u64 = 4 << 20;
+    /// Generated code has lines of megabytes, and a report is no place for them.
+    const WIDEST: usize = 400;
+    if std::fs::metadata(file).ok()?.len() > LONGEST {
+        return None;
+    }
+    let text = std::fs::read_to_string(file).ok()?;
+    let first = line.saturating_sub(BEFORE).max(1);
+    let skipped = usize::try_from(first - 1).ok()?;
+    let shown = usize::try_from(line - first + 2).ok()?;
+    let lines: Vec<String> = text
+        .lines()
+        .skip(skipped)
+        .take(shown)
+        .map(|line| line.chars().take(WIDEST).collect())
+        .collect();
+    (lines.len() + 1 >= shown).then(|| Excerpt {
+        first,
+        text: lines.join("\n"),
+    })
+}

@@ -1,0 +1,182 @@
+//! One more look at leaks that C code is behind: native memory, and objects to which it lost a reference.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::Ordering,
+};
+
+use super::{
+    Run,
+    diagnose::{self, Diagnosis},
+    loss::Loss,
+    protocol::{Order, Record, Status},
+    screen,
+    slot::Slot,
+    suspects::FRAMES_SHOWN,
+    trace::{Bench, Case, Judged},
+    worker::{INTERRUPTED, Worker},
+};
+use crate::{
+    attribute::{
+        lost::Call,
+        native::{self, Passage},
+    },
+    verdict::Counter,
+};
+
+/// Tests that are looked at; a suite with more native leaks has its names for the first ones.
+const MOST: usize = 40;
+/// Readings of the heap in one iteration: each takes 4 µs, more where much is free in between.
+const READINGS: u32 = 20_000;
+/// Share of the suspects' budget that these looks may take on top of it.
+const SHARE: f64 = 0.25;
+/// Where one iteration takes more CPU seconds than this, counting its events alone takes too long.
+const LONGEST: f64 = 1.0;
+
+/// Iterations in which references are watched.
+const WATCHED: u32 = 4;
+
+/// Looks at a test of each such leak, in a worker of `slot`, and leaves what was found with the case. What cannot be
+/// found out leaves the finding without a place; nothing else depends on it.
+pub(super) fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
+    let exact = run
+        .counters
+        .get(&Counter::Heap)
+        .is_some_and(|word| word == "exact");
+    let allowance = bench.budget.total().as_secs_f64() * SHARE;
+    let mut spent = 0.0;
+    let mut known: BTreeMap<usize, Vec<Passage>> = BTreeMap::new();
+    for at in 0..run.cases.len() {
+        if spent > allowance || INTERRUPTED.load(Ordering::SeqCst) {
+            return;
+        }
+        if is_lost(&run.cases[at])
+            && let Some((calls, cpu)) = look_at(run, bench, slot, at, references)
+        {
+            spent += cpu;
+            if let Some(diagnosis) = &mut run.cases[at].diagnosis {
+                diagnosis.calls = calls;
+            }
+        }
+    }
+    let leaks: Vec<usize> = (0..run.cases.len())
+        .filter(|at| exact && is_native(&run.cases[*at]))
+        .collect();
+    for at in leaks {
+        let leader = run.cases[at].leader;
+        if let Some(passages) = known.get(&leader) {
+            run.cases[at].passages.clone_from(passages);
+            continue;
+        }
+        if known.len() >= MOST || spent > allowance || INTERRUPTED.load(Ordering::SeqCst) {
+            return;
+        }
+        let (found, cpu) = look_at(run, bench, slot, at, passages).unwrap_or_default();
+        spent += cpu;
+        describe(run, bench, slot, &found);
+        known.insert(leader, found.clone());
+        run.cases[at].passages = found;
+    }
+}
+
+/// A leak of which only the heap's size tells.
+fn is_native(case: &Case) -> bool {
+    case.judged == Judged::Leak
+        && case.growths.is_empty()
+        && case.fits.contains_key(&Counter::Heap)
+        && !case.fits.contains_key(&Counter::Blocks)
+}
+
+/// Objects that nothing refers to, or memory that is in none.
+fn is_lost(case: &Case) -> bool {
+    case.judged == Judged::Leak && case.diagnosis.as_ref().is_some_and(Diagnosis::is_lost)
+}
+
+/// What is found out about an open test, and the CPU seconds that it took.
+type Look<T> = fn(&mut Worker, &Case) -> Result<(Vec<T>, f64), Loss>;
+
+fn look_at<T>(
+    run: &Run,
+    bench: &Bench<'_>,
+    slot: &mut Slot<'_>,
+    at: usize,
+    look: Look<T>,
+) -> Option<(Vec<T>, f64)> {
+    let case = &run.cases[at];
+    let (worker, index) = slot.worker_for(&run.tests, case.test).ok()??;
+    match open(worker, bench, case, index).and_then(|(fit, cpu)| {
+        if !fit {
+            return Ok((Vec::new(), cpu));
+        }
+        let (found, more) = look(worker, case)?;
+        Ok((found, cpu + more))
+    }) {
+        Ok(found) => Some(found),
+        Err(_) => {
+            slot.discard();
+            None
+        }
+    }
+}
+
+/// Opens the test, and tells whether it passes in good time.
+fn open(
+    worker: &mut Worker,
+    bench: &Bench<'_>,
+    case: &Case,
+    index: usize,
+) -> Result<(bool, f64), Loss> {
+    let opened = screen::run(
+        worker,
+        &Order::Run {
+            test: Some(index),
+            thaw: true,
+            survey: false,
+            wider: case.wider,
+            warmup: bench.warmup,
+            iterations: 1,
+        },
+    )?;
+    let quick = opened.cpu - opened.cpu_warm <= LONGEST;
+    Ok((opened.outcome.status == Status::Passed && quick, opened.cpu))
+}
+
+fn passages(worker: &mut Worker, case: &Case) -> Result<(Vec<Passage>, f64), Loss> {
+    let order = Order::Calls {
+        iterations: diagnose::iterations(case),
+        readings: READINGS,
+    };
+    match worker.call(&order)? {
+        Record::Called(called) if called.outcome.status == Status::Passed && !called.lost => {
+            Ok((native::passages(&called.nodes, &called.heap), called.cpu))
+        }
+        Record::Called(called) => Ok((Vec::new(), called.cpu)),
+        other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
+    }
+}
+
+fn references(worker: &mut Worker, _: &Case) -> Result<(Vec<Call>, f64), Loss> {
+    let order = Order::References {
+        iterations: WATCHED,
+    };
+    match worker.call(&order)? {
+        Record::Referred(referred) => Ok((referred.calls, referred.cpu)),
+        other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
+    }
+}
+
+/// Asks for the function and the text of the lines that are told.
+fn describe(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, passages: &[Passage]) {
+    let places: BTreeSet<(String, u32)> = passages
+        .iter()
+        .flat_map(|passage| passage.shown(bench.places).iter().take(FRAMES_SHOWN))
+        .filter(|place| !run.sources.contains_key(*place) && !place.0.starts_with('<'))
+        .cloned()
+        .collect();
+    let places: Vec<(String, u32)> = places.into_iter().collect();
+    if !places.is_empty()
+        && let Some(answers) = slot.describe(&places)
+    {
+        run.sources.extend(places.into_iter().zip(answers));
+    }
+}

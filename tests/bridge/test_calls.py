@@ -1,0 +1,135 @@
+"""`calls`: the net of every line and C call, to the byte."""
+
+import unittest
+
+from driver import BridgeCase, linux_only
+
+LEAKS = """
+    import ctypes
+    import sqlite3
+    import sys
+    import unittest
+
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.malloc.argtypes = [ctypes.c_size_t]
+
+    STORE = sqlite3.connect(":memory:")
+    STORE.execute("create table log (entry text)")
+
+
+    def allocate():
+        page = bytearray(9000)
+        address = libc.malloc(1000)  # malloc
+        return address, len(page)
+
+
+    def numbers():
+        yield len(bytearray(7000))
+        libc.malloc(2000)  # in a generator
+        yield 2
+
+
+    def refuse():
+        libc.malloc(3000)  # before an error
+        raise ValueError("no")
+
+
+    class Leaks(unittest.TestCase):
+        def test_malloc(self):
+            kept = [str(number) for number in range(5000)]
+            self.assertTrue(allocate())
+            self.assertEqual(len(",".join(kept)), 23889)
+
+        def test_generator(self):
+            self.assertEqual(list(numbers()), [7000, 2])
+
+        def test_error(self):
+            with self.assertRaises(ValueError):
+                refuse()
+
+        def test_call(self):
+            STORE.execute("insert into log values (?)", ("x" * 4000,))  # a call
+
+        def test_clean(self):
+            self.assertEqual(sum(len(bytearray(6000)) for _ in range(9)), 54000)
+
+        def test_traces(self):
+            sys.settrace(None)
+            libc.malloc(1000)
+
+        def test_long(self):
+            for _ in range(4000):
+                str(_)
+            allocate()  # far down
+"""
+
+
+@linux_only
+class Calls(BridgeCase):
+    files = {"test_leaks.py": LEAKS}
+
+    def calls(self, name, iterations=4, readings=20000):
+        if self.worker.exactness["heap"] != "exact":
+            self.skipTest("the heap is not exact here")
+        self.worker.run(name, iterations=1, warmup=1)
+        return self.worker.answer("called", do="calls", iterations=iterations, readings=readings)
+
+    def deepest(self, answer, bytes_at_least):
+        """The last node that added as much as each whole iteration but the first, and those that lead to it."""
+        nodes = answer["nodes"]
+        # On 3.8 something is made once now and then.
+        alike = [at for at, node in enumerate(nodes) if node["nets"][1:] == answer["heap"][1:]]
+        self.assertGreaterEqual(min(answer["heap"]), bytes_at_least)
+        self.assertTrue(alike, nodes)
+        chain = []
+        at = alike[-1]
+        while at >= 0:
+            chain.append(nodes[at])
+            at = nodes[at]["in"]
+        return chain
+
+    def assert_line(self, name, mark, bytes_at_least):
+        answer = self.calls(name)
+        node = self.deepest(answer, bytes_at_least)[0]
+        self.assertEqual(node.get("line"), self.project.line_of("test_leaks.py", mark), node)
+        return node
+
+    def test_a_foreign_call_is_found_by_its_line_among_what_comes_and_goes(self):
+        node = self.assert_line("test_malloc", "# malloc", 1000)
+        ((name, library),) = node["silent"]
+        self.assertEqual(name, "malloc")
+        self.assertIn("libc", library)
+
+    def test_a_line_of_a_generator(self):
+        self.assert_line("test_generator", "# in a generator", 2000)
+
+    def test_a_line_of_a_frame_that_an_error_ends(self):
+        self.assert_line("test_error", "# before an error", 3000)
+
+    def test_a_builtin_is_named_with_its_type_and_its_shared_object(self):
+        answer = self.calls("test_call")
+        name, library = self.deepest(answer, 4000)[0]["call"]
+        self.assertEqual(name, "sqlite3.Connection.execute")
+        self.assertIn("_sqlite3", library)
+
+    def test_what_is_clean_adds_nothing(self):
+        answer = self.calls("test_clean")
+        self.assertEqual(answer["heap"], [0] * 4)
+
+    def test_a_test_that_ends_tracing_is_said_to(self):
+        answer = self.calls("test_traces")
+        self.assertTrue(answer["lost"])
+        self.assertEqual(answer["nodes"], [])
+
+    def test_more_events_than_readings_cut_off_the_deepest_frames(self):
+        answer = self.calls("test_long", readings=200)
+        self.assertTrue(answer["cut"])
+        files = {node["frame"][0] for node in answer["nodes"] if "frame" in node}
+        self.assertNotIn(self.project.path("test_leaks.py"), files)
+        answer = self.calls("test_long")
+        self.assertFalse(answer["cut"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,152 @@
+//! Keeps the documentation true where it lists what the program has, and its links whole.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use leakcheck::{config, exit_code::ExitCode, verdict::Verdict};
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The rows of the tables below a heading, or of all of a page, cell by cell.
+fn rows(page: &str, heading: &str) -> Vec<Vec<String>> {
+    let text = read(page);
+    let from = if heading.is_empty() {
+        0
+    } else {
+        text.find(heading)
+            .unwrap_or_else(|| panic!("{page} has no {heading}"))
+    };
+    text[from..]
+        .lines()
+        .filter_map(|line| line.strip_prefix('|')?.strip_suffix('|'))
+        .map(|line| line.split('|').map(|cell| cell.trim().to_owned()).collect())
+        .collect()
+}
+
+/// What stands in code in the first cells of the rows.
+fn first(page: &str, heading: &str) -> BTreeSet<String> {
+    rows(page, heading)
+        .iter()
+        .flat_map(|row| row[0].split(", ").map(str::to_owned).collect::<Vec<_>>())
+        .filter_map(|cell| Some(cell.strip_prefix('`')?.strip_suffix('`')?.to_owned()))
+        .collect()
+}
+
+#[test]
+fn every_setting_is_listed_with_its_default() {
+    let defaults: toml::Table = config::DEFAULTS.parse().unwrap();
+    let rows = rows("docs/configuration.md", "## Settings");
+    for (key, default) in &defaults {
+        let row = rows
+            .iter()
+            .find(|row| row[0] == format!("`{key}`"))
+            .unwrap_or_else(|| panic!("{key} is not in docs/configuration.md"));
+        assert_eq!(row[1], format!("`{default}`"), "{key}");
+    }
+}
+
+#[test]
+fn every_verdict_is_explained() {
+    for page in ["README.md", "docs/verdicts.md"] {
+        let listed = first(page, "");
+        for verdict in Verdict::ALL {
+            assert!(
+                listed.contains(verdict.word()),
+                "{} in {page}",
+                verdict.word()
+            );
+        }
+    }
+}
+
+#[test]
+fn every_exit_code_is_listed() {
+    for page in ["README.md", "docs/exit-codes.md"] {
+        let rows = rows(page, "# Exit codes");
+        for code in ExitCode::PRECEDENCE {
+            let number = code.number().to_string();
+            assert!(
+                rows.iter().any(|row| row[0] == number),
+                "{number} in {page}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_input_and_output_of_the_action_is_listed() {
+    let action: serde_yaml::Value = serde_yaml::from_str(&read("action.yml")).unwrap();
+    let names = |part: &str| -> Vec<String> {
+        action[part]
+            .as_mapping()
+            .unwrap()
+            .keys()
+            .map(|key| key.as_str().unwrap().to_owned())
+            .collect()
+    };
+    let listed = first("docs/ci.md", "| input |");
+    for name in names("inputs") {
+        assert!(listed.contains(&name), "{name}");
+    }
+    let page = read("docs/ci.md");
+    let outputs = page.split("\nOutputs: ").nth(1).unwrap();
+    let outputs = outputs.split("\n\n").next().unwrap();
+    for name in names("outputs") {
+        assert!(outputs.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
+/// The name under which GitHub links to a heading.
+fn anchor(heading: &str) -> String {
+    heading
+        .to_lowercase()
+        .chars()
+        .filter(|character| character.is_alphanumeric() || " -_".contains(*character))
+        .map(|character| if character == ' ' { '-' } else { character })
+        .collect()
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let link = regex::Regex::new(r"\]\(([^)\s]+)\)").unwrap();
+    let mut pages = vec![root.join("README.md"), root.join("fixtures/README.md")];
+    pages.extend(
+        fs::read_dir(root.join("docs"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "md")),
+    );
+    let mut broken = Vec::new();
+    let mut seen = 0;
+    for page in &pages {
+        let text = fs::read_to_string(page).unwrap();
+        for (_, [target]) in link.captures_iter(&text).map(|found| found.extract()) {
+            if target.starts_with("https://") {
+                continue;
+            }
+            seen += 1;
+            let (path, place) = target.split_once('#').unwrap_or((target, ""));
+            let to = if path.is_empty() {
+                page.clone()
+            } else {
+                page.parent().unwrap().join(path)
+            };
+            let there = if place.is_empty() {
+                to.exists()
+            } else {
+                fs::read_to_string(&to).is_ok_and(|text| {
+                    text.lines()
+                        .filter(|line| line.starts_with('#'))
+                        .any(|line| anchor(line.trim_start_matches('#').trim()) == place)
+                })
+            };
+            if !there {
+                broken.push(format!("{}: {target}", page.display()));
+            }
+        }
+    }
+    assert!(seen > 30 && broken.is_empty(), "{seen} seen, {broken:#?}");
+}
