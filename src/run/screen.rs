@@ -90,6 +90,20 @@ pub struct Look {
     pub wider: Wider,
 }
 
+impl Look {
+    fn begun(test: usize, screened: Screened, wider: Wider) -> Look {
+        Look {
+            test,
+            screened,
+            iterations: 0,
+            seconds: 0.0,
+            cpu_plain: 0.0,
+            series: Series::new(),
+            wider,
+        }
+    }
+}
+
 /// How a suspect grows: the typical increment of every counter that keeps growing.
 pub type Signature = BTreeMap<Counter, i64>;
 
@@ -167,15 +181,14 @@ fn rise(readings: &[i64]) -> i64 {
 
 /// How many further readings would settle that a test is clean, if none of them rose.
 fn until_settled(series: &Series) -> u32 {
-    let missing = series
+    let rests = |counter: Counter, readings: &[i64]| {
+        counter == Counter::Heap && rise(readings) < SMALLEST_CHUNK
+    };
+    series
         .iter()
-        .filter(|(counter, _)| counter.decides(series))
-        .filter(|(counter, readings)| {
-            **counter != Counter::Heap || rise(readings) >= SMALLEST_CHUNK
-        })
+        .filter(|(counter, readings)| counter.decides(series) && !rests(**counter, readings))
         .map(|(_, readings)| fit::until_settled(readings))
-        .max();
-    missing.unwrap_or(1).max(1)
+        .fold(1, u32::max)
 }
 
 /// What all counters together say.
@@ -313,15 +326,7 @@ pub fn look_at(
     let terms = worker.terms.get(test).cloned().unwrap_or_default();
     let policy = &policy.under(&terms);
     if let Some(reason) = terms.skip {
-        let look = Look {
-            test,
-            screened: Screened::Skipped(reason),
-            iterations: 0,
-            seconds: 0.0,
-            cpu_plain: 0.0,
-            series: Series::new(),
-            wider: Wider::Stay,
-        };
+        let look = Look::begun(test, Screened::Skipped(reason), Wider::Stay);
         return Ok(Looked {
             look,
             again: None,
@@ -428,20 +433,10 @@ fn look_with(
         None => LOOKS.to_vec(),
     };
     let mut fixtures;
-    let mut look = Look {
-        test,
-        screened: Screened::Clean,
-        iterations: 0,
-        seconds: 0.0,
-        cpu_plain: 0.0,
-        series: Series::new(),
-        wider,
-    };
+    let mut look = Look::begun(test, Screened::Clean, wider);
     let mut troubles = Vec::new();
-    // Before the warm-up, and after it.
-    let mut readings = 2;
-    let last = looks.last().copied().unwrap_or_default();
-    let mut next = looks.first().copied().unwrap_or_default();
+    let mut readings = 2; // before the warm-up, and after it
+    let (mut next, last) = (looks[0], looks[looks.len() - 1]);
     loop {
         let first = look.iterations == 0;
         let ran = run(

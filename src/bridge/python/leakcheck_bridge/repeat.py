@@ -126,9 +126,8 @@ class Repeater:
         meter, heartbeat = self._meter, self._heartbeat
         meter.reset()
         begun = _cpu()
-        cpu_warm = 0.0
-        # Seconds of the first iteration; in an array, since a number would be growth.
-        first = array.array("d", [0.0])
+        # Seconds of the first iteration, and CPU seconds of the warm-up; in an array, since a number would be growth.
+        first = array.array("d", [0.0, 0.0])
         done = heartbeat.begun()
         result = outcome.OK
         warming = warmup
@@ -143,7 +142,7 @@ class Repeater:
             meter.read()
         for _ in rounds:
             if warmup and not warming:
-                cpu_warm = _cpu() - begun
+                first[1] = _cpu() - begun
                 meter.open_window()
                 meter.read()
                 warmup = 0
@@ -166,7 +165,7 @@ class Repeater:
             "iterations": heartbeat.begun() - done,
             "outcome": result.record(),
             "seconds": first[0],
-            "cpu_warm": cpu_warm or _cpu() - begun,
+            "cpu_warm": first[1] or _cpu() - begun,
             "cpu": _cpu() - begun,
             "resident": counters.resident_bytes(),
             "series": meter.readings(),

@@ -280,6 +280,8 @@ class Runner:
                 if isinstance(values, list)
             ],
         }
+        # As after every run.
+        self._renew()
 
     def _teardown_to(self, following):
         """Ends the fixtures wider than a function that `following` does not share."""
