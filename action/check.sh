@@ -54,10 +54,11 @@ while IFS= read -r line; do
 done <<<"$PATHS"
 [ -z "$after" ] || call+=(-- "${runner[@]}")
 
-"$LEAKCHECK" "${call[@]}" 2> >(tee "$folder/stderr.txt" >&2)
-code=$?
-# The reader of stderr may still be writing.
-wait
+# Its errors go to the log and to a file. A pipe, because the shell waits for both ends of it.
+{
+    "$LEAKCHECK" "${call[@]}" 2>&1 >&3 3>&- | tee "$folder/stderr.txt" >&2
+    code=${PIPESTATUS[0]}
+} 3>&1
 
 case $code in
     0) result=clean ;;

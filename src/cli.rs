@@ -6,6 +6,7 @@ mod doctor;
 mod durations;
 mod explain;
 mod init;
+mod inspect;
 mod man;
 mod merge;
 mod publish;
@@ -41,6 +42,8 @@ struct Cli {
 enum Verb {
     /// Check a test suite (the same as without a verb).
     Run(RunArgs),
+    /// Look at one test from all sides: what grows, what holds it, and memory line by line.
+    Inspect(inspect::InspectArgs),
     /// Render the JSON report of an earlier run again, in any format.
     Report(report::ReportArgs),
     /// Join the JSON reports of a suite's shards into one report and one verdict.
@@ -164,6 +167,7 @@ pub fn main() -> ExitCode {
     cli.color.apply();
     match cli.verb {
         Some(Verb::Run(args)) => run::run(args),
+        Some(Verb::Inspect(args)) => inspect::inspect(args),
         Some(Verb::Report(args)) => report::run(&args),
         Some(Verb::Merge(args)) => merge::run(&args),
         Some(Verb::Review(args)) => review::review(&args),

@@ -243,6 +243,19 @@ pub struct TypeGrowth {
     pub example: Option<String>,
 }
 
+impl TypeGrowth {
+    /// Name, survivors and bytes per iteration, as tracing tells them.
+    pub fn traced((name, count, bytes): &(String, f64, f64)) -> TypeGrowth {
+        TypeGrowth {
+            name: name.clone(),
+            count: *count,
+            bytes: *bytes,
+            retained: None,
+            example: None,
+        }
+    }
+}
+
 /// What keeps survivors alive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Holder {
@@ -339,7 +352,7 @@ pub struct Change {
 /// A function of machine code that allocates what stays, or loses a reference to it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct NativeFunction {
-    /// `_fast.pack`, `_fast.Packer.pack`; as ctypes knows it where that calls it.
+    /// `_fast.pack`, `_fast.Packer.pack`; as ctypes knows it where that calls it. Empty where it is one of several.
     pub name: String,
     /// The module or library that it is in; empty for Python's core and where that is not known.
     #[serde(default)]
@@ -363,10 +376,11 @@ impl NativeFunction {
 
     /// `` `_fast.pack` in `_fast` (crates/fast, yours)``.
     pub fn text(&self) -> String {
-        let mut text = format!("`{}`", self.name);
-        if !self.library.is_empty() {
-            text.push_str(&format!(" in `{}`", self.library));
-        }
+        let mut text = match (&*self.name, &*self.library) {
+            ("", library) => format!("`{library}`"),
+            (name, "") => format!("`{name}`"),
+            (name, library) => format!("`{name}` in `{library}`"),
+        };
         match (self.owner, &self.folder, &self.package) {
             (_, Some(folder), _) => text.push_str(&format!(" ({folder}, yours)")),
             (Some(Owner::Project), ..) => text.push_str(" (yours)"),

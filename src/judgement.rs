@@ -1,8 +1,10 @@
 //! From the raw results of a run to what is reported: a verdict for every test, findings, the exit code.
 
+mod cycles;
 mod excuse;
 mod findings;
 mod held;
+mod inspection;
 mod merge;
 mod native;
 mod sites;
@@ -31,6 +33,7 @@ use crate::{
 const READINGS_KEPT: usize = 256;
 
 use excuse::Excuses;
+pub use inspection::inspection;
 pub use merge::Joined;
 pub use standing::Baseline;
 use standing::Scope;
@@ -49,6 +52,7 @@ pub fn report(
     let excuses = Excuses::of(run);
     excuses.explain(&mut tests);
     let mut findings = findings::findings(run, places, &excuses);
+    cycles::settle(run, &findings, &mut tests);
     sort(&mut findings);
     let scope = Scope::of(
         run,

@@ -74,6 +74,9 @@ struct Label {
     type_name: Option<String>,
     /// `file.py:function`; the lines in it that may be named end in `# LEAK`.
     site: Option<String>,
+    /// Whether nothing at all may be warned of.
+    #[serde(default)]
+    quiet: bool,
     /// The number of entries at which a cache ends. For readers.
     #[serde(rename = "bound")]
     _bound: Option<u32>,
@@ -277,9 +280,16 @@ fn judge(label: &Label, test: &Test, report: &Report, root: &Path) -> Answer {
         if !wanted.is_empty() && !wanted.iter().any(warned) {
             wrong.push(format!("no warning of kind {wanted:?}"));
         }
+        if label.quiet && !findings.is_empty() {
+            let kinds: Vec<&str> = findings.iter().map(|finding| &*finding.kind).collect();
+            wrong.push(format!("findings of kind {kinds:?}"));
+        }
     }
 
-    let judged = test.verdict == "leak" && label.verdict == "leak";
+    // What a test that is not to fail warns of is named as well.
+    let warned = label.verdict != "leak" && !wanted.is_empty() && !findings.is_empty();
+    let judged = test.verdict == "leak" && label.verdict == "leak" || warned;
+    let leaks = if warned { findings } else { leaks };
     let named = |told: Option<&String>, judge: &dyn Fn(&str) -> Named| {
         judged.then_some(()).and(told).map(|told| judge(told))
     };

@@ -238,7 +238,11 @@ pub fn advice_for(code: &str, route: &Route) -> String {
 
 /// The sentence for a leak that a function of machine code is behind.
 pub fn advice_native(code: &str, function: &NativeFunction) -> String {
-    let name = &function.name;
+    let name = if function.name.is_empty() {
+        &function.library
+    } else {
+        &function.name
+    };
     match (function.owner, &function.package) {
         (Some(Owner::Dependency), package) => format!(
             "`{}` is not yours: look for a release of {} in which `{name}` gives back what it takes, and report it there if there is none.",

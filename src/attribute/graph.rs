@@ -221,6 +221,11 @@ impl Graph {
         self.cohort[node as usize]
     }
 
+    /// Whether the collector knows an object.
+    pub fn is_tracked(&self, node: u32) -> bool {
+        self.tracked[node as usize]
+    }
+
     /// Entries gained since the window opened; 0 for what is new or has none.
     pub fn gained(&self, node: u32) -> i64 {
         let (before, now) = (self.before[node as usize], self.lengths[node as usize]);

@@ -19,38 +19,44 @@ pub struct Call {
     pub rises: Vec<i64>,
 }
 
-/// The function to be suspected and the place that calls it, where there is just one: it made the objects at one of the
+/// The function to be suspected and the place that calls it, where there is just one; without a name where there are
+/// several in one shared object. It made the objects at one of the
 /// places where they were `born`, or left their counts higher. `innocent` are functions that rightly keep what they get.
 pub fn suspect(
     calls: &[Call],
     born: &BTreeSet<(String, u32)>,
     innocent: impl Fn(&Function) -> bool,
 ) -> Option<(Function, (String, u32))> {
-    let suspects: Vec<(&Call, &Function)> = calls
-        .iter()
-        .filter_map(|call| match &call.functions[..] {
-            // A foreign function that a line names is called by nobody else.
-            [only] if !call.seen || !innocent(only) => Some((call, only)),
-            _ => None,
-        })
-        .collect();
-    let only = |found: Vec<&(&Call, &Function)>| {
-        let functions: BTreeSet<&Function> = found.iter().map(|(_, function)| *function).collect();
-        match (functions.len(), found.first()) {
-            (1, Some((call, function))) => Some(((*function).clone(), call.place.clone())),
-            _ => None,
-        }
+    let all = || {
+        calls
+            .iter()
+            .flat_map(|call| call.functions.iter().map(move |function| (call, function)))
     };
-    let raising = suspects
-        .iter()
-        // In the first iteration more may be kept, once.
-        .filter(|(call, _)| call.rises.len() > 1 && call.rises[1..].iter().all(|rise| *rise > 0))
+    // In the first iteration more may be kept, once.
+    let raises = |call: &Call| call.rises.len() > 1 && call.rises[1..].iter().all(|rise| *rise > 0);
+    // A foreign function that a line names is called by nobody else, even if it is one of Python's.
+    let raising: Vec<_> = all()
+        .filter(|(call, function)| raises(call) && (!call.seen || !innocent(function)))
         .collect();
-    let making = suspects
-        .iter()
-        .filter(|(call, _)| born.contains(&call.place))
+    let making: Vec<_> = all()
+        .filter(|(call, function)| born.contains(&call.place) && !innocent(function))
         .collect();
-    only(raising).or_else(|| only(making))
+    only(&raising).or_else(|| only(&making))
+}
+
+/// The one function there is; of several in one shared object no name.
+fn only(found: &[(&Call, &Function)]) -> Option<(Function, (String, u32))> {
+    let (call, first) = found.first()?;
+    let functions: BTreeSet<&Function> = found.iter().map(|(_, function)| *function).collect();
+    let library = &first.1;
+    let name = if functions.len() == 1 {
+        first.0.clone()
+    } else if !library.is_empty() && functions.iter().all(|function| function.1 == *library) {
+        String::new()
+    } else {
+        return None;
+    };
+    Some((Function(name, library.clone()), call.place.clone()))
 }
 
 #[cfg(test)]

@@ -1,16 +1,22 @@
 //! From measurements to findings: where it was allocated, what holds it, whose code that is, what belongs together.
 
 pub mod code;
+pub mod cycle;
 pub mod dominators;
 pub mod explain;
 pub mod fingerprint;
 pub mod graph;
 pub mod group;
 pub mod holder;
+pub mod lines;
 pub mod lost;
+pub mod maker;
 pub mod native;
 pub mod owner;
+pub mod partition;
 pub mod path;
+pub mod ring;
 pub mod route;
 pub mod sites;
+pub mod surroundings;
 pub mod types;

@@ -155,10 +155,17 @@ impl Tree<'_> {
     fn passage(&self, at: usize, wanted: &[i64], certain: bool) -> Passage {
         let node = &self.nodes[at];
         let mut function = node.call.clone();
+        let mut certain = certain;
         if function.is_none() && self.children[at].is_empty() {
-            // Nothing on this line was seen to be called.
-            if let [only] = &node.silent[..] {
+            // Nothing on this line was seen to be called; or a frame that is not to blame, and then what ran just before
+            // it, on the line that calls it.
+            let line = match (&node.frame, usize::try_from(node.parent)) {
+                (Some(_), Ok(parent)) => &self.nodes[parent],
+                _ => node,
+            };
+            if let [only] = &line.silent[..] {
                 function = Some(only.clone());
+                certain &= node.frame.is_none();
             }
         }
         let mut frames = Vec::new();

@@ -20,6 +20,9 @@ pub struct Places {
 /// Top-level modules of pytest and what it cannot do without.
 const RUNNER_MODULES: [&str; 6] = ["_pytest", "pytest", "pluggy", "iniconfig", "xdist", "py"];
 
+/// Folders in which a project may keep its packages.
+const SOURCES: [&str; 3] = ["", "src", "lib"];
+
 impl Places {
     /// Whose code `file` is; `None` for code without a file (`<string>`, templates, generated methods).
     pub fn owner(&self, file: &str) -> Option<Owner> {
@@ -68,8 +71,22 @@ impl Places {
         })
     }
 
+    /// Folders of the project's own packages where these are installed among others.
+    pub fn installed(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for entry in self.packages.iter().flat_map(|folder| folder.read_dir()) {
+            let mut names: Vec<PathBuf> = entry.flatten().map(|entry| entry.path()).collect();
+            names.sort();
+            found.extend(names.into_iter().filter(|path| {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                path.join("__init__.py").is_file() && !is_runner(&name) && self.project_has(&name)
+            }));
+        }
+        found
+    }
+
     fn project_has(&self, module: &str) -> bool {
-        ["", "src", "lib"].iter().any(|folder| {
+        SOURCES.iter().any(|folder| {
             let base = self.project.join(folder);
             base.join(module).join("__init__.py").is_file()
                 || base.join(format!("{module}.py")).is_file()
@@ -169,5 +186,12 @@ mod tests {
         let file = "/home/p/.venv/lib/python3.12/site-packages/widget/core.py";
         assert_eq!(places.owner(file), Some(Owner::Project));
         assert_eq!(places.show(file), "widget/core.py");
+        let packages = folder.path().join("site-packages");
+        for name in ["widget", "other", "_pytest"] {
+            std::fs::create_dir_all(packages.join(name)).unwrap();
+            std::fs::write(packages.join(name).join("__init__.py"), "").unwrap();
+        }
+        places.packages = vec![packages.clone()];
+        assert_eq!(places.installed(), [packages.join("widget")]);
     }
 }

@@ -21,6 +21,8 @@ pub struct Step {
     pub text: String,
     /// What sort of object it is: `module`, `class`, `function`, `method`, `cache`, `collection`, …
     pub what: String,
+    /// Its class (of a class, it itself) and those this is derived from: name and file of each.
+    pub origins: Vec<(String, String)>,
     /// Module and qualified name, of what has one.
     pub name: Option<String>,
     /// File of a module or of code.
@@ -75,6 +77,8 @@ pub struct Route {
     pub kept: String,
     /// File and line where that object was allocated.
     pub born: Option<(String, u32)>,
+    /// The holder and the object at the end, by their numbers in the graph.
+    pub ends: Option<(u32, u32)>,
 }
 
 /// Puts a way in words. `iterations` is how many there were in the window.
@@ -151,6 +155,11 @@ pub fn describe(chosen: &Chosen, root: &Root, steps: Vec<Step>, iterations: u16)
         root: root.clone(),
         kept,
         born: None,
+        ends: chosen
+            .way
+            .get(chosen.at)
+            .copied()
+            .zip(chosen.way.last().copied()),
         steps,
     })
 }
@@ -211,7 +220,7 @@ fn any_key((kind, text): &(String, String)) -> String {
 }
 
 /// An edge within what was kept: names stay, numbers and other keys do not say anything.
-fn any_index((kind, text): &(String, String)) -> String {
+pub(super) fn any_index((kind, text): &(String, String)) -> String {
     match kind.as_str() {
         "key" if !(text.starts_with("['") || text.starts_with("[\"")) => "[…]".to_owned(),
         _ => text.clone(),

@@ -5,7 +5,7 @@ use std::{fs, io, path::Path, path::PathBuf};
 /// Version of the wire protocol; the bridge states its own in its first message.
 pub const PROTOCOL: u32 = 1;
 
-const FILES: [(&str, &str); 20] = [
+const FILES: &[(&str, &str)] = &[
     ("start.py", include_str!("python/start.py")),
     (
         "leakcheck_bridge/__init__.py",
@@ -36,12 +36,24 @@ const FILES: [(&str, &str); 20] = [
         include_str!("python/leakcheck_bridge/watch.py"),
     ),
     (
+        "leakcheck_bridge/garbage.py",
+        include_str!("python/leakcheck_bridge/garbage.py"),
+    ),
+    (
         "leakcheck_bridge/heap.py",
         include_str!("python/leakcheck_bridge/heap.py"),
     ),
     (
+        "leakcheck_bridge/lines.py",
+        include_str!("python/leakcheck_bridge/lines.py"),
+    ),
+    (
         "leakcheck_bridge/marks.py",
         include_str!("python/leakcheck_bridge/marks.py"),
+    ),
+    (
+        "leakcheck_bridge/opcodes.py",
+        include_str!("python/leakcheck_bridge/opcodes.py"),
     ),
     (
         "leakcheck_bridge/outcome.py",

@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 
-use super::run::{Failure, code_of, settings};
+use super::run::{Failure, code_of, python_from, settings};
 use crate::{
     config::{Choice, Config, Overrides, Runner, rule::Rule, text, value},
     discover::{
@@ -59,15 +59,11 @@ fn examine(args: &DoctorArgs, page: &mut String) -> Result<ExitCode, Failure> {
     let project = Project::locate(&[], &current)?;
     let (mut config, file) = Config::load(&project.root)?;
     config.apply(Overrides {
-        python: args.python.as_ref().map(|python| {
-            // A path is meant from here; a bare name is looked up on PATH.
-            let is_path = python.components().count() > 1 || current.join(python).is_dir();
-            Choice::Given(if is_path {
-                current.join(python)
-            } else {
-                python.clone()
-            })
-        }),
+        python: args
+            .python
+            .clone()
+            .map(|python| python_from(python, &current))
+            .map(Choice::Given),
         runner: args.runner,
         ..Overrides::default()
     });

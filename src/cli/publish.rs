@@ -151,7 +151,8 @@ fn artefacts() -> Option<String> {
     ))
 }
 
-fn terminal_width() -> usize {
+/// Columns of the terminal that the standard output goes to.
+pub fn terminal_width() -> usize {
     const NARROW: usize = 80;
     env::var("COLUMNS")
         .ok()

@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    ffi::OsString,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -67,7 +68,7 @@ pub fn run(args: RunArgs) -> ExitCode {
     }
 }
 
-fn listen_for_interrupts() -> Result<(), ctrlc::Error> {
+pub(super) fn listen_for_interrupts() -> Result<(), ctrlc::Error> {
     ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
             // Asked twice: nothing more is waited for.
@@ -213,31 +214,14 @@ pub(super) fn code_of(error: &StartError) -> ExitCode {
 }
 
 fn overrides(args: RunArgs, current: &Path) -> Result<Overrides, Failure> {
-    let runner_args = args
-        .runner_args
-        .into_iter()
-        .map(|argument| {
-            argument.into_string().map_err(|argument| {
-                format!(
-                    "an argument for the runner is not valid text: {}",
-                    argument.display()
-                )
-            })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    // A path is meant from here; a bare name is looked up on PATH.
-    let python = args.python.map(|python| {
-        if python.components().count() > 1 || current.join(&python).is_dir() {
-            current.join(python)
-        } else {
-            python
-        }
-    });
     Ok(Overrides {
-        python: python.map(Choice::Given),
+        python: args
+            .python
+            .map(|python| python_from(python, current))
+            .map(Choice::Given),
         runner: args.runner,
         paths: None,
-        args: Some(runner_args),
+        args: Some(texts(args.runner_args)?),
         jobs: args.jobs,
         budget: args.budget,
         timeout: args.timeout,
@@ -248,6 +232,30 @@ fn overrides(args: RunArgs, current: &Path) -> Result<Overrides, Failure> {
         min_judged: args.min_judged,
         ..Overrides::default()
     })
+}
+
+/// A path is meant from here; a bare name is looked up on PATH.
+pub(super) fn python_from(python: PathBuf, current: &Path) -> PathBuf {
+    if python.components().count() > 1 || current.join(&python).is_dir() {
+        current.join(python)
+    } else {
+        python
+    }
+}
+
+/// Arguments for the runner as text.
+pub(super) fn texts(arguments: Vec<OsString>) -> Result<Vec<String>, String> {
+    arguments
+        .into_iter()
+        .map(|argument| {
+            argument.into_string().map_err(|argument| {
+                format!(
+                    "an argument for the runner is not valid text: {}",
+                    argument.display()
+                )
+            })
+        })
+        .collect()
 }
 
 pub(super) fn settings(
@@ -318,6 +326,7 @@ pub(super) fn settings(
         },
         budget: config.budget.given().copied(),
         thorough: config.thorough,
+        cycles: config.cycles,
         places: Places {
             project: project.root.clone(),
             packages,
@@ -336,7 +345,7 @@ fn hash_seeds(given: Option<&str>) -> (u32, u32) {
     (first, first.checked_add(1).unwrap_or(1))
 }
 
-fn environment(
+pub(super) fn environment(
     interpreter: &Interpreter,
     runner: Runner,
     run: &run::Run,
@@ -366,7 +375,7 @@ fn now() -> String {
 }
 
 /// Where the project lies in its repository, with slashes; empty at the root of one, or outside of any.
-fn source_root(project: &Path) -> String {
+pub(super) fn source_root(project: &Path) -> String {
     let repository = project
         .ancestors()
         .find(|directory| directory.join(".git").exists());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    cycles,
     excuse::Excuses,
     held::{self, Held},
     native::Homes,
@@ -80,6 +81,7 @@ pub(super) fn findings(run: &Run, places: &Places, excuses: &Excuses) -> Vec<Fin
         }
     }
     found.extend(losses(run));
+    found.extend(cycles::findings(run, places));
     found
 }
 
@@ -371,13 +373,7 @@ fn types(case: &Case) -> Vec<TypeGrowth> {
     case.types
         .iter()
         .take(TYPES_KEPT)
-        .map(|(name, count, bytes)| TypeGrowth {
-            name: name.clone(),
-            count: *count,
-            bytes: *bytes,
-            retained: None,
-            example: None,
-        })
+        .map(TypeGrowth::traced)
         .collect()
 }
 

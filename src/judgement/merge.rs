@@ -228,6 +228,8 @@ fn join(mut ones: Vec<One>) -> Joined {
         .filter(|code| matches!(code, ExitCode::Interrupted | ExitCode::Internal))
         .collect();
     let scope = Scope {
+        // What each of them was asked to do with cycles is not in their reports.
+        cycles: false,
         tests: tests
             .iter()
             .map(|test| {
@@ -442,4 +444,94 @@ fn once<'a, T: PartialEq + Clone + 'a>(all: impl Iterator<Item = &'a T>) -> Vec<
         }
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        baseline::compare::tests::finding,
+        finding::{Holder, HolderStep, Measured, Role},
+    };
+
+    fn seen(function: &str, test: &str, alone: bool) -> Finding {
+        let mut seen = finding(function, &[("blocks", 1.0)]);
+        seen.tests = vec![test.to_owned()];
+        seen.measured = Some(Measured {
+            test: test.to_owned(),
+            alone,
+        });
+        seen
+    }
+
+    /// The same with a holder that was looked for and found.
+    fn traced(name: &str, mut seen: Finding) -> Finding {
+        let mut holder = Holder::named(name);
+        holder.steps = vec![HolderStep {
+            text: name.to_owned(),
+            role: Role::Holds,
+            reason: String::new(),
+        }];
+        seen.fingerprint = name.to_owned();
+        seen.holder = Some(holder);
+        seen
+    }
+
+    fn united(found: &[Finding]) -> Vec<Finding> {
+        let places = BTreeMap::from([("a", 0), ("b", 1), ("c", 2)]);
+        let found = found.iter().cloned().enumerate().collect();
+        unite(found, &places)
+    }
+
+    #[test]
+    fn the_purest_of_several_shards_stands_for_a_cause_with_all_its_tests() {
+        let (mut first, pure) = (seen("f", "b", false), seen("f", "a", true));
+        first.status = Status::Known;
+        first.fails = false;
+        let found = united(&[first.clone(), pure.clone()]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].tests, ["a", "b"]);
+        assert_eq!(found[0].measured, pure.measured);
+        assert!(found[0].evidence.ends_with("; found by 2 shards"));
+        assert!(found[0].fails && found[0].status == Status::New);
+
+        let mut excused = seen("f", "c", true);
+        excused.level = Level::Note;
+        let found = united(&[first, excused.clone()]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            (found[0].level, &*found[0].tests),
+            (Level::Error, &["b".to_owned()][..])
+        );
+        assert!(!united(&[excused])[0].fails);
+    }
+
+    #[test]
+    fn what_was_only_seen_at_lines_goes_to_the_only_holder_that_grows_there() {
+        let owner = traced("app.CACHE", seen("f", "b", true));
+        let found = united(&[seen("f", "a", true), owner.clone()]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].fingerprint, "app.CACHE");
+        assert_eq!(found[0].tests, ["a", "b"]);
+
+        // Two holders are fed from this line: nobody can tell which it is.
+        let other = traced("app.OTHER", seen("f", "c", true));
+        assert_eq!(
+            united(&[seen("f", "a", true), owner.clone(), other]).len(),
+            3
+        );
+        // A place more, a line further, or a container that is another one: not the same.
+        let mut more = seen("f", "a", true);
+        more.sites.push(more.sites[0].clone());
+        more.sites[1].line += 1;
+        assert_eq!(united(&[more, owner.clone()]).len(), 2);
+        let mut watched = seen("f", "a", true);
+        watched.holder = Some(Holder::named("app.OTHER"));
+        assert_eq!(united(&[watched.clone(), owner.clone()]).len(), 2);
+        watched.holder = Some(Holder::named("app.CACHE"));
+        assert_eq!(united(&[watched, owner.clone()]).len(), 1);
+        let mut bare = seen("f", "a", true);
+        bare.sites.clear();
+        assert_eq!(united(&[bare, owner]).len(), 2);
+    }
 }

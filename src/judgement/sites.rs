@@ -68,7 +68,12 @@ fn sorted(mut found: Vec<Site>) -> Vec<Site> {
 }
 
 /// The first of some frames, innermost first, with those that called it.
-fn site(run: &Run, places: &Places, frames: &[(String, u32)], amount: (f64, f64)) -> Site {
+pub(super) fn site(
+    run: &Run,
+    places: &Places,
+    frames: &[(String, u32)],
+    amount: (f64, f64),
+) -> Site {
     let place = &frames[0];
     Site {
         file: places.show(&place.0),

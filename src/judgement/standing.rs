@@ -9,8 +9,10 @@ use crate::{
         acceptance::Package,
         compare::{self, Against, Outcome},
         files::File,
+        format::Entry,
     },
-    finding::{Finding, Owner},
+    config::Cycles,
+    finding::{Finding, Kind, Owner},
     report::Environment,
     run::Run,
     verdict::{TestResult, Verdict},
@@ -37,6 +39,8 @@ pub(super) struct Scope {
     pub tests: Vec<(String, bool)>,
     /// Whether nothing kept it from looking at all that it was asked for.
     pub complete: bool,
+    /// Whether every test was looked at for cycles: one that was not seen is gone then.
+    pub cycles: bool,
     /// Installed packages that findings are in, by fingerprint.
     pub packages: BTreeMap<String, Package>,
 }
@@ -55,6 +59,7 @@ impl Scope {
                 && !run.interrupted
                 && run.errors.is_empty()
                 && run.looks.iter().all(Option::is_some),
+            cycles: run.cycles == Cycles::Deny,
             packages,
         }
     }
@@ -88,10 +93,11 @@ pub(super) fn compare(
     scope: &Scope,
     baseline: &Baseline<'_>,
 ) -> Outcome {
+    let accepted = comparable(scope, findings, baseline.accepted);
     compare::compare(
         findings,
         &Against {
-            accepted: baseline.accepted,
+            accepted: &accepted,
             tests: &scope.tests,
             whole: baseline.whole && scope.complete,
             build: baseline.build,
@@ -100,6 +106,26 @@ pub(super) fn compare(
             packages: &scope.packages,
         },
     )
+}
+
+/// The snapshots of which the run can say something. Where cycles are not denied not every one is looked for, and one that
+/// was not seen need not be gone.
+fn comparable(scope: &Scope, findings: &[Finding], accepted: &[File]) -> Vec<File> {
+    let seen = |fingerprint: &str| {
+        findings
+            .iter()
+            .any(|finding| finding.fingerprint == fingerprint)
+    };
+    accepted
+        .iter()
+        .filter(|file| match &file.entry {
+            Entry::One(snapshot) if snapshot.kind == Kind::Cycle => {
+                scope.cycles || seen(&snapshot.fingerprint)
+            }
+            _ => true,
+        })
+        .cloned()
+        .collect()
 }
 
 /// Whether `test` was judged by itself. What is only taken to leak like another test was not looked at closely enough

@@ -93,7 +93,11 @@ fn command_of(finding: &Finding) -> Level {
 fn message(report: &Report, finding: &Finding) -> String {
     let mut lines = vec![brief(&finding.summary)];
     if let Some(holder) = &finding.holder {
-        lines.push(format!("Held by {}", brief(&holder.text)));
+        lines.push(format!(
+            "{} {}",
+            super::source::held_by(finding),
+            brief(&holder.text)
+        ));
     }
     if let Some(text) = growth::comes_to(finding, &report.environment) {
         lines.push(format!("{text}."));

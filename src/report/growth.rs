@@ -23,6 +23,7 @@ pub fn meaning_of(counter: Counter) -> &'static str {
         Counter::Items => "entries of long-lived containers",
         Counter::Tasks => "pending asyncio tasks",
         Counter::Children => "child processes",
+        Counter::Garbage => "objects that the cycle collector has freed so far",
     }
 }
 
@@ -38,6 +39,7 @@ pub fn amount(name: &str, value: f64) -> String {
         "items" => "item",
         "tasks" => "task",
         "children" => "child process",
+        "garbage" => "collected object",
         other => return format!("{} {other}", number(value)),
     };
     if (value - 1.0).abs() < 1e-9 {
@@ -86,7 +88,8 @@ pub fn main_rate(finding: &Finding) -> Option<(&str, Rate)> {
         Kind::Task => &["tasks", "bytes", "heap"],
         Kind::Child => &["children"],
         Kind::Items => &["items", "bytes", "heap"],
-        Kind::Python | Kind::Native | Kind::Cycle => &["bytes", "heap", "blocks", "objects"],
+        Kind::Cycle => &["garbage"],
+        Kind::Python | Kind::Native => &["bytes", "heap", "blocks", "objects"],
     };
     first
         .iter()
@@ -97,6 +100,10 @@ pub fn main_rate(finding: &Finding) -> Option<(&str, Rate)> {
 
 /// `1,000 iterations keep 412.0 kB`, and the same for an hour where the user told how often an hour the code runs.
 pub fn comes_to(finding: &Finding, environment: &Environment) -> Option<String> {
+    if finding.kind == Kind::Cycle {
+        // Nothing of it stays.
+        return None;
+    }
     let (name, rate) = main_rate(finding)?;
     let mut text = format!(
         "{} iterations keep {}",
@@ -119,7 +126,8 @@ pub fn main_curve(finding: &Finding) -> Option<&Curve> {
         Kind::Fd => &[Counter::Fds],
         Kind::Thread => &[Counter::Threads],
         Kind::Native => &[Counter::Heap],
-        Kind::Python | Kind::Items | Kind::Task | Kind::Child | Kind::Cycle => {
+        Kind::Cycle => &[Counter::Garbage],
+        Kind::Python | Kind::Items | Kind::Task | Kind::Child => {
             &[Counter::Blocks, Counter::Objects, Counter::Heap]
         }
     };

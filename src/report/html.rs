@@ -3,9 +3,9 @@
 //! The template escapes every value; only the drawings come in as markup, and those hold names through
 //! [`svg::escaped`] alone. A content security policy lets the page run its own script and load nothing.
 
-mod chain;
-mod chart;
-mod svg;
+pub(super) mod chain;
+pub(super) mod chart;
+pub(super) mod svg;
 
 use std::io;
 
@@ -26,7 +26,7 @@ use crate::{
 };
 
 const PAGE: &str = include_str!("html/page.html");
-const STYLE: &str = include_str!("html/page.css");
+pub(super) const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
 
 /// Places of a finding whose source is shown, and tests that it lists.
@@ -76,6 +76,7 @@ struct Shown {
     rate: String,
     curve: String,
     so: Option<String>,
+    held_by: &'static str,
     holder: Option<String>,
     path: Vec<String>,
     also: Vec<String>,
@@ -310,6 +311,7 @@ fn shown(report: &Report, finding: &Finding, anchor: String) -> Shown {
         curve: growth::main_curve(finding)
             .map_or_else(String::new, |curve| spark::line(&curve.readings, 16)),
         so: growth::comes_to(finding, &report.environment),
+        held_by: source::held_by(finding),
         holder: finding
             .holder
             .as_ref()
@@ -443,7 +445,7 @@ fn sources(finding: &Finding) -> Vec<Source> {
         .map(|site| Source {
             place: format!("{}:{}", shortened(&site.file, NAME), site.line),
             function: shortened(&site.function, NAME),
-            amount: source::stays(site.count, site.bytes),
+            amount: source::staying(finding.kind, site.count, site.bytes),
             lines: source::lines(finding, site)
                 .into_iter()
                 .map(|line| Line {

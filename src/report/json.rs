@@ -48,7 +48,7 @@ struct Summary<'a> {
 }
 
 #[derive(Serialize)]
-struct Test<'a> {
+pub(super) struct Test<'a> {
     id: &'a str,
     file: &'a str,
     verdict: Verdict,

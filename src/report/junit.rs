@@ -228,7 +228,11 @@ fn finding_text(report: &Report, finding: &Finding) -> String {
         finding.status.word()
     )];
     if let Some(holder) = &finding.holder {
-        lines.push(format!("held by: {}", shortened(&holder.text, 1000)));
+        lines.push(format!(
+            "{}: {}",
+            super::source::held(finding),
+            shortened(&holder.text, 1000)
+        ));
     }
     for site in finding.sites.iter().take(4) {
         lines.push(format!(

@@ -149,7 +149,8 @@ fn details(report: &Report, finding: &Finding) -> String {
     );
     if let Some(holder) = &finding.holder {
         text.push_str(&format!(
-            "**Held by** {}\n\n",
+            "**{}** {}\n\n",
+            source::held_by(finding),
             code(&shortened(&holder.text, 600))
         ));
     }
@@ -158,7 +159,7 @@ fn details(report: &Report, finding: &Finding) -> String {
             .into_iter()
             .map(|line| {
                 let mark = line.growth.map_or_else(String::new, |(count, bytes)| {
-                    format!("   # {}", source::stays(count, bytes))
+                    format!("   # {}", source::staying(finding.kind, count, bytes))
                 });
                 let arrow = if line.growth.is_some() { ">" } else { " " };
                 format!("{arrow} {:>5} | {}{mark}", line.number, line.text)

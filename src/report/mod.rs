@@ -7,6 +7,7 @@ mod github;
 mod gitlab;
 mod growth;
 mod html;
+pub mod inspect;
 pub mod json;
 mod junit;
 pub mod markdown;

@@ -123,6 +123,7 @@ fn headline(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Resul
 /// What a finding is called.
 pub(super) fn noun(finding: &Finding) -> &'static str {
     match finding.verdict {
+        _ if finding.kind == Kind::Cycle => "cycle",
         Verdict::Crashed => "crash",
         Verdict::TimedOut => "hang",
         Verdict::Bounded => "bounded",
@@ -195,7 +196,7 @@ fn excerpt(finding: &Finding, width: usize, out: &mut dyn io::Write) -> io::Resu
         if let Some((count, bytes)) = line.growth
             && indent < shown.len()
         {
-            let label = source::stays(count, bytes);
+            let label = source::staying(finding.kind, count, bytes);
             let marked = room.saturating_sub(indent + label.len() + 1).max(1);
             let end = shown[indent..]
                 .char_indices()
@@ -254,7 +255,7 @@ fn footer(report: &Report, finding: &Finding, said: &[&Finding]) -> Vec<(&'stati
         if !holder.reason.is_empty() {
             held.push_str(&format!(" ({})", text::shortened(&holder.reason, 200)));
         }
-        lines.push(("held by", held));
+        lines.push((source::held(finding), held));
         for place in holder.also.iter().take(PLACES_SHOWN) {
             lines.push(("and by", brief(place)));
         }

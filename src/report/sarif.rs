@@ -118,7 +118,11 @@ fn result(report: &Report, finding: &Finding, rules: &[String]) -> Value {
     let root = &report.environment.source_root;
     let mut message = brief(&finding.summary);
     if let Some(holder) = &finding.holder {
-        message.push_str(&format!("\nHeld by {}", shortened(&holder.text, 1000)));
+        message.push_str(&format!(
+            "\n{} {}",
+            super::source::held_by(finding),
+            shortened(&holder.text, 1000)
+        ));
     }
     if let Some(text) = growth::comes_to(finding, &report.environment) {
         message.push_str(&format!("\n{text}."));

@@ -1,6 +1,6 @@
 //! The source lines around a site, made safe, each with what it leaves behind.
 
-use crate::finding::{Finding, Site};
+use crate::finding::{Finding, Kind, Site};
 
 use super::text;
 
@@ -53,12 +53,32 @@ pub fn lines(finding: &Finding, site: &Site) -> Vec<Line> {
     lines.split_off(begin)
 }
 
-/// `2 blocks, 412 B stay per iteration`.
-pub fn stays(count: f64, bytes: f64) -> String {
-    if is_place_only(count, bytes) {
+/// What is said beside a line: `2 blocks, 412 B stay per iteration`.
+pub fn staying(kind: Kind, count: f64, bytes: f64) -> String {
+    if kind == Kind::Cycle {
+        format!("in a cycle that keeps {}", text::bytes(bytes))
+    } else if is_place_only(count, bytes) {
         amount(count, bytes)
     } else {
         format!("{} stay per iteration", amount(count, bytes))
+    }
+}
+
+/// What the way that a finding shows is called.
+pub fn held(finding: &Finding) -> &'static str {
+    if finding.kind == Kind::Cycle {
+        "cycle"
+    } else {
+        "held by"
+    }
+}
+
+/// The same at the beginning of a sentence.
+pub fn held_by(finding: &Finding) -> &'static str {
+    if finding.kind == Kind::Cycle {
+        "The cycle is"
+    } else {
+        "Held by"
     }
 }
 
@@ -88,8 +108,13 @@ mod tests {
 
     #[test]
     fn nothing_counted_is_a_place_only() {
+        let stays = |count, bytes| staying(Kind::Python, count, bytes);
         assert_eq!(stays(2.0, 412.0), "2 blocks, 412 B stay per iteration");
         assert_eq!(stays(0.0, 64.0), "64 B stay per iteration");
         assert_eq!(stays(0.0, 0.0), "made here");
+        assert_eq!(
+            staying(Kind::Cycle, 4.0, 412.0),
+            "in a cycle that keeps 412 B"
+        );
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     attribute::{
         graph::{Dump, Graph},
         group,
-        holder::{self, Chosen},
+        holder::{self, Chosen, Decision},
         lost::Call,
         path::{Phase, Root, Terrain, Ways},
         route::{self, Route, Step},
@@ -244,6 +244,14 @@ pub(super) fn iterations(case: &Case) -> u32 {
     }
 }
 
+/// A heap that was written down, and what was decided from it.
+pub(super) struct Heap {
+    pub graph: Graph,
+    pub dump: Dump,
+    pub decision: Decision,
+    cpu: f64,
+}
+
 fn one(
     worker: &mut Worker,
     bench: &Bench<'_>,
@@ -251,6 +259,20 @@ fn one(
     index: usize,
     file: &Path,
 ) -> Result<Option<Diagnosis>, Loss> {
+    match survey(worker, bench, case, index, file)? {
+        Some(heap) => explain(worker, bench, case, &heap).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Runs some iterations of the test of `case`, has the heap written to `file`, and decides who holds what grew.
+pub(super) fn survey(
+    worker: &mut Worker,
+    bench: &Bench<'_>,
+    case: &Case,
+    index: usize,
+    file: &Path,
+) -> Result<Option<Heap>, Loss> {
     let opened = screen::run(
         worker,
         &Order::Run {
@@ -278,26 +300,48 @@ fn one(
         dumped = dump(worker, &order(0))?;
     }
     let Dumped {
-        graph: Some(dump), ..
-    } = &dumped
+        graph: Some(dump),
+        cpu,
+        ..
+    } = dumped
     else {
         return Ok(None);
     };
-    let Ok(graph) = File::open(file).and_then(|file| Graph::read(BufReader::new(file), dump))
+    let Ok(graph) = File::open(file).and_then(|file| Graph::read(BufReader::new(file), &dump))
     else {
         return Ok(None);
     };
-    let decision = holder::decide(&graph, dump, bench.places);
+    Ok(Some(Heap {
+        decision: holder::decide(&graph, &dump, bench.places),
+        graph,
+        dump,
+        cpu: opened.cpu + cpu,
+    }))
+}
+
+/// Puts in words what was decided from a heap that the worker wrote down last.
+pub(super) fn explain(
+    worker: &mut Worker,
+    bench: &Bench<'_>,
+    case: &Case,
+    heap: &Heap,
+) -> Result<Diagnosis, Loss> {
+    let Heap {
+        graph,
+        dump,
+        decision,
+        ..
+    } = heap;
     let holders: Vec<&Chosen> = decision.holders.iter().chain(&decision.others).collect();
     let mut paths: Vec<Vec<u64>> = holders
         .iter()
-        .map(|chosen| ids(&graph, &chosen.way))
+        .map(|chosen| ids(graph, &chosen.way))
         .collect();
-    paths.extend(decision.examples.iter().map(|node| ids(&graph, &[*node])));
+    paths.extend(decision.examples.iter().map(|node| ids(graph, &[*node])));
     let (named, born) = name(worker, paths)?;
     let (mut named, mut born) = (named.into_iter(), born.into_iter());
-    let terrain = Terrain::new(&graph, dump, bench.places);
-    let ways = Ways::search(&graph, &terrain, &[]);
+    let terrain = Terrain::new(graph, dump, bench.places);
+    let ways = Ways::search(graph, &terrain, &[]);
     let in_words = |chosen: &Chosen, steps: Option<Vec<Step>>, born: Option<Vec<Place>>| {
         let root = root_of(&ways, chosen.way.first().copied(), chosen.phase);
         let mut route = route::describe(chosen, &root, steps?, graph.iterations)?;
@@ -321,11 +365,11 @@ fn one(
             routes.push(other);
         }
     }
-    let mut types = decision.types;
+    let mut types = decision.types.clone();
     for (growth, steps) in types.iter_mut().zip(named) {
         growth.example = steps.and_then(|steps| steps.into_iter().next()?.example);
     }
-    Ok(Some(Diagnosis {
+    Ok(Diagnosis {
         covers: BTreeSet::new(),
         alone: decision.holders.first().is_none_or(|first| first.alone),
         // An object that is untracked and referred to by one that is not new would make that longer, or be its only
@@ -338,27 +382,28 @@ fn one(
         calls: Vec::new(),
         routes,
         types,
-        lost: decision.lost,
+        lost: decision.lost.clone(),
         exits: exits(dump),
-        cost: (opened.cpu + dumped.cpu, graph.len()),
-    }))
+        cost: (heap.cpu, graph.len()),
+    })
 }
 
-fn ids(graph: &Graph, way: &[u32]) -> Vec<u64> {
+pub(super) fn ids(graph: &Graph, way: &[u32]) -> Vec<u64> {
     way.iter().map(|node| graph.ids[*node as usize]).collect()
 }
 
-fn dump(worker: &mut Worker, order: &Order) -> Result<Dumped, Loss> {
+pub(super) fn dump(worker: &mut Worker, order: &Order) -> Result<Dumped, Loss> {
     match worker.call(order)? {
         Record::Dumped(dumped) => Ok(dumped),
         other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
     }
 }
 
-type Place = (String, u32);
-type Named = (Vec<Option<Vec<Step>>>, Vec<Vec<Place>>);
+/// File and line.
+pub type Place = (String, u32);
+pub(super) type Named = (Vec<Option<Vec<Step>>>, Vec<Vec<Place>>);
 
-fn name(worker: &mut Worker, paths: Vec<Vec<u64>>) -> Result<Named, Loss> {
+pub(super) fn name(worker: &mut Worker, paths: Vec<Vec<u64>>) -> Result<Named, Loss> {
     match worker.call(&Order::Name { paths })? {
         Record::Named { paths, places } => Ok((paths, places)),
         other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),

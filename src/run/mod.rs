@@ -1,10 +1,14 @@
 //! The engine: screens every test, judges the suspects in fresh processes, and tells events as it goes.
 
 mod alone;
+mod choose;
 pub mod diagnose;
 mod directory;
 pub mod event;
+pub mod garbage;
 mod horizon;
+pub mod inspect;
+pub mod leavings;
 mod limits;
 pub mod loss;
 pub mod marks;
@@ -15,6 +19,7 @@ pub mod protocol;
 pub mod screen;
 pub mod selfcheck;
 pub mod shard;
+mod signature;
 mod slot;
 mod stack;
 mod suspects;
@@ -29,8 +34,9 @@ use std::{
 };
 
 use event::Event;
+use leavings::{Candidates, Leavings};
 use loss::{Loss, StartError};
-use protocol::{Collectable, Trouble, Wider};
+use protocol::{Collectable, Collected, Trouble, Wider};
 use screen::{Familiar, Look, Looked, Opening, Screened};
 use shard::Division;
 use slot::Slot;
@@ -41,7 +47,7 @@ use worker::{INTERRUPTED, Setup};
 use crate::{
     attribute::owner::Places,
     bridge,
-    config::terms::Terms,
+    config::{Cycles, terms::Terms},
     verdict::{Counter, Verdict},
 };
 
@@ -58,6 +64,8 @@ pub struct Settings {
     pub budget: Option<Duration>,
     /// Whether suspects get longer horizons.
     pub thorough: bool,
+    /// What garbage in cycles means.
+    pub cycles: Cycles,
     /// Whose code is where.
     pub places: Places,
     /// Hash seeds of the two processes.
@@ -83,6 +91,8 @@ pub struct Run {
     pub cases: Vec<Case>,
     /// Suspects judged by others that grew alike: test, and the index in `cases`.
     pub alike: Vec<(usize, usize)>,
+    /// What some tests leave to the cycle collector.
+    pub leavings: Vec<Leavings>,
     /// Function and text of source lines.
     pub sources: HashMap<(String, u32), (String, Option<String>)>,
     /// Collection and teardown errors, and workers that could not be started.
@@ -99,6 +109,8 @@ pub struct Run {
     pub wall: (Duration, Duration),
     /// CPU time given to the suspects.
     pub budget: Duration,
+    /// What garbage in cycles means.
+    pub cycles: Cycles,
     /// Whether the user ended it early.
     pub interrupted: bool,
     /// Wall seconds that each test took, over all looks at it.
@@ -114,13 +126,45 @@ pub struct Run {
 struct Shared {
     errors: Vec<Trouble>,
     sources: HashMap<(String, u32), (String, Option<String>)>,
+    leavings: Vec<Leavings>,
     spent: HashMap<usize, f64>,
     /// A bug of ours, which ends the run.
     bug: Option<String>,
 }
 
-/// Runs everything. `tell` gets events from several threads.
-pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, StartError> {
+impl Run {
+    /// A run of what the worker of `slot`, which has just started, collected.
+    fn of(collected: Collected, slot: &Slot<'_>) -> Run {
+        let hello = slot
+            .hello()
+            .cloned()
+            .unwrap_or_else(|| unreachable!("it has just started"));
+        Run {
+            terms: slot.terms().to_vec(),
+            looks: vec![None; collected.tests.len()],
+            cases: Vec::new(),
+            alike: Vec::new(),
+            leavings: Vec::new(),
+            sources: HashMap::new(),
+            errors: collected.errors,
+            notes: collected.notes,
+            counters: hello.counters,
+            runner_version: hello.runner_version,
+            plain_cpu: collected.cpu,
+            wall: (Duration::ZERO, Duration::ZERO),
+            budget: Duration::ZERO,
+            cycles: Cycles::Warn,
+            interrupted: false,
+            spent: HashMap::new(),
+            tests: collected.tests,
+            shard: None,
+            elsewhere: Vec::new(),
+        }
+    }
+}
+
+/// Makes the directory of a run, which goes with it, and puts the bridge there.
+fn prepare(settings: &Settings) -> Result<(tempfile::TempDir, Settings), StartError> {
     let directory = directory::make().map_err(|error| {
         StartError::Internal(format!("cannot make a temporary directory: {error}"))
     })?;
@@ -130,44 +174,33 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     settings.setup.directory = directory.path().to_owned();
     settings.setup.start_script = start_script;
     settings.places.bridge = directory.path().to_owned();
-    let settings = &settings;
+    Ok((directory, settings))
+}
 
+/// Runs everything. `tell` gets events from several threads.
+pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, StartError> {
+    let (_directory, settings) = &prepare(settings)?;
     let begun = Instant::now();
     let mut first = Slot::new(&settings.setup, "a0", settings.hash_seeds.0, Vec::new());
     let collected = first.start()?;
-    let hello = first
-        .hello()
-        .cloned()
-        .unwrap_or_else(|| unreachable!("it has just started"));
-    let mut notes = collected.notes;
+    let mut run = Run::of(collected, &first);
     if settings.setup.paths.is_empty() {
         // Of a part of the suite, most overrides are for tests of the rest.
-        notes.extend(marks::unmatched(&collected.tests, &settings.setup.rules));
+        run.notes
+            .extend(marks::unmatched(&run.tests, &settings.setup.rules));
     }
-    let own = Own::of(settings, collected.tests, first.terms());
+    let terms = std::mem::take(&mut run.terms);
+    let own = Own::of(settings, std::mem::take(&mut run.tests), &terms);
     first.restrict(&own.tests, &own.elsewhere);
     tell(Event::Collected {
         tests: own.tests.len(),
     });
-    let mut run = Run {
-        looks: vec![None; own.tests.len()],
-        terms: own.terms,
-        cases: Vec::new(),
-        alike: Vec::new(),
-        sources: HashMap::new(),
-        errors: collected.errors,
-        notes,
-        counters: hello.counters,
-        runner_version: hello.runner_version,
-        plain_cpu: collected.cpu,
-        wall: (Duration::ZERO, Duration::ZERO),
-        budget: Duration::ZERO,
-        interrupted: false,
-        spent: HashMap::new(),
-        tests: own.tests,
-        shard: own.shard,
-        elsewhere: own.elsewhere,
-    };
+    run.cycles = settings.cycles;
+    run.looks = vec![None; own.tests.len()];
+    run.terms = own.terms;
+    run.tests = own.tests;
+    run.shard = own.shard;
+    run.elsewhere = own.elsewhere;
     screen_all(settings, &mut run, first, tell)?;
     run.plain_cpu += run
         .looks
@@ -282,6 +315,7 @@ fn screen_all(
                 let mut thawed = Instant::now();
                 let mut seen = HashSet::new();
                 let mut others = Vec::new();
+                let mut candidates = Candidates::default();
                 while let Some(unit) = next(units) {
                     let mut opening = Opening {
                         thaw: thawed.elapsed() >= THAW_EVERY,
@@ -312,6 +346,7 @@ fn screen_all(
                         if let Some(wider) = again {
                             others.push((look.clone(), wider));
                         }
+                        candidates.add(&look, tests);
                         tell(Event::Screened {
                             id: tests[test].id.clone(),
                             suspect: look.screened == Screened::Suspect,
@@ -320,6 +355,9 @@ fn screen_all(
                             looks[test] = Some(look);
                         }
                     }
+                }
+                if settings.cycles != Cycles::Allow && !candidates.look_at_all(stage, &mut slot) {
+                    return;
                 }
                 for (first, wider) in &others {
                     let errand = Errand::Again {
@@ -382,6 +420,7 @@ fn screen_one(
         cpu_plain: 0.0,
         series: std::collections::BTreeMap::new(),
         wider: Wider::Stay,
+        garbage: Vec::new(),
     };
     let (worker, index) = match slot.worker_for(tests, test) {
         Ok(Some(found)) => found,
@@ -488,6 +527,8 @@ fn absorb(run: &mut Run, shared: Mutex<Shared>) -> Result<(), StartError> {
         }
     }
     run.sources.extend(shared.sources);
+    run.leavings.extend(shared.leavings);
+    run.leavings.sort_by_key(|one| one.test);
     for (test, seconds) in shared.spent {
         *run.spent.entry(test).or_default() += seconds;
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::marks::Mark;
 use crate::{
-    attribute::{graph::Dump, lost::Call, native::Node, route::Step},
+    attribute::{graph::Dump, lines::Function, lost::Call, native::Node, route::Step},
     verdict::{Counter, Series},
 };
 
@@ -90,6 +90,26 @@ pub enum Order {
         /// Frames kept of each allocation's traceback; 0 leaves tracing off.
         frames: u32,
     },
+    /// Runs one iteration of the open test with the collector held back, and writes down what it left.
+    Garbage {
+        /// Path of the file to write.
+        file: String,
+        /// Frames kept of each allocation's traceback; 0 leaves tracing off.
+        frames: u32,
+    },
+    /// Lets the collector go on that [`Order::Garbage`] held back.
+    Free,
+    /// Follows iterations line by line with tracemalloc on.
+    Follow {
+        /// Files, or beginnings of their paths, that are followed in any case.
+        always: Vec<String>,
+        /// Beginnings of the paths of others that are followed,
+        within: Vec<String>,
+        /// and of those among them that are not.
+        without: Vec<String>,
+        /// Frames kept of what is in use where most is.
+        frames: u32,
+    },
     /// Runs iterations of the open test with the heap read around every line and call.
     Calls {
         /// Iterations whose nets are told.
@@ -165,10 +185,19 @@ pub enum Record {
         /// CPU seconds.
         cpu: f64,
     },
+    /// Answer to [`Order::Follow`].
+    Followed(Followed),
     /// Answer to [`Order::Bound`].
     Bound(Bound),
-    /// Answer to [`Order::Dump`].
+    /// Answer to [`Order::Dump`] and [`Order::Garbage`].
     Dumped(Dumped),
+    /// Answer to [`Order::Free`].
+    Freed {
+        /// Objects that the collector freed.
+        objects: usize,
+        /// What the descriptors stood for that were closed thereby.
+        descriptors: Vec<String>,
+    },
     /// Answer to [`Order::Calls`].
     Called(Called),
     /// Answer to [`Order::References`].
@@ -298,6 +327,9 @@ pub struct Ran {
     pub resident: u64,
     /// The readings; the first one after a warm-up is the opening of the window.
     pub series: Series,
+    /// Objects that the collector has freed so far, at each reading; taken out of the series, since it is no growth.
+    #[serde(skip)]
+    pub garbage: Vec<i64>,
     /// `scope:where:name` of the fixtures of class, module, package and session that are set up.
     #[serde(default)]
     pub wider: Vec<String>,
@@ -350,6 +382,31 @@ pub struct Traced {
     pub errors: Vec<Trouble>,
 }
 
+/// Answer to [`Order::Follow`].
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Followed {
+    /// Of the last iteration.
+    pub outcome: Outcome,
+    /// Whether all of the iteration was followed.
+    pub whole: bool,
+    /// CPU seconds.
+    pub cpu: f64,
+    /// Functions that ran.
+    pub functions: Vec<Function>,
+    /// Highest level that stood between two lines, above that of entering the first function.
+    pub stood: i64,
+    /// The highest of all; absent on a Python that does not tell.
+    pub top: Option<i64>,
+    /// What was in use where most stood.
+    pub standing: Option<Standing>,
+    /// Of that: traceback number, blocks and bytes.
+    pub boundaries: Vec<Vec<(usize, i64, i64)>>,
+    /// By number: file and line of each frame, innermost first.
+    pub tracebacks: Vec<Vec<(String, u32)>>,
+    /// See [`Ran::errors`].
+    pub errors: Vec<Trouble>,
+}
+
 /// Answer to [`Order::Calls`].
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Called {
@@ -367,6 +424,15 @@ pub struct Called {
     pub nodes: Vec<Node>,
     /// See [`Ran::errors`].
     pub errors: Vec<Trouble>,
+}
+
+/// A moment at which most was in use.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Standing {
+    /// File and line that was about to run.
+    pub line: (String, u32),
+    /// Objects by type and traceback: name, number of the traceback, how many, bytes.
+    pub types: Vec<(String, usize, u64, i64)>,
 }
 
 /// Answer to [`Order::References`].

@@ -1,13 +1,11 @@
 //! The screen: repeats every test, reads exact counters, and stops as soon as a test is plainly clean.
 
-use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    sync::Mutex,
-};
+use std::collections::HashSet;
 
 use super::{
     loss::Loss,
     protocol::{Order, Outcome, Ran, Record, Status, Trouble, Wider},
+    signature::plain_signature,
     worker::Worker,
 };
 use crate::{
@@ -45,9 +43,7 @@ impl Policy {
 const LOOKS: [u32; 3] = [5, 10, 18];
 /// With `--thorough`: any eleven iterations in a row hold what comes every 11th.
 const PATIENT_LOOKS: [u32; 2] = [13, 35];
-/// So many tests that grow alike make further looks at their like unnecessary: a leaking autouse fixture
-/// makes every test a suspect, and their judgement comes from tracing a few of them anyway.
-const FAMILIAR: usize = 3;
+pub use super::signature::{Familiar, Signature, signature};
 
 /// What the screen found out about one test.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,6 +84,8 @@ pub struct Look {
     pub series: Series,
     /// Which fixtures were set up anew in each iteration.
     pub wider: Wider,
+    /// Objects that the collector had freed at each reading, where it freed some in every iteration.
+    pub garbage: Vec<i64>,
 }
 
 impl Look {
@@ -100,73 +98,9 @@ impl Look {
             cpu_plain: 0.0,
             series: Series::new(),
             wider,
+            garbage: Vec::new(),
         }
     }
-}
-
-/// How a suspect grows: the typical increment of every counter that keeps growing.
-pub type Signature = BTreeMap<Counter, i64>;
-
-/// Signatures seen so far, with how many tests showed each.
-#[derive(Debug, Default)]
-pub struct Familiar(Mutex<HashMap<Signature, usize>>);
-
-impl Familiar {
-    fn add(&self, signature: Signature) {
-        if let Ok(mut seen) = self.0.lock() {
-            *seen.entry(signature).or_default() += 1;
-        }
-    }
-
-    fn knows(&self, signature: &Signature) -> bool {
-        self.0
-            .lock()
-            .is_ok_and(|seen| seen.get(signature).is_some_and(|count| *count >= FAMILIAR))
-    }
-}
-
-/// How a series of readings grows, heap left out where a better counter says it: sizes of buffers differ
-/// between tests that leak alike.
-pub fn signature(series: &Series) -> Signature {
-    let mut found: Signature = series
-        .iter()
-        .filter_map(|(counter, readings)| {
-            let growth = typical_increment(readings);
-            (growth > 0).then_some((*counter, growth))
-        })
-        .collect();
-    if found.len() > 1 {
-        found.remove(&Counter::Heap);
-    }
-    found
-}
-
-/// The median increment of the last half of the readings: the first ones hold one-off steps.
-fn typical_increment(readings: &[i64]) -> i64 {
-    let mut increments: Vec<i64> = readings.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    let half = increments.len() / 2;
-    increments.drain(..half);
-    increments.sort_unstable();
-    increments.get(increments.len() / 2).copied().unwrap_or(0)
-}
-
-/// The same positive increment in every iteration but the first for each counter that moves at all; none if any wavers.
-fn plain_signature(series: &Series) -> Option<Signature> {
-    let mut found = Signature::new();
-    for (counter, readings) in series {
-        if *counter == Counter::Heap {
-            continue;
-        }
-        let readings = readings.get(1..)?;
-        let first = readings.get(1)? - readings.first()?;
-        if readings.windows(2).any(|pair| pair[1] - pair[0] != first) || first < 0 {
-            return None;
-        }
-        if first > 0 {
-            found.insert(*counter, first);
-        }
-    }
-    (!found.is_empty()).then_some(found)
 }
 
 /// malloc's smallest chunk on 64-bit systems. A rise of less is no chunk more: it is the remainder, too small to be
@@ -220,15 +154,24 @@ pub(super) fn glance(series: &Series, thorough: bool) -> Glance {
 /// between the two is our own, and the readings go on from there.
 pub fn extend(series: &mut Series, more: &Series) {
     for (counter, readings) in more {
-        let joined = series.entry(*counter).or_default();
-        match (joined.last(), readings.first()) {
-            (Some(last), Some(first)) => {
-                let apart = last - first;
-                joined.extend(readings[1..].iter().map(|reading| reading + apart));
-            }
-            _ => joined.extend(readings),
-        }
+        join(series.entry(*counter).or_default(), readings);
     }
+}
+
+fn join(joined: &mut Vec<i64>, readings: &[i64]) {
+    match (joined.last(), readings.first()) {
+        (Some(last), Some(first)) => {
+            let apart = last - first;
+            joined.extend(readings[1..].iter().map(|reading| reading + apart));
+        }
+        _ => joined.extend(readings),
+    }
+}
+
+/// Whether the collector freed something in every iteration. The first one may replace what was frozen before it, which
+/// it does not see.
+fn is_steady(garbage: &[i64]) -> bool {
+    garbage.len() > 3 && garbage[1..].windows(2).all(|pair| pair[1] > pair[0])
 }
 
 /// Sends a run order and takes its answer.
@@ -239,8 +182,10 @@ pub fn run(worker: &mut Worker, order: &Order) -> Result<Ran, Loss> {
     };
     match worker.call(order)? {
         Record::Ran(mut ran) => {
+            ran.garbage = ran.series.remove(&Counter::Garbage).unwrap_or_default();
+            let before = usize::from(matches!(order, Order::Run { before: true, .. }));
+            ran.garbage.drain(..before.min(ran.garbage.len()));
             if opens && let Some(objects) = ran.series.get_mut(&Counter::Objects) {
-                let before = usize::from(matches!(order, Order::Run { before: true, .. }));
                 mend_opening(objects.get_mut(before..).unwrap_or_default());
                 if before == 1 && objects.len() > 1 {
                     // Counted from the opening of another window.
@@ -460,6 +405,7 @@ fn look_with(
         troubles.extend(ran.errors);
         fixtures = ran.wider;
         extend(&mut look.series, &ran.series);
+        join(&mut look.garbage, &ran.garbage);
         if let Some(screened) = not_passed(&ran.outcome, look.iterations) {
             look.screened = screened;
             if matches!(look.screened, Screened::Failed(_)) {
@@ -495,6 +441,9 @@ fn look_with(
     }
     if look.screened == Screened::Clean {
         look.series.clear();
+    }
+    if !is_steady(&look.garbage) {
+        look.garbage.clear();
     }
     Ok((look, fixtures, troubles))
 }
@@ -534,14 +483,6 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_leaves_out_heap_where_blocks_say_it() {
-        let both = series(&[0, 2, 4, 6, 8], &[0, 64, 64, 196, 260]);
-        assert_eq!(signature(&both), Signature::from([(Counter::Blocks, 2)]));
-        let heap = series(&[5, 5, 5, 5, 5], &[0, 64, 128, 192, 256]);
-        assert_eq!(signature(&heap), Signature::from([(Counter::Heap, 64)]));
-    }
-
-    #[test]
     fn what_each_iteration_replaces_is_no_growth() {
         for (mut read, meant) in [
             (vec![0, 4, 4, 4], vec![4, 4, 4, 4]),
@@ -552,17 +493,6 @@ mod tests {
             mend_opening(&mut read);
             assert_eq!(read, meant);
         }
-    }
-
-    #[test]
-    fn only_even_growth_is_a_plain_signature() {
-        assert_eq!(
-            plain_signature(&series(&[0, 9, 11, 13], &[0, 9, 9, 9])),
-            Some(Signature::from([(Counter::Blocks, 2)]))
-        );
-        assert_eq!(plain_signature(&series(&[0, 2, 4, 7], &[0; 4])), None);
-        assert_eq!(plain_signature(&series(&[3; 4], &[0; 4])), None);
-        assert_eq!(plain_signature(&series(&[3], &[0])), None);
     }
 
     #[test]

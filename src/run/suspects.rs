@@ -20,7 +20,7 @@ use super::{
     trace::{Bench, Budget, Case, Judged, Known},
     verdict_of,
 };
-use crate::fit::Exactness;
+use crate::{fit::Exactness, verdict::Counter};
 
 /// The least that all suspects get together.
 const LEAST_BUDGET: Duration = Duration::from_secs(20);
@@ -63,18 +63,7 @@ pub(super) fn judge_all(
         },
     );
     let known = Known::default();
-    let exactness = run
-        .counters
-        .iter()
-        .map(|(counter, word)| {
-            let exactness = if word == "exact" {
-                Exactness::Exact
-            } else {
-                Exactness::Estimate
-            };
-            (*counter, exactness)
-        })
-        .collect();
+    let exactness = exactness(run);
     let bench = Bench {
         places: &settings.places,
         budget: &budget,
@@ -157,6 +146,21 @@ pub(super) fn judge_all(
     absorb(run, shared)
 }
 
+/// How far each counter of a run is to be trusted.
+pub(super) fn exactness(run: &Run) -> BTreeMap<Counter, Exactness> {
+    run.counters
+        .iter()
+        .map(|(counter, word)| {
+            let exactness = if word == "exact" {
+                Exactness::Exact
+            } else {
+                Exactness::Estimate
+            };
+            (*counter, exactness)
+        })
+        .collect()
+}
+
 fn wider_of(run: &Run, test: usize) -> Wider {
     run.looks[test]
         .as_ref()
@@ -164,7 +168,7 @@ fn wider_of(run: &Run, test: usize) -> Wider {
 }
 
 /// Files that hold none of the tests: importing them again would cost as much as judging a suspect or two.
-fn files_without<'a>(run: &Run, tests: impl Iterator<Item = &'a usize>) -> Vec<String> {
+pub(super) fn files_without<'a>(run: &Run, tests: impl Iterator<Item = &'a usize>) -> Vec<String> {
     let mut files: BTreeSet<&str> = run.tests.iter().map(|test| test.file.as_str()).collect();
     for test in tests {
         files.remove(run.tests[*test].file.as_str());

@@ -226,6 +226,7 @@ impl Bench<'_> {
     pub fn growing(&self, series: &Series) -> BTreeMap<Counter, Fit> {
         let fits: BTreeMap<Counter, Fit> = series
             .iter()
+            .filter(|(counter, _)| **counter != Counter::Garbage)
             .filter_map(|(counter, readings)| {
                 let exactness = self
                     .exactness

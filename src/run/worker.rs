@@ -334,7 +334,7 @@ impl Worker {
         line.push(b'\n');
         self.watch.since = Instant::now();
         // Tracing makes an iteration many times slower than its first run was.
-        self.watch.traced = matches!(order, Order::Trace { .. });
+        self.watch.traced = matches!(order, Order::Trace { .. } | Order::Follow { .. });
         if let Order::Run {
             test: Some(test), ..
         } = order

@@ -267,8 +267,8 @@ class Unittest(BridgeCase):
 
     def test_counters_are_known_and_exact_where_the_facts_say_so(self):
         counters = self.worker.hello["counters"]
-        known = {"blocks", "objects", "heap", "fds", "threads", "items", "tasks", "children"}
-        self.assertEqual(set(counters), known)
+        expected = "blocks objects heap fds threads items tasks children garbage"
+        self.assertEqual(set(counters), set(expected.split()))
         self.assertLessEqual(set(counters.values()), {"exact", "estimate", "absent"})
         self.assertEqual(counters["objects"], "exact")
         if platform.libc_ver()[0] == "glibc":
@@ -342,6 +342,9 @@ class Unittest(BridgeCase):
             wrong = {}
             for name, rate in rates.items():
                 found = [step for batch in batches for step in increments(batch[name])][1:]
+                if name == "heap" and max(map(abs, found)) < 32 and abs(sum(found)) < 32:
+                    # The remainder of a chunk, as in `assertGrows`.
+                    continue
                 if found != [rate] * len(found):
                     wrong[name] = found[:20]
             if not wrong:

@@ -232,6 +232,11 @@ impl Project {
         self.folder.path().join("project")
     }
 
+    /// The Python that it is run with.
+    pub fn python(&self) -> &Path {
+        &self.python
+    }
+
     /// `TMPDIR` of the command.
     pub fn temporary(&self) -> PathBuf {
         self.folder.path().join("tmp")

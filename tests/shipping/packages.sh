@@ -65,4 +65,5 @@ finds tox --quiet run -e leakcheck
 finds nox --session leakcheck
 git init --quiet
 git add -A
+pre-commit validate-manifest "$root/.pre-commit-hooks.yaml"
 PATH="$environment/bin:$PATH" VIRTUAL_ENV="$work/other" finds pre-commit run --hook-stage pre-push leakcheck

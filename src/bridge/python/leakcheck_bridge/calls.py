@@ -47,6 +47,7 @@ class Recorder:
         self._parents = array.array("q", [-1])
         #: Code of a frame, number of a line, name and address of what is called: the builtin would keep its object.
         self._what = [None]  # type: list
+        #: Globals of a frame, variables of a line.
         self._globals = [None]  # type: list
         self._children = [{}]  # type: list
         #: Nets by node, a row an iteration; made now, or they would be growth.
@@ -140,7 +141,7 @@ class Recorder:
             kinds.append(kind)
             parents.append(parent)
             whats.append(what)
-            scopes.append(scope)
+            scopes.append(variables(scope) if kind == LINE else scope)
             children.append({})
             children[parent][key] = number
             own += read() - before
@@ -197,7 +198,7 @@ class Recorder:
                 number = frame.f_lineno
                 line = children[parent].get(number)
                 if line is None:
-                    line = node(parent, number, LINE, number, None)
+                    line = node(parent, number, LINE, number, frame)
                 lines[top] = line
                 lines_begun[top] = now
                 calls[top] = -1
@@ -266,7 +267,8 @@ class Recorder:
         elif kind == LINE:
             record["line"] = what
             frame = self._parents[at]
-            record["silent"] = silent(self._what[frame], what, self._globals[frame], libraries)
+            scope = self._globals[frame]
+            record["silent"] = silent(self._what[frame], what, scope, self._globals[at], libraries)
         else:
             name, address = what
             record["call"] = [name, libraries.at(address)]
@@ -331,12 +333,30 @@ def _type_name(cls):
 _FOREIGN = ctypes._CFuncPtr
 
 
-def silent(code, line, scope, libraries):
-    # type: (object, int, dict | None, Libraries) -> list
+class _Instance:
+    """Some object of a class; which one does not matter, and is not kept."""
+
+    def __init__(self, cls):
+        # type: (type) -> None
+        self.cls = cls
+
+
+def variables(frame):
+    """The classes of a function's variables, by name, and the modules among them."""
+    if not frame.f_code.co_flags & 1:
+        return {}
+    return {
+        name: value if issubclass(type(value), types.ModuleType) else _Instance(type(value))
+        for name, value in list(frame.f_locals.items())
+    }
+
+
+def silent(code, line, scope, local, libraries):
+    # type: (object, int, dict | None, dict | None, Libraries) -> list
     """Callables that a line names and whose calls are no events: `[name, shared object]` of each.
 
-    Foreign functions of ctypes, classes that are made in C, functions of Cython's own type. Only names that lead
-    through modules and libraries are followed: anything else may run code.
+    Foreign functions of ctypes, classes and properties that are made in C, functions of Cython's own type. Names are
+    followed through modules, libraries and the classes of variables: anything else may run code.
     """
     if scope is None:
         return []
@@ -355,6 +375,9 @@ def silent(code, line, scope, libraries):
         if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
             current = scope.get(name)
             names.append((name, current))
+        elif instruction.opname.startswith("LOAD_FAST") and local is not None:
+            # From 3.13 on two at once.
+            current = local.get(name[-1] if type(name) is tuple else name)
         elif instruction.opname in ("LOAD_ATTR", "LOAD_METHOD") and current is not None:
             current = _attribute(current, name)
             names.append((name, current))
@@ -372,6 +395,12 @@ def _attribute(obj, name):
         return _MODULE_DICT.__get__(obj).get(name)
     if issubclass(type(obj), (ctypes.CDLL, ctypes.PyDLL)):
         return object.__getattribute__(obj, "__dict__").get(name)
+    if issubclass(type(obj), type):
+        return None
+    for base in _MRO.__get__(obj.cls if type(obj) is _Instance else type(obj)):
+        found = _CLASS_DICT.__get__(base).get(name)
+        if found is not None:
+            return found
     return None
 
 
@@ -381,6 +410,9 @@ def _foreign(name, value, libraries):
         address = ctypes.cast(value, ctypes.c_void_p).value
         own = getattr(value, "__name__", None)
         return [own if type(own) is str else name, libraries.at(address)]
+    if cls is types.GetSetDescriptorType:
+        file = _file_of(sys.modules.get(_MODULE.__get__(value.__objclass__)))
+        return ["{}.{}".format(_type_name(value.__objclass__), name), file] if file.endswith(".so") else None
     if cls is type or issubclass(cls, type):
         # Made in C where nothing of its making is Python's.
         module = sys.modules.get(_MODULE.__get__(value)) if type(_MODULE.__get__(value)) is str else None

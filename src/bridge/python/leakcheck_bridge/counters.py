@@ -15,21 +15,23 @@ import sys
 import sysconfig
 import threading
 import time
+import types
 import weakref
 
-from . import bounds, watch
+from . import bounds, opcodes, watch
 
 _collect = gc.collect
 _freeze = gc.freeze
 _unfreeze = gc.unfreeze
 _get_objects = gc.get_objects
+_get_stats = gc.get_stats
 _listdir = posix.listdir
 _sleep = time.sleep
 _monotonic = time.monotonic
 _active_count = threading.active_count
 
 #: In the order in which readings are recorded and sent.
-NAMES = ("blocks", "objects", "heap", "fds", "threads", "items", "tasks", "children")
+NAMES = ("blocks", "objects", "heap", "fds", "threads", "items", "tasks", "children", "garbage")
 
 #: A thread that has left Python's books still owns its stack until the kernel has ended it.
 _THREAD_PATIENCE = 0.2
@@ -183,6 +185,21 @@ def _children_reader():
     return read, "exact"
 
 
+def _collected():
+    # type: () -> int
+    """Objects that the collector has freed so far, in collections of its own as well as in ours."""
+    total = 0
+    for generation in _get_stats():
+        total += generation["collected"]
+    return total
+
+
+def _generators():
+    # type: () -> int
+    """Generators of the window."""
+    return list(map(type, _get_objects())).count(types.GeneratorType)
+
+
 def _pending_tasks():
     # type: () -> int
     """asyncio's tasks that are not done."""
@@ -272,6 +289,7 @@ class Counters:
         self.arrays = [array.array("q", bytes(8 * capacity)) for _ in NAMES]
         # In an array too, and counted from where a number is always an object of its own: small ones are shared.
         self._at = array.array("q", [_ORIGIN])
+        self._closed = array.array("q", [0])
         self._own_descriptors = own_descriptors
         self._heap, heap_exactness = _heap_reader()
         self._blocks = sys.getallocatedblocks
@@ -301,6 +319,7 @@ class Counters:
             "items": "exact",
             "tasks": "exact",
             "children": children_exactness,
+            "garbage": "exact",
         }
 
     @staticmethod
@@ -322,11 +341,16 @@ class Counters:
     def _tidy(self):
         # type: () -> int
         """Empties the interpreter's caches and collects once. Returns how much garbage there was."""
+        self.forget()
+        return _collect()
+
+    def forget(self):
+        # type: () -> None
+        """Empties the interpreter's caches."""
         if self._clear is not None:
             self._clear()
         for cache in self._caches:
             cache.forget()
-        return _collect()
 
     @staticmethod
     def _collect_more():
@@ -359,6 +383,7 @@ class Counters:
     def open_window(self):
         # type: () -> None
         """Freezes what is there, so that later readings see only what was born since."""
+        opcodes.forestall()
         for cache in self._caches:
             cache.remember()
         self.settle()
@@ -379,6 +404,7 @@ class Counters:
         Frozen again at once, they cost nothing in the collections that follow.
         """
         _unfreeze()
+        opcodes.forestall()
         _collect()
         if refreeze:
             _freeze()
@@ -387,14 +413,20 @@ class Counters:
         # type: () -> None
         """Records one reading of every counter."""
         threads = self._wait_for_threads()
-        garbage = self._tidy()
+        self.forget()
+        generators = _generators()
+        found = _collect()
         at = self._at[0]
+        if generators and not found:
+            # One that was left before its end is closed first, which unties what it is in a cycle with: that is freed
+            # by counting, and is in none of the collector's own figures.
+            self._closed[0] += generators - _generators()
         # A level as before needs no second look at the garbage, and that is nearly every reading.
-        if garbage and (
+        if found and (
             at == _ORIGIN or self._blocks() - self._immortals.count() != self.arrays[0][at - _ORIGIN - 1]
         ):
             self._collect_more()
-        blocks, objects, heap, fds, running, items, tasks, children = self.arrays
+        blocks, objects, heap, fds, running, items, tasks, children, garbage = self.arrays
         objects[at - _ORIGIN] = len(_get_objects())
         fds[at - _ORIGIN] = self._fds() - self._own_descriptors() if self._fds is not None else 0
         running[at - _ORIGIN] = threads
@@ -403,6 +435,8 @@ class Counters:
         children[at - _ORIGIN] = self._children() if self._children is not None else 0
         heap[at - _ORIGIN] = self._heap() if self._heap is not None else 0
         blocks[at - _ORIGIN] = self._blocks() - self._immortals.count()
+        # Last of all: the dictionaries that it comes in must not be counted.
+        garbage[at - _ORIGIN] = _collected() + self._closed[0]
         self._at[0] = at + 1
 
     def heap(self):

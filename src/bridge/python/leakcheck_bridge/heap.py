@@ -81,7 +81,7 @@ def is_plain_local(cls):
     return type.__getattribute__(cls, "__init__") is object.__init__
 
 
-class _Types(dict):
+class Types(dict):
     """Numbers for types, given as they are met."""
 
     def __init__(self):
@@ -96,7 +96,7 @@ class _Types(dict):
         return number
 
 
-def _untracked(refs):
+def untracked(refs):
     """Of some referents, the containers that the collector does not know."""
     return [obj for obj in refs if type(obj) in _HOPPED and not _is_tracked(obj)]
 
@@ -124,7 +124,7 @@ class Recorder:
         self._lengths = array.array("q")
         self._exits = _exit_callbacks()
         # Made before the window opens: an identity from a cohort that is free again must not come back as one of these.
-        self._types = _Types()
+        self._types = Types()
 
     def open(self):
         # type: () -> None
@@ -163,7 +163,7 @@ class Recorder:
         objects = _get_objects()
         for start in range(0, len(objects), _CHUNK):
             chunk = objects[start : start + _CHUNK]
-            for obj in _untracked(_get_referents(*chunk)):
+            for obj in untracked(_get_referents(*chunk)):
                 if id(obj) not in seen:
                     seen.add(id(obj))
                     chunk.append(obj)
@@ -206,7 +206,7 @@ class Recorder:
         file = posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o600)
         try:
             nodes = self._write(file)
-            _put(file, [self._born, self._mentioned, self._known, self._lengths])
+            put(file, [self._born, self._mentioned, self._known, self._lengths])
         finally:
             posix.close(file)
         return {
@@ -226,7 +226,7 @@ class Recorder:
         # First of all: whatever refers to the project's objects and is made later does not show.
         objects = _get_objects()
         window = frozenset(self._born)
-        baseline = _baseline()
+        own = baseline()
         variables = {id(variable): value for variable, value in _copy_context().items()}
         seen = set()  # type: set
         total = 0
@@ -243,14 +243,14 @@ class Recorder:
             for at in measured:
                 obj = chunk[at]
                 sizes[at] = trace._size(obj)
-                counts[at] = _getrefcount(obj) - baseline
+                counts[at] = _getrefcount(obj) - own
                 if len(seen) < _MOST_MEASURED:
                     for other in _get_referents(obj):
                         if not _is_tracked(other) and id(other) not in seen:
                             seen.add(id(other))
                             leaves.append(other)
                 obj = other = None
-            for obj in _untracked(_get_referents(*chunk)):
+            for obj in untracked(_get_referents(*chunk)):
                 if id(obj) not in seen:
                     seen.add(id(obj))
                     leaves.append(obj)
@@ -259,16 +259,16 @@ class Recorder:
                 ids.append(id(obj))
                 sizes.append(trace._size(obj))
                 # In this list and in the variable.
-                counts.append(_getrefcount(obj) - baseline + 1)
+                counts.append(_getrefcount(obj) - own + 1)
             obj = None
             chunk.extend(leaves)
             total += len(chunk)
-            _write_chunk(file, self._types, chunk, len(leaves), (ids, sizes, counts), variables)
-        _put(file, [array.array("Q", (0, 0, 0))])
+            write_chunk(file, self._types, chunk, len(leaves), (ids, sizes, counts), variables)
+        put(file, [array.array("Q", (0, 0, 0))])
         return total
 
 
-def _put(file, columns):
+def put(file, columns):
     # type: (int, list) -> None
     for column in columns:
         left = memoryview(column).cast("B")
@@ -276,7 +276,7 @@ def _put(file, columns):
             left = left[posix.write(file, left) :]
 
 
-def _write_chunk(file, numbers, chunk, untracked, measured, variables):
+def write_chunk(file, numbers, chunk, untracked, measured, variables):
     kinds = array.array("I", map(numbers.__getitem__, map(type, chunk)))
     lengths = array.array("q", [-1]) * len(chunk)
     functions = numbers.lengths
@@ -295,10 +295,10 @@ def _write_chunk(file, numbers, chunk, untracked, measured, variables):
         degrees.append(len(refs))
         edges.extend(map(id, refs))
     header = array.array("Q", (len(chunk), untracked, len(edges)))
-    _put(file, [header, *measured, lengths, edges, kinds, degrees])
+    put(file, [header, *measured, lengths, edges, kinds, degrees])
 
 
-def _baseline():
+def baseline():
     # type: () -> int
     """References that measuring an object as `_write` does adds to its own."""
     objects = [[]]  # type: list

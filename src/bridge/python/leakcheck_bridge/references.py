@@ -24,7 +24,7 @@ class Watcher:
 
     def __init__(self):
         #: By code: itself, its globals, the rise of each iteration by line or by line and function, and those
-        #: functions' names and addresses.
+        #: functions' names and addresses; the variables at the end of each line.
         self._codes = {}  # type: dict
         self._iterations = 0
         self.lost = False
@@ -64,7 +64,7 @@ class Watcher:
                 return None
             code = frame.f_code
             if _id(code) not in codes:
-                codes[_id(code)] = [code, frame.f_globals, {}, {}]
+                codes[_id(code)] = [code, frame.f_globals, {}, {}, {}]
             frames[_id(frame)] = [0, {}, None]
             return local
 
@@ -77,9 +77,10 @@ class Watcher:
                 return local
             now = _counts(frame)
             if state[0]:
-                rise = _rise(state[1], now)
-                if rise:
-                    add(frame.f_code, state[0], rise)
+                lines = codes[_id(frame.f_code)][4]
+                if state[0] not in lines:
+                    lines[state[0]] = calls.variables(frame)
+                add(frame.f_code, state[0], _rise(state[1], now))
             if event == "line":
                 state[0], state[1] = frame.f_lineno, now
             else:
@@ -114,7 +115,7 @@ class Watcher:
         """`{"place", "functions", "seen", "rises"}`: a builtin with its place, or a line with what it may call."""
         libraries = calls.Libraries()
         found = []
-        for code, scope, by_key, builtins in self._codes.values():
+        for code, scope, by_key, builtins, lines in self._codes.values():
             for key, risen in by_key.items():
                 rises = risen + [0] * (self._iterations - len(risen))
                 if type(key) is tuple:
@@ -123,7 +124,7 @@ class Watcher:
                     line = key[0]
                 else:
                     line = key
-                    functions = calls.silent(code, line, scope, libraries) if any(rises) else []
+                    functions = calls.silent(code, line, scope, lines[line], libraries)
                 if functions:
                     found.append(
                         {

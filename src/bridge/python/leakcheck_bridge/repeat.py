@@ -9,12 +9,16 @@ import sys
 import tempfile
 import time
 
-from . import bounds, calls, counters, heap, outcome, references, trace
+from . import bounds, calls, counters, garbage, heap, lines, outcome, references, trace
 
 _getpid = posix.getpid
 _getframe = sys._getframe
 _perf = time.perf_counter
 _cpu = time.process_time
+
+
+#: How close to the highest level an iteration must come to be looked at there. Small levels differ between iterations.
+_NEAR = (0.99, 0.9, 0.7)
 
 
 class _Names:
@@ -64,6 +68,7 @@ class Repeater:
         self._pid = _getpid()
         #: Where the survivors of the last dump were allocated, by identity.
         self.places = {}  # type: dict
+        self._garbage = None  # type: garbage.Look | None
 
     def open(self, index, wider=0):
         # type: (int, int) -> None
@@ -74,6 +79,7 @@ class Repeater:
         """
         self._heartbeat.begin_test()
         self._heartbeat.state(self._heartbeat.WIDER)
+        self.free()
         self._meter.reset_at_boundaries(None)
         self._index = index
         self._wider = wider
@@ -244,6 +250,52 @@ class Repeater:
             "types": types,
         }
 
+    def follow(self, always, within, without, frames):
+        # type: (list, list, list, int) -> dict
+        """Follows iterations line by line, and looks at what is in use where most of it stands."""
+        meter, heartbeat = self._meter, self._heartbeat
+        begun = _cpu()
+        follower = lines.Follower(always, within, without)
+        meter.open_window()
+        tracer, whole = trace.Tracer(1), True
+        try:
+            for _ in range(2):
+                meter.settle()
+                follower.start()
+                try:
+                    result = self._once()
+                finally:
+                    whole = follower.stop() and whole
+                if result.status != outcome.PASSED:
+                    break
+            functions, levels = follower.functions(), follower.levels()
+            for share in _NEAR:
+                if result.status != outcome.PASSED or not whole or follower.standing is not None:
+                    break
+                tracer.stop()
+                meter.settle()
+                tracer = trace.Tracer(frames)
+                follower.start(tracer, int(levels["stood"] * share))
+                try:
+                    result = self._once()
+                finally:
+                    follower.stop()
+        finally:
+            tracer.stop()
+        heartbeat.state(heartbeat.IDLE)
+        return {
+            "re": "followed",
+            "outcome": result.record(),
+            "whole": whole,
+            "cpu": _cpu() - begun,
+            "functions": functions,
+            "stood": levels["stood"],
+            "top": levels["top"],
+            "standing": follower.standing,
+            "boundaries": tracer.boundaries,
+            "tracebacks": tracer.tracebacks,
+        }
+
     def dump(self, iterations, path, frames):
         # type: (int, str, int) -> dict
         """Runs iterations, noting what each of them leaves, and writes the whole heap down as a graph."""
@@ -276,6 +328,50 @@ class Repeater:
             "resident": counters.resident_bytes(),
             "graph": graph,
         }
+
+    def garbage(self, path, frames):
+        # type: (str, int) -> dict
+        """Runs one iteration with the collector held back, and writes down what it left."""
+        heartbeat = self._heartbeat
+        begun = _cpu()
+        look = self._garbage = garbage.Look(self._meter, frames)
+        result = outcome.OK
+        graph = None
+        try:
+            look.open()
+            result = self._once()
+            if result.status == outcome.PASSED:
+                graph = look.write(path)
+        finally:
+            look.close()
+        self.places = look.places
+        if graph is None:
+            self.free()
+        heartbeat.state(heartbeat.IDLE)
+        return {
+            "re": "dumped",
+            "outcome": result.record(),
+            "cpu": _cpu() - begun,
+            "cpu_dump": 0.0,
+            "resident": counters.resident_bytes(),
+            "graph": graph,
+        }
+
+    def forget_places(self):
+        # type: () -> None
+        """Of a dump only the first question is about places; garbage is asked about until it is freed."""
+        if self._garbage is None:
+            self.places = {}
+
+    def free(self):
+        # type: () -> dict
+        """Lets the collector go on that `garbage` held back, and says what it freed beside memory."""
+        look, self._garbage = self._garbage, None
+        freed = {"objects": 0, "descriptors": []}
+        if look is not None:
+            freed = look.free()
+            self.places = {}
+        return {"re": "freed", **freed}
 
     def calls(self, iterations, most):
         # type: (int, int) -> dict
@@ -326,6 +422,7 @@ class Repeater:
 
     def finish(self):
         # type: () -> None
+        self.free()
         self._heartbeat.state(self._heartbeat.WIDER)
         self._runner.finish()
         self._heartbeat.state(self._heartbeat.IDLE)

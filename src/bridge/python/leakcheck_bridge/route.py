@@ -27,6 +27,8 @@ _BoundBuiltin = types.BuiltinMethodType
 _SEQUENCES = (list, collections.deque, set, frozenset)
 _PLAIN = (dict, list, set, frozenset, tuple, collections.deque, collections.OrderedDict, collections.defaultdict)
 _SUSPENDED = {types.GeneratorType: "gi_frame", types.CoroutineType: "cr_frame", types.AsyncGeneratorType: "ag_frame"}
+#: Classes that one is derived from, of which is told where they come from.
+_MOST_BASES = 12
 #: Longest part of a text that is shown.
 _LONGEST = 40
 #: Entries of a container that are looked through for one object.
@@ -168,6 +170,7 @@ def describe(obj):
     """What one object is, as a reader knows it."""
     cls = type(obj)
     step = {"type": trace.type_name(cls), "text": short_name(cls), "what": "object"}
+    step["origins"] = _origins(obj if _is_a(obj, type) else cls)
     if _is_a(obj, types.ModuleType):
         state = _MODULE_DICT.__get__(obj)
         name = state.get("__name__")
@@ -225,7 +228,31 @@ def describe(obj):
         step.update(_newest(obj))
     elif cls in (str, bytes, int, float, bytearray):
         step.update(example=example(obj))
+    elif step["what"] == "object":
+        step.update(_constructor(cls))
     return step
+
+
+def _constructor(cls):
+    """File and line of the `__init__` of a class, where it has one in Python."""
+    for base in _MRO.__get__(cls):
+        function = _CLASS_DICT.__get__(base).get("__init__")
+        if _is_a(function, types.FunctionType):
+            return {"file": function.__code__.co_filename, "line": function.__code__.co_firstlineno}
+    return {}
+
+
+def _origins(cls):
+    """A class and those it is derived from, each with the file that it comes from: `[name, file]`; none without one."""
+    found = []
+    for base in _MRO.__get__(cls)[:_MOST_BASES]:
+        name = _CLASS_DICT.__get__(base).get("__module__")
+        module = sys.modules.get(name) if type(name) is str else None
+        if _is_a(module, types.ModuleType):
+            file = _MODULE_DICT.__get__(module).get("__file__")
+            if type(file) is str:
+                found.append([short_name(base), file])
+    return found
 
 
 def _newest(obj):

@@ -30,6 +30,9 @@ _fstat = os.fstat
 #: A temporary folder's name: prefix and number.
 _NUMBERED = re.compile(r"(.*?)([0-9]+)$", re.DOTALL)
 
+#: Where an interpreter and pytest leave the last error.
+_LAST_ERROR = ("last_type", "last_value", "last_traceback", "last_exc")
+
 #: Options of plugins (and of pytest) that would disturb the measurement or write into the project, and the
 #: value that turns each off. `(option, harmless value, what the report says)`.
 _DISTURBING = (
@@ -381,6 +384,10 @@ class Runner:
             # The newest are last.
             while len(names) > length:
                 names.popitem()
+        for name in _LAST_ERROR:
+            # pytest keeps a failure here for a debugger until the next call. Its frames hold the frames that called
+            # them, and so those of an order that has been answered.
+            vars(sys).pop(name, None)
         # `-x` and the like would have every wider fixture torn down with the test.
         for name in ("shouldfail", "shouldstop"):
             # The public name warns, and with `-W error` raises, since pytest 8.1.

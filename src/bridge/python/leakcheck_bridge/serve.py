@@ -143,12 +143,23 @@ class Service:
                 numbers = (order["iterations"], order["frames"], order["last_only"])
                 order = None
                 answer = repeater.trace(*numbers)
+            elif what == "follow":
+                wanted = (order["always"], order["within"], order["without"], order["frames"])
+                order = None
+                answer = repeater.follow(*wanted)
+                wanted = None
             elif what == "dump":
                 # What is watched is held by us, and would be seen to be.
                 self.meter.watch.clear()
                 numbers = (order["iterations"], order["file"], order["frames"])
                 order = None
                 answer = repeater.dump(*numbers)
+            elif what == "garbage":
+                numbers = (order["file"], order["frames"])
+                order = None
+                answer = repeater.garbage(*numbers)
+            elif what == "free":
+                answer = repeater.free()
             elif what == "calls":
                 self.meter.watch.clear()
                 numbers = (order["iterations"], order["readings"])
@@ -164,7 +175,7 @@ class Service:
                     "places": [repeater.places.get(path[-1], []) for path in order["paths"]],
                 }
                 names = None
-                repeater.places = {}
+                repeater.forget_places()
             elif what == "grown":
                 answer = repeater.grown(order["iterations"])
             elif what == "bound":

@@ -106,6 +106,11 @@ class Tracer:
         self._record(traces)
         return True
 
+    def number_of(self, traceback):
+        # type: (tuple) -> int | None
+        """The number of a traceback that was recorded."""
+        return self._numbers.get(traceback)
+
     def _record(self, traces):
         # Counted in C: there may be many, and while tracing is on every number made here is traced as well.
         counts = collections.Counter(map(_size_and_traceback, traces))

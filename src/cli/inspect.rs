@@ -1,0 +1,215 @@
+//! `leakcheck inspect`: one test under the microscope.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::Args;
+
+use super::{
+    publish::terminal_width,
+    run::{self, Failure},
+    snapshots::today,
+};
+use crate::{
+    config::{Choice, Config, Overrides, Runner, value},
+    discover::{self, Interpreter, Project, interpreter::Env},
+    exit_code::ExitCode,
+    judgement::{self, Baseline},
+    report::{
+        Environment,
+        inspect::{self as pages, Inspection},
+        progress::Progress,
+        text,
+    },
+    run::inspect,
+};
+
+/// Options of `leakcheck inspect`.
+#[derive(Debug, Args)]
+pub(super) struct InspectArgs {
+    /// The test: its id as reports show it, or an end of it that no other test has.
+    test: String,
+    /// Arguments for the test runner.
+    #[arg(last = true, value_name = "RUNNER ARGS")]
+    runner_args: Vec<OsString>,
+    /// The project's directory.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    project: PathBuf,
+    /// Also write a page for a browser.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Also write everything for programs.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Also write a drawing of what holds what stays.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Also write the same for Graphviz.
+    #[arg(long, value_name = "FILE")]
+    dot: Option<PathBuf>,
+    /// What runs the tests: auto, pytest or unittest.
+    #[arg(long, value_name = "RUNNER", value_parser = value::from_argument(value::runner))]
+    runner: Option<Choice<Runner>>,
+    /// The Python to test with: a path, a name on PATH, or a virtual environment's directory.
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
+    /// Longest time for one iteration, such as 30s.
+    #[arg(long, value_name = "TIME", value_parser = value::from_argument(value::duration))]
+    timeout: Option<Choice<Duration>>,
+    /// Most memory of a worker, such as 2GB.
+    #[arg(long, value_name = "SIZE", value_parser = value::from_argument(value::size))]
+    memory: Option<Choice<u64>>,
+    /// Give it ten times as long to show whether it stops growing.
+    #[arg(long)]
+    thorough: bool,
+    /// Show no progress.
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// A way of writing an inspection.
+type Writer = fn(&Inspection, &mut dyn io::Write) -> io::Result<()>;
+
+/// A file that was asked for.
+struct Wanted {
+    path: PathBuf,
+    file: File,
+    write: Writer,
+}
+
+/// Looks at the test and prints its page.
+pub(super) fn inspect(args: InspectArgs) -> ExitCode {
+    if let Err(error) = run::listen_for_interrupts() {
+        anstream::eprintln!("leakcheck: cannot listen for signals: {error}");
+        return ExitCode::Internal;
+    }
+    match look(args) {
+        Ok(code) => code,
+        Err(Failure(code, message)) => {
+            anstream::eprintln!("leakcheck: {}", text::shown_lines(&message));
+            code
+        }
+    }
+}
+
+fn look(args: InspectArgs) -> Result<ExitCode, Failure> {
+    // Made before anything runs: a place that cannot be written to is told at once.
+    let files = wanted(&args)?;
+    let inspection = inspection(args)?;
+    for Wanted { path, file, write } in files {
+        let mut out = BufWriter::new(file);
+        write(&inspection, &mut out)
+            .and_then(|()| out.flush())
+            .map_err(|error| unwritable(&path, &error))?;
+    }
+    let mut out = anstream::AutoStream::auto(io::stdout().lock());
+    match pages::plain(&inspection, terminal_width(), &mut out).and_then(|()| out.flush()) {
+        // A reader such as `head` that has seen enough is no failure.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure(
+            ExitCode::Internal,
+            format!("cannot write to the standard output: {error}"),
+        )),
+        _ => Ok(inspection.exit_code),
+    }
+}
+
+fn wanted(args: &InspectArgs) -> Result<Vec<Wanted>, Failure> {
+    let forms: [(&Option<PathBuf>, Writer); 4] = [
+        (&args.html, pages::html),
+        (&args.json, pages::json),
+        (&args.svg, pages::svg),
+        (&args.dot, pages::dot),
+    ];
+    let mut files = Vec::new();
+    for (path, write) in forms {
+        if let Some(path) = path {
+            let file = File::create(path).map_err(|error| unwritable(path, &error))?;
+            let path = path.clone();
+            files.push(Wanted { path, file, write });
+        }
+    }
+    Ok(files)
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> String {
+    let path = text::brief(&path.to_string_lossy());
+    format!("cannot write {path}: {error}")
+}
+
+fn inspection(args: InspectArgs) -> Result<Inspection, Failure> {
+    let current = env::current_dir()
+        .map_err(|error| format!("cannot tell the current directory: {error}"))?;
+    let root = current.join(&args.project);
+    if !root.is_dir() {
+        let path = text::brief(&args.project.to_string_lossy());
+        return Err(format!("no such directory: {path}").into());
+    }
+    let root: PathBuf = root.components().collect();
+    let mut project = Project::locate(&[], &root)?;
+    let (mut config, _) = Config::load(&project.root)?;
+    config.apply(Overrides {
+        python: args
+            .python
+            .map(|python| run::python_from(python, &current))
+            .map(Choice::Given),
+        runner: args.runner,
+        args: Some(run::texts(args.runner_args)?),
+        jobs: Some(Choice::Given(1)),
+        timeout: args.timeout,
+        memory: args.memory,
+        thorough: args.thorough.then_some(true),
+        ..Overrides::default()
+    });
+    // An id that begins with a file needs no other.
+    if let Some((file, _)) = args.test.split_once("::")
+        && !file.is_empty()
+        && project.root.join(file).is_file()
+    {
+        project.paths = vec![file.into()];
+    }
+    let project = project.or_configured(&config.paths)?;
+    let interpreter = Interpreter::find(
+        config.python.given().map(PathBuf::as_path),
+        &project.root,
+        &Env::of_process(),
+    )?;
+    let runner = discover::choose_runner(config.runner, &project, &interpreter)?;
+    let settings = run::settings(&config, &project, &interpreter, runner);
+    let progress = Progress::new(args.quiet);
+    let tell = |event| {
+        if let Some(progress) = &progress {
+            progress.event(&event);
+        }
+    };
+    let found = inspect::inspect(&settings, &args.test, &tell);
+    if let Some(progress) = &progress {
+        progress.finish();
+    }
+    let (found, scope) = found.map_err(|error| Failure(run::code_of(&error), error.to_string()))?;
+    let environment = Environment {
+        source_root: run::source_root(&project.root),
+        ..run::environment(&interpreter, runner, &found, settings.jobs)
+    };
+    // What was accepted plays no part: it is the test that is looked at.
+    let baseline = Baseline {
+        accepted: &[],
+        whole: false,
+        build: "",
+        today: today(),
+        deny_stale: false,
+    };
+    Ok(judgement::inspection(
+        &found,
+        &scope,
+        &settings.places,
+        environment,
+        config.min_judged,
+        &baseline,
+    ))
+}

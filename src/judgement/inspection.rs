@@ -1,0 +1,136 @@
+//! From what was looked at of one test to what is shown of it: paths as people read them, and the source beside the lines.
+
+use std::fs;
+
+use super::{Baseline, kept, report};
+use crate::{
+    attribute::{lines::Function, owner::Places},
+    finding::{Curve, Rate},
+    report::{
+        Environment,
+        inspect::{Holding, Inspection, Line, Peak, Place, Routine, Standing},
+    },
+    run::{
+        Run,
+        inspect::{self, Scope},
+    },
+};
+
+/// A test that was looked at, for its pages. What was accepted plays no part: it is the test that is looked at.
+pub fn inspection(
+    run: &Run,
+    scope: &Scope,
+    places: &Places,
+    environment: Environment,
+    min_judged: f64,
+    baseline: &Baseline<'_>,
+) -> Inspection {
+    let (report, _) = report(run, places, environment, min_judged, &|_| None, baseline);
+    let mut notes = report.notes;
+    notes.extend(scope.notes.iter().cloned());
+    Inspection {
+        curves: kept(&scope.series)
+            .into_iter()
+            .map(|(counter, readings)| Curve {
+                counter,
+                readings,
+                rate: scope.fits.get(&counter).map(|fit| Rate::from(fit.rate)),
+            })
+            .collect(),
+        types: scope.types.clone(),
+        survivors: scope.survivors.clone(),
+        holding: scope.holding.as_ref().map(|holding| Holding {
+            holder: holding.route.holder.clone(),
+            at: holding.route.at,
+            holds: holding.holds.clone(),
+            inside: holding.inside.clone(),
+        }),
+        routines: scope
+            .functions
+            .iter()
+            .map(|function| routine(run, scope, places, function))
+            .collect(),
+        peak: scope.peak.as_ref().map(|found| peak(run, places, found)),
+        version: report.version,
+        environment: report.environment,
+        exit_code: report.exit_code,
+        test: report.tests.into_iter().next(),
+        findings: report.findings,
+        errors: report.errors,
+        notes,
+    }
+}
+
+fn routine(run: &Run, scope: &Scope, places: &Places, function: &Function) -> Routine {
+    let place = (function.file.clone(), function.first);
+    let name = match run.sources.get(&place) {
+        Some((name, _)) if !name.starts_with('<') => name.clone(),
+        _ => function.name.clone(),
+    };
+    let text = source(&function.file);
+    let last = function.lines.last().map_or(function.first, |line| line.0);
+    let lines = (function.first..=last)
+        .filter_map(|number| {
+            let ran = function.lines.iter().find(|line| line.0 == number);
+            let text = text.get(usize::try_from(number).ok()?.checked_sub(1)?);
+            let stays = scope.stays.get(&(function.file.clone(), number));
+            Some(Line {
+                number,
+                text: text.cloned().unwrap_or_default(),
+                times: ran.map(|line| line.1),
+                net: ran.map(|line| line.2),
+                peak: ran.map(|line| line.3),
+                stays: stays.map(|(blocks, bytes)| [*blocks, *bytes]),
+            })
+        })
+        .collect();
+    Routine {
+        file: places.show(&function.file),
+        name,
+        lines,
+    }
+}
+
+/// The lines of a file; none where it is no text, or gone.
+fn source(file: &str) -> Vec<String> {
+    const LONGEST: u64 = 4 << 20;
+    /// Generated code has lines of megabytes, and a page is no place for them.
+    const WIDEST: usize = 400;
+    if fs::metadata(file).map_or(true, |found| found.len() > LONGEST) {
+        return Vec::new();
+    }
+    let text = fs::read_to_string(file).unwrap_or_default();
+    text.split('\n')
+        .map(|line| line.trim_end_matches('\r').chars().take(WIDEST).collect())
+        .collect()
+}
+
+fn peak(run: &Run, places: &Places, found: &inspect::Peak) -> Peak {
+    let place = |place: &(String, u32)| {
+        let known = run.sources.get(place);
+        Place {
+            file: places.show(&place.0),
+            line: place.1,
+            function: known.map_or_else(String::new, |(function, _)| function.clone()),
+            source: known.and_then(|(_, text)| text.clone()),
+        }
+    };
+    Peak {
+        bytes: found.top.unwrap_or(found.stood),
+        sampled: found.top.is_none(),
+        line: found.line.as_ref().map(place),
+        stood: found.stood,
+        at: found.at.as_ref().map(place),
+        places: found
+            .places
+            .iter()
+            .map(|(at, blocks, bytes)| Standing {
+                place: place(at),
+                blocks: *blocks,
+                bytes: *bytes,
+            })
+            .collect(),
+        runner: found.runner.1,
+        types: found.types.clone(),
+    }
+}

@@ -1,0 +1,396 @@
+//! Looks at what a test leaves to the cycle collector: the cycles in it, whose doing they are, and what they hold open.
+
+use std::{collections::BTreeMap, fs::File, io::BufReader, path::Path};
+
+use super::{
+    diagnose::{self, Place},
+    loss::Loss,
+    protocol::{Order, Record, Status, Wider},
+    screen,
+    worker::Worker,
+};
+use crate::{
+    attribute::{
+        cycle::{self, Part},
+        graph::Graph,
+        maker::{Maker, Makers},
+        owner::Places,
+        ring::{self, Ring},
+        route::Step,
+        sites,
+    },
+    finding::{Owner, TypeGrowth},
+};
+
+/// Objects in cycles that are asked about; a larger tangle is of more of the same.
+const MOST_ASKED: usize = 4000;
+/// Objects of one knot from which its shortest cycle is searched.
+const MOST_STARTS: usize = 200;
+/// Cycles of one test that are named.
+const MOST_CYCLES: usize = 12;
+const TYPES: usize = 12;
+/// One frame tells who made an object; each more costs time on every allocation.
+const FRAMES: u32 = 1;
+
+/// What one iteration left to the collector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Garbage {
+    /// Objects that the collector knows.
+    pub objects: usize,
+    /// All cycles of one sort are one; those with most objects first.
+    pub cycles: Vec<Cycle>,
+    /// CPU seconds of the look.
+    pub cpu: f64,
+}
+
+/// Cycles of one sort.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cycle {
+    /// The shortest of them.
+    pub ring: Ring,
+    /// Whose doing it is.
+    pub owner: Owner,
+    /// Where the object of it was made that tells most.
+    pub place: Option<Place>,
+    /// Objects that the collector knows, in the cycles and kept by them.
+    pub objects: usize,
+    /// Bytes of all that is kept by them.
+    pub bytes: u64,
+    /// What these objects are.
+    pub types: Vec<TypeGrowth>,
+    /// Descriptors that were closed only when the collector ran.
+    pub descriptors: Vec<String>,
+}
+
+/// Whose cycles are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// Those that would be there without the tests: of the project's and its dependencies' doing.
+    Theirs,
+    /// All of them.
+    All,
+}
+
+/// Looks at one test. `None` where it did not pass, or could not be looked at.
+pub fn look(
+    worker: &mut Worker,
+    index: usize,
+    wider: Wider,
+    makers: &Makers<'_>,
+    places: &Places,
+    file: &Path,
+    told: Told,
+) -> Result<Option<Garbage>, Loss> {
+    // The iteration after the opening of a window leaves what it replaces: that was there before.
+    let opened = screen::run(
+        worker,
+        &Order::Run {
+            test: Some(index),
+            thaw: false,
+            survey: false,
+            wider,
+            warmup: 1,
+            before: false,
+            iterations: 1,
+        },
+    )?;
+    if opened.outcome.status != Status::Passed {
+        return Ok(None);
+    }
+    let order = Order::Garbage {
+        file: file.to_string_lossy().into_owned(),
+        frames: FRAMES,
+    };
+    let dumped = diagnose::dump(worker, &order)?;
+    let Some(dump) = &dumped.graph else {
+        return Ok(None);
+    };
+    let graph = File::open(file).and_then(|file| Graph::read(BufReader::new(file), dump));
+    let mut found = Garbage {
+        objects: 0,
+        cycles: Vec::new(),
+        cpu: opened.cpu + dumped.cpu,
+    };
+    if let Ok(graph) = &graph {
+        let garbage = cycle::garbage(graph);
+        found.objects = tracked(
+            graph,
+            (0..graph.len() as u32).filter(|node| garbage[*node as usize]),
+        );
+        found.cycles = cycles(worker, graph, garbage, makers, places, told)?;
+    }
+    let (_, descriptors) = free(worker)?;
+    assign(&mut found.cycles, descriptors);
+    Ok(Some(found))
+}
+
+fn free(worker: &mut Worker) -> Result<(usize, Vec<String>), Loss> {
+    match worker.call(&Order::Free)? {
+        Record::Freed {
+            objects,
+            descriptors,
+        } => Ok((objects, descriptors)),
+        other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
+    }
+}
+
+fn tracked(graph: &Graph, nodes: impl Iterator<Item = u32>) -> usize {
+    nodes.filter(|node| graph.is_tracked(*node)).count()
+}
+
+/// A frame refers to the one that called it, and so everything in a traceback leads to everything that was running. That
+/// is how errors are told, and no cycle of anybody's making.
+fn is_call(graph: &Graph, from: u32, to: u32) -> bool {
+    from != to && graph.type_of(from) == "frame" && graph.type_of(to) == "frame"
+}
+
+/// Whose doing an object is, where it was allocated, and the code that it runs or is made by.
+type Made = (Maker, Vec<Place>, Option<Place>);
+
+/// A cycle that was found and has no name yet.
+struct Found {
+    way: Vec<u32>,
+    owner: Owner,
+    place: Option<Place>,
+    knot: Vec<u32>,
+}
+
+fn cycles(
+    worker: &mut Worker,
+    graph: &Graph,
+    garbage: Vec<bool>,
+    makers: &Makers<'_>,
+    places: &Places,
+    told: Told,
+) -> Result<Vec<Cycle>, Loss> {
+    let ignored = |from: u32, to: u32| is_call(graph, from, to);
+    let whole = Part::new(graph, garbage, &ignored);
+    let asked: Vec<u32> = whole
+        .knots()
+        .into_iter()
+        .flatten()
+        .take(MOST_ASKED)
+        .collect();
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ways = asked.iter().map(|node| diagnose::ids(graph, &[*node]));
+    let (steps, born) = diagnose::name(worker, ways.collect())?;
+    let mut made: BTreeMap<u32, Made> = BTreeMap::new();
+    for ((node, steps), born) in asked.iter().zip(steps).zip(born) {
+        let maker = steps
+            .as_ref()
+            .and_then(|steps| steps.first())
+            .map_or(Maker::Nobody, |step| makers.of(step, &born));
+        let code = steps
+            .and_then(|steps| steps.into_iter().next())
+            .and_then(|step| Some((step.file?, step.line?)));
+        made.insert(*node, (maker, born, code));
+    }
+    let of = |node: &u32| made.get(node).map_or(Maker::Nobody, |(maker, ..)| *maker);
+    let mut within = vec![false; graph.len()];
+    for node in &asked {
+        within[*node as usize] =
+            told == Told::All || !matches!(of(node), Maker::Test | Maker::Runner);
+    }
+    let part = Part::new(graph, within, &ignored);
+    let mut found = Vec::new();
+    for knot in part.knots() {
+        let all = [
+            (Maker::Project, Owner::Project),
+            (Maker::Dependency, Owner::Dependency),
+            (Maker::Test, Owner::Project),
+            (Maker::Nobody, Owner::Interpreter),
+            (Maker::Runner, Owner::Runner),
+        ];
+        let blamed = if told == Told::All {
+            &all[..]
+        } else {
+            &all[..2]
+        };
+        let cycle = blamed.iter().find_map(|(maker, owner)| {
+            let mut starts: Vec<u32> = knot
+                .iter()
+                .copied()
+                .filter(|node| of(node) == *maker)
+                .collect();
+            starts.truncate(MOST_STARTS);
+            Some((part.shortest(&starts)?, *owner))
+        });
+        if let Some((way, owner)) = cycle {
+            let place = place_of(&way, &made, makers, places);
+            found.push(Found {
+                way: from_the_oldest(graph, way),
+                owner,
+                place,
+                knot,
+            });
+        }
+    }
+    told_once(worker, graph, &whole, makers, found)
+}
+
+/// What refers back came later. A list or the dictionary of an object's attributes is no place to begin at.
+fn from_the_oldest(graph: &Graph, mut way: Vec<u32>) -> Vec<u32> {
+    let plain = |node: u32| {
+        matches!(
+            graph.type_of(node),
+            "dict" | "list" | "set" | "tuple" | "cell" | "method" | "traceback"
+        )
+    };
+    let first = (0..way.len()).min_by_key(|at| (plain(way[*at]), way[*at]));
+    way.rotate_left(first.unwrap_or(0));
+    way
+}
+
+/// Where an object of a cycle was made, outside of tests if any was. An object that a test makes itself is told by the code
+/// of its class: there the cycle is made.
+fn place_of(
+    way: &[u32],
+    made: &BTreeMap<u32, Made>,
+    makers: &Makers<'_>,
+    places: &Places,
+) -> Option<Place> {
+    let theirs = |maker: Maker| matches!(maker, Maker::Project | Maker::Dependency);
+    let all: Vec<&Made> = way.iter().filter_map(|node| made.get(node)).collect();
+    let born = |one: &Made| sites::chosen(&one.1, places);
+    let outside = |place: &Place| theirs(makers.of_file(&place.0));
+    let own = || all.iter().filter(|one| theirs(one.0));
+    own()
+        .filter_map(|one| born(one))
+        .find(outside)
+        .or_else(|| all.iter().filter_map(|one| born(one)).find(outside))
+        .or_else(|| own().filter_map(|one| one.2.clone()).find(outside))
+        .or_else(|| all.iter().find_map(|one| born(one)))
+}
+
+/// Names the cycles, those that go the same way round as one.
+fn told_once(
+    worker: &mut Worker,
+    graph: &Graph,
+    whole: &Part<'_>,
+    makers: &Makers<'_>,
+    found: Vec<Found>,
+) -> Result<Vec<Cycle>, Loss> {
+    // By types first: names are asked for.
+    let mut sorts: BTreeMap<Vec<&str>, Vec<Found>> = BTreeMap::new();
+    for one in found {
+        let types = one.way.iter().map(|node| graph.type_of(*node)).collect();
+        sorts.entry(types).or_default().push(one);
+    }
+    let mut sorts: Vec<Vec<Found>> = sorts.into_values().collect();
+    sorts.sort_by_key(|sort| {
+        std::cmp::Reverse(sort.iter().map(|one| one.knot.len()).sum::<usize>())
+    });
+    // Of what looks alike two may still be called differently.
+    let few = sorts.iter().flat_map(|sort| sort.iter().take(MOST_CYCLES));
+    let closed: Vec<Vec<u64>> = few
+        .map(|one| {
+            let mut way = one.way.clone();
+            way.extend(one.way.first());
+            diagnose::ids(graph, &way)
+        })
+        .collect();
+    let (steps, _) = diagnose::name(worker, closed)?;
+    let mut steps = steps.into_iter();
+    let mut named: Vec<(Ring, Owner, Option<Place>, Vec<u32>)> = Vec::new();
+    for sort in sorts {
+        let mut last = None;
+        for (at, one) in sort.into_iter().enumerate() {
+            if at < MOST_CYCLES {
+                let file = one.place.as_ref().map(|(file, _)| makers.show(file));
+                let ring = steps.next().flatten().and_then(|steps| {
+                    let root = |step: &Step| makers.root(step);
+                    ring::describe(&steps, &root, file.as_deref().unwrap_or_default())
+                });
+                last = ring.or(last);
+            }
+            let Some(ring) = &last else { continue };
+            match named
+                .iter_mut()
+                .find(|(other, ..)| other.identity == ring.identity)
+            {
+                Some((.., nodes)) => nodes.extend(one.knot),
+                None => named.push((ring.clone(), one.owner, one.place, one.knot)),
+            }
+        }
+    }
+    let mut cycles: Vec<Cycle> = named
+        .into_iter()
+        .map(|(ring, owner, place, nodes)| {
+            let kept = whole.kept_by(&nodes);
+            Cycle {
+                ring,
+                owner,
+                place,
+                objects: tracked(graph, kept.iter().copied()),
+                bytes: kept.iter().map(|node| graph.sizes[*node as usize]).sum(),
+                types: types(graph, &kept),
+                descriptors: Vec::new(),
+            }
+        })
+        .collect();
+    cycles.sort_by(|a, b| {
+        b.objects
+            .cmp(&a.objects)
+            .then_with(|| a.ring.identity.cmp(&b.ring.identity))
+    });
+    cycles.truncate(MOST_CYCLES);
+    Ok(cycles)
+}
+
+fn types(graph: &Graph, nodes: &[u32]) -> Vec<TypeGrowth> {
+    let mut sums: BTreeMap<&str, (u32, u64)> = BTreeMap::new();
+    for node in nodes.iter().filter(|node| graph.is_tracked(**node)) {
+        let sum = sums.entry(graph.type_of(*node)).or_default();
+        sum.0 += 1;
+        sum.1 += graph.sizes[*node as usize];
+    }
+    let mut found: Vec<TypeGrowth> = sums
+        .into_iter()
+        .map(|(name, (count, bytes))| TypeGrowth {
+            name: name.to_owned(),
+            count: f64::from(count),
+            bytes: bytes as f64,
+            retained: None,
+            example: None,
+        })
+        .collect();
+    // Containers say least.
+    found.sort_by(|a, b| {
+        let plain = |growth: &TypeGrowth| !growth.name.contains('.');
+        plain(a)
+            .cmp(&plain(b))
+            .then(b.count.total_cmp(&a.count))
+            .then_with(|| a.name.cmp(&b.name))
+    });
+    found.truncate(TYPES);
+    found
+}
+
+/// What has a descriptor of its own.
+const WITH_DESCRIPTOR: [&str; 9] = [
+    "_io.FileIO",
+    "_io.BufferedReader",
+    "_io.BufferedWriter",
+    "_io.TextIOWrapper",
+    "socket.socket",
+    "_socket.socket",
+    "mmap.mmap",
+    "select.epoll",
+    "sqlite3.Connection",
+];
+
+/// Gives the descriptors to the cycle that keeps what has them.
+fn assign(cycles: &mut [Cycle], descriptors: Vec<String>) {
+    let keeps = |cycle: &Cycle| {
+        cycle
+            .types
+            .iter()
+            .any(|growth| WITH_DESCRIPTOR.contains(&&*growth.name))
+    };
+    let at = cycles.iter().position(keeps);
+    if let Some(cycle) = cycles.get_mut(at.unwrap_or(0)) {
+        cycle.descriptors = descriptors;
+    }
+}

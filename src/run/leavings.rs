@@ -1,0 +1,174 @@
+//! Which tests that leave garbage are looked at: a few of those that leave as much, within a share of the screen's time.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::Ordering,
+};
+
+use super::{
+    INTERRUPTED, Stage, bug,
+    garbage::{self, Garbage, Told},
+    loss::Loss,
+    protocol::Collectable,
+    screen::{Look, Screened},
+    slot::Slot,
+};
+use crate::{
+    attribute::maker::{Makers, files_of_tests},
+    config::Cycles,
+};
+
+/// CPU time for the looks of one worker: a share of what its tests took, and something for small suites.
+const SHARE: f64 = 0.04;
+const LEAST: f64 = 0.5;
+/// So many tests of a file that leave as much and agree on it speak for the rest.
+const AGREEING: usize = 2;
+
+/// What a look at one test found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leavings {
+    /// Index of the test.
+    pub test: usize,
+    /// Tests of the same file that leave as much.
+    pub alike: Vec<usize>,
+    /// Objects that the collector had freed at each reading in the screen.
+    pub readings: Vec<i64>,
+    /// What was found.
+    pub garbage: Garbage,
+}
+
+/// The tests that one worker has screened and that leave garbage in every iteration.
+#[derive(Debug, Default)]
+pub(super) struct Candidates {
+    by_amount: BTreeMap<(String, i64), Vec<Look>>,
+    cpu: f64,
+}
+
+impl Candidates {
+    /// Takes note of a test that was screened.
+    pub fn add(&mut self, look: &Look, tests: &[Collectable]) {
+        self.cpu += look.cpu_plain * f64::from(look.iterations);
+        if let [.., before, last] = look.garbage[..]
+            && matches!(look.screened, Screened::Clean | Screened::Suspect)
+        {
+            let file = tests[look.test].file.clone();
+            let key = (file, last - before);
+            self.by_amount.entry(key).or_default().push(look.clone());
+        }
+    }
+
+    /// Looks at one of each kind, then at another one of each, and so on. `false` when the run is interrupted.
+    pub fn look_at_all(self, stage: &Stage<'_>, slot: &mut Slot<'_>) -> bool {
+        let ids = stage.tests.iter().map(|test| (&*test.id, &*test.file));
+        let files = files_of_tests(ids);
+        let makers = Makers::new(&stage.settings.places, &files);
+        let mut left = if stage.settings.cycles == Cycles::Deny {
+            // What fails a build must not depend on the time there was.
+            f64::INFINITY
+        } else {
+            LEAST + SHARE * self.cpu
+        };
+        let mut groups: Vec<Vec<Look>> = self.by_amount.into_values().collect();
+        groups.sort_by_key(|group| group[0].test);
+        let mut found: Vec<Vec<Leavings>> = groups.iter().map(|_| Vec::new()).collect();
+        let longest = groups.iter().map(Vec::len).max().unwrap_or(0);
+        'all: for round in 0..longest {
+            for (group, found) in groups.iter().zip(&mut found) {
+                let Some(look) = group.get(round).filter(|_| !agree(found)) else {
+                    continue;
+                };
+                if left <= 0.0 {
+                    break 'all;
+                }
+                if INTERRUPTED.load(Ordering::SeqCst) {
+                    return false;
+                }
+                match look_at(stage, slot, look, &makers) {
+                    Ok(Some(garbage)) => {
+                        left -= garbage.cpu;
+                        found.push(Leavings {
+                            test: look.test,
+                            alike: Vec::new(),
+                            readings: look.garbage.clone(),
+                            garbage,
+                        });
+                    }
+                    Ok(None) => {}
+                    Err(Loss::Interrupted) => return false,
+                    Err(Loss::Bridge(message)) => {
+                        bug(stage.shared, message);
+                        return false;
+                    }
+                    Err(_) => {
+                        // It was us who asked for one more iteration; the test has its verdict.
+                        slot.discard();
+                        break 'all;
+                    }
+                }
+            }
+        }
+        for (group, found) in groups.iter().zip(&mut found) {
+            if agree(found) {
+                let looked: BTreeSet<usize> = found.iter().map(|one| one.test).collect();
+                let rest = group.iter().map(|look| look.test);
+                found[0].alike = rest.filter(|test| !looked.contains(test)).collect();
+            }
+        }
+        let found: Vec<Leavings> = found.into_iter().flatten().collect();
+        describe(stage, slot, &found);
+        if let Ok(mut shared) = stage.shared.lock() {
+            shared.leavings.extend(found);
+        }
+        true
+    }
+}
+
+/// Whether enough were looked at, and show the same cycles.
+fn agree(found: &[Leavings]) -> bool {
+    let sorts = |one: &Leavings| -> BTreeSet<String> {
+        let cycles = one.garbage.cycles.iter();
+        cycles.map(|cycle| cycle.ring.identity.clone()).collect()
+    };
+    found.len() >= AGREEING && found.iter().all(|one| sorts(one) == sorts(&found[0]))
+}
+
+fn look_at(
+    stage: &Stage<'_>,
+    slot: &mut Slot<'_>,
+    look: &Look,
+    makers: &Makers<'_>,
+) -> Result<Option<Garbage>, Loss> {
+    let Ok(Some((worker, index))) = slot.worker_for(stage.tests, look.test) else {
+        return Ok(None);
+    };
+    let settings = stage.settings;
+    let file = settings.setup.directory.join(format!("g{}", look.test));
+    let found = garbage::look(
+        worker,
+        index,
+        look.wider,
+        makers,
+        &settings.places,
+        &file,
+        Told::Theirs,
+    );
+    let _ = std::fs::remove_file(file);
+    found
+}
+
+/// Asks for the function and the text of the lines that are told.
+fn describe(stage: &Stage<'_>, slot: &mut Slot<'_>, found: &[Leavings]) {
+    let cycles = found.iter().flat_map(|one| &one.garbage.cycles);
+    let mut places: Vec<(String, u32)> = cycles
+        .filter_map(|cycle| cycle.place.clone())
+        .filter(|(file, _)| !file.starts_with('<'))
+        .collect();
+    places.sort();
+    places.dedup();
+    if !places.is_empty()
+        && let Some(answers) = slot.describe(&places)
+        && let Ok(mut shared) = stage.shared.lock()
+    {
+        shared.sources.extend(places.into_iter().zip(answers));
+    }
+}
