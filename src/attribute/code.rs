@@ -162,10 +162,14 @@ pub fn advice_for(code: &str, route: &Route) -> String {
     let holder = &route.holder.name;
     let kept = route.kept.rsplit('.').next().unwrap_or(&route.kept);
     let text = match code {
-        "LK101" => format!(
-            "Remove the {kept} from {holder} when its user is done, give {holder} a bound, or let it hold its entries weakly{}.",
-            weakly(route)
-        ),
+        "LK101" => match weakly(route) {
+            Some(weakly) => format!(
+                "Remove the {kept} from {holder} when its user is done, give {holder} a bound, or let it hold its entries weakly{weakly}."
+            ),
+            None => format!(
+                "Remove the {kept} from {holder} when its user is done, or give {holder} a bound."
+            ),
+        },
         "LK102" => format!(
             "Remove from {holder} what was added when its user is done, or give it a bound (collections.deque(maxlen=…))."
         ),
@@ -264,13 +268,19 @@ pub fn advice_native(code: &str, function: &NativeFunction) -> String {
     }
 }
 
-fn weakly(route: &Route) -> &'static str {
+/// The container that holds the same entries weakly; `None` where nothing can: objects of Python's own plain types (int,
+/// str, dict, list, …) take no weak references.
+fn weakly(route: &Route) -> Option<&'static str> {
+    const BUILTIN_WITH_WEAK_REFERENCES: [&str; 4] = ["set", "frozenset", "function", "type"];
+    if !route.kept.contains('.') && !BUILTIN_WITH_WEAK_REFERENCES.contains(&&*route.kept) {
+        return None;
+    }
     let holder: Option<&Step> = route.steps.get(route.at);
-    match holder.map(|step| step.kind.as_str()) {
+    Some(match holder.map(|step| step.kind.as_str()) {
         Some("dict") => " (weakref.WeakValueDictionary)",
         Some("list" | "set") => " (weakref.WeakSet)",
         _ => "",
-    }
+    })
 }
 
 #[cfg(test)]
@@ -304,6 +314,23 @@ mod tests {
             alone: true,
         };
         route::describe(&chosen, root, steps, 5).unwrap()
+    }
+
+    #[test]
+    fn only_what_takes_weak_references_is_to_be_held_weakly() {
+        let kept = |kind: &'static str| {
+            let module = ("module", "app", "attribute");
+            let list = ("container", "list", "index");
+            let steps = [module, list, ("object", kind, "")];
+            let route = route_of(&Root::Module, Gain::Entries, 1, &steps);
+            advice_for("LK101", &route)
+        };
+        assert!(kept("app.S").ends_with("hold its entries weakly (weakref.WeakSet)."));
+        assert!(
+            kept("dict").ends_with("or give app.attribute a bound."),
+            "{}",
+            kept("dict")
+        );
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub fn held_by(
     if found.len() > MOST {
         let rest = found.split_off(MOST - 1);
         found.push(Held {
-            name: format!("{} other types", rest.len()),
+            name: format!("of {} other types", rest.len()),
             before: rest.iter().map(|held| held.before).sum(),
             born: rest.iter().map(|held| held.born).sum(),
             keeps: rest.iter().map(|held| held.keeps).sum(),

@@ -169,8 +169,13 @@ fn representatives(run: &Run, leaks: &[usize], tests: &[usize]) -> Vec<usize> {
         .map(|at| (run.cases[at].test, causes(&run.cases[at]), at))
         .collect();
     members.sort_by_key(|(test, causes, _)| (causes.len(), *test));
-    let mut ways: BTreeSet<BTreeSet<String>> = BTreeSet::new();
-    members.retain(|(_, causes, _)| ways.insert(causes.clone()));
+    // Places may be the same where what fills, or how fast, is not: then something else holds.
+    let mut ways = BTreeSet::new();
+    members.retain(|(_, causes, at)| {
+        let case = &run.cases[*at];
+        let rate = blocks_of(case).round() as i64;
+        ways.insert((causes.clone(), case.filled(), rate))
+    });
     members.into_iter().map(|(.., at)| at).take(WAYS).collect()
 }
 

@@ -113,7 +113,10 @@ pub(super) fn judge_all(
             common.retain(|cause| cases.iter().all(|case| case.causes().contains(cause)));
             let placeless = cases.iter().all(|case| case.causes().is_empty());
             let verdict = verdict_of(&cases[0].judged);
+            // A function that numbers things serves many containers: those that are known must be the same.
+            let filled = cases[0].filled();
             (!common.is_empty() || placeless)
+                && cases.iter().all(|case| case.filled() == filled)
                 && cases.iter().all(|case| verdict_of(&case.judged) == verdict)
         };
         if agree {

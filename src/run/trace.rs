@@ -123,6 +123,14 @@ impl Case {
         }
     }
 
+    /// Names of the watched containers that gained entries.
+    pub fn filled(&self) -> BTreeSet<&str> {
+        self.containers
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+
     /// What makes suspects one cause: the places that grow. Empty where none is known.
     pub fn causes(&self) -> BTreeSet<String> {
         self.growths
@@ -495,7 +503,7 @@ pub(super) fn bytes_per_iteration(series: &Series) -> f64 {
     each(Counter::Heap) + each(Counter::Blocks) * BLOCK
 }
 
-fn grows_memory(fits: &BTreeMap<Counter, Fit>) -> bool {
+pub(super) fn grows_memory(fits: &BTreeMap<Counter, Fit>) -> bool {
     [Counter::Blocks, Counter::Objects, Counter::Heap]
         .iter()
         .any(|counter| fits.contains_key(counter))

@@ -181,8 +181,8 @@ pub(super) fn total(inspection: &Inspection, survivors: &Partition) -> String {
     };
     if survivors.total.count > 0.0 {
         format!(
-            "{which} left {} objects, {}.",
-            number(survivors.total.count),
+            "{which} left {}, {}.",
+            growth::amount("objects", survivors.total.count),
             bytes(survivors.total.bytes)
         )
     } else if inspection.findings.is_empty() {

@@ -176,8 +176,9 @@ def _children(obj):
         attributes = object.__getattribute__(obj, "__dict__")
         if type(attributes) is dict:
             found = [(value, "." + name) for name, value in list(attributes.items()) if type(name) is str]
+    label = "[…]" if kind in (tuple, frozenset) else ""
     others = (value for value in _referents(obj) if value is not kind)
-    return found + [(value, "[…]" if kind in (tuple, frozenset) else "") for value in itertools.islice(others, _MOST_ENTRIES)]
+    return found + [(value, label) for value in itertools.islice(others, _MOST_ENTRIES)]
 
 
 def _walk():
