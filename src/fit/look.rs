@@ -1,4 +1,4 @@
-//! The first, cheap look at an exact counter: most tests are clean after four readings.
+//! The first, cheap look at an exact counter: most tests are clean after five readings.
 
 use super::level::floor;
 
@@ -19,22 +19,18 @@ const WINDOW: usize = 4;
 
 /// Screens the readings of one exact counter, from the first boundary on.
 ///
-/// Meant to be asked after 4, 9 and 17 readings, and answers in between as well. Fewer than 4
-/// give [`Look::More`], 17 or more never do. A rise counts only if it is sustained, that is if no
+/// Meant to be asked after 5, 10 and 18 readings, and answers in between as well. Fewer than 5
+/// give [`Look::More`], 18 or more never do. A rise counts only if it is sustained, that is if no
 /// later reading comes back down below it.
-///
-/// The four readings of the first look always hold a rise of what leaks in every 2nd or 3rd iteration, and in three
-/// of four cases one of what leaks in every 4th. One reading more would close that gap, at a quarter more of the
-/// whole suite's time.
 pub fn first_look(readings: &[i64]) -> Look {
     let floor = floor(readings);
     let last = readings.len().saturating_sub(1);
     let grew = |from: usize, to: usize| floor[to] > floor[from];
     match readings.len() {
-        0..4 => Look::More,
-        4..9 if grew(0, last) => Look::More,
-        4..9 => Look::Clean,
-        9..17 => {
+        0..=WINDOW => Look::More,
+        5..10 if grew(last - WINDOW, last) => Look::More,
+        5..10 => Look::Clean,
+        10..18 => {
             let start = last - WINDOW;
             let every_time = (start..last).all(|i| grew(i, i + 1));
             // The rising edge of a sawtooth stays below the tooth before it; ask again later.
@@ -57,17 +53,29 @@ pub fn first_look(readings: &[i64]) -> Look {
     }
 }
 
+/// How many further readings make [`first_look`] call a series clean if none of them rises.
+pub fn until_settled(readings: &[i64]) -> u32 {
+    let floor = floor(readings);
+    let rest = floor
+        .windows(2)
+        .rev()
+        .take(WINDOW)
+        .take_while(|pair| pair[1] <= pair[0])
+        .count();
+    u32::try_from(WINDOW - rest).unwrap_or(0)
+}
+
 /// Increments that hold a leak in every 11th iteration.
 const PATIENT: usize = 11;
 
-/// The same for growth as rare as every 11th iteration. Meant to be asked after 12 and 34 readings; 34 or more never
+/// The same for growth as rare as every 11th iteration. Meant to be asked after 13 and 35 readings; 34 or more never
 /// give [`Look::More`].
 pub fn patient_look(readings: &[i64]) -> Look {
     let floor = floor(readings);
     let last = readings.len().saturating_sub(1);
     match readings.len() {
         0..=PATIENT => Look::More,
-        12..34 if floor[last] > floor[0] => Look::More,
+        12..34 if floor[last] > floor[last - PATIENT] => Look::More,
         12..34 => Look::Clean,
         // A step of the first iterations lies before both.
         _ => {
@@ -88,42 +96,48 @@ mod tests {
 
     /// The first answer other than "more", asked after every reading.
     fn outcome(readings: impl Fn(i64) -> i64) -> (usize, Look) {
-        let series: Vec<i64> = (0..17).map(readings).collect();
-        (1..=17)
+        let series: Vec<i64> = (0..18).map(readings).collect();
+        (1..=18)
             .map(|n| (n, first_look(&series[..n])))
             .find(|(_, look)| *look != Look::More)
-            .expect("17 readings end the search")
+            .expect("18 readings end the search")
     }
 
     #[test]
-    fn flat_is_clean_after_four() {
-        assert_eq!(outcome(|_| 42), (4, Look::Clean));
-        assert_eq!(outcome(|i| -i), (4, Look::Clean));
+    fn flat_is_clean_after_five() {
+        assert_eq!(outcome(|_| 42), (5, Look::Clean));
+        assert_eq!(outcome(|i| -i), (5, Look::Clean));
     }
 
     #[test]
-    fn a_leak_in_every_iteration_is_suspect_after_nine() {
-        assert_eq!(outcome(|i| 7 * i), (9, Look::Suspect));
-        assert_eq!(outcome(|i| i * i), (9, Look::Suspect));
+    fn a_step_takes_as_many_readings_more_as_it_came_late() {
+        for at in 1..=4 {
+            let step = |i: i64| i64::from(i >= at) * 5000;
+            let late = usize::try_from(at).unwrap();
+            assert_eq!(outcome(step), (5 + late, Look::Clean), "{at}");
+            let first: Vec<i64> = (0..5).map(step).collect();
+            assert_eq!(until_settled(&first), late as u32, "{at}");
+        }
+        assert_eq!(until_settled(&[7; 5]), 0);
+        assert_eq!(until_settled(&[0, 1, 2, 3, 4]), 4);
     }
 
     #[test]
-    fn rarer_leaks_are_suspect_in_all_phases_but_one() {
+    fn a_leak_in_every_iteration_is_suspect_after_ten() {
+        assert_eq!(outcome(|i| 7 * i), (10, Look::Suspect));
+        assert_eq!(outcome(|i| i * i), (10, Look::Suspect));
+    }
+
+    #[test]
+    fn rarer_leaks_are_suspect_in_all_phases() {
         for every in 2..=4 {
             for phase in 0..every {
                 let found = outcome(|i| (i + phase) / every);
-                // The one phase in which the first four readings hold no rise.
-                let hidden = every == 4 && phase == 0;
-                let expected = if hidden {
-                    (4, Look::Clean)
-                } else {
-                    (17, Look::Suspect)
-                };
-                assert_eq!(found, expected, "{every} {phase}");
+                assert_eq!(found, (18, Look::Suspect), "{every} {phase}");
             }
         }
         let five_up_two_down = outcome(|i| i / 2 * 3 + i % 2 * 5);
-        assert_eq!(five_up_two_down, (17, Look::Suspect));
+        assert_eq!(five_up_two_down, (18, Look::Suspect));
     }
 
     #[test]
@@ -146,7 +160,7 @@ mod tests {
             let (_, look) = outcome(|i| if i >= at { 5000 } else { 0 });
             assert_eq!(look, Look::Clean, "step at {at}");
         }
-        assert_eq!(outcome(|i| i.min(3) * 10), (9, Look::Clean));
+        assert_eq!(outcome(|i| i.min(3) * 10), (8, Look::Clean));
     }
 
     #[test]
@@ -162,10 +176,10 @@ mod tests {
 
     #[test]
     fn only_the_last_three_windows_count_and_all_of_them() {
-        let late: Vec<i64> = (0..17).map(|i| (i - 4).max(0)).collect();
+        let late: Vec<i64> = (0..18).map(|i| (i - 5).max(0)).collect();
         assert_eq!(first_look(&late), Look::Suspect);
-        for at in 1..17 {
-            let step: Vec<i64> = (0..17).map(|i| i64::from(i >= at)).collect();
+        for at in 1..18 {
+            let step: Vec<i64> = (0..18).map(|i| i64::from(i >= at)).collect();
             assert_eq!(first_look(&step), Look::Clean, "{at}");
         }
     }
@@ -174,18 +188,18 @@ mod tests {
     fn a_high_start_delays_but_does_not_hide_a_leak() {
         assert_eq!(
             outcome(|i| if i == 0 { 1000 } else { i }),
-            (17, Look::Suspect)
+            (18, Look::Suspect)
         );
     }
 
     proptest! {
         #[test]
-        fn never_an_answer_before_four(readings in prop::collection::vec(any::<i64>(), 0..4)) {
+        fn never_an_answer_before_five(readings in prop::collection::vec(any::<i64>(), 0..5)) {
             prop_assert_eq!(first_look(&readings), Look::More);
         }
 
         #[test]
-        fn always_an_answer_from_seventeen_on(readings in prop::collection::vec(any::<i64>(), 17..40)) {
+        fn always_an_answer_from_eighteen_on(readings in prop::collection::vec(any::<i64>(), 18..40)) {
             prop_assert_ne!(first_look(&readings), Look::More);
         }
 

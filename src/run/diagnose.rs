@@ -289,6 +289,7 @@ pub(super) fn survey(
             survey: false,
             wider: case.wider,
             warmup: 1,
+            before: false,
             iterations: 1,
         },
     )?;

@@ -90,6 +90,7 @@ pub fn look(
             survey: false,
             wider,
             warmup: 1,
+            before: false,
             iterations: 1,
         },
     )?;

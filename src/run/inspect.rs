@@ -375,6 +375,7 @@ impl Glass<'_> {
             survey: true,
             wider: self.case.wider,
             warmup: warmup.unwrap_or(self.bench.warmup),
+            before: false,
             iterations: window.clamp(FEWEST, 2 * FIRST_WINDOW),
         };
         let ran = screen::run(worker, &order)?;
@@ -398,6 +399,7 @@ impl Glass<'_> {
             survey: false,
             wider: self.case.wider,
             warmup: 1,
+            before: false,
             iterations: 1,
         };
         let opened = screen::run(worker, &open)?;

@@ -19,6 +19,7 @@ pub mod protocol;
 pub mod screen;
 pub mod selfcheck;
 pub mod shard;
+mod signature;
 mod slot;
 mod stack;
 mod suspects;

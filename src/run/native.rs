@@ -134,6 +134,7 @@ fn open(
             survey: false,
             wider: case.wider,
             warmup: bench.warmup,
+            before: false,
             iterations: 1,
         },
     )?;

@@ -59,6 +59,8 @@ pub enum Order {
         wider: Wider,
         /// Iterations before the window opens; 0 keeps the open window.
         warmup: u32,
+        /// Reads before the warm-up as well.
+        before: bool,
         /// Iterations with a reading.
         iterations: u32,
     },
@@ -479,11 +481,12 @@ mod tests {
             survey: false,
             wider: Wider::Module,
             warmup: 1,
+            before: false,
             iterations: 4,
         };
         assert_eq!(
             serde_json::to_string(&run).unwrap(),
-            r#"{"do":"run","test":3,"thaw":true,"survey":false,"wider":1,"warmup":1,"iterations":4}"#
+            r#"{"do":"run","test":3,"thaw":true,"survey":false,"wider":1,"warmup":1,"before":false,"iterations":4}"#
         );
         assert_eq!(
             serde_json::to_string(&Order::End).unwrap(),

@@ -1,13 +1,11 @@
 //! The screen: repeats every test, reads exact counters, and stops as soon as a test is plainly clean.
 
-use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    sync::Mutex,
-};
+use std::collections::HashSet;
 
 use super::{
     loss::Loss,
     protocol::{Order, Outcome, Ran, Record, Status, Trouble, Wider},
+    signature::plain_signature,
     worker::Worker,
 };
 use crate::{
@@ -41,13 +39,11 @@ impl Policy {
     }
 }
 
-/// Iterations of the first look, and of each further one until a test is decided: 4, 9, then 17 readings.
-const LOOKS: [u32; 3] = [3, 5, 8];
+/// Readings after which a test is looked at until it is decided; the first of them is taken before the warm-up.
+const LOOKS: [u32; 3] = [5, 10, 18];
 /// With `--thorough`: any eleven iterations in a row hold what comes every 11th.
-const PATIENT_LOOKS: [u32; 2] = [11, 22];
-/// So many tests that grow alike make further looks at their like unnecessary: a leaking autouse fixture
-/// makes every test a suspect, and their judgement comes from tracing a few of them anyway.
-const FAMILIAR: usize = 3;
+const PATIENT_LOOKS: [u32; 2] = [13, 35];
+pub use super::signature::{Familiar, Signature, signature};
 
 /// What the screen found out about one test.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,73 +88,42 @@ pub struct Look {
     pub garbage: Vec<i64>,
 }
 
-/// How a suspect grows: the typical increment of every counter that keeps growing.
-pub type Signature = BTreeMap<Counter, i64>;
-
-/// Signatures seen so far, with how many tests showed each.
-#[derive(Debug, Default)]
-pub struct Familiar(Mutex<HashMap<Signature, usize>>);
-
-impl Familiar {
-    fn add(&self, signature: Signature) {
-        if let Ok(mut seen) = self.0.lock() {
-            *seen.entry(signature).or_default() += 1;
+impl Look {
+    fn begun(test: usize, screened: Screened, wider: Wider) -> Look {
+        Look {
+            test,
+            screened,
+            iterations: 0,
+            seconds: 0.0,
+            cpu_plain: 0.0,
+            series: Series::new(),
+            wider,
+            garbage: Vec::new(),
         }
     }
-
-    fn knows(&self, signature: &Signature) -> bool {
-        self.0
-            .lock()
-            .is_ok_and(|seen| seen.get(signature).is_some_and(|count| *count >= FAMILIAR))
-    }
-}
-
-/// How a series of readings grows, heap left out where a better counter says it: sizes of buffers differ
-/// between tests that leak alike.
-pub fn signature(series: &Series) -> Signature {
-    let mut found: Signature = series
-        .iter()
-        .filter_map(|(counter, readings)| {
-            let growth = typical_increment(readings);
-            (growth > 0).then_some((*counter, growth))
-        })
-        .collect();
-    if found.len() > 1 {
-        found.remove(&Counter::Heap);
-    }
-    found
-}
-
-/// The median increment of the last half of the readings: the first ones hold one-off steps.
-fn typical_increment(readings: &[i64]) -> i64 {
-    let mut increments: Vec<i64> = readings.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    let half = increments.len() / 2;
-    increments.drain(..half);
-    increments.sort_unstable();
-    increments.get(increments.len() / 2).copied().unwrap_or(0)
-}
-
-/// The same positive increment in every iteration for each counter that moves at all; none if any wavers.
-fn plain_signature(series: &Series) -> Option<Signature> {
-    let mut found = Signature::new();
-    for (counter, readings) in series {
-        if *counter == Counter::Heap {
-            continue;
-        }
-        let first = readings.get(1)? - readings.first()?;
-        if readings.windows(2).any(|pair| pair[1] - pair[0] != first) || first < 0 {
-            return None;
-        }
-        if first > 0 {
-            found.insert(*counter, first);
-        }
-    }
-    (!found.is_empty()).then_some(found)
 }
 
 /// malloc's smallest chunk on 64-bit systems. A rise of less is no chunk more: it is the remainder, too small to be
 /// split off, of a chunk that was reused for a smaller request.
 const SMALLEST_CHUNK: i64 = 32;
+
+/// By how much a series ends above its lowest reading.
+fn rise(readings: &[i64]) -> i64 {
+    let lowest = readings.iter().copied().min().unwrap_or(0);
+    readings.last().copied().unwrap_or(0) - lowest
+}
+
+/// How many further readings would settle that a test is clean, if none of them rose.
+fn until_settled(series: &Series) -> u32 {
+    let rests = |counter: Counter, readings: &[i64]| {
+        counter == Counter::Heap && rise(readings) < SMALLEST_CHUNK
+    };
+    series
+        .iter()
+        .filter(|(counter, readings)| counter.decides(series) && !rests(**counter, readings))
+        .map(|(_, readings)| fit::until_settled(readings))
+        .fold(1, u32::max)
+}
 
 /// What all counters together say.
 pub(super) fn glance(series: &Series, thorough: bool) -> Glance {
@@ -166,9 +131,7 @@ pub(super) fn glance(series: &Series, thorough: bool) -> Glance {
         .iter()
         .filter(|(counter, _)| counter.decides(series))
         .map(|(counter, readings)| {
-            let level = readings.first().copied().unwrap_or(0);
-            let highest = readings.iter().copied().max().unwrap_or(0);
-            if *counter == Counter::Heap && readings.len() > 3 && highest - level < SMALLEST_CHUNK {
+            if *counter == Counter::Heap && readings.len() > 4 && rise(readings) < SMALLEST_CHUNK {
                 return Glance::Clean;
             }
             if thorough {
@@ -220,8 +183,14 @@ pub fn run(worker: &mut Worker, order: &Order) -> Result<Ran, Loss> {
     match worker.call(order)? {
         Record::Ran(mut ran) => {
             ran.garbage = ran.series.remove(&Counter::Garbage).unwrap_or_default();
+            let before = usize::from(matches!(order, Order::Run { before: true, .. }));
+            ran.garbage.drain(..before.min(ran.garbage.len()));
             if opens && let Some(objects) = ran.series.get_mut(&Counter::Objects) {
-                mend_opening(objects);
+                mend_opening(objects.get_mut(before..).unwrap_or_default());
+                if before == 1 && objects.len() > 1 {
+                    // Counted from the opening of another window.
+                    objects[0] = objects[1];
+                }
             }
             Ok(ran)
         }
@@ -302,16 +271,7 @@ pub fn look_at(
     let terms = worker.terms.get(test).cloned().unwrap_or_default();
     let policy = &policy.under(&terms);
     if let Some(reason) = terms.skip {
-        let look = Look {
-            test,
-            screened: Screened::Skipped(reason),
-            iterations: 0,
-            seconds: 0.0,
-            cpu_plain: 0.0,
-            series: Series::new(),
-            wider: Wider::Stay,
-            garbage: Vec::new(),
-        };
+        let look = Look::begun(test, Screened::Skipped(reason), Wider::Stay);
         return Ok(Looked {
             look,
             again: None,
@@ -407,42 +367,41 @@ fn look_with(
     familiar: &Familiar,
     wider: Wider,
 ) -> Result<(Look, Vec<String>, Vec<Trouble>), Loss> {
+    // What the warm-up leaves is read as well: where it leaves nothing it is as good as any other iteration, and where
+    // it does, one iteration more tells whether that was all.
     let looks: Vec<u32> = match policy.iterations {
         // Where that leaves it open, the looks that follow decide as always.
-        Some(count) => vec![count, LOOKS[1], LOOKS[2]],
+        Some(count) => std::iter::once(count + 2)
+            .chain(LOOKS.into_iter().filter(|readings| *readings > count + 2))
+            .collect(),
         None if policy.thorough => PATIENT_LOOKS.to_vec(),
         None => LOOKS.to_vec(),
     };
-    let mut fixtures = Vec::new();
-    let mut look = Look {
-        test,
-        screened: Screened::Clean,
-        iterations: 0,
-        seconds: 0.0,
-        cpu_plain: 0.0,
-        series: Series::new(),
-        wider,
-        garbage: Vec::new(),
-    };
+    let mut fixtures;
+    let mut look = Look::begun(test, Screened::Clean, wider);
     let mut troubles = Vec::new();
-    let last = looks.len() - 1;
-    for (at, iterations) in looks.into_iter().enumerate() {
+    let mut readings = 2; // before the warm-up, and after it
+    let (mut next, last) = (looks[0], looks[looks.len() - 1]);
+    loop {
+        let first = look.iterations == 0;
         let ran = run(
             worker,
             &Order::Run {
-                test: (at == 0).then_some(test),
-                thaw: opening.thaw && at == 0,
-                survey: opening.survey && at == 0,
+                test: first.then_some(test),
+                thaw: opening.thaw && first,
+                survey: opening.survey && first,
                 wider,
-                warmup: if at == 0 { policy.warmup } else { 0 },
-                iterations,
+                warmup: if first { policy.warmup } else { 0 },
+                before: first,
+                iterations: next - readings,
             },
         )?;
-        look.iterations += ran.iterations;
-        if at == 0 {
+        if first {
             look.seconds = ran.seconds;
             look.cpu_plain = ran.cpu_warm / f64::from(policy.warmup);
         }
+        look.iterations += ran.iterations;
+        readings = next;
         troubles.extend(ran.errors);
         fixtures = ran.wider;
         extend(&mut look.series, &ran.series);
@@ -454,25 +413,30 @@ fn look_with(
             }
             return Ok((look, fixtures, troubles));
         }
-        let mut found = glance(&look.series, policy.thorough);
-        if at == 0
-            && found == Glance::More
-            && plain_signature(&look.series).is_some_and(|signature| familiar.knows(&signature))
-        {
-            found = Glance::Suspect;
-        }
-        // With a fixed number of iterations there is no further look to wait for.
-        if found == Glance::More && at == last {
-            found = Glance::Suspect;
-        }
-        match found {
+        let known =
+            |series| plain_signature(series).is_some_and(|signature| familiar.knows(&signature));
+        match glance(&look.series, policy.thorough) {
             Glance::Clean => break,
-            Glance::Suspect => {
+            // With a fixed number of iterations there is no further look to wait for.
+            Glance::More if readings < last && !(first && known(&look.series)) => {
+                next = looks
+                    .iter()
+                    .copied()
+                    .find(|planned| *planned > readings)
+                    .unwrap_or(last);
+                if !policy.thorough && readings < LOOKS[1] {
+                    next = next.min(readings + until_settled(&look.series));
+                }
+            }
+            _ => {
                 look.screened = Screened::Suspect;
+                // What the first iteration leaves once is no part of the growth.
+                for readings in look.series.values_mut() {
+                    readings.remove(0);
+                }
                 familiar.add(signature(&look.series));
                 break;
             }
-            Glance::More => {}
         }
     }
     if look.screened == Screened::Clean {
@@ -493,6 +457,7 @@ fn second_try(worker: &mut Worker, test: usize, look: &mut Look) -> Result<(), L
         survey: false,
         wider: Wider::Stay,
         warmup: 1,
+        before: false,
         iterations: 0,
     };
     let ran = run(worker, &order)?;
@@ -518,14 +483,6 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_leaves_out_heap_where_blocks_say_it() {
-        let both = series(&[0, 2, 4, 6, 8], &[0, 64, 64, 196, 260]);
-        assert_eq!(signature(&both), Signature::from([(Counter::Blocks, 2)]));
-        let heap = series(&[5, 5, 5, 5, 5], &[0, 64, 128, 192, 256]);
-        assert_eq!(signature(&heap), Signature::from([(Counter::Heap, 64)]));
-    }
-
-    #[test]
     fn what_each_iteration_replaces_is_no_growth() {
         for (mut read, meant) in [
             (vec![0, 4, 4, 4], vec![4, 4, 4, 4]),
@@ -539,20 +496,23 @@ mod tests {
     }
 
     #[test]
-    fn only_even_growth_is_a_plain_signature() {
-        assert_eq!(
-            plain_signature(&series(&[0, 2, 4], &[0, 9, 9])),
-            Some(Signature::from([(Counter::Blocks, 2)]))
-        );
-        assert_eq!(plain_signature(&series(&[0, 2, 5], &[0, 0, 0])), None);
-        assert_eq!(plain_signature(&series(&[3, 3, 3], &[0, 0, 0])), None);
+    fn any_growing_counter_makes_a_suspect() {
+        let grows: Vec<i64> = (0..10).map(|at| at * 48).collect();
+        assert_eq!(glance(&series(&[1; 10], &grows), false), Glance::Suspect);
+        assert_eq!(glance(&series(&[1; 10], &[1; 10]), false), Glance::Clean);
     }
 
     #[test]
-    fn any_growing_counter_makes_a_suspect() {
-        let grows: Vec<i64> = (0..9).map(|at| at * 48).collect();
-        assert_eq!(glance(&series(&[1; 9], &grows), false), Glance::Suspect);
-        assert_eq!(glance(&series(&[1; 9], &[1; 9]), false), Glance::Clean);
+    fn a_test_goes_on_until_every_counter_has_rested() {
+        assert_eq!(until_settled(&series(&[0, 5, 5, 5, 5], &[0; 5])), 1);
+        assert_eq!(
+            until_settled(&series(&[0, 5, 5, 5, 5], &[0, 0, 0, 64, 64])),
+            3
+        );
+        assert_eq!(
+            until_settled(&series(&[0, 5, 5, 5, 5], &[0, 0, 0, 16, 16])),
+            1
+        );
     }
 
     #[test]

@@ -16,8 +16,8 @@ use crate::{
 };
 
 /// As many as it takes the screen to call constant growth suspect, and a clean test clean.
-const PLANTED_ITERATIONS: u32 = 8;
-const CLEAN_ITERATIONS: u32 = 3;
+const PLANTED_ITERATIONS: u32 = 9;
+const CLEAN_ITERATIONS: u32 = 4;
 /// A thread that a plugin started may still be at work when a worker starts; noise that stays spoils every test alike.
 const ATTEMPTS: u32 = 3;
 
@@ -202,7 +202,7 @@ mod tests {
     }
 
     fn planted() -> Series {
-        let by = |step: i64| (0..9).map(|at| 1000 + at * step).collect::<Vec<_>>();
+        let by = |step: i64| (0..10).map(|at| 1000 + at * step).collect::<Vec<_>>();
         Series::from([
             (Counter::Blocks, by(1)),
             (Counter::Objects, by(1)),
@@ -215,7 +215,7 @@ mod tests {
     fn clean() -> Series {
         Counter::ALL
             .into_iter()
-            .map(|counter| (counter, vec![1000; 4]))
+            .map(|counter| (counter, vec![1000; 5]))
             .collect()
     }
 
@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(found.seen, PLANTS.map(|(counter, _, _)| counter));
         for (counter, _, what) in PLANTS {
             let mut blind = planted();
-            blind.insert(counter, vec![1000; 9]);
+            blind.insert(counter, vec![1000; 10]);
             let found = judge(&all, &blind, &clean());
             assert_eq!(found.faults.len(), 1, "{counter:?}");
             assert!(found.faults[0].contains(what), "{}", found.faults[0]);
@@ -236,7 +236,7 @@ mod tests {
             assert_eq!(judge(&all, &blind, &clean()).faults.len(), 1);
         }
         let mut half = planted();
-        half.insert(Counter::Heap, (0..9).map(|at| at * 48).collect());
+        half.insert(Counter::Heap, (0..10).map(|at| at * 48).collect());
         assert_eq!(judge(&all, &half, &clean()).faults.len(), 1);
     }
 
@@ -259,11 +259,11 @@ mod tests {
     #[test]
     fn growth_out_of_nothing_is_a_fault() {
         let mut noisy = clean();
-        noisy.insert(Counter::Blocks, vec![5, 6, 7, 8]);
+        noisy.insert(Counter::Blocks, vec![5, 6, 7, 8, 9]);
         let found = judge(&exact(&Counter::ALL), &planted(), &noisy);
         assert_eq!(
             found.faults,
-            ["a test that does nothing was not clean: `blocks` read +0 +1 +2 +3"]
+            ["a test that does nothing was not clean: `blocks` read +0 +1 +2 +3 +4"]
         );
         assert_eq!(
             judge(&exact(&Counter::ALL), &planted(), &Series::new())

@@ -353,6 +353,7 @@ impl Bench<'_> {
                 survey: test.is_some(),
                 wider: case.wider,
                 warmup,
+                before: false,
                 iterations,
             },
         )?;

@@ -298,6 +298,20 @@ class Flat(BridgeCase):
         self.assertFlat(worker, "test_flat.py::test_factory", iterations=200)
         self.assertFlat(worker, "test_flat.py::test_tmp_path", iterations=200)
 
+    @unittest.skipIf(pytest_version() < (7, 3), "what older ones keep is not made beforehand")
+    def test_the_first_iteration_leaves_as_little_as_any(self):
+        # The second of two alike: what both need once is there by then.
+        names = ["test_flat.py::TestMethods::test_parametrised[{}]".format(x) for x in (1, 2)]
+        for name in names:
+            answer = self.worker.answer(
+                "ran", do="run", test=self.worker.index(name), thaw=False, warmup=1, before=True, iterations=3
+            )
+        self.assertPassed(answer)
+        for counter, most in (("blocks", 0), ("heap", 31), ("fds", 0), ("items", 0)):
+            values = answer["series"].get(counter, [0] * 5)
+            self.assertEqual(len(values), 5, counter)
+            self.assertLessEqual(max(values) - min(values), most, (counter, values))
+
     def test_every_test_can_be_opened_again(self):
         for name in self.worker.ids * 2:
             with self.subTest(name):

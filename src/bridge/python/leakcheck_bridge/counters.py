@@ -388,7 +388,6 @@ class Counters:
     def open_window(self):
         # type: () -> None
         """Freezes what is there, so that later readings see only what was born since."""
-        self._at[0] = _ORIGIN
         opcodes.forestall()
         for cache in self._caches:
             cache.remember()

@@ -121,20 +121,20 @@ class Repeater:
                 stream.flush()
         return result
 
-    def run(self, iterations, warmup):
-        # type: (int, int) -> dict
+    def run(self, iterations, warmup, before=False):
+        # type: (int, int, bool) -> dict
         """Runs `warmup` iterations and opens a window after them, then `iterations` with a reading each.
 
         With no warm-up the open window goes on, with a boundary of its own to go on from: what answering the last
-        order left behind belongs to no iteration. Ends early when an iteration does not pass.
+        order left behind belongs to no iteration. The same boundary comes before the warm-up where `before` says so.
+        Ends early when an iteration does not pass.
         """
         meter, heartbeat = self._meter, self._heartbeat
         meter.reset()
         begun = _cpu()
-        cpu_warm = 0.0
-        # Seconds of the first iteration; in an array, since a number would be growth.
-        first = array.array("d", [0.0])
-        before = heartbeat.begun()
+        # Seconds of the first iteration, and CPU seconds of the warm-up; in an array, since a number would be growth.
+        first = array.array("d", [0.0, 0.0])
+        done = heartbeat.begun()
         result = outcome.OK
         warming = warmup
         # One loop for both parts, and no counting in objects: whatever is made between the opening of
@@ -144,11 +144,11 @@ class Repeater:
         # long as the frame runs.
         _getframe()
         start = _perf()
-        if not warmup:
+        if before or not warmup:
             meter.read()
         for _ in rounds:
             if warmup and not warming:
-                cpu_warm = _cpu() - begun
+                first[1] = _cpu() - begun
                 meter.open_window()
                 meter.read()
                 warmup = 0
@@ -168,10 +168,10 @@ class Repeater:
         heartbeat.state(heartbeat.IDLE)
         return {
             "re": "ran",
-            "iterations": heartbeat.begun() - before,
+            "iterations": heartbeat.begun() - done,
             "outcome": result.record(),
             "seconds": first[0],
-            "cpu_warm": cpu_warm or _cpu() - begun,
+            "cpu_warm": first[1] or _cpu() - begun,
             "cpu": _cpu() - begun,
             "resident": counters.resident_bytes(),
             "series": meter.readings(),

@@ -4,17 +4,22 @@ Each iteration goes through `pytest_runtest_protocol`, so that plugins which wra
 assertion rewriting) act on every iteration by itself; the plain implementation under the wrappers is ours.
 """
 
+import contextlib
 import functools
 import os
 import re
 import shutil
 import sys
 
+import _pytest.tmpdir
 import pytest
 from _pytest import runner as pytest_runner
 from _pytest.unittest import TestCaseFunction
 
 from . import marks, outcome, restore
+
+#: Under which key pytest (from 7.3 on) keeps in each item which of its phases have passed.
+_PASSED_KEY = getattr(_pytest.tmpdir, "tmppath_result_key", None)
 
 _hookimpl = pytest.hookimpl
 _rmtree = shutil.rmtree
@@ -263,6 +268,7 @@ class Runner:
         self._item = item
         self._first = True
         self._last_nodeid = item.nodeid
+        _prepare(item)
         state = item.__dict__
         # Of a TestCase pytest itself makes a new instance in each setup.
         is_unittest = isinstance(item, TestCaseFunction)
@@ -277,6 +283,8 @@ class Runner:
                 if isinstance(values, list)
             ],
         }
+        # As after every run.
+        self._renew()
 
     def _teardown_to(self, following):
         """Ends the fixtures wider than a function that `following` does not share."""
@@ -439,6 +447,33 @@ class Runner:
             prefix, number = found.group(1).lower(), int(found.group(2))
             if numbers.get(prefix, 0) > number:
                 numbers[prefix] = number
+
+
+def _prepare(item):
+    """Makes what the first run of an item adds to it and keeps, and drops what it alone frees.
+
+    That run then leaves no more and no less than any other one, unless the test itself does.
+    """
+    with contextlib.suppress(Exception):
+        # Every report asks for it, and it is kept.
+        item.location  # noqa: B018
+    if getattr(item, "_request", None):
+        # As after a run: each makes them anew.
+        item._request = False
+        item.funcargs = None
+    stash = getattr(item, "stash", None)
+    if isinstance(stash, pytest.Stash):
+        # A dict has no table before its first entry.
+        key = pytest.StashKey()
+        stash[key] = None
+        del stash[key]
+        if _PASSED_KEY is not None:
+            stash.setdefault(_PASSED_KEY, {}).update(setup=True, call=True, teardown=True)
+    # glibc never frees what an environment variable was set to once, and pytest sets one to the test's name.
+    tell = getattr(pytest_runner, "_update_current_test_var", None)
+    if tell is not None:
+        for phase in ("setup", "call", "teardown", None):
+            tell(item, phase)
 
 
 def _trim(finalizers):
