@@ -230,6 +230,11 @@ fn blocks_of(case: &Case) -> f64 {
         .map_or(0.0, |fit| fit.rate.value)
 }
 
+/// Growth that comes rarely may be there without having been seen to go on.
+fn is_flat(readings: Option<&Vec<i64>>) -> bool {
+    readings.is_none_or(|readings| readings.iter().max() <= readings.first().max(readings.get(1)))
+}
+
 /// How many iterations show the growth: several periods of it, and few where each leaves much.
 pub(super) fn iterations(case: &Case) -> u32 {
     let period = case
@@ -386,7 +391,7 @@ pub(super) fn explain(
         // change; and objects that are tracked would be counted.
         unseen: routes.is_empty()
             && case.fits.contains_key(&Counter::Blocks)
-            && !case.fits.contains_key(&Counter::Objects)
+            && is_flat(case.series.get(&Counter::Objects))
             && !case.fits.contains_key(&Counter::Items)
             && case.growths.iter().any(|growth| growth.count.grows()),
         calls: Vec::new(),

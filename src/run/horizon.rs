@@ -106,8 +106,10 @@ impl Bench<'_> {
                     case.iterations
                 ))));
             }
-            if !grows_memory(&case.fits) {
-                // What only so long a look shows beside entries is the memory that their container takes for them.
+            let rate = |counter| fits.get(&counter).map_or(0.0, |fit| fit.rate.value);
+            if !grows_memory(&case.fits) && rate(Counter::Blocks) < rate(Counter::Items) {
+                // What only so long a look shows beside entries is the memory that their container takes for them,
+                // unless each has blocks of its own.
                 fits.retain(|counter, _| case.fits.contains_key(counter));
             }
             case.fits = fits;
