@@ -26,7 +26,7 @@ FIELDS = {
     "hello": {"protocol", "pid", "runner", "runner_version", "counters"},
     "collected": {"tests", "errors", "notes", "marks", "cpu"},
     "ran": {"iterations", "outcome", "seconds", "cpu_warm", "cpu", "resident", "series", "wider", "errors"},
-    "grown": {"containers", "errors"},
+    "grown": {"iterations", "containers", "cpu", "errors"},
     "bound": {"filled", "cpu", "window", "errors"},
     "dumped": {"outcome", "cpu", "cpu_dump", "resident", "graph", "resources", "errors"},
     "named": {"paths", "places", "errors"},
@@ -79,7 +79,7 @@ class Records(BridgeCase):
         file = os.path.join(worker.folder, "heap")
         for order in (
             {"do": "selfcheck", "plant": False, "warmup": 1, "iterations": 1},
-            {"do": "grown"},
+            {"do": "grown", "iterations": 2},
             {"do": "bound", "iterations": 2},
             {"do": "dump", "iterations": 2, "file": file, "frames": 1},
             {"do": "name", "paths": []},

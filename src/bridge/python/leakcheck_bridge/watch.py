@@ -57,7 +57,7 @@ def _is_theirs(name):
 
 
 #: What a type's objects are to a survey.
-_NOTHING, _FUNCTION, _CLASS, _CONTAINER, _OTHER = range(5)
+_NOTHING, _FUNCTION, _CLASS, _CONTAINER, _FIXED, _OTHER = range(6)
 
 
 def _sort_of(kind):
@@ -71,6 +71,8 @@ def _sort_of(kind):
     # A subclass with a length of its own would run the project's code at every boundary.
     if issubclass(kind, _CONTAINERS) and kind.__len__ in _LENGTHS:
         return _CONTAINER
+    if issubclass(kind, (tuple, frozenset)):
+        return _FIXED
     return _OTHER
 
 
@@ -96,7 +98,7 @@ def _entries(container):
     if isinstance(container, (bytearray, array.array)):
         return ()
     # Past whatever a subclass makes of being gone through.
-    kind = next(kind for kind in _CONTAINERS if isinstance(container, kind))
+    kind = next(kind for kind in (*_CONTAINERS, tuple, frozenset) if isinstance(container, kind))
     return itertools.islice(kind.__iter__(container), _MOST_ENTRIES)
 
 
@@ -113,51 +115,66 @@ def _roots():
     return found, closed
 
 
+#: Whether the attributes of an instance are a dictionary that it refers to.
+_HAS_DICTIONARIES = sys.version_info < (3, 11)
+
+
 def _containers():
     # type: () -> list
-    """Every container that hangs from a module of theirs, shallow ones first.
+    """Every container that hangs from a module of theirs.
 
-    Once a file, so it has to be quick: what lies at one distance is looked at together, and asked for its
-    references in one call.
+    First those that are reached through attributes alone, then what is in containers, then what is in containers in
+    those: a registry with thousands of lists must not hide a list of its own kind. Within that, shallow ones first.
+    Once a file, so it has to be quick: what lies at one distance is looked at together, and asked for its references
+    in one call.
     """
     roots, seen = _roots()
     # By type; those of which nothing is ever wanted apart, since most references lead to such.
     sorts = {}  # type: dict
     dull = set()  # type: set
+    attributes = set()  # type: set
     found = []
-    reached = [obj for obj, _ in roots]
+    inner = [obj for obj, _ in roots]
     left = _MOST_VISITED
-    while reached and left > 0:
-        whole = []
-        following = []
-        for obj in reached:
-            if id(obj) in seen:
-                continue
-            kind = type(obj)
-            sort = sorts.get(kind)
-            if sort is None:
-                sort = sorts[kind] = _sort_of(kind)
+    while inner and left > 0:
+        reached, inner = inner, []
+        while reached and left > 0:
+            whole = []
+            following = []
+            for obj in reached:
+                if id(obj) in seen:
+                    continue
+                kind = type(obj)
+                sort = sorts.get(kind)
+                if sort is None:
+                    sort = sorts[kind] = _sort_of(kind)
+                    if sort == _NOTHING:
+                        dull.add(kind)
                 if sort == _NOTHING:
-                    dull.add(kind)
-            if sort == _NOTHING:
-                continue
-            seen.add(id(obj))
-            left -= 1
-            if left < 0:
-                break
-            if sort == _CONTAINER:
-                found.append(obj)
-                following.extend(_entries(obj))
-            elif sort == _FUNCTION:
-                # Most capture nothing.
-                if obj.__closure__ or obj.__defaults__:
-                    following.extend([value for value, _ in _captured(obj)])
-            elif sort == _CLASS:
-                following.extend([value for value, _ in _of_class(obj)])
-            else:
-                whole.append(obj)
-        following.extend(_referents(*whole))
-        reached = [obj for obj in following if type(obj) not in dull]
+                    continue
+                seen.add(id(obj))
+                left -= 1
+                if left < 0:
+                    break
+                if sort == _CONTAINER:
+                    found.append(obj)
+                    (following if id(obj) in attributes else inner).extend(_entries(obj))
+                elif sort == _FIXED:
+                    inner.extend(_entries(obj))
+                elif sort == _FUNCTION:
+                    # Most capture nothing.
+                    if obj.__closure__ or obj.__defaults__:
+                        following.extend([value for value, _ in _captured(obj)])
+                elif sort == _CLASS:
+                    following.extend([value for value, _ in _of_class(obj)])
+                else:
+                    whole.append(obj)
+            referents = _referents(*whole)
+            if _HAS_DICTIONARIES:
+                attributes.update([id(obj) for obj in referents if type(obj) is dict])
+            following.extend(referents)
+            reached = [obj for obj in following if type(obj) not in dull]
+        inner = [obj for obj in inner if type(obj) not in dull]
     return found
 
 
@@ -165,7 +182,7 @@ def _children(obj):
     """What an object refers to, each with the way there as code would write it."""
     kind = type(obj)
     sort = _sort_of(kind)
-    if sort == _CONTAINER:
+    if sort in (_CONTAINER, _FIXED):
         return [(value, "[…]") for value in _entries(obj)]
     if sort == _FUNCTION:
         return _captured(obj)
@@ -176,9 +193,8 @@ def _children(obj):
         attributes = object.__getattribute__(obj, "__dict__")
         if type(attributes) is dict:
             found = [(value, "." + name) for name, value in list(attributes.items()) if type(name) is str]
-    label = "[…]" if kind in (tuple, frozenset) else ""
     others = (value for value in _referents(obj) if value is not kind)
-    return found + [(value, label) for value in itertools.islice(others, _MOST_ENTRIES)]
+    return found + [(value, "") for value in itertools.islice(others, _MOST_ENTRIES)]
 
 
 def _walk():
