@@ -1,19 +1,18 @@
 //! Which object should have let go: where growth enters the part of the heap that was there before the window.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use super::{
     graph::{Dump, Graph},
+    owned::{NEARBY, Owned},
     owner::Places,
     path::{Phase, Terrain, Ways},
     types,
 };
-use crate::finding::{Owner, TypeGrowth};
+use crate::finding::TypeGrowth;
 
 /// Holders that are named: the first, and those that keep the same objects alive besides it.
 const HOLDERS: usize = 3;
-/// Objects looked at below an entry for one that tells more.
-const NEARBY: usize = 64;
 /// A place that keeps less than this share of the survivors is no holder of theirs.
 const LEAST_SHARE: f64 = 0.1;
 
@@ -408,97 +407,6 @@ fn lost(graph: &Graph, ways: &Ways, voters: &std::ops::RangeInclusive<u16>) -> V
         .filter(|(_, count)| f64::from(*count) * 2.0 >= each)
         .map(|(name, count)| (name.to_owned(), f64::from(count) / each))
         .collect()
-}
-
-/// Whose the types and modules are.
-struct Owned<'a> {
-    owners: HashMap<&'a str, Owner>,
-    modules: HashMap<u32, Owner>,
-}
-
-impl<'a> Owned<'a> {
-    fn new(graph: &Graph, dump: &'a Dump, places: &Places) -> Owned<'a> {
-        let mut owners = HashMap::new();
-        let mut modules = HashMap::new();
-        for (id, name, file) in &dump.modules {
-            if let Some(owner) = file.as_deref().and_then(|file| places.owner(file)) {
-                owners.insert(name.as_str(), owner);
-                if let Some(node) = graph.find(*id) {
-                    modules.insert(node, owner);
-                }
-            }
-        }
-        Owned { owners, modules }
-    }
-
-    fn is_users(&self, module: u32) -> bool {
-        matches!(
-            self.modules.get(&module),
-            Some(Owner::Project | Owner::Dependency)
-        )
-    }
-
-    /// Whether a class is the project's or a dependency's.
-    fn is_users_type(&self, name: &str) -> bool {
-        name.rmatch_indices('.').any(|(at, _)| {
-            matches!(
-                self.owners.get(&name[..at]),
-                Some(Owner::Project | Owner::Dependency)
-            )
-        })
-    }
-
-    /// From an object on to the nearest one of a class that a reader knows, through what merely passes on; and
-    /// whether there was one.
-    fn telling(&self, graph: &Graph, start: u32) -> (Vec<u32>, bool) {
-        let mut before: HashMap<u32, u32> = HashMap::new();
-        let mut queue = std::collections::VecDeque::from([start]);
-        let mut looked_at = 0;
-        while let Some(node) = queue.pop_front() {
-            if self.is_users_type(graph.type_of(node)) {
-                let mut way = vec![node];
-                let mut at = node;
-                while at != start {
-                    at = before[&at];
-                    way.push(at);
-                }
-                way.reverse();
-                return (way, true);
-            }
-            looked_at += 1;
-            if looked_at > NEARBY || !passes_on(graph.type_of(node)) {
-                continue;
-            }
-            for target in graph.targets(node) {
-                if graph.born(*target) > 0 && *target != start && !before.contains_key(target) {
-                    before.insert(*target, node);
-                    queue.push_back(*target);
-                }
-            }
-        }
-        (vec![start], false)
-    }
-}
-
-fn passes_on(name: &str) -> bool {
-    matches!(
-        name,
-        "dict"
-            | "list"
-            | "tuple"
-            | "set"
-            | "frozenset"
-            | "method"
-            | "builtin_function_or_method"
-            | "cell"
-            | "function"
-            | "functools.partial"
-            | "collections.deque"
-            | "collections.OrderedDict"
-            | "collections.defaultdict"
-            | "weakref.finalize._Info"
-            | "functools._HashedSeq"
-    )
 }
 
 #[cfg(test)]

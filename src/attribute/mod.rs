@@ -12,6 +12,7 @@ pub mod lines;
 pub mod lost;
 pub mod maker;
 pub mod native;
+mod owned;
 pub mod owner;
 pub mod partition;
 pub mod path;

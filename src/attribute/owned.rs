@@ -1,0 +1,103 @@
+//! Whose the types and modules of a heap are, and which object near an entry tells a reader most.
+
+use std::collections::HashMap;
+
+use super::{
+    graph::{Dump, Graph},
+    owner::Places,
+};
+use crate::finding::Owner;
+
+/// Objects looked at below an entry for one that tells more.
+pub(super) const NEARBY: usize = 64;
+
+/// Whose the types and modules are.
+pub(super) struct Owned<'a> {
+    owners: HashMap<&'a str, Owner>,
+    modules: HashMap<u32, Owner>,
+}
+
+impl<'a> Owned<'a> {
+    pub fn new(graph: &Graph, dump: &'a Dump, places: &Places) -> Owned<'a> {
+        let mut owners = HashMap::new();
+        let mut modules = HashMap::new();
+        for (id, name, file) in &dump.modules {
+            if let Some(owner) = file.as_deref().and_then(|file| places.owner(file)) {
+                owners.insert(name.as_str(), owner);
+                if let Some(node) = graph.find(*id) {
+                    modules.insert(node, owner);
+                }
+            }
+        }
+        Owned { owners, modules }
+    }
+
+    pub fn is_users(&self, module: u32) -> bool {
+        matches!(
+            self.modules.get(&module),
+            Some(Owner::Project | Owner::Dependency)
+        )
+    }
+
+    /// Whether a class is the project's or a dependency's.
+    pub fn is_users_type(&self, name: &str) -> bool {
+        name.rmatch_indices('.').any(|(at, _)| {
+            matches!(
+                self.owners.get(&name[..at]),
+                Some(Owner::Project | Owner::Dependency)
+            )
+        })
+    }
+
+    /// From an object on to the nearest one of a class that a reader knows, through what merely passes on; and
+    /// whether there was one.
+    pub fn telling(&self, graph: &Graph, start: u32) -> (Vec<u32>, bool) {
+        let mut before: HashMap<u32, u32> = HashMap::new();
+        let mut queue = std::collections::VecDeque::from([start]);
+        let mut looked_at = 0;
+        while let Some(node) = queue.pop_front() {
+            if self.is_users_type(graph.type_of(node)) {
+                let mut way = vec![node];
+                let mut at = node;
+                while at != start {
+                    at = before[&at];
+                    way.push(at);
+                }
+                way.reverse();
+                return (way, true);
+            }
+            looked_at += 1;
+            if looked_at > NEARBY || !passes_on(graph.type_of(node)) {
+                continue;
+            }
+            for target in graph.targets(node) {
+                if graph.born(*target) > 0 && *target != start && !before.contains_key(target) {
+                    before.insert(*target, node);
+                    queue.push_back(*target);
+                }
+            }
+        }
+        (vec![start], false)
+    }
+}
+
+fn passes_on(name: &str) -> bool {
+    matches!(
+        name,
+        "dict"
+            | "list"
+            | "tuple"
+            | "set"
+            | "frozenset"
+            | "method"
+            | "builtin_function_or_method"
+            | "cell"
+            | "function"
+            | "functools.partial"
+            | "collections.deque"
+            | "collections.OrderedDict"
+            | "collections.defaultdict"
+            | "weakref.finalize._Info"
+            | "functools._HashedSeq"
+    )
+}
