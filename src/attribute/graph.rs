@@ -247,6 +247,15 @@ impl Graph {
     }
 }
 
+/// How many of the iterations that left something are most of them. Of what comes in every fourth iteration only a few
+/// tell; then all of these are wanted.
+pub fn most_of(iterations: usize) -> usize {
+    match iterations {
+        few @ 0..=2 => few.max(1),
+        many => many.div_ceil(2),
+    }
+}
+
 fn number(word: &[u8; 8]) -> io::Result<usize> {
     usize::try_from(u64::from_ne_bytes(*word)).map_err(io::Error::other)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{
-    graph::{Dump, Graph},
+    graph::{Dump, Graph, most_of},
     owned::{NEARBY, Owned},
     owner::Places,
     path::{Phase, Terrain, Ways},
@@ -259,7 +259,6 @@ fn chosen(
         .map(|child| graph.born(*child))
         .filter(|born| voters.contains(born))
         .collect();
-    // Of what comes in every fourth iteration only a few of them tell.
     let leaving: HashSet<u16> = ways
         .order
         .iter()
@@ -267,10 +266,7 @@ fn chosen(
         .map(|node| graph.born(*node))
         .filter(|born| voters.contains(born))
         .collect();
-    let needed = match leaving.len() {
-        few @ 0..=2 => few.max(1),
-        many => many.div_ceil(2),
-    };
+    let needed = most_of(leaving.len());
     let gain = if covered.len() >= needed {
         Gain::Entries
     } else if children

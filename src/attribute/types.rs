@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
     dominators::Dominators,
-    graph::{Dump, Graph},
+    graph::{Dump, Graph, most_of},
 };
 use crate::finding::TypeGrowth;
 
@@ -54,13 +54,8 @@ pub fn growth(graph: &Graph, dump: &Dump, leading: Option<&str>) -> (Vec<TypeGro
     // What came once is no growth; and where something comes each time, what does not belongs to it as little.
     let all = voters.clone().count();
     let each_time = sums.values().any(|sum| sum.seen.len() == all);
-    // Of what comes in every fourth iteration only a few of them tell.
     let most = sums.values().map(|sum| sum.seen.len()).max().unwrap_or(0);
-    let needed = if each_time {
-        all
-    } else {
-        most.div_ceil(2).max(most.min(2))
-    };
+    let needed = if each_time { all } else { most_of(most) };
     sums.retain(|_, sum| sum.seen.len() >= needed);
     // Of objects that the collector does not track only the holder tells; what is left then is beside the point.
     if leading.is_some_and(|name| !sums.keys().any(|kind| graph.types[*kind as usize] == name)) {

@@ -15,7 +15,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Report, Standing,
+    Environment, Report, Standing,
     diff::{self, Sign},
     growth, plain, source, spark,
     text::{brief, bytes, counted, number, shortened},
@@ -144,46 +144,34 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
             .collect()
     };
     let environment = &report.environment;
-    let facts = [
-        ("leakcheck", report.version.clone()),
-        (
-            "Python",
-            format!("{} {}", environment.implementation, environment.python),
-        ),
-        ("platform", environment.platform.clone()),
-        ("libc", environment.libc.clone()),
-        (
-            "runner",
-            format!("{} {}", environment.runner, environment.runner_version),
-        ),
-        ("workers", environment.jobs.to_string()),
-        ("date", environment.date.clone()),
-        (
-            "screening",
-            format!("{:.1} s", report.timing.screen_seconds),
-        ),
-        (
-            "judging suspects",
-            format!("{:.1} s", report.timing.judge_seconds),
-        ),
-        (
-            "one plain run",
-            format!("{:.1} s of CPU", report.timing.plain_cpu_seconds),
-        ),
-        (
-            "judged",
-            format!(
-                "{:.1} % of the tests that ran (at least {:.0} % asked for)",
-                report.judged * 100.0,
-                report.min_judged * 100.0
+    let facts = facts(
+        &report.version,
+        environment,
+        vec![
+            ("workers", environment.jobs.to_string()),
+            ("date", environment.date.clone()),
+            (
+                "screening",
+                format!("{:.1} s", report.timing.screen_seconds),
             ),
-        ),
-    ];
-    let facts: Vec<[String; 2]> = facts
-        .into_iter()
-        .filter(|(_, value)| !value.trim().is_empty())
-        .map(|(name, value)| [name.to_owned(), brief(&value)])
-        .collect();
+            (
+                "judging suspects",
+                format!("{:.1} s", report.timing.judge_seconds),
+            ),
+            (
+                "one plain run",
+                format!("{:.1} s of CPU", report.timing.plain_cpu_seconds),
+            ),
+            (
+                "judged",
+                format!(
+                    "{:.1} % of the tests that ran (at least {:.0} % asked for)",
+                    report.judged * 100.0,
+                    report.min_judged * 100.0
+                ),
+            ),
+        ],
+    );
     let counters: Vec<[String; 3]> = environment
         .counters
         .iter()
@@ -487,4 +475,31 @@ fn test(test: &TestResult) -> Test {
             .and_then(|reason| reason.lines().next())
             .map_or_else(String::new, brief),
     }
+}
+
+/// What a page says of its run: the program and where it ran, then `more`; what is empty is left out.
+pub(super) fn facts(
+    version: &str,
+    environment: &Environment,
+    more: Vec<(&str, String)>,
+) -> Vec<[String; 2]> {
+    let mut found = vec![
+        ("leakcheck", version.to_owned()),
+        (
+            "Python",
+            format!("{} {}", environment.implementation, environment.python),
+        ),
+        ("platform", environment.platform.clone()),
+        ("libc", environment.libc.clone()),
+        (
+            "runner",
+            format!("{} {}", environment.runner, environment.runner_version),
+        ),
+    ];
+    found.extend(more);
+    found
+        .into_iter()
+        .filter(|(_, value)| !value.trim().is_empty())
+        .map(|(name, value)| [name.to_owned(), brief(&value)])
+        .collect()
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     report::{
-        html::{STYLE, chart, svg},
+        html::{self, STYLE, chart, svg},
         text::{brief, shortened},
     },
     verdict::Verdict,
@@ -136,24 +136,13 @@ fn facts(inspection: &Inspection) -> Vec<[String; 2]> {
         .test
         .as_ref()
         .map_or_else(String::new, |test| test.iterations.to_string());
-    [
-        ("leakcheck", inspection.version.clone()),
-        (
-            "Python",
-            format!("{} {}", environment.implementation, environment.python),
-        ),
-        ("platform", environment.platform.clone()),
-        ("libc", environment.libc.clone()),
-        (
-            "runner",
-            format!("{} {}", environment.runner, environment.runner_version),
-        ),
-        ("iterations judged", iterations),
-        ("date", environment.date.clone()),
-        ("exit code", inspection.exit_code.number().to_string()),
-    ]
-    .into_iter()
-    .filter(|(_, value)| !value.trim().is_empty())
-    .map(|(name, value)| [name.to_owned(), brief(&value)])
-    .collect()
+    html::facts(
+        &inspection.version,
+        environment,
+        vec![
+            ("iterations judged", iterations),
+            ("date", environment.date.clone()),
+            ("exit code", inspection.exit_code.number().to_string()),
+        ],
+    )
 }
