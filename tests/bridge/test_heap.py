@@ -49,6 +49,21 @@ SEEDS = '''
     LOCAL.kept = []
 
 
+    class Refusing(type):
+        """A class whose making fails stays without bases."""
+
+        def mro(cls):
+            UNMADE.append(cls)
+            raise ValueError
+
+
+    UNMADE = []
+    try:
+        Refusing("Unmade", (), {"items": []})
+    except ValueError:
+        pass
+
+
     def remember(item, memory=[]):
         memory.append(item)
 
@@ -70,6 +85,9 @@ SEEDS = '''
 
         def test_hostile(self):
             HOSTILE.append(Hostile())
+
+        def test_unmade(self):
+            vars(UNMADE[0])["items"].append([])
 
         def test_names(self):
             NAMES.append("name %d" % len(NAMES))
@@ -204,6 +222,7 @@ class Heap(BridgeCase):
             ("test_topic", "list", ["test_seeds.BUS", "Bus.by_topic", "dict['paid']", "list[…]"]),
             ("test_default", "list", ["function remember default memory", "list[…]"]),
             ("test_local", "list", ["_local.kept", "list[…]"]),
+            ("test_unmade", "list", ["list[…]", "Unmade.items", "list[…]"]),
         ):
             with self.subTest(test):
                 dump = Dump(self.worker, test)

@@ -47,7 +47,6 @@ _MOST_MEASURED = 400000
 #: Survivors whose place of birth is kept.
 _MOST_PLACED = 20000
 
-_MRO = type.__dict__["__mro__"]
 #: How many entries an instance of these (or of a class derived from one) has, whatever its own `__len__` says.
 _LENGTHS = {
     dict: dict.__len__,
@@ -68,7 +67,7 @@ _NEWEST = 16
 def length_function(cls):
     # type: (type) -> object
     """How to count the entries of an instance of `cls` without running code of its own; None where it has none."""
-    for base in _MRO.__get__(cls):
+    for base in trace.bases_of(cls):
         found = _LENGTHS.get(base)
         if found is not None:
             return found

@@ -27,6 +27,15 @@ _HERE = __file__.rpartition("/")[0] + "/"
 _MOST_OBJECTS = 200000
 
 
+_MRO = type.__dict__["__mro__"]
+
+
+def bases_of(cls):
+    # type: (type) -> tuple
+    """A class and all it is derived from; empty for one that the collector has cleared, or whose making failed."""
+    return _MRO.__get__(cls) or ()
+
+
 def type_name(cls):
     # type: (type) -> str
     """`module.qualified_name` of a class, read past whatever its metaclass overrides."""
