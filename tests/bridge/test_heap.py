@@ -8,6 +8,7 @@ import unittest
 from driver import BridgeCase
 
 SEEDS = '''
+    import asyncio
     import functools
     import threading
     import unittest
@@ -88,6 +89,12 @@ SEEDS = '''
 
         def test_unmade(self):
             vars(UNMADE[0])["items"].append([])
+
+        def test_awaits(self):
+            async def wait():
+                await asyncio.sleep(0.001)
+
+            asyncio.run(wait())
 
         def test_names(self):
             NAMES.append("name %d" % len(NAMES))
@@ -265,6 +272,10 @@ class Heap(BridgeCase):
         self.assertIsNone(dump.graph)
         # Nothing is traced, and the worker goes on.
         self.assertPassed(worker.run("test_clean"))
+
+    def test_dead_iterators_of_futures_stay_dead(self):
+        # The second look collects what the first has asked about.
+        self.assertEqual([Dump(self.worker, "test_awaits").left for _ in range(2)], [0, 0])
 
     def test_windows_after_a_dump_are_exact(self):
         Dump(self.worker, "test_clean")

@@ -19,7 +19,7 @@ import threading
 import tracemalloc
 import types
 
-from . import trace
+from . import referents, trace
 
 try:
     import _tracemalloc
@@ -30,7 +30,7 @@ _dumps = marshal.dumps
 _loads = marshal.loads
 _is_tracing = tracemalloc.is_tracing
 _get_objects = gc.get_objects
-_get_referents = gc.get_referents
+_get_referents = referents.get_referents
 _is_tracked = gc.is_tracked
 _freeze = gc.freeze
 _unfreeze = gc.unfreeze

@@ -12,10 +12,10 @@ import sys
 import types
 import weakref
 
-from . import heap, trace
+from . import heap, referents, trace
 
 _get_objects = gc.get_objects
-_get_referents = gc.get_referents
+_get_referents = referents.get_referents
 _is_tracked = gc.is_tracked
 
 _CLASS_DICT = type.__dict__["__dict__"]

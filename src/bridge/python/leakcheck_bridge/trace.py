@@ -10,13 +10,15 @@ import operator
 import sys
 import tracemalloc
 
+from . import referents
+
 try:
     import _tracemalloc
 except ImportError:  # a build without it: nothing can be traced
     _tracemalloc = None
 
 _get_objects = gc.get_objects
-_get_referents = gc.get_referents
+_get_referents = referents.get_referents
 _is_tracked = gc.is_tracked
 _getsizeof = sys.getsizeof
 #: Of an entry `(domain, size, traceback, …)`.
