@@ -184,7 +184,7 @@ fn representatives(run: &Run, leaks: &[usize], tests: &[usize]) -> Vec<usize> {
 }
 
 fn look_at(
-    run: &Run,
+    run: &mut Run,
     bench: &Bench<'_>,
     slot: &mut Slot<'_>,
     at: usize,
@@ -196,7 +196,14 @@ fn look_at(
     let _ = std::fs::remove_file(file);
     match found {
         Ok(found) => found,
-        Err(_) => {
+        Err(loss) => {
+            if loss != Loss::Interrupted {
+                let id = &run.tests[case.test].id;
+                run.notes.push(format!(
+                    "who holds what {id} leaves was not found out: {}",
+                    loss.line()
+                ));
+            }
             slot.discard();
             None
         }
