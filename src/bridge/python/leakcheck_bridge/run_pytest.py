@@ -333,8 +333,11 @@ class Runner:
 
     def kept(self):
         # type: () -> list
-        """`(object, name)` of what pytest holds and tests may fill: wider fixtures that stand, arguments of the tests of
-        the open one's file, plugins, and what is left in the configuration."""
+        """`(object, name)` of what pytest holds and tests may fill.
+
+        That is: wider fixtures that stand, arguments of the tests of the open one's file, plugins, and what is left
+        in the configuration.
+        """
         config = self._session.config
         found = [
             (fixturedef.cached_result[0], "fixture " + fixturedef.argname)
