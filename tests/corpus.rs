@@ -13,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Mutex,
     thread,
+    time::{Duration, Instant},
 };
 
 use common::{Packages, Project};
@@ -483,6 +484,7 @@ fn every_case_is_judged_as_its_label_says() {
     let total = waiting.lock().unwrap().len();
     assert!(total > 0, "LEAKCHECK_CORPUS names no part");
     let done = Mutex::new(Vec::new());
+    let times: Mutex<Vec<(String, Duration)>> = Mutex::default();
     thread::scope(|scope| {
         for _ in 0..JOBS {
             scope.spawn(|| {
@@ -490,7 +492,9 @@ fn every_case_is_judged_as_its_label_says() {
                     let Some(job) = waiting.lock().unwrap().pop() else {
                         break;
                     };
+                    let begun = Instant::now();
                     let answers = job.answers();
+                    times.lock().unwrap().push((job.name(), begun.elapsed()));
                     done.lock().unwrap().extend(answers);
                 }
             });
@@ -525,14 +529,16 @@ fn every_case_is_judged_as_its_label_says() {
         answers.len() - failed.len(),
         answers.len(),
     );
+    let mut times = times.into_inner().unwrap();
+    times.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
+    for (name, time) in &times {
+        let _ = writeln!(text, "{:6.1} s {name}", time.as_secs_f64());
+    }
     println!("{text}");
-    assert!(failed.is_empty(), "{} misses\n{text}", failed.len());
+    assert!(failed.is_empty(), "{} misses", failed.len());
     let enough = |right: usize, all: usize, share: f64| right as f64 >= share * all as f64;
-    assert!(enough(sites, of_sites, NAMED_SITES), "places\n{text}");
-    assert!(
-        enough(holders, of_holders, NAMED_HOLDERS),
-        "holders\n{text}"
-    );
+    assert!(enough(sites, of_sites, NAMED_SITES), "places");
+    assert!(enough(holders, of_holders, NAMED_HOLDERS), "holders");
 }
 
 #[test]

@@ -93,6 +93,8 @@ pub fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, directory: &Pa
         .filter(|at| run.cases[*at].judged == Judged::Leak)
         // A heap that grows by millions takes minutes to write down, and the container that does it was watched.
         .filter(|at| blocks_of(&run.cases[*at]) < HUGE_BLOCKS)
+        // Who holds what only filled up says nothing of the rest.
+        .filter(|at| !run.cases[*at].settled)
         .collect();
     if leaks.is_empty() {
         return;
@@ -182,7 +184,7 @@ fn representatives(run: &Run, leaks: &[usize], tests: &[usize]) -> Vec<usize> {
 }
 
 fn look_at(
-    run: &Run,
+    run: &mut Run,
     bench: &Bench<'_>,
     slot: &mut Slot<'_>,
     at: usize,
@@ -194,7 +196,14 @@ fn look_at(
     let _ = std::fs::remove_file(file);
     match found {
         Ok(found) => found,
-        Err(_) => {
+        Err(loss) => {
+            if loss != Loss::Interrupted {
+                let id = &run.tests[case.test].id;
+                run.notes.push(format!(
+                    "who holds what {id} leaves was not found out: {}",
+                    loss.line()
+                ));
+            }
             slot.discard();
             None
         }

@@ -12,13 +12,12 @@ import sys
 import types
 import weakref
 
-from . import heap, trace
+from . import heap, referents, trace
 
 _get_objects = gc.get_objects
-_get_referents = gc.get_referents
+_get_referents = referents.get_referents
 _is_tracked = gc.is_tracked
 
-_MRO = type.__dict__["__mro__"]
 _CLASS_DICT = type.__dict__["__dict__"]
 _MODULE_DICT = types.ModuleType.__dict__["__dict__"]
 _Member = types.MemberDescriptorType
@@ -108,7 +107,7 @@ def _dict_of(obj):
 
 def _slots(obj):
     """Names and values of an instance's slots."""
-    for cls in _MRO.__get__(type(obj)):
+    for cls in trace.bases_of(type(obj)):
         for name, member in list(_CLASS_DICT.__get__(cls).items()):
             if type(member) is _Member:
                 try:
@@ -125,7 +124,7 @@ _COLLECTIONS = frozenset(
 
 def _is_stdlib_container(cls):
     # type: (type) -> bool
-    for base in _MRO.__get__(cls):
+    for base in trace.bases_of(cls):
         module = _CLASS_DICT.__get__(base).get("__module__")
         if module in _COLLECTIONS:
             return True
@@ -235,7 +234,7 @@ def describe(obj):
 
 def _constructor(cls):
     """File and line of the `__init__` of a class, where it has one in Python."""
-    for base in _MRO.__get__(cls):
+    for base in trace.bases_of(cls):
         function = _CLASS_DICT.__get__(base).get("__init__")
         if _is_a(function, types.FunctionType):
             return {"file": function.__code__.co_filename, "line": function.__code__.co_firstlineno}
@@ -245,7 +244,7 @@ def _constructor(cls):
 def _origins(cls):
     """A class and those it is derived from, each with the file that it comes from: `[name, file]`; none without one."""
     found = []
-    for base in _MRO.__get__(cls)[:_MOST_BASES]:
+    for base in trace.bases_of(cls)[:_MOST_BASES]:
         name = _CLASS_DICT.__get__(base).get("__module__")
         module = sys.modules.get(name) if type(name) is str else None
         if _is_a(module, types.ModuleType):
@@ -462,7 +461,7 @@ def _class_edge(cls, child, after):
     for name, value in list(state.items()):
         if value is child:
             return "attribute", "." + name, 1
-    if any(map(_is(child), _MRO.__get__(cls))):
+    if any(map(_is(child), trace.bases_of(cls))):
         return "base", ".__mro__", 1
     return "unknown", "", 1
 

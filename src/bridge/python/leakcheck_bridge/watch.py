@@ -9,6 +9,7 @@ import array
 import collections
 import contextlib
 import gc
+import io
 import itertools
 import os
 import sys
@@ -24,6 +25,8 @@ _MOST_ENTRIES = 200
 
 _CONTAINERS = (list, dict, set, bytearray, collections.deque, array.array)
 _LENGTHS = tuple(kind.__len__ for kind in _CONTAINERS)
+#: Text and bytes that are written to memory: their buffer grows ahead of what is in it.
+_STREAMS = (io.StringIO, io.BytesIO)
 #: Never looked into: they lead everywhere, or hold nothing that stays.
 _OPAQUE = (types.ModuleType, types.CodeType, types.FrameType, str, bytes, int, float, complex, bool, type(None))
 #: Ways out of a class that are no attributes of it.
@@ -76,7 +79,7 @@ def _is_hub(kind):
 
 
 #: What a type's objects are to a survey.
-_NOTHING, _FUNCTION, _CLASS, _CONTAINER, _FIXED, _OTHER = range(6)
+_NOTHING, _FUNCTION, _CLASS, _CONTAINER, _FIXED, _STREAM, _OTHER = range(7)
 
 
 def _sort_of(kind):
@@ -92,7 +95,27 @@ def _sort_of(kind):
         return _CONTAINER
     if issubclass(kind, (tuple, frozenset)):
         return _FIXED
+    if issubclass(kind, _STREAMS):
+        return _STREAM
     return _NOTHING if _is_hub(kind) else _OTHER
+
+
+def _end_of(stream):
+    """How much is in a stream, past whatever a subclass makes of it; 0 where it is closed."""
+    kind = io.StringIO if issubclass(type(stream), io.StringIO) else io.BytesIO
+    try:
+        position = kind.tell(stream)
+        end = kind.seek(stream, 0, 2)
+        # Whoever only writes stands at the end already, and loses nothing to a thread that writes meanwhile.
+        if position != end:
+            kind.seek(stream, position)
+    except ValueError:
+        return 0
+    return end
+
+
+def _length_of(container):
+    return _end_of(container) if issubclass(type(container), _STREAMS) else len(container)
 
 
 def _captured(function):
@@ -141,7 +164,7 @@ _HAS_DICTIONARIES = sys.version_info < (3, 11)
 
 def _containers(others):
     # type: (list) -> list
-    """Every container that hangs from a module of theirs, or from `others`, `(object, name)` each.
+    """Every container and stream that hangs from a module of theirs, or from `others`, `(object, name)` each.
 
     First those that are reached through attributes alone, then what is in containers, then what is in containers in
     those: a registry with thousands of lists must not hide a list of its own kind. Within that, shallow ones first.
@@ -179,6 +202,8 @@ def _containers(others):
                 if sort == _CONTAINER:
                     found.append(obj)
                     (following if id(obj) in attributes else inner).extend(_entries(obj))
+                elif sort == _STREAM:
+                    found.append(obj)
                 elif sort == _FIXED:
                     inner.extend(_entries(obj))
                 elif sort == _FUNCTION:
@@ -253,35 +278,40 @@ class Watch:
 
     def __init__(self):
         self._containers = []  # type: list
+        self._streams = []  # type: list
         self._opening = array.array("q")
 
     def clear(self):
         # type: () -> None
         """Lets go of everything."""
         self._containers = []
+        self._streams = []
 
     def survey(self, others):
         # type: (list) -> None
         """Finds the containers anew, also from `others`: `(object, name)` of what the runner holds for the tests."""
-        self._containers = _containers(others)[:_MOST]
+        found = _containers(others)[:_MOST]
+        self._streams = [obj for obj in found if issubclass(type(obj), _STREAMS)]
+        self._containers = [obj for obj in found if not issubclass(type(obj), _STREAMS)]
 
     def remember(self):
         # type: () -> None
         """Remembers the lengths, for `grown`."""
-        self._opening = array.array("q", map(len, self._containers))
+        self._opening = array.array("q", map(_length_of, self._containers + self._streams))
 
     def total(self):
         # type: () -> int
         """Entries in all of them together."""
-        return sum(map(len, self._containers))
+        return sum(map(len, self._containers)) + sum(map(_end_of, self._streams))
 
     def grown(self, others):
         # type: (list) -> list
         """`[name, entries gained]` of what grew since `remember`, most first."""
+        lengths = map(_length_of, self._containers + self._streams)
         gained = {
-            id(container): len(container) - before
-            for container, before in zip(self._containers, self._opening)
-            if len(container) > before
+            id(container): length - before
+            for container, length, before in zip(self._containers + self._streams, lengths, self._opening)
+            if length > before
         }
         if not gained:
             return []
