@@ -33,6 +33,9 @@ _OPAQUE = (types.ModuleType, types.CodeType, types.FrameType, str, bytes, int, f
 _OF_CLASSES = ("__dict__", "__weakref__", "__module__", "__doc__")
 #: Modules of the runner and of what it cannot do without.
 _RUNNER = ("_pytest", "pytest", "pluggy", "iniconfig", "xdist", "py", "pygments", "leakcheck_bridge")
+#: Classes of the runner through which one comes to all of it: its own books would be watched, and most of the
+#: objects that a survey looks at be its own. What tests may fill there is named by the runner itself.
+_HUBS = ("Node", "Config", "PluginManager", "AssertionRewritingHook", "FixtureRequest")
 
 
 def _stdlib_names():
@@ -59,6 +62,22 @@ def _is_theirs(name):
     return top == "__main__" or not (top in _STDLIB or top in _RUNNER or top.startswith("pytest_"))
 
 
+def _top(kind):
+    # type: (type) -> str
+    """The topmost package of a class."""
+    return str(type.__dict__["__module__"].__get__(kind)).partition(".")[0]
+
+
+def _is_hub(kind):
+    # type: (type) -> bool
+    for base in type.__dict__["__mro__"].__get__(kind):
+        if base.__name__ in _HUBS and _top(base) in _RUNNER:
+            return True
+    # The caches of an abstract class, which from Python 3.13 on the collector shows: they gain an entry
+    # with every class that is asked about for the first time.
+    return kind.__name__ == "_abc_data" and _top(kind) == "_abc"
+
+
 #: What a type's objects are to a survey.
 _NOTHING, _FUNCTION, _CLASS, _CONTAINER, _FIXED, _STREAM, _OTHER = range(7)
 
@@ -78,7 +97,7 @@ def _sort_of(kind):
         return _FIXED
     if issubclass(kind, _STREAMS):
         return _STREAM
-    return _OTHER
+    return _NOTHING if _is_hub(kind) else _OTHER
 
 
 def _end_of(stream):
@@ -125,8 +144,8 @@ def _entries(container):
     return itertools.islice(kind.__iter__(container), _MOST_ENTRIES)
 
 
-def _roots():
-    """`(object, name)` of all that a walk begins with, and the identities of what it never enters."""
+def _roots(others):
+    """`(object, name)` of all that a walk begins with, `others` last, and the identities of what it never enters."""
     modules = list(sys.modules.items())
     # Not through what is nobody's: a function of the standard library leads to all of its module.
     closed = {id(module) for _, module in modules}
@@ -135,6 +154,7 @@ def _roots():
     for name, module in modules:
         if type(module) is types.ModuleType and _is_theirs(name):
             found += [(obj, name + "." + key) for key, obj in list(vars(module).items()) if key[:2] != "__"]
+    found += [(obj, name) for obj, name in others if _top(type(obj)) not in _RUNNER]
     return found, closed
 
 
@@ -142,16 +162,16 @@ def _roots():
 _HAS_DICTIONARIES = sys.version_info < (3, 11)
 
 
-def _containers():
-    # type: () -> list
-    """Every container and stream that hangs from a module of theirs.
+def _containers(others):
+    # type: (list) -> list
+    """Every container and stream that hangs from a module of theirs, or from `others`, `(object, name)` each.
 
     First those that are reached through attributes alone, then what is in containers, then what is in containers in
     those: a registry with thousands of lists must not hide a list of its own kind. Within that, shallow ones first.
     Once a file, so it has to be quick: what lies at one distance is looked at together, and asked for its references
     in one call.
     """
-    roots, seen = _roots()
+    roots, seen = _roots(others)
     # By type; those of which nothing is ever wanted apart, since most references lead to such.
     sorts = {}  # type: dict
     dull = set()  # type: set
@@ -222,17 +242,17 @@ def _children(obj):
     return found + [(value, "") for value in itertools.islice(others, _MOST_ENTRIES)]
 
 
-def _walk():
+def _walk(others):
     """The same way with the names of everything on it: `(object, name)`.
 
     Only to tell what grew: from Python 3.11 on, asking for an instance's `__dict__` makes one.
     """
-    roots, seen = _roots()
+    roots, seen = _roots(others)
     queue = collections.deque(roots)
     for _ in range(_MOST_VISITED):
         while queue:
             obj, name = queue.popleft()
-            if not isinstance(obj, _OPAQUE) and id(obj) not in seen:
+            if not isinstance(obj, _OPAQUE) and id(obj) not in seen and _sort_of(type(obj)) != _NOTHING:
                 break
         else:
             return
@@ -267,10 +287,10 @@ class Watch:
         self._containers = []
         self._streams = []
 
-    def survey(self):
-        # type: () -> None
-        """Finds the containers anew."""
-        found = _containers()[:_MOST]
+    def survey(self, others):
+        # type: (list) -> None
+        """Finds the containers anew, also from `others`: `(object, name)` of what the runner holds for the tests."""
+        found = _containers(others)[:_MOST]
         self._streams = [obj for obj in found if issubclass(type(obj), _STREAMS)]
         self._containers = [obj for obj in found if not issubclass(type(obj), _STREAMS)]
 
@@ -284,8 +304,8 @@ class Watch:
         """Entries in all of them together."""
         return sum(map(len, self._containers)) + sum(map(_end_of, self._streams))
 
-    def grown(self):
-        # type: () -> list
+    def grown(self, others):
+        # type: (list) -> list
         """`[name, entries gained]` of what grew since `remember`, most first."""
         lengths = map(_length_of, self._containers + self._streams)
         gained = {
@@ -295,6 +315,6 @@ class Watch:
         }
         if not gained:
             return []
-        found = [[name, gained.pop(id(obj))] for obj, name in _walk() if id(obj) in gained]
+        found = [[name, gained.pop(id(obj))] for obj, name in _walk(others) if id(obj) in gained]
         found.sort(key=lambda entry: (-entry[1], entry[0]))
         return found[:20]
