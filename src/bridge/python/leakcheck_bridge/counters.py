@@ -283,6 +283,8 @@ class _ClassCaches:
 
 #: Position of the first reading in `Counters._at`.
 _ORIGIN = 1000
+#: Readings of a window at which its objects are counted before the collector runs.
+_COUNTED = 64
 
 
 class Counters:
@@ -420,10 +422,11 @@ class Counters:
         """Records one reading of every counter."""
         threads = self._wait_for_threads()
         self.forget()
-        # Not in a number of its own: one above 256 would be an object, and smaller ones are not.
-        self._closed[1] = _counted()
-        found = _collect()
         at = self._at[0]
+        # Not in a number of its own: one above 256 would be an object, and smaller ones are not. Of a leak that is looked
+        # at for long, garbage is not asked, and counting all it left would cost more than the collector does.
+        self._closed[1] = _counted() if at < _ORIGIN + _COUNTED else 0
+        found = _collect()
         # A level as before needs no second look at the garbage, and that is nearly every reading.
         if found and (
             at == _ORIGIN or self._blocks() - self._immortals.count() != self.arrays[0][at - _ORIGIN - 1]
