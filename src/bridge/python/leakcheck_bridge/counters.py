@@ -432,8 +432,8 @@ class Counters:
             at == _ORIGIN or self._blocks() - self._immortals.count() != self.arrays[0][at - _ORIGIN - 1]
         ):
             self._collect_more()
-        # Numbers above 256 are objects, and these two would be counted.
-        found = generators = None
+        # A number above 256 is an object, and would be counted.
+        found = bool(found)
         blocks, objects, heap, fds, running, items, tasks, children, garbage = self.arrays
         objects[at - _ORIGIN] = len(_get_objects())
         if not found and self._closed[1] > objects[at - _ORIGIN]:
