@@ -75,8 +75,8 @@ pub struct Route {
     pub root: Root,
     /// Type of the object at its end; of entries that are no objects of their own, the type of the newest.
     pub kept: String,
-    /// File and line where that object was allocated.
-    pub born: Option<(String, u32)>,
+    /// File and line of the frames that allocated that object, or added the entry, from the reader's code on outwards.
+    pub born: Vec<(String, u32)>,
     /// The holder and the object at the end, by their numbers in the graph.
     pub ends: Option<(u32, u32)>,
 }
@@ -154,7 +154,7 @@ pub fn describe(chosen: &Chosen, root: &Root, steps: Vec<Step>, iterations: u16)
         bound,
         root: root.clone(),
         kept,
-        born: None,
+        born: Vec::new(),
         ends: chosen
             .way
             .get(chosen.at)

@@ -179,9 +179,6 @@ fn finding(
     }
     let diagnosis = case.diagnosis.as_ref().filter(|_| verdict == Verdict::Leak);
     let route = diagnosis.and_then(|diagnosis| diagnosis.routes.first());
-    if let Some(born) = route.and_then(|route| route.born.as_ref()) {
-        sites::bring_forward(&mut sites, run, places, born);
-    }
     let kind = kind(
         &group
             .tests
@@ -190,6 +187,13 @@ fn finding(
             .collect::<Vec<_>>(),
         route,
     );
+    let opened = diagnosis
+        .filter(|_| kind == Kind::Fd)
+        .map(|diagnosis| &diagnosis.opened)
+        .filter(|opened| !opened.is_empty());
+    if let Some(born) = opened.or(route.map(|route| &route.born)) {
+        sites::bring_forward(&mut sites, run, places, born);
+    }
     let rate = rates(case, alone, kind, &sites);
     let owner = case
         .growths

@@ -104,16 +104,24 @@ pub(super) fn bring_forward(
     sites: &mut Vec<Site>,
     run: &Run,
     places: &Places,
-    born: &(String, u32),
+    born: &[(String, u32)],
 ) {
-    let file = places.show(&born.0);
+    let Some((file, line)) = born.first() else {
+        return;
+    };
+    let is_theirs = |owner| matches!(owner, Some(Owner::Project | Owner::Dependency));
+    if !is_theirs(places.owner(file)) && sites.first().is_some_and(|site| is_theirs(site.owner)) {
+        // The frames do not reach as far as the reader's code.
+        return;
+    }
+    let file = places.show(file);
     let at = sites
         .iter()
-        .position(|site| site.file == file && site.line == born.1);
+        .position(|site| site.file == file && site.line == *line);
     let site = match at {
         Some(at) => sites.remove(at),
         // From a free list: nothing is counted for it here.
-        None => site(run, places, std::slice::from_ref(born), (0.0, 0.0)),
+        None => site(run, places, born, (0.0, 0.0)),
     };
     sites.insert(0, site);
 }

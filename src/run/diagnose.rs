@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Run,
+    Run, lines,
     loss::Loss,
     protocol::{Dumped, Order, Record, Status},
     screen,
@@ -70,6 +70,8 @@ pub struct Diagnosis {
     pub exits: f64,
     /// Descriptors, threads, tasks and child processes that came: kind and words of each.
     pub resources: Vec<(Kind, String)>,
+    /// File and line of the frames that open the descriptors that stay open, from the reader's code on outwards.
+    pub opened: Vec<Place>,
     /// CPU seconds of the look, and objects in the heap.
     pub cost: (f64, usize),
 }
@@ -152,7 +154,9 @@ fn describe(run: &mut Run, slot: &mut Slot<'_>, diagnosis: &Diagnosis) {
     let places: Vec<Place> = diagnosis
         .routes
         .iter()
-        .filter_map(|route| route.born.clone())
+        .flat_map(|route| &route.born)
+        .chain(&diagnosis.opened)
+        .cloned()
         .filter(|place| !run.sources.contains_key(place) && !place.0.starts_with('<'))
         .collect();
     if !places.is_empty()
@@ -273,7 +277,11 @@ fn one(
     file: &Path,
 ) -> Result<Option<Diagnosis>, Loss> {
     match survey(worker, bench, case, index, file)? {
-        Some(heap) => explain(worker, bench, case, &heap).map(Some),
+        Some(heap) => {
+            let mut diagnosis = explain(worker, bench, case, &heap)?;
+            lines::find(worker, bench, case, &heap, &mut diagnosis)?;
+            Ok(Some(diagnosis))
+        }
         None => Ok(None),
     }
 }
@@ -360,7 +368,7 @@ pub(super) fn explain(
     let in_words = |chosen: &Chosen, steps: Option<Vec<Step>>, born: Option<Vec<Place>>| {
         let root = root_of(&ways, chosen.way.first().copied(), chosen.phase);
         let mut route = route::describe(chosen, &root, steps?, graph.iterations)?;
-        route.born = sites::chosen(&born.unwrap_or_default(), bench.places);
+        route.born = sites::from_chosen(&born.unwrap_or_default(), bench.places).to_vec();
         Some(route)
     };
     let mut worded: Vec<Option<Route>> = holders
@@ -400,6 +408,7 @@ pub(super) fn explain(
         lost: decision.lost.clone(),
         exits: exits(dump),
         resources: heap.resources.clone(),
+        opened: Vec::new(),
         cost: (heap.cpu, graph.len()),
     })
 }

@@ -111,12 +111,19 @@ pub enum Order {
         /// Frames kept of what is in use where most is.
         frames: u32,
     },
-    /// Runs iterations of the open test with the heap read around every line and call.
+    /// Runs iterations of the open test with a number read around every line and call: bytes of the heap, unless another
+    /// one is named.
     Calls {
         /// Iterations whose nets are told.
         iterations: u32,
         /// Most readings in each of them.
         readings: u32,
+        /// Reads how many descriptors are open.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        descriptors: bool,
+        /// Reads how long the last object of this way is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        container: Option<Vec<u64>>,
     },
     /// Runs iterations of the open test and asks which watched containers grew in them.
     Grown {
@@ -419,8 +426,8 @@ pub struct Called {
     pub lost: bool,
     /// Whether frames were too deep, or too many, to be read one by one.
     pub cut: bool,
-    /// Bytes that each iteration added to the heap.
-    pub heap: Vec<i64>,
+    /// What each iteration added to the number that was read.
+    pub totals: Vec<i64>,
     /// Every line and call that added to it or took from it; the first one is the whole iteration.
     pub nodes: Vec<Node>,
     /// See [`Ran::errors`].

@@ -449,6 +449,11 @@ class Counters:
         """Bytes in use in malloc now; 0 where nothing tells."""
         return self._heap() if self._heap is not None else 0
 
+    def descriptors(self):
+        # type: () -> int
+        """Open descriptors now."""
+        return self._fds() if self._fds is not None else 0
+
     def reset(self):
         # type: () -> None
         """Forgets the readings so far; the window stays open."""

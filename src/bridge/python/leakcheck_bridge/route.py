@@ -14,7 +14,6 @@ import weakref
 
 from . import heap, trace
 
-_get_objects = gc.get_objects
 _get_referents = gc.get_referents
 _is_tracked = gc.is_tracked
 
@@ -138,7 +137,7 @@ class Names:
     def __init__(self, paths):
         # type: (list) -> None
         wanted = {number for path in paths for number in path}
-        self._found = {id(obj): obj for obj in _get_objects() if id(obj) in wanted}
+        self._found = heap.find(wanted)
 
     def path(self, numbers):
         # type: (list) -> list | None

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 
-from . import PROTOCOL, channel, counters, outcome, repeat, route, selfcheck, source
+from . import PROTOCOL, channel, counters, heap, outcome, repeat, route, selfcheck, source
 
 _fstat = posix.fstat
 _cpu = time.process_time
@@ -104,6 +104,13 @@ class Service:
             {"re": "error", "message": outcome.describe(error), "traceback": traceback.format_exc()}
         )
 
+    def _reading(self, order):
+        # type: (dict) -> object
+        """What `calls` is to read: bytes of the heap, open descriptors, or how long one container is."""
+        if "container" in order:
+            return heap.length_of(order["container"])
+        return self.meter.descriptors if order.get("descriptors") else self.meter.heap
+
     def _obey(self, runner, tests, errors, notes):
         link = self.link
         link.send(
@@ -162,7 +169,7 @@ class Service:
                 answer = repeater.free()
             elif what == "calls":
                 self.meter.watch.clear()
-                numbers = (order["iterations"], order["readings"])
+                numbers = (order["iterations"], order["readings"], self._reading(order))
                 order = None
                 answer = repeater.calls(*numbers)
             elif what == "references":
