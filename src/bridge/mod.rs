@@ -64,6 +64,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/outcome.py"),
     ),
     (
+        "leakcheck_bridge/referents.py",
+        include_str!("python/leakcheck_bridge/referents.py"),
+    ),
+    (
         "leakcheck_bridge/repeat.py",
         include_str!("python/leakcheck_bridge/repeat.py"),
     ),

@@ -45,6 +45,16 @@ pub(super) fn of_growths<'a>(
     sorted(found)
 }
 
+/// Adds those of further tests that are not there yet.
+pub(super) fn add(sites: &mut Vec<Site>, further: Vec<Site>) {
+    for site in further {
+        let known = |other: &Site| other.file == site.file && other.line == site.line;
+        if sites.len() < KEPT && !sites.iter().any(known) {
+            sites.push(site);
+        }
+    }
+}
+
 /// Where native memory that stays is allocated, largest first.
 pub(super) fn of_passages(run: &Run, places: &Places, passages: &[&Passage]) -> Vec<Site> {
     let found = passages

@@ -6,9 +6,10 @@ use std::{
 };
 
 use super::{
-    INTERRUPTED, Stage, bug,
+    INTERRUPTED, Stage,
     garbage::{self, Garbage, Told},
     loss::Loss,
+    note,
     protocol::Collectable,
     screen::{Look, Screened},
     slot::Slot,
@@ -95,12 +96,13 @@ impl Candidates {
                     }
                     Ok(None) => {}
                     Err(Loss::Interrupted) => return false,
-                    Err(Loss::Bridge(message)) => {
-                        bug(stage.shared, message);
-                        return false;
-                    }
-                    Err(_) => {
+                    Err(loss) => {
                         // It was us who asked for one more iteration; the test has its verdict.
+                        let id = &stage.tests[look.test].id;
+                        note(
+                            stage.shared,
+                            format!("cycles were not looked for after {id}: {}", loss.line()),
+                        );
                         slot.discard();
                         break 'all;
                     }

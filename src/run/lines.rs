@@ -23,23 +23,29 @@ pub(super) fn find(
     heap: &Heap,
     diagnosis: &mut Diagnosis,
 ) -> Result<(), Loss> {
-    if case.fits.contains_key(&Counter::Fds) {
-        diagnosis.opened = look(worker, bench, case, diagnosis, None)?;
+    for counter in [Counter::Fds, Counter::Children] {
+        if case.fits.contains_key(&counter) {
+            let found = look(worker, bench, case, diagnosis, counter, None)?;
+            if !found.is_empty() {
+                diagnosis.made = found;
+            }
+        }
     }
-    // A container that only became longer: nothing in it was allocated for it.
+    // A container that became longer, and nothing was seen to be allocated for it.
     let lengthened = heap
         .decision
         .holders
         .iter()
         .find(|chosen| chosen.gain == Gain::Length && chosen.phase != Phase::Runner);
     if let Some(chosen) = lengthened
+        && case.growths.is_empty()
         && diagnosis
             .routes
             .first()
             .is_some_and(|route| route.gain == Gain::Length)
     {
         let way = diagnose::ids(&heap.graph, &chosen.way);
-        let added = look(worker, bench, case, diagnosis, Some(way))?;
+        let added = look(worker, bench, case, diagnosis, Counter::Items, Some(way))?;
         if let Some(route) = diagnosis.routes.first_mut() {
             route.born = added;
         }
@@ -53,12 +59,13 @@ fn look(
     bench: &Bench<'_>,
     case: &Case,
     diagnosis: &mut Diagnosis,
+    counter: Counter,
     container: Option<Vec<u64>>,
 ) -> Result<Vec<Place>, Loss> {
     let order = Order::Calls {
         iterations: diagnose::iterations(case),
         readings: READINGS,
-        descriptors: container.is_none(),
+        counter,
         container,
     };
     let called = match worker.call(&order)? {
@@ -70,10 +77,7 @@ fn look(
         return Ok(Vec::new());
     }
     let passages = native::passages(&called.nodes, &called.totals, 0);
-    let shown = passages.iter().map(|passage| passage.shown(bench.places));
-    Ok(shown
-        .filter(|frames| !frames.is_empty())
-        .next()
-        .unwrap_or_default()
-        .to_vec())
+    let mut shown = passages.iter().map(|passage| passage.shown(bench.places));
+    let found = shown.find(|frames| !frames.is_empty());
+    Ok(found.unwrap_or_default().to_vec())
 }

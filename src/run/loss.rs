@@ -57,6 +57,18 @@ pub enum StartError {
     Internal(String),
 }
 
+impl Loss {
+    /// In one line, for where nothing but an explanation is lost by it.
+    pub(super) fn line(&self) -> String {
+        let text = self.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        match self {
+            Loss::Bridge(_) => format!("{first} (a fault of leakcheck's own: please report it)"),
+            _ => first.to_owned(),
+        }
+    }
+}
+
 impl std::fmt::Display for Loss {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -98,7 +98,7 @@ pub struct Run {
     pub sources: HashMap<(String, u32), (String, Option<String>)>,
     /// Collection and teardown errors, and workers that could not be started.
     pub errors: Vec<Trouble>,
-    /// What was neutralised, one line each.
+    /// What was neutralised, or could not be looked at, one line each.
     pub notes: Vec<String>,
     /// `exact`, `estimate` or `absent`, by counter.
     pub counters: BTreeMap<Counter, String>,
@@ -129,6 +129,8 @@ struct Shared {
     sources: HashMap<(String, u32), (String, Option<String>)>,
     leavings: Vec<Leavings>,
     spent: HashMap<usize, f64>,
+    /// What could not be done, where no verdict depends on it.
+    notes: Vec<String>,
     /// A bug of ours, which ends the run.
     bug: Option<String>,
 }
@@ -495,6 +497,12 @@ fn bug(shared: &Mutex<Shared>, message: String) {
     }
 }
 
+fn note(shared: &Mutex<Shared>, text: String) {
+    if let Ok(mut shared) = shared.lock() {
+        shared.notes.push(text);
+    }
+}
+
 fn trouble(shared: &Mutex<Shared>, place: &str, message: &str) {
     if let Ok(mut shared) = shared.lock() {
         let trouble = Trouble {
@@ -527,6 +535,7 @@ fn absorb(run: &mut Run, shared: Mutex<Shared>) -> Result<(), StartError> {
             run.errors.push(error);
         }
     }
+    run.notes.extend(shared.notes);
     run.sources.extend(shared.sources);
     run.leavings.extend(shared.leavings);
     run.leavings.sort_by_key(|one| one.test);

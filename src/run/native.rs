@@ -146,7 +146,7 @@ fn passages(worker: &mut Worker, case: &Case) -> Result<(Vec<Passage>, f64), Los
     let order = Order::Calls {
         iterations: diagnose::iterations(case),
         readings: READINGS,
-        descriptors: false,
+        counter: Counter::Heap,
         container: None,
     };
     match worker.call(&order)? {

@@ -111,17 +111,15 @@ pub enum Order {
         /// Frames kept of what is in use where most is.
         frames: u32,
     },
-    /// Runs iterations of the open test with a number read around every line and call: bytes of the heap, unless another
-    /// one is named.
+    /// Runs iterations of the open test with a number read around every line and call.
     Calls {
         /// Iterations whose nets are told.
         iterations: u32,
         /// Most readings in each of them.
         readings: u32,
-        /// Reads how many descriptors are open.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        descriptors: bool,
-        /// Reads how long the last object of this way is.
+        /// Which one: `heap`, `fds` or `children`.
+        counter: Counter,
+        /// Instead: how long the last object of this way is.
         #[serde(skip_serializing_if = "Option::is_none")]
         container: Option<Vec<u64>>,
     },

@@ -73,7 +73,7 @@ class Calls(BridgeCase):
         if self.worker.exactness["heap"] != "exact":
             self.skipTest("the heap is not exact here")
         self.worker.run(name, iterations=1, warmup=1)
-        return self.worker.answer("called", do="calls", iterations=iterations, readings=readings)
+        return self.worker.answer("called", do="calls", counter="heap", iterations=iterations, readings=readings)
 
     def deepest(self, answer, bytes_at_least):
         """The last node that added as much as each whole iteration but the first, and those that lead to it."""

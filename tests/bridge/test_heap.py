@@ -2,12 +2,12 @@
 
 import array
 import os
-import sys
 import unittest
 
 from driver import BridgeCase
 
 SEEDS = '''
+    import asyncio
     import functools
     import threading
     import unittest
@@ -49,6 +49,21 @@ SEEDS = '''
     LOCAL.kept = []
 
 
+    class Refusing(type):
+        """A class whose making fails stays without bases."""
+
+        def mro(cls):
+            UNMADE.append(cls)
+            raise ValueError
+
+
+    UNMADE = []
+    try:
+        Refusing("Unmade", (), {"items": []})
+    except ValueError:
+        pass
+
+
     def remember(item, memory=[]):
         memory.append(item)
 
@@ -70,6 +85,15 @@ SEEDS = '''
 
         def test_hostile(self):
             HOSTILE.append(Hostile())
+
+        def test_unmade(self):
+            vars(UNMADE[0])["items"].append([])
+
+        def test_awaits(self):
+            async def wait():
+                await asyncio.sleep(0.001)
+
+            asyncio.run(wait())
 
         def test_names(self):
             NAMES.append("name %d" % len(NAMES))
@@ -204,6 +228,7 @@ class Heap(BridgeCase):
             ("test_topic", "list", ["test_seeds.BUS", "Bus.by_topic", "dict['paid']", "list[…]"]),
             ("test_default", "list", ["function remember default memory", "list[…]"]),
             ("test_local", "list", ["_local.kept", "list[…]"]),
+            ("test_unmade", "list", ["list[…]", "Unmade.items", "list[…]"]),
         ):
             with self.subTest(test):
                 dump = Dump(self.worker, test)
@@ -243,6 +268,10 @@ class Heap(BridgeCase):
         self.assertIsNone(dump.graph)
         # Nothing is traced, and the worker goes on.
         self.assertPassed(worker.run("test_clean"))
+
+    def test_dead_iterators_of_futures_stay_dead(self):
+        # The second look collects what the first has asked about.
+        self.assertEqual([Dump(self.worker, "test_awaits").left for _ in range(2)], [0, 0])
 
     def test_windows_after_a_dump_are_exact(self):
         Dump(self.worker, "test_clean")

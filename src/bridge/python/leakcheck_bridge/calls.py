@@ -12,6 +12,8 @@ import dis
 import sys
 import types
 
+from .trace import bases_of
+
 _gettrace, _settrace = sys.gettrace, sys.settrace
 _setprofile = sys.setprofile
 _id = id
@@ -25,7 +27,6 @@ _MOST_COUNTED = 3000000
 
 _BUILTIN = types.BuiltinFunctionType
 _MODULE_DICT = types.ModuleType.__dict__["__dict__"]
-_MRO = type.__dict__["__mro__"]
 _CLASS_DICT = type.__dict__["__dict__"]
 _QUALNAME = type.__dict__["__qualname__"]
 _MODULE = type.__dict__["__module__"]
@@ -318,7 +319,7 @@ def builtin_name(builtin, owner):
         return "{}.{}".format(module, name) if type(module) is str and module != "builtins" else name
     if not issubclass(type(owner), type):
         return name
-    for base in _MRO.__get__(owner):
+    for base in bases_of(owner):
         if name in _CLASS_DICT.__get__(base):
             return "{}.{}".format(_type_name(base), name)
     return "{}.{}".format(_type_name(owner), name)
@@ -397,7 +398,7 @@ def _attribute(obj, name):
         return object.__getattribute__(obj, "__dict__").get(name)
     if issubclass(type(obj), type):
         return None
-    for base in _MRO.__get__(obj.cls if type(obj) is _Instance else type(obj)):
+    for base in bases_of(obj.cls if type(obj) is _Instance else type(obj)):
         found = _CLASS_DICT.__get__(base).get(name)
         if found is not None:
             return found

@@ -454,6 +454,11 @@ class Counters:
         """Open descriptors now."""
         return self._fds() if self._fds is not None else 0
 
+    def children(self):
+        # type: () -> int
+        """Child processes of the main thread now."""
+        return self._children() if self._children is not None else 0
+
     def reset(self):
         # type: () -> None
         """Forgets the readings so far; the window stays open."""

@@ -10,7 +10,7 @@ import posix
 import sys
 import tracemalloc
 
-from . import heap, resources, trace
+from . import heap, referents, resources, trace
 
 try:
     import _tracemalloc
@@ -22,7 +22,7 @@ _disable = gc.disable
 _enable = gc.enable
 _is_enabled = gc.isenabled
 _get_objects = gc.get_objects
-_get_referents = gc.get_referents
+_get_referents = referents.get_referents
 _is_tracked = gc.is_tracked
 _is_tracing = tracemalloc.is_tracing
 _getrefcount = sys.getrefcount

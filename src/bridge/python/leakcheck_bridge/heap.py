@@ -19,7 +19,7 @@ import threading
 import tracemalloc
 import types
 
-from . import trace
+from . import referents, trace
 
 try:
     import _tracemalloc
@@ -30,7 +30,7 @@ _dumps = marshal.dumps
 _loads = marshal.loads
 _is_tracing = tracemalloc.is_tracing
 _get_objects = gc.get_objects
-_get_referents = gc.get_referents
+_get_referents = referents.get_referents
 _is_tracked = gc.is_tracked
 _freeze = gc.freeze
 _unfreeze = gc.unfreeze
@@ -47,7 +47,6 @@ _MOST_MEASURED = 400000
 #: Survivors whose place of birth is kept.
 _MOST_PLACED = 20000
 
-_MRO = type.__dict__["__mro__"]
 #: How many entries an instance of these (or of a class derived from one) has, whatever its own `__len__` says.
 _LENGTHS = {
     dict: dict.__len__,
@@ -68,7 +67,7 @@ _NEWEST = 16
 def length_function(cls):
     # type: (type) -> object
     """How to count the entries of an instance of `cls` without running code of its own; None where it has none."""
-    for base in _MRO.__get__(cls):
+    for base in trace.bases_of(cls):
         found = _LENGTHS.get(base)
         if found is not None:
             return found

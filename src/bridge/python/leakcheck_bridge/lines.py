@@ -10,10 +10,10 @@ import gc
 import sys
 import tracemalloc
 
-from . import trace
+from . import referents, trace
 
 _get_objects = gc.get_objects
-_get_referents = gc.get_referents
+_get_referents = referents.get_referents
 _is_tracked = gc.is_tracked
 _settrace = sys.settrace
 _gettrace = sys.gettrace

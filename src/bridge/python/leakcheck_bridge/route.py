@@ -12,12 +12,11 @@ import sys
 import types
 import weakref
 
-from . import heap, trace
+from . import heap, referents, trace
 
-_get_referents = gc.get_referents
+_get_referents = referents.get_referents
 _is_tracked = gc.is_tracked
 
-_MRO = type.__dict__["__mro__"]
 _CLASS_DICT = type.__dict__["__dict__"]
 _MODULE_DICT = types.ModuleType.__dict__["__dict__"]
 _Member = types.MemberDescriptorType
@@ -28,6 +27,9 @@ _PLAIN = (dict, list, set, frozenset, tuple, collections.deque, collections.Orde
 _SUSPENDED = {types.GeneratorType: "gi_frame", types.CoroutineType: "cr_frame", types.AsyncGeneratorType: "ag_frame"}
 #: Classes that one is derived from, of which is told where they come from.
 _MOST_BASES = 12
+_traceback_of = BaseException.__dict__["__traceback__"].__get__
+#: Frames that an exception came through, of which is told.
+_MOST_RAISED = 200
 #: Longest part of a text that is shown.
 _LONGEST = 40
 #: Entries of a container that are looked through for one object.
@@ -107,7 +109,7 @@ def _dict_of(obj):
 
 def _slots(obj):
     """Names and values of an instance's slots."""
-    for cls in _MRO.__get__(type(obj)):
+    for cls in trace.bases_of(type(obj)):
         for name, member in list(_CLASS_DICT.__get__(cls).items()):
             if type(member) is _Member:
                 try:
@@ -124,7 +126,7 @@ _COLLECTIONS = frozenset(
 
 def _is_stdlib_container(cls):
     # type: (type) -> bool
-    for base in _MRO.__get__(cls):
+    for base in trace.bases_of(cls):
         module = _CLASS_DICT.__get__(base).get("__module__")
         if module in _COLLECTIONS:
             return True
@@ -138,6 +140,19 @@ class Names:
         # type: (list) -> None
         wanted = {number for path in paths for number in path}
         self._found = heap.find(wanted)
+
+    def raised(self, number):
+        # type: (int) -> list
+        """Of an exception, the frames that it came through, innermost first: up to Python 3.11 it is made where it is
+        caught, and its traceback alone knows better."""
+        obj = self._found.get(number)
+        places = []
+        if _is_a(obj, BaseException):
+            step = _traceback_of(obj)
+            while step is not None and len(places) < _MOST_RAISED:
+                places.append((step.tb_frame.f_code.co_filename, step.tb_lineno))
+                step = step.tb_next
+        return places[::-1]
 
     def path(self, numbers):
         # type: (list) -> list | None
@@ -234,7 +249,7 @@ def describe(obj):
 
 def _constructor(cls):
     """File and line of the `__init__` of a class, where it has one in Python."""
-    for base in _MRO.__get__(cls):
+    for base in trace.bases_of(cls):
         function = _CLASS_DICT.__get__(base).get("__init__")
         if _is_a(function, types.FunctionType):
             return {"file": function.__code__.co_filename, "line": function.__code__.co_firstlineno}
@@ -244,7 +259,7 @@ def _constructor(cls):
 def _origins(cls):
     """A class and those it is derived from, each with the file that it comes from: `[name, file]`; none without one."""
     found = []
-    for base in _MRO.__get__(cls)[:_MOST_BASES]:
+    for base in trace.bases_of(cls)[:_MOST_BASES]:
         name = _CLASS_DICT.__get__(base).get("__module__")
         module = sys.modules.get(name) if type(name) is str else None
         if _is_a(module, types.ModuleType):
@@ -265,7 +280,10 @@ def _newest(obj):
         last = (collections.deque.__getitem__(obj, -1),)
     elif _is_a(obj, set):
         last = next(((value,) for value in set.__iter__(obj)), None)
-    return {} if last is None else {"newest": trace.type_name(type(last[0])), "example": example(last[0])}
+    if last is None:
+        return {}
+    (entry,) = last
+    return {"newest": trace.type_name(type(entry)), "size": trace._size(entry), "example": example(entry)}
 
 
 def _last_entry(mapping):
@@ -461,7 +479,7 @@ def _class_edge(cls, child, after):
     for name, value in list(state.items()):
         if value is child:
             return "attribute", "." + name, 1
-    if any(map(_is(child), _MRO.__get__(cls))):
+    if any(map(_is(child), trace.bases_of(cls))):
         return "base", ".__mro__", 1
     return "unknown", "", 1
 

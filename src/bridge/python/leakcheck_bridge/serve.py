@@ -106,10 +106,11 @@ class Service:
 
     def _reading(self, order):
         # type: (dict) -> object
-        """What `calls` is to read: bytes of the heap, open descriptors, or how long one container is."""
+        """What `calls` is to read: bytes of the heap, descriptors or child processes, or how long one container is."""
         if "container" in order:
             return heap.length_of(order["container"])
-        return self.meter.descriptors if order.get("descriptors") else self.meter.heap
+        readings = {"heap": self.meter.heap, "fds": self.meter.descriptors, "children": self.meter.children}
+        return readings[order["counter"]]
 
     def _obey(self, runner, tests, errors, notes):
         link = self.link
@@ -179,7 +180,7 @@ class Service:
                 answer = {
                     "re": "named",
                     "paths": [names.path(path) for path in order["paths"]],
-                    "places": [repeater.places.get(path[-1], []) for path in order["paths"]],
+                    "places": [names.raised(path[-1]) or repeater.places.get(path[-1], []) for path in order["paths"]],
                 }
                 names = None
                 repeater.forget_places()

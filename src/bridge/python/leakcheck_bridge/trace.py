@@ -12,13 +12,15 @@ import operator
 import sys
 import tracemalloc
 
+from . import referents
+
 try:
     import _tracemalloc
 except ImportError:  # a build without it: nothing can be traced
     _tracemalloc = None
 
 _get_objects = gc.get_objects
-_get_referents = gc.get_referents
+_get_referents = referents.get_referents
 _is_tracked = gc.is_tracked
 _getsizeof = sys.getsizeof
 #: Of an entry `(domain, size, traceback, …)`.
@@ -27,6 +29,15 @@ _HERE = __file__.rpartition("/")[0] + "/"
 
 #: Survivors looked at for their types; a sample of that size tells the shares.
 _MOST_OBJECTS = 200000
+
+
+_MRO = type.__dict__["__mro__"]
+
+
+def bases_of(cls):
+    # type: (type) -> tuple
+    """A class and all it is derived from; empty for one that the collector has cleared, or whose making failed."""
+    return _MRO.__get__(cls) or ()
 
 
 def type_name(cls):
