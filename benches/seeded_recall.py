@@ -35,7 +35,7 @@ PACKAGES = [
     ("tomlkit", "0.15.2", "tomlkit", ["pyyaml==6.0.3"]),
     ("jinja2", "3.1.6", "src/jinja2", ["trio==0.35.0", "markupsafe==3.0.4"]),
     ("marshmallow", "4.4.0", "src/marshmallow", ["simplejson==4.3.0"]),
-    ("click", "8.5.1", "src/click", []),
+    ("sqlparse", "0.6.1", "sqlparse", []),
     ("h11", "0.16.0", "h11", []),
 ]
 PYTEST = "pytest==9.2.0"
@@ -349,8 +349,9 @@ class Checker:
             return dict(told, result="no report")
         verdicts = {test["id"]: test for test in report["tests"]}
         reach = [test for test in mutant.tests if test in verdicts]
-        ran = [test for test in reach if verdicts[test]["verdict"] not in ("failed", "skipped", "unrepeatable")]
-        found = [test for test in ran if verdicts[test]["verdict"] == "leak" and test not in before]
+        unfit = ("failed", "skipped", "unrepeatable")
+        ran = [test for test in reach if verdicts[test]["verdict"] not in unfit and test not in before]
+        found = [test for test in ran if verdicts[test]["verdict"] == "leak"]
         findings = [
             finding for finding in report["findings"]
             if finding["verdict"] == "leak" and any(test in finding["tests"] for test in found)

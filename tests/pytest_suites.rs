@@ -679,3 +679,84 @@ def test_number(number):
         checked.report.findings
     );
 }
+
+#[test]
+fn what_leaks_besides_a_leaking_fixture_is_seen_among_hundreds() {
+    let project = Project::of(&[
+        (
+            "conftest.py",
+            "\
+import pytest
+
+_log = []
+
+@pytest.fixture(autouse=True)
+def logged(request):
+    if 'spared' in request.node.name:
+        return
+    _log.append([0])
+",
+        ),
+        (
+            "test_many.py",
+            "\
+import os
+import pytest
+
+KEPT = []
+_rounds = iter(range(10 ** 6))
+
+@pytest.mark.parametrize('number', range(60))
+def test_number(number):
+    assert number >= 0
+
+def test_keeps():
+    KEPT.append([1])
+
+def test_opens():
+    os.open('/', os.O_RDONLY)
+
+def test_spared():
+    pass
+
+def test_every_second():
+    if next(_rounds) % 2:
+        KEPT.append([2])
+
+@pytest.mark.parametrize('number', range(60))
+def test_other_number(number):
+    assert number >= 0
+",
+        ),
+    ]);
+    let checked = project.check(&[]);
+    checked.exits(1);
+    let wrong: Vec<&str> = checked
+        .report
+        .tests
+        .iter()
+        .filter(|test| (test.verdict == "clean") != test.id.contains("spared"))
+        .map(|test| &*test.id)
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    // Only those that grow like the tests before them are taken to be like these.
+    let looked_at = |id: &str| {
+        let test = checked.report.tests.iter().find(|test| test.id == id);
+        test.is_some_and(|test| test.iterations >= 9)
+    };
+    for test in ["keeps", "opens", "every_second"] {
+        assert!(looked_at(&format!("test_many.py::test_{test}")), "{test}");
+    }
+    let brief = checked
+        .report
+        .tests
+        .iter()
+        .filter(|test| test.iterations == 2);
+    assert!(brief.count() > 80);
+    let opened = checked
+        .report
+        .findings
+        .iter()
+        .any(|finding| finding.kind == "fd" && finding.tests == ["test_many.py::test_opens"]);
+    assert!(opened, "{:#?}", checked.report.findings);
+}

@@ -1,6 +1,6 @@
 //! Which growing places belong to one root cause, over all the tests that show them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that make up one cause, the ones that only some of its tests add, and the tests (by position).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,21 @@ pub struct Group<K> {
     pub extra: BTreeSet<K>,
     /// Positions in the input.
     pub tests: Vec<usize>,
+}
+
+impl<K: Ord + Clone> Group<K> {
+    /// The same cause, once for each sort of tests in it.
+    pub fn parted<S: Ord>(&self, sort: impl Fn(usize) -> S) -> Vec<Group<K>> {
+        let mut parts: BTreeMap<S, Vec<usize>> = BTreeMap::new();
+        for at in &self.tests {
+            parts.entry(sort(*at)).or_default().push(*at);
+        }
+        let part = |tests| Group {
+            tests,
+            ..self.clone()
+        };
+        parts.into_values().map(part).collect()
+    }
 }
 
 /// Groups what grows in each test. A set of keys that some test shows alone is a cause of its own; where other
@@ -145,5 +160,18 @@ mod tests {
             shown(&["a", "b", ""]),
             [group("a", "", &[0]), group("b", "", &[1])]
         );
+    }
+
+    #[test]
+    fn a_cause_is_parted_by_the_sort_of_its_tests() {
+        let group = Group {
+            core: BTreeSet::from(["holder"]),
+            extra: BTreeSet::new(),
+            tests: vec![0, 1, 2, 5],
+        };
+        let parts = group.parted(|at| at % 2 == 0);
+        let tests: Vec<_> = parts.iter().map(|part| part.tests.clone()).collect();
+        assert_eq!(tests, [vec![1, 5], vec![0, 2]]);
+        assert_eq!(parts[0].core, group.core);
     }
 }

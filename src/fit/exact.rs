@@ -1,6 +1,6 @@
 //! Shape rules for exact counters, where every unit is a fact: patterns first, statistics last.
 
-use super::level::{Levels, longest_pause, thirds};
+use super::level::{Levels, longest_gap, thirds};
 use super::pattern::{Pattern, majority};
 use super::robust::{kendall, slope_rate};
 use super::{Rate, Shape};
@@ -78,8 +78,7 @@ fn standing(levels: &Levels, readings: &[i64]) -> (Shape, Rate) {
         return (Shape::Step, Rate::zero(false));
     }
     let early = rises.iter().filter(|&&i| i <= readings.len() / 3).count();
-    if rises.len() > FEW_RISES && (quiet > longest_pause(&rises).max(1) || 2 * early > rises.len())
-    {
+    if rises.len() > FEW_RISES && (quiet > longest_gap(&rises).max(1) || 2 * early > rises.len()) {
         return (Shape::Saturating, Rate::zero(false));
     }
     (Shape::Noisy, noisy(readings, 0.0))

@@ -56,7 +56,7 @@ impl Levels {
     pub(super) fn stopped(&self) -> bool {
         let peaks = self.new_peaks();
         let quiet = self.peak.len() - 1 - peaks.last().copied().unwrap_or(0);
-        quiet > 2 * longest_pause(&peaks)
+        quiet > 2 * longest_gap(&peaks)
     }
 
     /// The readings that were higher than all before them.
@@ -68,7 +68,7 @@ impl Levels {
 }
 
 /// Longest number of iterations from one rise to the next, the first counted from the start.
-pub(super) fn longest_pause(rises: &[usize]) -> usize {
+pub(super) fn longest_gap(rises: &[usize]) -> usize {
     let before = [0].into_iter().chain(rises.iter().copied());
     rises
         .iter()
@@ -76,6 +76,12 @@ pub(super) fn longest_pause(rises: &[usize]) -> usize {
         .map(|(rise, previous)| rise - previous)
         .max()
         .unwrap_or(0)
+}
+
+/// Most iterations that passed from one new high of `readings` to the next.
+pub fn longest_pause(readings: &[i64]) -> usize {
+    let peaks = Levels::of(readings).new_peaks();
+    longest_gap(&peaks)
 }
 
 /// `floor[i]` is the lowest of the readings from `i` on.

@@ -33,6 +33,13 @@ use crate::{
 /// Types of a finding that a report keeps.
 const TYPES_KEPT: usize = 8;
 
+const RESOURCES: [Counter; 4] = [
+    Counter::Children,
+    Counter::Tasks,
+    Counter::Threads,
+    Counter::Fds,
+];
+
 /// What can grow in a test, as one root cause sees it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
@@ -73,7 +80,11 @@ pub(super) fn findings(run: &Run, places: &Places, excuses: &Excuses) -> Vec<Fin
             })
             .collect();
         let sets: Vec<BTreeSet<Key>> = evidence.iter().map(|one| one.keys.clone()).collect();
-        for group in group::causes(&sets) {
+        let groups = group::causes(&sets);
+        let groups = groups
+            .iter()
+            .flat_map(|group| group.parted(|at| resource(&evidence[at], group)));
+        for group in groups {
             let mut finding = finding(run, &homes, &held, verdict, &evidence, &group);
             if excuses.settle(&mut finding, excused, &found) {
                 found.push(finding);
@@ -329,6 +340,16 @@ fn finding(
         rate,
         sites,
     }
+}
+
+/// What a test gains beside the memory of one cause, where it shows nothing else. That says more than the memory, and must
+/// not be lost among tests that gain none by the same holder.
+fn resource(one: &Evidence<'_>, group: &group::Group<Key>) -> Option<Counter> {
+    let mut others = one.keys.difference(&group.core);
+    let pure = others.all(|key| group.extra.contains(key));
+    RESOURCES
+        .into_iter()
+        .find(|counter| pure && one.case.fits.contains_key(counter))
 }
 
 /// What grows in every one of the cases; a descriptor says more than the memory beside it.

@@ -55,7 +55,8 @@ pub(super) fn confirm(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
             .filter(|other| run.cases[*other].causes() != causes)
             .collect();
         let culprit = others.into_iter().take(CULPRITS).find(|other| {
-            dose(run, bench, slot, *other) && look(run, bench, slot, at) == Some(true)
+            dose(run, bench, slot, run.cases[*other].test, DOSE)
+                && look(run, bench, slot, at) == Some(true)
         });
         let after = culprit.map_or_else(
             || "other tests that leak".to_owned(),
@@ -68,7 +69,7 @@ pub(super) fn confirm(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
 }
 
 /// Whether the test of a case grows in the worker as it is; `None` where it cannot be told.
-fn look(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) -> Option<bool> {
+pub(super) fn look(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) -> Option<bool> {
     let case = &run.cases[at];
     let readings = case.series.values().map(Vec::len).max().unwrap_or(0);
     let window = u32::try_from(readings)
@@ -76,7 +77,7 @@ fn look(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) -> Option<
         .clamp(FIRST_WINDOW, 4 * FIRST_WINDOW)
         .min(affordable(bytes_per_iteration(&case.series), WINDOW_BYTES))
         .max(FEWEST);
-    with(run, slot, at, |worker, index| {
+    with(run, slot, case.test, |worker, index| {
         let mut scratch = Case::without_evidence(case.test, Judged::Leak);
         scratch.wider = case.wider;
         let ran = bench.run(
@@ -91,11 +92,17 @@ fn look(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) -> Option<
     })?
 }
 
-/// Lets a leak do to the worker what it does to a run.
-fn dose(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) -> bool {
-    with(run, slot, at, |worker, index| {
-        let mut scratch = Case::without_evidence(run.cases[at].test, Judged::Leak);
-        bench.run(worker, &mut scratch, Some(index), true, DOSE, 0)
+/// Lets a test do to the worker what it does to a run.
+pub(super) fn dose(
+    run: &Run,
+    bench: &Bench<'_>,
+    slot: &mut Slot<'_>,
+    test: usize,
+    times: u32,
+) -> bool {
+    with(run, slot, test, |worker, index| {
+        let mut scratch = Case::without_evidence(test, Judged::Leak);
+        bench.run(worker, &mut scratch, Some(index), true, times, 0)
     })
     .is_some()
 }
@@ -103,10 +110,10 @@ fn dose(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) -> bool {
 fn with<T>(
     run: &Run,
     slot: &mut Slot<'_>,
-    at: usize,
+    test: usize,
     ask: impl FnOnce(&mut Worker, usize) -> Result<T, Loss>,
 ) -> Option<T> {
-    let (worker, index) = slot.worker_for(&run.tests, run.cases[at].test).ok()??;
+    let (worker, index) = slot.worker_for(&run.tests, test).ok()??;
     match ask(worker, index) {
         Ok(answer) => Some(answer),
         Err(_) => {

@@ -97,6 +97,8 @@ pub fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, directory: &Pa
         .filter(|at| run.cases[*at].judged == Judged::Leak)
         // A heap that grows by millions takes minutes to write down, and the container that does it was watched.
         .filter(|at| blocks_of(&run.cases[*at]) < HUGE_BLOCKS)
+        // Who holds what only filled up says nothing of the rest.
+        .filter(|at| !run.cases[*at].settled)
         .collect();
     if leaks.is_empty() {
         return;

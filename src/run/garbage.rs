@@ -31,6 +31,8 @@ const MOST_CYCLES: usize = 12;
 const TYPES: usize = 12;
 /// One frame tells who made an object; each more costs time on every allocation.
 const FRAMES: u32 = 1;
+/// Where descriptors hang from a cycle of the standard library's own: from its code to whoever called it.
+const DEEP_FRAMES: u32 = 12;
 
 /// What one iteration left to the collector.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +69,8 @@ pub struct Cycle {
 pub enum Told {
     /// Those that would be there without the tests: of the project's and its dependencies' doing.
     Theirs,
+    /// Those, and where it has descriptors what the standard library made for them.
+    Open,
     /// All of them.
     All,
 }
@@ -99,7 +103,11 @@ pub fn look(
     }
     let order = Order::Garbage {
         file: file.to_string_lossy().into_owned(),
-        frames: FRAMES,
+        frames: if told == Told::Open {
+            DEEP_FRAMES
+        } else {
+            FRAMES
+        },
     };
     let dumped = diagnose::dump(worker, &order)?;
     let Some(dump) = &dumped.graph else {
@@ -120,6 +128,14 @@ pub fn look(
         found.cycles = cycles(worker, graph, garbage, makers, places, told)?;
     }
     let (_, descriptors) = free(worker)?;
+    if told == Told::Theirs && found.cycles.is_empty() && !descriptors.is_empty() {
+        // An event loop that nobody closed, say: an object of nobody's, with files that stay open for it.
+        let again = look(worker, index, wider, makers, places, file, Told::Open)?;
+        return Ok(again.map(|again| Garbage {
+            cpu: again.cpu + found.cpu,
+            ..again
+        }));
+    }
     assign(&mut found.cycles, descriptors);
     Ok(Some(found))
 }
@@ -153,6 +169,8 @@ struct Found {
     owner: Owner,
     place: Option<Place>,
     knot: Vec<u32>,
+    /// Whether it is the standard library's own, and only has to be closed.
+    theirs: bool,
 }
 
 fn cycles(
@@ -215,19 +233,50 @@ fn cycles(
                 .filter(|node| of(node) == *maker)
                 .collect();
             starts.truncate(MOST_STARTS);
-            Some((part.shortest(&starts)?, *owner))
+            Some((part.shortest(&starts)?, *owner, None))
         });
-        if let Some((way, owner)) = cycle {
-            let place = place_of(&way, &made, makers, places);
+        let cycle = cycle.or_else(|| {
+            let (owner, place) = made_for(&knot, &made, makers).filter(|_| told == Told::Open)?;
+            let starts = &knot[..knot.len().min(MOST_STARTS)];
+            Some((part.shortest(starts)?, owner, Some(place)))
+        });
+        if let Some((way, owner, place)) = cycle {
+            let theirs = place.is_some();
+            let place = place.or_else(|| place_of(&way, &made, makers, places));
             found.push(Found {
                 way: from_the_oldest(graph, way),
                 owner,
                 place,
                 knot,
+                theirs,
             });
         }
     }
     told_once(worker, graph, &whole, makers, found)
+}
+
+/// For whom a cycle of the standard library's was made, and where they asked for it: whoever had its first object made, if
+/// that was no test.
+fn made_for(
+    knot: &[u32],
+    made: &BTreeMap<u32, Made>,
+    makers: &Makers<'_>,
+) -> Option<(Owner, Place)> {
+    let mut nodes = knot.to_vec();
+    nodes.sort_unstable();
+    let first = nodes
+        .iter()
+        .filter_map(|node| made.get(node))
+        .find_map(|(_, born, _)| {
+            born.iter()
+                .map(|place| (makers.of_file(&place.0), place))
+                .find(|(maker, _)| !matches!(maker, Maker::Nobody | Maker::Runner))
+        });
+    match first? {
+        (Maker::Project, place) => Some((Owner::Project, place.clone())),
+        (Maker::Dependency, place) => Some((Owner::Dependency, place.clone())),
+        _ => None,
+    }
 }
 
 /// What refers back came later. A list or the dictionary of an object's attributes is no place to begin at.
@@ -304,6 +353,9 @@ fn told_once(
                     ring::describe(&steps, &root, file.as_deref().unwrap_or_default())
                 });
                 last = ring.or(last);
+                if let (Some(ring), true) = (&mut last, one.theirs) {
+                    CLOSE.clone_into(&mut ring.advice);
+                }
             }
             let Some(ring) = &last else { continue };
             match named
@@ -367,6 +419,9 @@ fn types(graph: &Graph, nodes: &[u32]) -> Vec<TypeGrowth> {
     found.truncate(TYPES);
     found
 }
+
+/// Nobody can mend a cycle of the standard library's, and nobody has to.
+const CLOSE: &str = "Close it when its user is done with it: until the collector comes by, its descriptors stay open.";
 
 /// What has a descriptor of its own.
 const WITH_DESCRIPTOR: [&str; 9] = [

@@ -4,12 +4,11 @@ use super::{
     loss::Loss,
     protocol::{Order, Record, Status},
     screen,
-    trace::{
-        Bench, Case, FIRST_WINDOW, HORIZON, Judged, affordable, bytes_per_iteration, grows_memory,
-    },
+    trace::{Bench, Case, FIRST_WINDOW, Judged, affordable, bytes_per_iteration, grows_memory},
     worker::{CAPACITY, Worker},
 };
 use crate::{
+    attribute::sites::Growth,
     fit::{self, Exactness, Shape},
     verdict::{Counter, Series},
 };
@@ -19,6 +18,18 @@ const HORIZON_BYTES: f64 = 64e6;
 /// Descriptors or threads that a longer look may leave: a process gets 1,024 descriptors by default, and 128
 /// inotify instances.
 const HORIZON_RESOURCES: f64 = 64.0;
+/// Beyond so many iterations a horizon gets this share of the allowance of one: few ends lie there, and each leak goes
+/// as far.
+const NEAR: u32 = 2048;
+const FAR_SHARE: f64 = 4.0;
+/// Bytes of the largest request that pymalloc serves.
+const LARGEST_BLOCK: f64 = 512.0;
+/// Fewer iterations than this are no reason to think that the end is near.
+const HALF: u32 = 256;
+/// The pause between two rises fits so often into the first stretch, and rest is this much longer than it.
+const PAUSES: u32 = 4;
+const REST: u32 = 2;
+
 impl Bench<'_> {
     /// Reads the end of what fills, where it has one to read; else waits for it.
     pub(super) fn bound_or_horizon(
@@ -27,7 +38,7 @@ impl Bench<'_> {
         case: &mut Case,
     ) -> Result<Option<Judged>, Loss> {
         let bound = match worker.call(&Order::Bound {
-            iterations: FIRST_WINDOW,
+            iterations: FIRST_WINDOW.max(PAUSES * pause(case)),
         })? {
             Record::Bound(bound) => bound,
             other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
@@ -53,13 +64,26 @@ impl Bench<'_> {
         let allowance = self.budget.for_horizon().as_secs_f64();
         let mut spent = 0.0;
         let mut total = 0;
-        let mut step = 2 * FIRST_WINDOW;
+        let pause = pause(case);
+        let mut step = (2 * FIRST_WINDOW).max(PAUSES * pause);
         let mut series = Series::new();
         let mut fits = case.fits.clone();
-        while total + step <= room.min(HORIZON).min(CAPACITY) {
+        let mut late = false;
+        while total + step <= room && step < CAPACITY {
             // The next stretch costs as much per iteration as the ones before it.
-            if total > 0 && spent / f64::from(total) * f64::from(step) > allowance - spent {
-                break;
+            let next = spent / f64::from(total.max(1)) * f64::from(step);
+            let allowance = if total < NEAR {
+                allowance
+            } else {
+                allowance.min(self.budget.for_horizon().as_secs_f64() / FAR_SHARE)
+            };
+            if total > 0 && next > allowance - spent {
+                if !fits.is_empty() || total < HALF || late {
+                    break;
+                }
+                // It seems to have come to its end just now: half as much again tells.
+                late = true;
+                step = total / 2;
             }
             let warmup = u32::from(total == 0);
             let Some(ran) = self.run(worker, case, None, false, warmup, step)? else {
@@ -75,7 +99,8 @@ impl Bench<'_> {
             screen::extend(&mut series, &ran.series);
             fits = self.growing(&series);
             let growing = case.fits.keys().filter(|counter| counter.decides(&series));
-            if fits.is_empty() && growing.clone().all(|counter| rests(series.get(counter))) {
+            let rests = |counter: &Counter| rests(series.get(counter), REST * pause);
+            if fits.is_empty() && growing.clone().all(rests) {
                 let last = series
                     .iter()
                     .filter(|(counter, _)| case.fits.contains_key(counter))
@@ -112,10 +137,25 @@ impl Bench<'_> {
                 // unless each has blocks of its own.
                 fits.retain(|counter, _| case.fits.contains_key(counter));
             }
+            // What small objects take is in `blocks` and nowhere else: where that has come to its end, they only filled
+            // something up, and are no part of what goes on.
+            if case.fits.contains_key(&Counter::Blocks) && !fits.contains_key(&Counter::Blocks) {
+                let before = case.growths.len();
+                case.growths.retain(is_large);
+                case.settled = before > 0 && case.growths.is_empty();
+            }
+            if !fits.contains_key(&Counter::Items) {
+                case.containers.clear();
+            }
             case.fits = fits;
         }
         Ok(Some(Judged::Leak))
     }
+}
+
+/// Whether what grows at a place is too large for pymalloc, which `blocks` counts.
+fn is_large(growth: &Growth) -> bool {
+    growth.bytes.rate.value > growth.count.rate.value * LARGEST_BLOCK
 }
 
 /// `fills app.parse (lru_cache): 57 of 128`.
@@ -143,13 +183,24 @@ fn filled(what: &[(String, String, u64, u64)]) -> String {
     format!("fills what has an end: {}{more} filled", parts.join(", "))
 }
 
-/// Whether a series has come to rest: nothing in its last third is above what was there before.
-fn rests(readings: Option<&Vec<i64>>) -> bool {
+/// Whether a series has come to rest: nothing in its last third, nor in so many readings as `least` says, is above what was
+/// there before.
+fn rests(readings: Option<&Vec<i64>>, least: u32) -> bool {
     let Some(readings) = readings else {
         return true;
     };
-    let (before, last) = readings.split_at(readings.len() - readings.len() / 3);
+    let quiet = (readings.len() / 3).max(least as usize).min(readings.len());
+    let (before, last) = readings.split_at(readings.len() - quiet);
     last.iter().max() <= before.iter().max()
+}
+
+/// How many iterations lie between two rises of what rises most often: so long a standstill is no rest.
+fn pause(case: &Case) -> u32 {
+    let pauses = case.fits.keys().filter_map(|counter| {
+        let readings = case.series.get(counter)?;
+        u32::try_from(fit::longest_pause(readings)).ok()
+    });
+    pauses.min().unwrap_or(1).max(1)
 }
 
 /// Whether a series rose more than once, as something does that fills, and then came to rest.
@@ -157,7 +208,7 @@ pub(super) fn rose_and_rests(readings: Option<&Vec<i64>>) -> bool {
     readings.is_some_and(|series| {
         series.windows(2).filter(|pair| pair[1] > pair[0]).count() > 2
             && series.last() > series.first()
-    }) && rests(readings)
+    }) && rests(readings, 1)
 }
 
 #[cfg(test)]
@@ -166,9 +217,12 @@ mod tests {
 
     #[test]
     fn only_a_flat_end_is_rest() {
-        assert!(rests(Some(&vec![0, 3, 6, 9, 9, 9, 9, 9, 9])));
-        assert!(!rests(Some(&vec![0, 20, 22, 23, 25, 26, 28, 29, 31])));
-        assert!(rests(None));
+        assert!(rests(Some(&vec![0, 3, 6, 9, 9, 9, 9, 9, 9]), 1));
+        assert!(!rests(Some(&vec![0, 20, 22, 23, 25, 26, 28, 29, 31]), 1));
+        // What rises in every 7th.
+        let rare = vec![0, 0, 3, 3, 3, 3, 3, 3, 3];
+        assert!(rests(Some(&rare), 1) && !rests(Some(&rare), 8));
+        assert!(rests(None, 1));
     }
 
     #[test]

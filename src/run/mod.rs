@@ -17,6 +17,7 @@ mod native;
 pub mod plan;
 pub mod process;
 pub mod protocol;
+mod replay;
 pub mod screen;
 pub mod selfcheck;
 pub mod shard;

@@ -14,15 +14,27 @@ const FAMILIAR: usize = 3;
 /// How a suspect grows: the typical increment of every counter that keeps growing.
 pub type Signature = BTreeMap<Counter, i64>;
 
+/// After so many, the next test is expected to grow so as well if the one before it did.
+const USUAL: usize = 20;
+
 /// Signatures seen so far, with how many tests showed each.
 #[derive(Debug, Default)]
-pub struct Familiar(Mutex<HashMap<Signature, usize>>);
+pub struct Familiar(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    counts: HashMap<Signature, usize>,
+    last: Option<Signature>,
+}
 
 impl Familiar {
-    /// Notes that another test grows so.
-    pub fn add(&self, signature: Signature) {
+    /// Notes how another test grows, if it does.
+    pub fn add(&self, signature: Option<Signature>) {
         if let Ok(mut seen) = self.0.lock() {
-            *seen.entry(signature).or_default() += 1;
+            if let Some(signature) = &signature {
+                *seen.counts.entry(signature.clone()).or_default() += 1;
+            }
+            seen.last = signature;
         }
     }
 
@@ -30,8 +42,36 @@ impl Familiar {
     pub fn knows(&self, signature: &Signature) -> bool {
         self.0
             .lock()
-            .is_ok_and(|seen| seen.get(signature).is_some_and(|count| *count >= FAMILIAR))
+            .is_ok_and(|seen| seen.count(signature) >= FAMILIAR)
     }
+
+    /// How the next test will grow, going by those before it.
+    pub fn expected(&self) -> Option<Signature> {
+        let seen = self.0.lock().ok()?;
+        let last = seen.last.as_ref()?;
+        (seen.count(last) >= USUAL).then(|| last.clone())
+    }
+}
+
+impl Seen {
+    fn count(&self, signature: &Signature) -> usize {
+        self.counts.get(signature).copied().unwrap_or(0)
+    }
+}
+
+/// Whether three readings, the first from before the warm-up, grow both times as `expected`. Of objects they tell nothing:
+/// these are counted from the opening of the window, and their first increment says nothing.
+pub fn grows_as(series: &Series, expected: &Signature) -> bool {
+    let open = [Counter::Heap, Counter::Objects];
+    let mut others = expected.keys().filter(|counter| !open.contains(counter));
+    others.next().is_some()
+        && series
+            .iter()
+            .filter(|(counter, _)| !open.contains(counter))
+            .all(|(counter, readings)| {
+                let each = expected.get(counter).copied().unwrap_or(0);
+                readings.len() == 3 && readings.windows(2).all(|pair| pair[1] - pair[0] == each)
+            })
 }
 
 /// How a series of readings grows, heap left out where a better counter says it: sizes of buffers differ
@@ -95,6 +135,42 @@ mod tests {
         assert_eq!(signature(&both), Signature::from([(Counter::Blocks, 2)]));
         let heap = series(&[5, 5, 5, 5, 5], &[0, 64, 128, 192, 256]);
         assert_eq!(signature(&heap), Signature::from([(Counter::Heap, 64)]));
+    }
+
+    #[test]
+    fn a_test_is_expected_to_grow_like_many_before_it_if_the_last_one_did() {
+        let familiar = Familiar::default();
+        let two = Signature::from([(Counter::Blocks, 2)]);
+        for _ in 0..USUAL {
+            assert_eq!(familiar.expected(), None);
+            familiar.add(Some(two.clone()));
+        }
+        assert_eq!(familiar.expected(), Some(two.clone()));
+        familiar.add(None);
+        assert_eq!(familiar.expected(), None);
+        familiar.add(Some(Signature::from([(Counter::Blocks, 3)])));
+        assert_eq!(familiar.expected(), None);
+        familiar.add(Some(two.clone()));
+        assert_eq!(familiar.expected(), Some(two));
+    }
+
+    #[test]
+    fn any_other_increment_is_not_what_was_expected() {
+        let expected = Signature::from([(Counter::Blocks, 2), (Counter::Objects, 1)]);
+        let with = |blocks: &[i64], fds: &[i64]| {
+            let mut found = series(blocks, &[0, 64, 160]);
+            found.insert(Counter::Objects, vec![0; 3]);
+            found.insert(Counter::Fds, fds.to_vec());
+            grows_as(&found, &expected)
+        };
+        assert!(with(&[0, 2, 4], &[5; 3]));
+        assert!(!with(&[0, 3, 5], &[5; 3]));
+        assert!(!with(&[0, 2, 5], &[5; 3]));
+        assert!(!with(&[0, 2, 4], &[5, 5, 6]));
+        assert!(!with(&[0, 2], &[5; 2]));
+        // Nothing of it could be seen.
+        let objects = Signature::from([(Counter::Objects, 1)]);
+        assert!(!grows_as(&series(&[0; 3], &[0; 3]), &objects));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::{
     loss::{Loss, StartError},
     native, next, plan,
     protocol::{Collectable, Wider},
+    replay,
     screen::{self, Look, Screened},
     slot::Slot,
     spend,
@@ -140,6 +141,11 @@ pub(super) fn judge_all(
     rest.sort_unstable_by_key(|test| (wider_of(run, *test), *test));
     judge_some(run, &bench, &rest, &mut slots, tell)?;
     alone::confirm(run, &bench, &mut slots[0]);
+    // What is run again is in files without suspects as well.
+    let elsewhere = run.elsewhere.clone();
+    let mut whole = Slot::new(&settings.setup, "b", settings.hash_seeds.1, elsewhere);
+    replay::explain(run, &bench, &mut whole);
+    drop(whole);
     diagnose::all(run, &bench, &mut slots[0], &settings.setup.directory);
     native::all(run, &bench, &mut slots[0]);
     let shared = Mutex::new(Shared::default());

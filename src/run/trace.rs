@@ -44,7 +44,7 @@ const CHEAP: f64 = 0.1;
 pub(super) const WINDOW_BYTES: f64 = 256e6;
 const TRACED_BLOCKS: f64 = 200e3;
 /// The longest horizon; whatever fills up within it is recognised as bounded.
-pub(super) const HORIZON: u32 = 2048;
+pub(super) const HORIZON: u32 = 16_384;
 /// Bytes of an average pymalloc block, for estimates of size only.
 const BLOCK: f64 = 48.0;
 
@@ -101,6 +101,8 @@ pub struct Case {
     pub passages: Vec<Passage>,
     /// Whether its process is unfit for other tests.
     pub spoiled: bool,
+    /// Whether objects came at first, and no more in the longest window, where something else went on growing.
+    pub settled: bool,
 }
 
 impl Case {
@@ -120,6 +122,7 @@ impl Case {
             diagnosis: None,
             passages: Vec::new(),
             spoiled: false,
+            settled: false,
         }
     }
 
@@ -317,7 +320,8 @@ impl Bench<'_> {
         ]
         .iter()
         .any(|counter| case.fits.contains_key(counter));
-        if own.is_empty() && !case.growths.is_empty() && !resources {
+        let kept_by_runner = case.containers.is_empty() && explains(&case.growths, &case.fits);
+        if own.is_empty() && !case.growths.is_empty() && !resources && kept_by_runner {
             case.judged = Judged::Harness;
             return Ok(case);
         }
@@ -415,7 +419,7 @@ impl Bench<'_> {
             .into_iter()
             .map(|(name, gained)| (name, gained as f64 / f64::from(iterations.max(1))))
             // One entry that came once is no growth.
-            .filter(|(_, each)| *each >= 0.2)
+            .filter(|(_, each)| each * f64::from(iterations) > 1.5 || *each >= 0.2)
             .collect();
         Ok(())
     }
@@ -507,6 +511,14 @@ pub(super) fn bytes_per_iteration(series: &Series) -> f64 {
         })
     };
     each(Counter::Heap) + each(Counter::Blocks) * BLOCK
+}
+
+/// Whether the places that grow account for most of what grows. Objects that took their memory from a free list stand at
+/// the place of those that had it before, or at none.
+fn explains(growths: &[Growth], fits: &BTreeMap<Counter, Fit>) -> bool {
+    let blocks: f64 = growths.iter().map(|growth| growth.count.rate.value).sum();
+    let grows = fits.get(&Counter::Blocks);
+    grows.is_none_or(|fit| blocks >= fit.rate.value / 2.0)
 }
 
 pub(super) fn grows_memory(fits: &BTreeMap<Counter, Fit>) -> bool {

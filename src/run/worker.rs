@@ -39,7 +39,7 @@ use crate::{
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Most readings of one answer; a longer window takes several orders.
-pub const CAPACITY: u32 = 4096;
+pub const CAPACITY: u32 = 8200;
 
 /// Asks for a stack dump. Linux never sends this one and test suites do not use it.
 #[cfg(target_os = "linux")]

@@ -132,6 +132,13 @@ CLEAN = """
                 loop = []
                 loop.append({"loop": loop})
 
+        def test_hundreds_of_cycles(self):
+            # More than 256 of them: a number that is an object of its own.
+            for _ in range(200):
+                one, other = [], []
+                one.append(other)
+                other.append(one)
+
         def test_weak(self):
             class Thing:
                 pass

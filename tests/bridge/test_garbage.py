@@ -95,7 +95,9 @@ class TestGarbage(BridgeCase):
         self.assertEqual(self.counted("test_collects"), [PAIR] * 4)
 
     def test_and_a_generator_that_it_closes(self):
-        self.assertEqual(self.counted("test_feed"), [1] * 4)
+        # The feed and its generator; up to 3.10 its frame as well.
+        frame = int(sys.version_info < (3, 11))
+        self.assertEqual(self.counted("test_feed"), [2 + frame] * 4)
 
     def identities(self, dumped):
         """Identities of the objects in the file whose type is one of the tests' own, by type."""

@@ -191,6 +191,81 @@ class WatchedByPytest(Watched):
     runner = "pytest"
 
 
+@needs_pytest
+class HeldByPytest(BridgeCase):
+    """What tests fill that hangs from no module of theirs, and what is pytest's own affair."""
+
+    runner = "pytest"
+    files = {
+        "conftest.py": """
+            import pytest
+
+            class Plugin:
+                def __init__(self):
+                    self.rows = []
+
+            def pytest_configure(config):
+                config.pluginmanager.register(Plugin(), "shop")
+                config.rows = []
+
+            @pytest.fixture(scope="session")
+            def session():
+                return {"rows": []}
+        """,
+        "test_first.py": """
+            def test_makes_it(session):
+                pass
+        """,
+        "test_held.py": """
+            import abc
+            import pytest
+
+            class Shape(abc.ABC):
+                pass
+
+            def test_plugin(request):
+                request.config.pluginmanager.getplugin("shop").rows.append(None)
+
+            def test_config(request):
+                request.config.rows.append(None)
+
+            @pytest.mark.parametrize("rows", [[]])
+            def test_parameter(rows):
+                rows.append(None)
+
+            def test_fixture(session):
+                session["rows"].append(None)
+
+            def test_books(request):
+                request.config.stash[pytest.StashKey()] = None
+                isinstance(request, Shape)
+        """,
+    }
+
+    def look(self, name):
+        answer = self.worker.answer(
+            "ran", do="run", test=self.worker.index(name), thaw=True, survey=True, warmup=1, before=True, iterations=5
+        )
+        self.assertPassed(answer)
+        return increments(answer["series"]["items"])
+
+    def test_what_tests_fill_is_counted_and_named(self):
+        self.worker.run("test_makes_it", iterations=1)
+        for name, container in (
+            ("test_plugin", "plugin shop.rows"),
+            ("test_config", "config.rows"),
+            ("test_parameter[rows0]", "parameter rows"),
+            ("test_fixture", "fixture session[…]"),
+        ):
+            with self.subTest(name):
+                self.assertEqual(self.look(name), [1] * 6)
+                (found,) = self.worker.answer("grown", do="grown", iterations=6)["containers"]
+                self.assertEqual(found, [container, 6])
+
+    def test_the_books_of_pytest_are_not(self):
+        self.assertEqual(self.look("test_books"), [0] * 6)
+
+
 class Wider(BridgeCase):
     """Fixtures of class and module, set up anew in each iteration where that is asked for."""
 

@@ -15,7 +15,6 @@ import sys
 import sysconfig
 import threading
 import time
-import types
 import weakref
 
 from . import bounds, opcodes, watch
@@ -194,10 +193,11 @@ def _collected():
     return total
 
 
-def _generators():
+def _counted():
     # type: () -> int
-    """Generators of the window."""
-    return list(map(type, _get_objects())).count(types.GeneratorType)
+    """Objects of the window, without those that the collector ceases to track when it meets them."""
+    kinds = list(map(type, _get_objects()))
+    return len(kinds) - kinds.count(tuple) - kinds.count(dict)
 
 
 def pending_tasks():
@@ -283,6 +283,8 @@ class _ClassCaches:
 
 #: Position of the first reading in `Counters._at`.
 _ORIGIN = 1000
+#: Readings of a window at which its objects are counted before the collector runs.
+_COUNTED = 64
 
 
 class Counters:
@@ -294,7 +296,8 @@ class Counters:
         self.arrays = [array.array("q", bytes(8 * capacity)) for _ in NAMES]
         # In an array too, and counted from where a number is always an object of its own: small ones are shared.
         self._at = array.array("q", [_ORIGIN])
-        self._closed = array.array("q", [0])
+        # What finalizers untied so far, and what was there before a collection.
+        self._closed = array.array("q", [0, 0])
         self._own_descriptors = own_descriptors
         self._heap, heap_exactness = _heap_reader()
         self._blocks = sys.getallocatedblocks
@@ -419,20 +422,24 @@ class Counters:
         """Records one reading of every counter."""
         threads = self._wait_for_threads()
         self.forget()
-        generators = _generators()
-        found = _collect()
         at = self._at[0]
-        if generators and not found:
-            # One that was left before its end is closed first, which unties what it is in a cycle with: that is freed
-            # by counting, and is in none of the collector's own figures.
-            self._closed[0] += generators - _generators()
+        # Not in a number of its own: one above 256 would be an object, and smaller ones are not. Of a leak that is looked
+        # at for long, garbage is not asked, and counting all it left would cost more than the collector does.
+        self._closed[1] = _counted() if at < _ORIGIN + _COUNTED else 0
+        found = _collect()
         # A level as before needs no second look at the garbage, and that is nearly every reading.
         if found and (
             at == _ORIGIN or self._blocks() - self._immortals.count() != self.arrays[0][at - _ORIGIN - 1]
         ):
             self._collect_more()
+        # A number above 256 is an object, and would be counted.
+        found = bool(found)
         blocks, objects, heap, fds, running, items, tasks, children, garbage = self.arrays
         objects[at - _ORIGIN] = len(_get_objects())
+        if not found and self._closed[1] > objects[at - _ORIGIN]:
+            # A finalizer may untie the cycle that it is in: a generator that is closed, an event loop that closes itself.
+            # That is freed by counting, and is in none of the collector's own figures.
+            self._closed[0] += self._closed[1] - objects[at - _ORIGIN]
         fds[at - _ORIGIN] = self._fds() - self._own_descriptors() if self._fds is not None else 0
         running[at - _ORIGIN] = threads
         items[at - _ORIGIN] = self.watch.total()

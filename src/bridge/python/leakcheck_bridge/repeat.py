@@ -55,7 +55,8 @@ class Repeater:
 
     A runner offers `open(index)`, `iterate(index) -> Outcome`, `tidy()`, which forgets what the
     runner itself kept of the last iteration, `wider()`, the fixtures of class, module, package and session that
-    the open test has set up, `end_wider(session)`, which tears them down, and `finish()`.
+    the open test has set up, `end_wider(session)`, which tears them down, `kept()`, `(object, name)` of what it holds
+    and tests may fill, and `finish()`.
     """
 
     def __init__(self, runner, meter, heartbeat):
@@ -89,7 +90,7 @@ class Repeater:
         # type: () -> None
         """Looks anew for the containers whose lengths are read."""
         self._heartbeat.state(self._heartbeat.READING)
-        self._meter.watch.survey()
+        self._meter.watch.survey(self._runner.kept())
         self._heartbeat.state(self._heartbeat.IDLE)
 
     def thaw(self, refreeze):
@@ -189,7 +190,8 @@ class Repeater:
                 break
             passed += 1
         self._heartbeat.state(self._heartbeat.IDLE)
-        return {"re": "grown", "iterations": passed, "containers": self._meter.watch.grown(), "cpu": _cpu() - begun}
+        containers = self._meter.watch.grown(self._runner.kept())
+        return {"re": "grown", "iterations": passed, "containers": containers, "cpu": _cpu() - begun}
 
     def bound(self, iterations):
         # type: (int) -> dict

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import sys
+import types
 
 import _pytest.tmpdir
 import pytest
@@ -101,6 +102,10 @@ class _Bridge:
             # Left alone it is another number in every process.
             options.randomly_seed = 1
             self._note("randomly: the seed is 1 in every worker")
+        if getattr(options, "hypothesis_seed", 0) is None:
+            # Other examples in each iteration fill its caches, and those of what is tested, by chance.
+            options.hypothesis_seed = "1"
+            self._note("hypothesis: the seed is 1, so that every iteration has the same examples")
         yield
 
     @_hookimpl(tryfirst=True)
@@ -128,9 +133,19 @@ class _Bridge:
 
 
 def _file_of(item, root):
-    path = item.nodeid.split("::", 1)[0]
+    path = _file_part(item)
     found = getattr(item, "path", None) or getattr(item, "fspath", None)
     return str(found) if found is not None else os.path.join(root, path)
+
+
+def _file_part(item):
+    # type: (object) -> str
+    return item.nodeid.split("::", 1)[0]
+
+
+def _plugins(config):
+    """Objects that are registered as plugins."""
+    return [plugin for plugin in config.pluginmanager.get_plugins() if type(plugin) is not types.ModuleType]
 
 
 def _crash_line(report):
@@ -256,6 +271,9 @@ class Runner:
         ]
         self._capture_descriptors = _capture_descriptors(session.config)
         self._terminal = session.config.pluginmanager.getplugin("terminalreporter")
+        self._by_file = {}  # type: dict
+        for item in session.items:
+            self._by_file.setdefault(_file_part(item), []).append(item)
 
     # -- opening and closing ---------------------------------------------------------------
 
@@ -316,6 +334,27 @@ class Runner:
         self._teardown_to(None if session else _Only(self._session))
         wider = self.protocol.wider
         wider[:] = [fixturedef for fixturedef in wider if fixturedef.cached_result is not None]
+
+    def kept(self):
+        # type: () -> list
+        """`(object, name)` of what pytest holds and tests may fill.
+
+        That is: wider fixtures that stand, arguments of the tests of the open one's file, plugins, and what is left
+        in the configuration.
+        """
+        config = self._session.config
+        found = [
+            (fixturedef.cached_result[0], "fixture " + fixturedef.argname)
+            for fixturedef in self.protocol.wider
+            if fixturedef.cached_result is not None
+        ]
+        for item in self._by_file[_file_part(self._item)]:
+            params = getattr(getattr(item, "callspec", None), "params", {})
+            found += [(value, "parameter " + name) for name, value in params.items()]
+        found += [(plugin, "plugin " + str(config.pluginmanager.get_name(plugin))) for plugin in _plugins(config)]
+        found += [(value, "config." + name) for name, value in list(vars(config).items()) if name[:1] != "_"]
+        stored = getattr(getattr(config, "stash", None), "_storage", {})
+        return found + [(value, "config.stash[…]") for value in list(stored.values())]
 
     # -- one iteration ---------------------------------------------------------------------
 

@@ -190,6 +190,11 @@ class Runner:
                 found.append("module:{}:{}".format(cls.__module__, name))
         return found
 
+    def kept(self):
+        # type: () -> list
+        """What tests may fill hangs from their modules."""
+        return []
+
     def end_wider(self, session):
         # type: (bool) -> None
         """Tears the class and module fixtures down; the next iteration sets them up again."""

@@ -9,6 +9,7 @@ import array
 import collections
 import contextlib
 import gc
+import io
 import itertools
 import os
 import sys
@@ -24,12 +25,17 @@ _MOST_ENTRIES = 200
 
 _CONTAINERS = (list, dict, set, bytearray, collections.deque, array.array)
 _LENGTHS = tuple(kind.__len__ for kind in _CONTAINERS)
+#: Text and bytes that are written to memory: their buffer grows ahead of what is in it.
+_STREAMS = (io.StringIO, io.BytesIO)
 #: Never looked into: they lead everywhere, or hold nothing that stays.
 _OPAQUE = (types.ModuleType, types.CodeType, types.FrameType, str, bytes, int, float, complex, bool, type(None))
 #: Ways out of a class that are no attributes of it.
 _OF_CLASSES = ("__dict__", "__weakref__", "__module__", "__doc__")
 #: Modules of the runner and of what it cannot do without.
 _RUNNER = ("_pytest", "pytest", "pluggy", "iniconfig", "xdist", "py", "pygments", "leakcheck_bridge")
+#: Classes of the runner through which one comes to all of it: its own books would be watched, and most of the
+#: objects that a survey looks at be its own. What tests may fill there is named by the runner itself.
+_HUBS = ("Node", "Config", "PluginManager", "AssertionRewritingHook", "FixtureRequest")
 
 
 def _stdlib_names():
@@ -56,8 +62,24 @@ def _is_theirs(name):
     return top == "__main__" or not (top in _STDLIB or top in _RUNNER or top.startswith("pytest_"))
 
 
+def _top(kind):
+    # type: (type) -> str
+    """The topmost package of a class."""
+    return str(type.__dict__["__module__"].__get__(kind)).partition(".")[0]
+
+
+def _is_hub(kind):
+    # type: (type) -> bool
+    for base in type.__dict__["__mro__"].__get__(kind):
+        if base.__name__ in _HUBS and _top(base) in _RUNNER:
+            return True
+    # The caches of an abstract class, which from Python 3.13 on the collector shows: they gain an entry
+    # with every class that is asked about for the first time.
+    return kind.__name__ == "_abc_data" and _top(kind) == "_abc"
+
+
 #: What a type's objects are to a survey.
-_NOTHING, _FUNCTION, _CLASS, _CONTAINER, _FIXED, _OTHER = range(6)
+_NOTHING, _FUNCTION, _CLASS, _CONTAINER, _FIXED, _STREAM, _OTHER = range(7)
 
 
 def _sort_of(kind):
@@ -73,7 +95,27 @@ def _sort_of(kind):
         return _CONTAINER
     if issubclass(kind, (tuple, frozenset)):
         return _FIXED
-    return _OTHER
+    if issubclass(kind, _STREAMS):
+        return _STREAM
+    return _NOTHING if _is_hub(kind) else _OTHER
+
+
+def _end_of(stream):
+    """How much is in a stream, past whatever a subclass makes of it; 0 where it is closed."""
+    kind = io.StringIO if issubclass(type(stream), io.StringIO) else io.BytesIO
+    try:
+        position = kind.tell(stream)
+        end = kind.seek(stream, 0, 2)
+        # Whoever only writes stands at the end already, and loses nothing to a thread that writes meanwhile.
+        if position != end:
+            kind.seek(stream, position)
+    except ValueError:
+        return 0
+    return end
+
+
+def _length_of(container):
+    return _end_of(container) if issubclass(type(container), _STREAMS) else len(container)
 
 
 def _captured(function):
@@ -102,8 +144,8 @@ def _entries(container):
     return itertools.islice(kind.__iter__(container), _MOST_ENTRIES)
 
 
-def _roots():
-    """`(object, name)` of all that a walk begins with, and the identities of what it never enters."""
+def _roots(others):
+    """`(object, name)` of all that a walk begins with, `others` last, and the identities of what it never enters."""
     modules = list(sys.modules.items())
     # Not through what is nobody's: a function of the standard library leads to all of its module.
     closed = {id(module) for _, module in modules}
@@ -112,6 +154,7 @@ def _roots():
     for name, module in modules:
         if type(module) is types.ModuleType and _is_theirs(name):
             found += [(obj, name + "." + key) for key, obj in list(vars(module).items()) if key[:2] != "__"]
+    found += [(obj, name) for obj, name in others if _top(type(obj)) not in _RUNNER]
     return found, closed
 
 
@@ -119,16 +162,16 @@ def _roots():
 _HAS_DICTIONARIES = sys.version_info < (3, 11)
 
 
-def _containers():
-    # type: () -> list
-    """Every container that hangs from a module of theirs.
+def _containers(others):
+    # type: (list) -> list
+    """Every container and stream that hangs from a module of theirs, or from `others`, `(object, name)` each.
 
     First those that are reached through attributes alone, then what is in containers, then what is in containers in
     those: a registry with thousands of lists must not hide a list of its own kind. Within that, shallow ones first.
     Once a file, so it has to be quick: what lies at one distance is looked at together, and asked for its references
     in one call.
     """
-    roots, seen = _roots()
+    roots, seen = _roots(others)
     # By type; those of which nothing is ever wanted apart, since most references lead to such.
     sorts = {}  # type: dict
     dull = set()  # type: set
@@ -159,6 +202,8 @@ def _containers():
                 if sort == _CONTAINER:
                     found.append(obj)
                     (following if id(obj) in attributes else inner).extend(_entries(obj))
+                elif sort == _STREAM:
+                    found.append(obj)
                 elif sort == _FIXED:
                     inner.extend(_entries(obj))
                 elif sort == _FUNCTION:
@@ -197,17 +242,17 @@ def _children(obj):
     return found + [(value, "") for value in itertools.islice(others, _MOST_ENTRIES)]
 
 
-def _walk():
+def _walk(others):
     """The same way with the names of everything on it: `(object, name)`.
 
     Only to tell what grew: from Python 3.11 on, asking for an instance's `__dict__` makes one.
     """
-    roots, seen = _roots()
+    roots, seen = _roots(others)
     queue = collections.deque(roots)
     for _ in range(_MOST_VISITED):
         while queue:
             obj, name = queue.popleft()
-            if not isinstance(obj, _OPAQUE) and id(obj) not in seen:
+            if not isinstance(obj, _OPAQUE) and id(obj) not in seen and _sort_of(type(obj)) != _NOTHING:
                 break
         else:
             return
@@ -233,38 +278,43 @@ class Watch:
 
     def __init__(self):
         self._containers = []  # type: list
+        self._streams = []  # type: list
         self._opening = array.array("q")
 
     def clear(self):
         # type: () -> None
         """Lets go of everything."""
         self._containers = []
+        self._streams = []
 
-    def survey(self):
-        # type: () -> None
-        """Finds the containers anew."""
-        self._containers = _containers()[:_MOST]
+    def survey(self, others):
+        # type: (list) -> None
+        """Finds the containers anew, also from `others`: `(object, name)` of what the runner holds for the tests."""
+        found = _containers(others)[:_MOST]
+        self._streams = [obj for obj in found if issubclass(type(obj), _STREAMS)]
+        self._containers = [obj for obj in found if not issubclass(type(obj), _STREAMS)]
 
     def remember(self):
         # type: () -> None
         """Remembers the lengths, for `grown`."""
-        self._opening = array.array("q", map(len, self._containers))
+        self._opening = array.array("q", map(_length_of, self._containers + self._streams))
 
     def total(self):
         # type: () -> int
         """Entries in all of them together."""
-        return sum(map(len, self._containers))
+        return sum(map(len, self._containers)) + sum(map(_end_of, self._streams))
 
-    def grown(self):
-        # type: () -> list
+    def grown(self, others):
+        # type: (list) -> list
         """`[name, entries gained]` of what grew since `remember`, most first."""
+        lengths = map(_length_of, self._containers + self._streams)
         gained = {
-            id(container): len(container) - before
-            for container, before in zip(self._containers, self._opening)
-            if len(container) > before
+            id(container): length - before
+            for container, length, before in zip(self._containers + self._streams, lengths, self._opening)
+            if length > before
         }
         if not gained:
             return []
-        found = [[name, gained.pop(id(obj))] for obj, name in _walk() if id(obj) in gained]
+        found = [[name, gained.pop(id(obj))] for obj, name in _walk(others) if id(obj) in gained]
         found.sort(key=lambda entry: (-entry[1], entry[0]))
         return found[:20]

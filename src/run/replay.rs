@@ -1,0 +1,92 @@
+//! Runs again what came before a test that grew in one process only: it may grow after one of these, which need not grow.
+
+use super::{
+    Run,
+    alone::{dose, look},
+    screen::Screened,
+    slot::Slot,
+    trace::{Bench, Judged},
+};
+
+/// Tests that are explained so; each takes a dozen starts of a process.
+const MOST: usize = 4;
+/// Tests that are run again, the last ones before it, as far as one run of them takes so many seconds.
+const BEFORE: usize = 256;
+const LONGEST: f64 = 10.0;
+
+/// Takes back each growth that comes only after other tests, and names the one after which it comes.
+pub(super) fn explain(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
+    let unstable: Vec<usize> = (0..run.cases.len())
+        .filter(|at| matches!(run.cases[*at].judged, Judged::Unstable(_)))
+        .take(MOST)
+        .collect();
+    for at in unstable {
+        let before = before(run, run.cases[at].test);
+        let grows = |after: &[usize], slot: &mut Slot<'_>| {
+            !after.is_empty() && !bench.budget.is_spent() && {
+                slot.discard();
+                after.iter().all(|test| dose(run, bench, slot, *test, 1))
+                    && look(run, bench, slot, at) == Some(true)
+            }
+        };
+        if !grows(&before, slot) {
+            continue;
+        }
+        let after = match narrowed(&before, |tests| grows(tests, slot)) {
+            [test] => run.tests[*test].id.clone(),
+            _ => "other tests".to_owned(),
+        };
+        run.cases[at].judged =
+            Judged::Clean(format!("grows only after {after}; by itself it does not"));
+    }
+}
+
+/// The tests that passed before it, in their order.
+fn before(run: &Run, test: usize) -> Vec<usize> {
+    let mut seconds = 0.0;
+    let mut found: Vec<usize> = run.looks[..test]
+        .iter()
+        .flatten()
+        .rev()
+        .filter(|look| matches!(look.screened, Screened::Clean | Screened::Suspect))
+        .take(BEFORE)
+        .take_while(|look| {
+            seconds += look.seconds;
+            seconds <= LONGEST
+        })
+        .map(|look| look.test)
+        .collect();
+    found.reverse();
+    found
+}
+
+/// The smallest part of `tests` that still does it, found by halving; all of what is left where no half does it alone.
+fn narrowed(tests: &[usize], mut does: impl FnMut(&[usize]) -> bool) -> &[usize] {
+    let mut left = tests;
+    while left.len() > 1 {
+        let (first, second) = left.split_at(left.len() / 2);
+        left = if does(second) {
+            second
+        } else if does(first) {
+            first
+        } else {
+            break;
+        };
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_does_it_alone_is_found_and_two_that_must_be_together_are_kept() {
+        let tests: Vec<usize> = (0..100).collect();
+        for culprit in [0, 1, 37, 99] {
+            assert_eq!(narrowed(&tests, |part| part.contains(&culprit)), [culprit]);
+        }
+        let both = narrowed(&tests, |part| part.contains(&3) && part.contains(&20));
+        assert_eq!(both, &tests[..25]);
+    }
+}
