@@ -1,4 +1,4 @@
-//! Which tests that leave garbage are looked at: a few of those that leave as much, within a share of the screen's time.
+//! Which tests that leave garbage are looked at: a few of those that leave as much, as many in each file as its tests give it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,9 +19,13 @@ use crate::{
     config::Cycles,
 };
 
-/// CPU time for the looks of one worker: a share of what its tests took, and something for small suites.
-const SHARE: f64 = 0.04;
-const LEAST: f64 = 0.5;
+/// Looks at the tests of a whole suite: these, and one for so many tests. Each file has its share, so that it makes no
+/// difference which worker screens what.
+const LOOKS: usize = 24;
+const TESTS: usize = 25;
+/// Looks of usual length stay far below this share of the screen's CPU time, and this many seconds besides.
+const SHARE: f64 = 0.25;
+const LEAST: f64 = 2.0;
 /// So many tests of a file that leave as much and agree on it speak for the rest.
 const AGREEING: usize = 2;
 
@@ -69,6 +73,10 @@ impl Candidates {
         } else {
             LEAST + SHARE * self.cpu
         };
+        let mut shares = shares(stage.tests);
+        if stage.settings.cycles == Cycles::Deny {
+            shares.values_mut().for_each(|share| *share = usize::MAX);
+        }
         let mut groups: Vec<Vec<Look>> = self.by_amount.into_values().collect();
         groups.sort_by_key(|group| group[0].test);
         let mut found: Vec<Vec<Leavings>> = groups.iter().map(|_| Vec::new()).collect();
@@ -78,6 +86,13 @@ impl Candidates {
                 let Some(look) = group.get(round).filter(|_| !agree(found)) else {
                     continue;
                 };
+                let Some(share) = shares
+                    .get_mut(&*stage.tests[look.test].file)
+                    .filter(|share| **share > 0)
+                else {
+                    continue;
+                };
+                *share -= 1;
                 if left <= 0.0 {
                     break 'all;
                 }
@@ -123,6 +138,19 @@ impl Candidates {
         }
         true
     }
+}
+
+/// How many looks the tests of each file get.
+fn shares(tests: &[Collectable]) -> BTreeMap<&str, usize> {
+    let mut shares: BTreeMap<&str, usize> = BTreeMap::new();
+    for test in tests {
+        *shares.entry(&test.file).or_default() += 1;
+    }
+    let looks = LOOKS + tests.len() / TESTS;
+    for share in shares.values_mut() {
+        *share = (*share * looks).div_ceil(tests.len());
+    }
+    shares
 }
 
 /// Whether enough were looked at, and show the same cycles.
@@ -172,5 +200,22 @@ fn describe(stage: &Stage<'_>, slot: &mut Slot<'_>, found: &[Leavings]) {
         && let Ok(mut shared) = stage.shared.lock()
     {
         shared.sources.extend(places.into_iter().zip(answers));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_gets_looks_as_it_has_tests_and_one_at_least() {
+        let test = |file: &str| Collectable {
+            id: String::new(),
+            file: file.to_owned(),
+        };
+        let mut suite = vec![test("few")];
+        assert_eq!(shares(&suite), BTreeMap::from([("few", LOOKS)]));
+        suite.extend((0..999).map(|_| test("many")));
+        assert_eq!(shares(&suite), BTreeMap::from([("few", 1), ("many", 64)]));
     }
 }

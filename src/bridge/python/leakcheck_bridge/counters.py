@@ -326,6 +326,8 @@ class _ClassCaches:
 
 #: Position of the first reading in `Counters._at`.
 _ORIGIN = 1000
+#: Readings of a window at which its objects are counted before the collector runs.
+_COUNTED = 64
 
 
 class Counters:
@@ -470,22 +472,23 @@ class Counters:
         """Records one reading of every counter."""
         threads = self._wait_for_threads()
         self._forget_names()
-        # Not in a number of its own: one above 256 would be an object, and smaller ones are not.
-        self._closed[1] = _counted()
-        found = _collect()
         at = self._at[0]
+        # Not in a number of its own: one above 256 would be an object, and smaller ones are not. Of a leak that is
+        # looked at for long, garbage is not asked, and counting all it left would cost more than the collector does.
+        self._closed[1] = _counted() if at < _ORIGIN + _COUNTED else 0
+        found = _collect()
         # A level as before needs no second look at the garbage, and that is nearly every reading.
         if found and (
             at == _ORIGIN or self._blocks() - self._immortals.count() != self.arrays[0][at - _ORIGIN - 1]
         ):
             self._collect_more()
-        # How many it were is an object above 256, and would be counted.
-        found = found > 0
+        # A number above 256 is an object, and would be counted.
+        found = bool(found)
         blocks, objects, heap, fds, running, items, tasks, children, garbage = self.arrays
         objects[at - _ORIGIN] = len(_get_objects())
         if not found and self._closed[1] > objects[at - _ORIGIN]:
-            # A finalizer may untie the cycle that it is in: a generator that is closed, an event loop that closes itself.
-            # That is freed by counting, and is in none of the collector's own figures.
+            # A finalizer may untie the cycle that it is in: a generator that is closed, an event loop that closes
+            # itself. That is freed by counting, and is in none of the collector's own figures.
             self._closed[0] += self._closed[1] - objects[at - _ORIGIN]
         fds[at - _ORIGIN] = self._fds() - self._own_descriptors() if self._fds is not None else 0
         running[at - _ORIGIN] = threads
