@@ -142,3 +142,15 @@ fn garbage_can_be_allowed_in_one_test() {
     checked.exits(0).all("clean", 5);
     assert_eq!(cycles(&checked)[0].level, "note");
 }
+
+#[test]
+fn what_the_collector_is_told_to_keep_is_a_leak_that_says_so() {
+    let app = "import gc\n\n\nclass Node:\n    pass\n\n\ndef tangle():\n    gc.set_debug(gc.DEBUG_SAVEALL)\n    \
+               node = Node()\n    node.self = node\n";
+    let tests = "import app\n\n\ndef test_tangle():\n    app.tangle()\n";
+    let project = Project::of(&[("app.py", app), ("test_app.py", tests)]);
+    let checked = project.check(&[]);
+    let text = &checked.exits(1).stdout;
+    assert!(text.contains("held by gc.garbage"), "{text}");
+    assert!(text.contains("(gc.set_debug(0))"), "{text}");
+}

@@ -211,6 +211,10 @@ pub fn advice_for(code: &str, route: &Route) -> String {
             "The callback of weakref.finalize refers to the object itself, so it never dies: pass a function that needs no self (a static one, and plain values as its arguments)."
                 .to_owned()
         }
+        INTERPRETER if holder.starts_with("gc.garbage") => {
+            "gc.set_debug(gc.DEBUG_SAVEALL) makes the collector keep in gc.garbage all that it finds: turn it off again when its user is done (gc.set_debug(0)), and clear gc.garbage; or leave no cycles."
+                .to_owned()
+        }
         INTERPRETER => format!("{holder} is the interpreter's: {}", advice(code)),
         "LK112" => format!(
             "Loggers and their handlers live as long as the process: call removeHandler() and close() in the teardown, and do not make a logger name per object ({holder})."

@@ -102,10 +102,6 @@ class _Bridge:
             # Left alone it is another number in every process.
             options.randomly_seed = 1
             self._note("randomly: the seed is 1 in every worker")
-        if getattr(options, "hypothesis_seed", 0) is None:
-            # Other examples in each iteration fill its caches, and those of what is tested, by chance.
-            options.hypothesis_seed = "1"
-            self._note("hypothesis: the seed is 1, so that every iteration has the same examples")
         yield
 
     @_hookimpl(tryfirst=True)

@@ -14,6 +14,20 @@ _fstat = posix.fstat
 _cpu = time.process_time
 
 
+def _fix_examples():
+    # type: () -> list
+    """Has hypothesis make the same examples in every iteration; the note about it, where the tests use it.
+
+    Others each time would fill its caches, and those of what is tested, by chance.
+    """
+    core = sys.modules.get("hypothesis.core")
+    # A seed of the project's own stays.
+    if core is None or getattr(core, "global_force_seed", 0) is not None:
+        return []
+    core.global_force_seed = 1
+    return ["hypothesis: the seed is 1, so that every iteration has the same examples"]
+
+
 class StackDump:
     """Has faulthandler write every thread's stack to a file when the other half sends a signal.
 
@@ -91,7 +105,7 @@ class Service:
         """Announces the tests, then obeys until told to end. `runner` as in `repeat.Repeater`."""
         self.served = True
         try:
-            self._obey(runner, tests, errors, notes)
+            self._obey(runner, tests, errors, notes + _fix_examples())
         except BaseException as error:
             # pytest would swallow it and end in good order.
             self.fail(error)
