@@ -9,6 +9,7 @@ mod merge;
 mod native;
 mod sites;
 mod standing;
+mod summary;
 
 use std::collections::BTreeMap;
 

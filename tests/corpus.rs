@@ -142,6 +142,7 @@ struct Finding {
 
 #[derive(Debug, Deserialize)]
 struct Holder {
+    name: String,
     text: String,
 }
 
@@ -166,6 +167,8 @@ struct Answer {
     wrong: Vec<String>,
     /// Marked as beyond the tool.
     hard: bool,
+    /// Whether one first line names all of it.
+    line: Option<Named>,
     site: Option<Named>,
     holder: Option<Named>,
     type_name: Option<Named>,
@@ -222,8 +225,14 @@ fn marked(root: &Path, site: &str) -> (String, BTreeSet<u32>) {
     (file.to_owned(), found)
 }
 
-/// Compares what is said of one test with its label.
-fn judge(label: &Label, test: &Test, report: &Report, root: &Path) -> Answer {
+/// Compares what is said of one test with its label. `fellows` are the labels of all tests with their ids.
+fn judge(
+    label: &Label,
+    test: &Test,
+    report: &Report,
+    root: &Path,
+    fellows: &[(&str, &Label)],
+) -> Answer {
     let findings: Vec<&Finding> = report
         .findings
         .iter()
@@ -302,12 +311,52 @@ fn judge(label: &Label, test: &Test, report: &Report, root: &Path) -> Answer {
     let named = |told: Option<&String>, judge: &dyn Fn(&str) -> Named| {
         judged.then_some(()).and(told).map(|told| judge(told))
     };
+    // What the same object holds for several tests is one finding, and its first line has room for the place of one.
+    let alike = |finding: &Finding| -> Vec<&str> {
+        fellows
+            .iter()
+            .filter(|(id, fellow)| {
+                finding.tests.iter().any(|test| test == id) && fellow.holder == label.holder
+            })
+            .filter_map(|(_, fellow)| fellow.site.as_deref())
+            .collect()
+    };
+    let whole = |finding: &&Finding| {
+        let line = &finding.summary;
+        let holder = label.holder.as_ref().is_none_or(|holder| {
+            let name = finding.holder.as_ref().map(|holder| &holder.name);
+            line.contains(&format!("held by {holder}"))
+                || name.is_some_and(|name| {
+                    line.contains(name) && (name.contains(holder) || holder.contains(name))
+                })
+        });
+        let site = label
+            .site
+            .as_ref()
+            .is_none_or(|site| site_named(site, &[finding], root, &alike).right);
+        holder
+            && site
+            && label
+                .type_name
+                .as_ref()
+                .is_none_or(|name| counts(line, name))
+    };
+    let first_line = (label.holder.is_some() || label.site.is_some()).then(String::new);
     Answer {
         row,
         column,
         wrong,
         hard: label.hard.is_some(),
-        site: named(label.site.as_ref(), &|site| site_named(site, &leaks, root)),
+        line: named(first_line.as_ref(), &|_| {
+            let told: Vec<&str> = leaks.iter().map(|finding| &*finding.summary).collect();
+            Named {
+                right: leaks.iter().any(whole),
+                note: format!("told {told:?}"),
+            }
+        }),
+        site: named(label.site.as_ref(), &|site| {
+            site_named(site, &leaks, root, &alike)
+        }),
         holder: named(label.holder.as_ref(), &|holder| {
             let told: Vec<&str> = leaks
                 .iter()
@@ -325,30 +374,54 @@ fn judge(label: &Label, test: &Test, report: &Report, root: &Path) -> Answer {
                 .flat_map(|finding| &finding.types)
                 .map(|told| told.name.rsplit('.').next().unwrap_or_default())
                 .collect();
-            let counted = |finding: &&&Finding| {
-                let (what, _) = finding.summary.split_once(" stay").unwrap_or_default();
-                what.split([' ', '('])
-                    .any(|word| word == name || word.strip_suffix('s') == Some(name))
-            };
             Named {
-                right: told.contains(&name) || leaks.iter().any(|finding| counted(&finding)),
+                right: told.contains(&name)
+                    || leaks.iter().any(|finding| counts(&finding.summary, name)),
                 note: format!("type {name}, told {told:?}"),
             }
         }),
     }
 }
 
-fn site_named(site: &str, leaks: &[&Finding], root: &Path) -> Named {
+/// Whether a summary begins with so many of a type.
+fn counts(summary: &str, name: &str) -> bool {
+    let (what, _) = summary.split_once(" after each").unwrap_or((summary, ""));
+    summary.contains(&format!(", of type {name},"))
+        || what
+            .split([' ', '('])
+            .flat_map(|word| [word, word.strip_suffix('s').unwrap_or(word)])
+            .any(|word| word == name || word == name.to_lowercase())
+}
+
+/// Whether the first place is the labelled one; or, where a finding is of several tests, that of one of those that are
+/// labelled `alike`, with this one among the others.
+fn site_named<'l>(
+    site: &str,
+    leaks: &[&Finding],
+    root: &Path,
+    alike: &dyn Fn(&Finding) -> Vec<&'l str>,
+) -> Named {
     let (file, lines) = marked(root, site);
     let told: Vec<String> = leaks
         .iter()
         .filter_map(|finding| finding.sites.first())
         .map(|site| format!("{}:{}", site.file, site.line))
         .collect();
-    let right = leaks
-        .iter()
-        .filter_map(|finding| finding.sites.first())
-        .any(|site| site.file.ends_with(&file) && lines.contains(&site.line));
+    let is_at = |told: &common::Site, (file, lines): &(String, BTreeSet<u32>)| {
+        told.file.ends_with(&**file) && lines.contains(&told.line)
+    };
+    let own = (file, lines);
+    let right = leaks.iter().any(|finding| {
+        let Some(first) = finding.sites.first() else {
+            return false;
+        };
+        is_at(first, &own)
+            || finding.sites.iter().any(|told| is_at(told, &own))
+                && alike(finding)
+                    .into_iter()
+                    .any(|site| is_at(first, &marked(root, site)))
+    });
+    let (_, lines) = &own;
     Named {
         right,
         note: format!("place {site} (line {lines:?}), told {told:?}"),
@@ -385,6 +458,16 @@ impl Job {
         });
         let report: Report = serde_json::from_str(&text).unwrap();
         let mut answers = Vec::new();
+        let fellows: Vec<(&str, &Label)> = report
+            .tests
+            .iter()
+            .flat_map(|test| {
+                part.cases
+                    .iter()
+                    .filter(|(label, _)| names(label, &test.id))
+                    .map(|(_, entry)| (&*test.id, entry.of(&self.runner)))
+            })
+            .collect();
         let mut left: BTreeSet<&str> = part.cases.keys().map(String::as_str).collect();
         for test in &report.tests {
             let name = format!("{} {}", self.name(), test.id);
@@ -397,7 +480,7 @@ impl Job {
                 panic!("{name}: {} labels", labels.len());
             };
             left.remove(&**label);
-            let answer = judge(entry.of(&self.runner), test, &report, &self.part);
+            let answer = judge(entry.of(&self.runner), test, &report, &self.part, &fellows);
             answers.push((name, answer));
         }
         assert!(left.is_empty(), "{}: no tests {left:?}", self.name());
@@ -534,10 +617,11 @@ fn every_case_is_judged_as_its_label_says() {
     let (sites, of_sites, misplaced) = share(&answers, |answer| answer.site.as_ref());
     let (holders, of_holders, unheld) = share(&answers, |answer| answer.holder.as_ref());
     let (types, of_types, untyped) = share(&answers, |answer| answer.type_name.as_ref());
+    let (lines, of_lines, cut) = share(&answers, |answer| answer.line.as_ref());
     let _ = write!(
         text,
         "{} of {} as labelled\nplaces named: {sites} of {of_sites}\n{misplaced}holders named: {holders} of {of_holders}\n{unheld}\
-         types named: {types} of {of_types}\n{untyped}",
+         types named: {types} of {of_types}\n{untyped}\nfirst lines whole: {lines} of {of_lines}\n{cut}",
         answers.len() - failed.len(),
         answers.len(),
     );

@@ -11,10 +11,12 @@ use leakcheck::{
         surroundings::Held,
     },
     exit_code::ExitCode,
-    finding::{Curve, Holder, HolderStep, Role, TypeGrowth},
+    finding::{Curve, Holder, HolderStep, Owner, Role, TypeGrowth},
     report::{
         Environment,
-        inspect::{self, Holding, Inspection, Line, Peak, Place, Routine, Standing},
+        inspect::{
+            self, Cycle, Garbage, Holding, Inspection, Line, Peak, Place, Routine, Standing,
+        },
     },
     verdict::{Counter, Series, TestResult, Verdict},
 };
@@ -130,6 +132,32 @@ fn a_leaking_test_is_shown_from_all_sides() {
     for part in ["<script", "http:", "https:", "url(", "@import"] {
         assert!(!outside.contains(part), "{part}");
     }
+}
+
+#[test]
+fn the_cycles_of_a_clean_test_are_shown_with_their_places() {
+    let project = Project::fixture("corpus/cycles");
+    let seen = inspect(&project, &["TestCycles::test_self"]);
+    seen.exits(0).says(&[
+        "Cycles, in one iteration",
+        "that only the cycle collector frees",
+        "weave.py:15",
+        "Selfish.me -> Selfish",
+    ]);
+    let garbage = &seen.json()["garbage"];
+    let cycles = garbage["cycles"].as_array().unwrap();
+    assert!(
+        cycles.iter().any(|cycle| cycle["owner"] == "project"),
+        "{garbage}"
+    );
+    let html = &seen.files["html"];
+    for part in ["id=\"cycles\"", "Selfish.me -&gt; Selfish", "What to do:"] {
+        assert!(html.contains(part), "{part}");
+    }
+    let project = Project::fixture("corpus/cycles");
+    let seen = inspect(&project, &["TestWithout::test_nothing"]);
+    seen.exits(0)
+        .says(&["Nothing is left to the cycle collector."]);
 }
 
 #[test]
@@ -337,6 +365,23 @@ fn everything(around: (&str, &str)) -> Inspection {
             at: 1,
             holds: vec![held(5), held(0)],
             inside: vec![held(1)],
+        }),
+        garbage: Some(Garbage {
+            objects: 2,
+            cycles: vec![Cycle {
+                text: name("Node.parent -> Node"),
+                owner: Owner::Project,
+                place: Some(Place {
+                    file: name("app.py"),
+                    line: 3,
+                    function: name("open"),
+                    source: Some(name("x = []")),
+                }),
+                objects: 2,
+                bytes: 128,
+                descriptors: vec![name("a socket")],
+                advice: name("hold the parent weakly"),
+            }],
         }),
         routines: vec![Routine {
             file: name("app.py"),

@@ -13,6 +13,8 @@ use crate::finding::TypeGrowth;
 
 /// Holders that are named: the first, and those that keep the same objects alive besides it.
 const HOLDERS: usize = 3;
+/// A container that is filled now and then gains more entries than this while it is looked at.
+const SELDOM: i64 = 1;
 /// A place that keeps less than this share of the survivors is no holder of theirs.
 const LEAST_SHARE: f64 = 0.1;
 
@@ -59,6 +61,8 @@ pub struct Decision {
     pub examples: Vec<u32>,
     /// Objects of every iteration that nothing in Python leads to: type and count per iteration.
     pub lost: Vec<(String, f64)>,
+    /// The newest of the first type of these.
+    pub lost_example: Option<u32>,
 }
 
 struct Vote {
@@ -112,11 +116,15 @@ pub fn decide(graph: &Graph, dump: &Dump, places: &Places) -> Decision {
     // Of a container that only became longer nothing that it holds can be told apart: then no type leads.
     let leading = holders.first().map(|holder| {
         let held = holder.way.get(holder.at + 1..).and_then(<[u32]>::last);
-        held.map_or("", |node| graph.type_of(*node))
+        // A root that is itself new each time is what it holds.
+        let new = || holder.way.last().filter(|node| graph.born(**node) > 0);
+        held.or_else(new).map_or("", |node| graph.type_of(*node))
     });
     let (types, examples) = types::growth(graph, dump, leading);
+    let (lost, lost_example) = lost(graph, &ways, &voters);
     Decision {
-        lost: lost(graph, &ways, &voters),
+        lost,
+        lost_example,
         holders,
         others,
         types,
@@ -358,10 +366,17 @@ fn head_of_chain(graph: &Graph, way: &[u32], inner: &[u32]) -> Option<usize> {
 }
 
 /// Containers that have more entries without having new objects: strings, numbers, `None`.
-fn lengthened(graph: &Graph, ways: &Ways, owned: &Owned<'_>) -> Vec<Chosen> {
+/// Those that gain some in most iterations first, then such as do so now and then.
+fn lengthened(graph: &Graph, ways: &Ways, owned: &Owned<'_>) -> Option<Chosen> {
+    let most = i64::from(graph.iterations) / 2;
+    longer(graph, ways, owned, most).or_else(|| longer(graph, ways, owned, SELDOM))
+}
+
+/// The first of those that gained more than `least` entries.
+fn longer(graph: &Graph, ways: &Ways, owned: &Owned<'_>, least: i64) -> Option<Chosen> {
     let iterations = i64::from(graph.iterations);
     let found = (0..graph.len() as u32)
-        .filter(|node| graph.gained(*node) > iterations / 2)
+        .filter(|node| graph.gained(*node) > least)
         .filter_map(|node| {
             let phase = ways.phase(node)?;
             let way = ways.to(node);
@@ -372,37 +387,43 @@ fn lengthened(graph: &Graph, ways: &Ways, owned: &Owned<'_>) -> Vec<Chosen> {
             Some((order, way))
         })
         .min();
-    found
-        .map(|((phase, _, _, _, _, node), way)| Chosen {
-            at: way.len() - 1,
-            gain: Gain::Length,
-            gained: Some((graph.before[node as usize], graph.lengths[node as usize])),
-            phase,
-            alone: true,
-            way,
-        })
-        .into_iter()
-        .collect()
+    found.map(|((phase, _, _, _, _, node), way)| Chosen {
+        at: way.len() - 1,
+        gain: Gain::Length,
+        gained: Some((graph.before[node as usize], graph.lengths[node as usize])),
+        phase,
+        alone: true,
+        way,
+    })
 }
 
 /// Objects of every iteration that nothing leads to, although something counts as referring to them.
-fn lost(graph: &Graph, ways: &Ways, voters: &std::ops::RangeInclusive<u16>) -> Vec<(String, f64)> {
-    let mut found: BTreeMap<&str, u32> = BTreeMap::new();
+fn lost(
+    graph: &Graph,
+    ways: &Ways,
+    voters: &std::ops::RangeInclusive<u16>,
+) -> (Vec<(String, f64)>, Option<u32>) {
+    let mut found: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
     for node in 0..graph.len() as u32 {
         let at = node as usize;
         if voters.contains(&graph.born(node))
             && ways.phase(node).is_none()
             && graph.counts[at] > i64::from(graph.referrers[at])
         {
-            *found.entry(graph.type_of(node)).or_insert(0) += 1;
+            let entry = found.entry(graph.type_of(node)).or_insert((0, node));
+            entry.0 += 1;
+            if graph.born(node) >= graph.born(entry.1) {
+                entry.1 = node;
+            }
         }
     }
     let each = voters.clone().count().max(1) as f64;
-    found
+    found.retain(|_, (count, _)| f64::from(*count) * 2.0 >= each);
+    let newest = found.values().next().map(|(_, newest)| *newest);
+    let lost = found
         .into_iter()
-        .filter(|(_, count)| f64::from(*count) * 2.0 >= each)
-        .map(|(name, count)| (name.to_owned(), f64::from(count) / each))
-        .collect()
+        .map(|(name, (count, _))| (name.to_owned(), f64::from(count) / each));
+    (lost.collect(), newest)
 }
 
 #[cfg(test)]

@@ -17,16 +17,19 @@ pub struct Call {
     pub seen: bool,
     /// By how much the counts of the caller's variables had risen after it, in each iteration.
     pub rises: Vec<i64>,
+    /// Type and bytes of each of the variables whose count rose when it last did.
+    #[serde(default)]
+    pub kept: Vec<(String, u64)>,
 }
 
-/// The function to be suspected and the place that calls it, where there is just one; without a name where there are
+/// The function to be suspected and the call of it, where there is just one; without a name where there are
 /// several in one shared object. It made the objects at one of the
 /// places where they were `born`, or left their counts higher. `innocent` are functions that rightly keep what they get.
-pub fn suspect(
-    calls: &[Call],
+pub fn suspect<'c>(
+    calls: &'c [Call],
     born: &BTreeSet<(String, u32)>,
     innocent: impl Fn(&Function) -> bool,
-) -> Option<(Function, (String, u32))> {
+) -> Option<(Function, &'c Call)> {
     let all = || {
         calls
             .iter()
@@ -45,7 +48,7 @@ pub fn suspect(
 }
 
 /// The one function there is; of several in one shared object no name.
-fn only(found: &[(&Call, &Function)]) -> Option<(Function, (String, u32))> {
+fn only<'c>(found: &[(&'c Call, &Function)]) -> Option<(Function, &'c Call)> {
     let (call, first) = found.first()?;
     let functions: BTreeSet<&Function> = found.iter().map(|(_, function)| *function).collect();
     let library = &first.1;
@@ -56,7 +59,7 @@ fn only(found: &[(&Call, &Function)]) -> Option<(Function, (String, u32))> {
     } else {
         return None;
     };
-    Some((Function(name, library.clone()), call.place.clone()))
+    Some((Function(name, library.clone()), *call))
 }
 
 #[cfg(test)]
@@ -69,13 +72,14 @@ mod tests {
             functions: vec![Function(name.to_owned(), name.to_owned())],
             seen,
             rises: vec![0, rise, rise],
+            kept: Vec::new(),
         }
     }
 
     fn told(calls: &[Call], born: u32) -> Option<(String, u32)> {
         let born = BTreeSet::from([("app.py".to_owned(), born)]);
         let found = suspect(calls, &born, |function| function.0.starts_with("list."));
-        found.map(|(function, place)| (function.0, place.1))
+        found.map(|(function, call)| (function.0, call.place.1))
     }
 
     #[test]

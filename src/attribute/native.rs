@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::{owner::Places, sites};
 
 /// Malloc's smallest chunk keeps a remainder of half its size where that is too small to split off.
-const WOBBLE: i64 = 16;
+pub const WOBBLE: i64 = 16;
 /// Passages of one leak that are told.
 const MOST: usize = 4;
 
@@ -16,7 +16,7 @@ pub struct Node {
     /// Index of the node that it is part of; below 0 for the whole iteration.
     #[serde(rename = "in")]
     pub parent: i64,
-    /// What it added to the heap in each iteration.
+    /// What it added to the heap, or to what else was read, in each iteration.
     pub nets: Vec<i64>,
     /// Of a frame: file and first line of its code.
     pub frame: Option<(String, u32)>,
@@ -41,7 +41,7 @@ pub struct Passage {
     pub function: Option<Function>,
     /// Whether it adds just what stays; otherwise nothing else adds as much.
     pub certain: bool,
-    /// Bytes per iteration.
+    /// Bytes, or what else was read, per iteration.
     pub bytes: f64,
 }
 
@@ -52,10 +52,11 @@ impl Passage {
     }
 }
 
-/// Where the growth of `heap`, bytes of each iteration, comes from. Empty where that cannot be told.
-pub fn passages(nodes: &[Node], heap: &[i64]) -> Vec<Passage> {
-    let grown = heap.iter().filter(|bytes| **bytes > 0).count();
-    if nodes.is_empty() || heap.len() < 3 || grown < 2 {
+/// Where what each iteration adds, `totals`, comes from, with readings that are exact to `slack`. Empty where that cannot
+/// be told.
+pub fn passages(nodes: &[Node], totals: &[i64], slack: i64) -> Vec<Passage> {
+    let grown = totals.iter().filter(|added| **added > 0).count();
+    if nodes.is_empty() || totals.len() < 3 || grown < 2 {
         return Vec::new();
     }
     let mut children = vec![Vec::new(); nodes.len()];
@@ -67,7 +68,12 @@ pub fn passages(nodes: &[Node], heap: &[i64]) -> Vec<Passage> {
             children[parent].push(at);
         }
     }
-    let mut found = Tree { nodes, children }.explain(0, heap, true);
+    let tree = Tree {
+        nodes,
+        children,
+        slack,
+    };
+    let mut found = tree.explain(0, totals, true);
     found.retain(|passage| !passage.frames.is_empty());
     found.sort_by(|a, b| b.bytes.total_cmp(&a.bytes));
     found.truncate(MOST);
@@ -77,6 +83,7 @@ pub fn passages(nodes: &[Node], heap: &[i64]) -> Vec<Passage> {
 struct Tree<'a> {
     nodes: &'a [Node],
     children: Vec<Vec<usize>>,
+    slack: i64,
 }
 
 impl Tree<'_> {
@@ -107,7 +114,7 @@ impl Tree<'_> {
         let mut found = Vec::new();
         let mut waiting = self.children[at].clone();
         while let Some(child) = waiting.pop() {
-            if agrees(&self.nodes[child].nets, wanted) {
+            if agrees(&self.nodes[child].nets, wanted, self.slack) {
                 found.push(child);
             } else {
                 waiting.extend(&self.children[child]);
@@ -132,7 +139,7 @@ impl Tree<'_> {
                 *sum += net;
             }
         }
-        if agrees(&sum, wanted) {
+        if agrees(&sum, wanted, self.slack) {
             children.clone()
         } else {
             Vec::new()
@@ -190,12 +197,12 @@ impl Tree<'_> {
 }
 
 /// Whether a node adds what is wanted in all iterations but one of five, and in two that grew at least.
-fn agrees(nets: &[i64], wanted: &[i64]) -> bool {
+fn agrees(nets: &[i64], wanted: &[i64], slack: i64) -> bool {
     if nets.len() != wanted.len() {
         return false;
     }
     let near =
-        |(net, wanted): &(&i64, &i64)| (**net - **wanted).abs() <= WOBBLE && **net >= **wanted / 2;
+        |(net, wanted): &(&i64, &i64)| (**net - **wanted).abs() <= slack && **net >= **wanted / 2;
     let votes = nets.iter().zip(wanted).filter(near).count();
     let grown = nets
         .iter()
@@ -246,7 +253,7 @@ mod tests {
 
     /// File, line, function and certainty of each passage.
     fn told(nodes: &[Node], heap: &[i64]) -> Vec<(String, u32, Option<String>, bool)> {
-        passages(nodes, heap)
+        passages(nodes, heap, WOBBLE)
             .into_iter()
             .map(|passage| {
                 let (file, line) = passage.frames[0].clone();
@@ -282,7 +289,7 @@ mod tests {
             told(&nodes, &LEAK),
             one("app.py", 21, Some("_fast.pack"), true)
         );
-        let frames = &passages(&nodes, &LEAK)[0].frames;
+        let frames = &passages(&nodes, &LEAK, WOBBLE)[0].frames;
         assert_eq!(frames[1], ("test.py".to_owned(), 7));
     }
 

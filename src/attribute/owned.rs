@@ -56,7 +56,8 @@ impl<'a> Owned<'a> {
         let mut queue = std::collections::VecDeque::from([start]);
         let mut looked_at = 0;
         while let Some(node) = queue.pop_front() {
-            if self.is_users_type(graph.type_of(node)) {
+            let name = graph.type_of(node);
+            if self.is_users_type(name) || is_task(name) {
                 let mut way = vec![node];
                 let mut at = node;
                 while at != start {
@@ -79,6 +80,11 @@ impl<'a> Owned<'a> {
         }
         (vec![start], false)
     }
+}
+
+/// What a reader started, however it is held.
+fn is_task(name: &str) -> bool {
+    matches!(name, "_asyncio.Task" | "asyncio.tasks.Task")
 }
 
 fn passes_on(name: &str) -> bool {

@@ -6,7 +6,7 @@ use super::{
     holder::{Chosen, Gain},
     path::{Phase, Root},
 };
-use crate::finding::{Holder, HolderStep, Role};
+use crate::finding::{Holder, HolderStep, Role, TypeGrowth};
 
 /// One step of a way, as the bridge names it.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -41,6 +41,8 @@ pub struct Step {
     pub registry: Option<String>,
     /// Type of the entry that came last, of a container.
     pub newest: Option<String>,
+    /// Bytes of that entry.
+    pub size: u64,
     /// A bounded text of its value (of a container, of that entry), where it is of a plain built-in type.
     pub example: Option<String>,
 }
@@ -75,11 +77,45 @@ pub struct Route {
     pub root: Root,
     /// Type of the object at its end; of entries that are no objects of their own, the type of the newest.
     pub kept: String,
-    /// File and line where that object was allocated.
-    pub born: Option<(String, u32)>,
+    /// File and line of the frames that allocated that object, or added the entry, from the reader's code on outwards.
+    pub born: Vec<(String, u32)>,
     /// The holder and the object at the end, by their numbers in the graph.
     pub ends: Option<(u32, u32)>,
 }
+
+impl Route {
+    /// Of a container that only became longer, growth by the type of what it gained: of all entries the collector knows
+    /// none, so they are taken to be like the newest.
+    pub fn entries(&self) -> Option<TypeGrowth> {
+        let last = self
+            .steps
+            .last()
+            .filter(|last| self.gain == Gain::Length && last.newest.is_some())?;
+        let count = self.gained_each?;
+        Some(TypeGrowth {
+            name: self.kept.clone(),
+            count,
+            bytes: count * last.size as f64,
+            retained: None,
+            example: last.example.clone(),
+        })
+    }
+
+    /// Whether this is only where Python itself lists what lives: what else holds the same keeps it alive.
+    pub fn is_listing(&self) -> bool {
+        LISTINGS.contains(&&*self.holder.name)
+    }
+}
+
+/// Lists of the standard library that an object is in until it ends, by itself or with its last user.
+const LISTINGS: [&str; 4] = [
+    "threading._active",
+    "threading._dangling",
+    "concurrent.futures.thread._threads_queues",
+    FINALIZERS,
+];
+/// Of these the one whose entries are about objects that it does not hold.
+pub const FINALIZERS: &str = "weakref.finalize._registry";
 
 /// Puts a way in words. `iterations` is how many there were in the window.
 pub fn describe(chosen: &Chosen, root: &Root, steps: Vec<Step>, iterations: u16) -> Option<Route> {
@@ -154,7 +190,7 @@ pub fn describe(chosen: &Chosen, root: &Root, steps: Vec<Step>, iterations: u16)
         bound,
         root: root.clone(),
         kept,
-        born: None,
+        born: Vec::new(),
         ends: chosen
             .way
             .get(chosen.at)

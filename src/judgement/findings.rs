@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     cycles,
     excuse::Excuses,
-    held::{self, Held},
+    held::{self, Held, Lost},
     native::Homes,
     sites::{self, function_of},
+    summary,
 };
 use crate::{
     attribute::{
@@ -19,10 +20,9 @@ use crate::{
         TypeGrowth,
     },
     fit::Shape,
-    report::text::{bytes, number},
+    report::text::number,
     run::{
         self, Run,
-        diagnose::Diagnosis,
         loss::Loss,
         screen::Screened,
         trace::{Case, Judged},
@@ -190,9 +190,6 @@ fn finding(
     }
     let diagnosis = case.diagnosis.as_ref().filter(|_| verdict == Verdict::Leak);
     let route = diagnosis.and_then(|diagnosis| diagnosis.routes.first());
-    if let Some(born) = route.and_then(|route| route.born.as_ref()) {
-        sites::bring_forward(&mut sites, run, places, born);
-    }
     let kind = kind(
         &group
             .tests
@@ -201,7 +198,25 @@ fn finding(
             .collect::<Vec<_>>(),
         route,
     );
+    let made = diagnosis
+        .filter(|diagnosis| matches!(kind, Kind::Fd | Kind::Child) || diagnosis.is_lost())
+        .map(|diagnosis| &diagnosis.made)
+        .filter(|made| !made.is_empty());
+    if let Some(born) = made.or(route.map(|route| &route.born)) {
+        sites::bring_forward(&mut sites, run, places, born);
+    }
     let rate = rates(case, alone, kind, &sites);
+    if passages.is_empty() {
+        // What the same object holds for other tests may come from elsewhere.
+        let others = group.tests.iter().map(|at| evidence[*at].case);
+        for other in others.filter(|other| other.test != case.test) {
+            let growths = other
+                .growths
+                .iter()
+                .filter(|growth| all.contains(&key(run, places, held, other, growth)));
+            sites::add(&mut sites, sites::of_growths(run, places, growths));
+        }
+    }
     let owner = case
         .growths
         .iter()
@@ -234,11 +249,19 @@ fn finding(
     let culprit = diagnosis
         .filter(|_| code == code::LOST)
         .and_then(|diagnosis| homes.culprit(case, diagnosis));
-    let lost_by = culprit.as_ref().map(|(function, place)| {
-        format!(
-            ": a reference was lost by {}, called at {place}",
-            function.text()
-        )
+    let lost = culprit.as_ref().map(|(function, call)| {
+        let (file, line) = &call.place;
+        let place = format!("{}:{line}", places.show(file));
+        Lost {
+            by: format!(
+                ": a reference was lost by {}, called at {place}",
+                function.text()
+            ),
+            // Of what is in no list of objects the call alone knows the type.
+            growth: diagnosis
+                .filter(|diagnosis| diagnosis.lost.is_empty())
+                .and_then(|_| held::lost(call)),
+        }
     });
     let native = native.or(culprit.map(|(function, _)| function));
     // Entries without new blocks leave nothing in the heap to come from, and a heap that grows by millions is not looked
@@ -247,6 +270,7 @@ fn finding(
         Some((name, _)) if alone && route.is_none() && verdict == Verdict::Leak => {
             Some(Holder::named(name))
         }
+        _ if code == code::INTERPRETER && route.is_none() => Some(Holder::named("atexit")),
         _ => None,
     };
     let identity = match (route, sites.first()) {
@@ -274,21 +298,23 @@ fn finding(
         fails,
         kind,
         owner,
-        summary: summary(
+        summary: summary::summary(
             kind,
             &rate,
             sites.first(),
             diagnosis,
             watched.as_ref(),
             native.as_ref(),
-            lost_by.as_deref(),
+            lost.as_ref(),
         ),
         shape: shape(case),
         holder: route.map(|route| route.holder.clone()).or(watched),
         types: match diagnosis {
             // What C code allocates is of no type, and what the collector does not know cannot be looked at.
             _ if kind == Kind::Native => Vec::new(),
-            Some(diagnosis) if diagnosis.is_lost() && diagnosis.lost.is_empty() => Vec::new(),
+            Some(diagnosis) if diagnosis.is_lost() && diagnosis.lost.is_empty() => {
+                lost.and_then(|lost| lost.growth).into_iter().collect()
+            }
             Some(diagnosis) => diagnosis.types.clone(),
             None if alone => types(case),
             None => Vec::new(),
@@ -420,102 +446,6 @@ fn shape(case: &Case) -> String {
     word(chosen).to_owned()
 }
 
-/// `1 Session (412 B) stays after each iteration, held by app.SESSIONS, allocated at app/log.py:12 in open`.
-fn summary(
-    kind: Kind,
-    rate: &BTreeMap<String, Rate>,
-    site: Option<&Site>,
-    diagnosis: Option<&Diagnosis>,
-    watched: Option<&Holder>,
-    native: Option<&NativeFunction>,
-    lost_by: Option<&str>,
-) -> String {
-    let value = |name: &str| rate.get(name).map_or(0.0, |rate| rate.value);
-    let size = if rate.contains_key("bytes") {
-        value("bytes")
-    } else {
-        value("heap")
-    };
-    let sized = |what: String| {
-        if size > 0.0 {
-            what.replacen(" stay", &format!(" ({}) stay", bytes(size)), 1)
-        } else {
-            what
-        }
-    };
-    let (what, verb) = match kind {
-        Kind::Fd => (
-            count(value("fds"), "file descriptor", "stays open", "stay open"),
-            "opened",
-        ),
-        Kind::Thread => (
-            count(value("threads"), "thread", "stays alive", "stay alive"),
-            "started",
-        ),
-        Kind::Child => (
-            count(value("children"), "child process", "is left", "are left")
-                .replace("processs", "processes"),
-            "started",
-        ),
-        Kind::Task => (
-            count(value("tasks"), "pending task", "stays", "stay"),
-            "started",
-        ),
-        Kind::Items => {
-            let each = value("items");
-            let what = if (each - 1.0).abs() < 1e-9 {
-                "1 entry stays".to_owned()
-            } else {
-                format!("{} entries stay", number(each))
-            };
-            (what, "added")
-        }
-        Kind::Native => (
-            format!("{} of native memory stay", bytes(value("heap"))),
-            "allocated",
-        ),
-        _ => {
-            let what = match diagnosis.and_then(held::leading) {
-                Some((name, each)) => count(each, &name, "stays", "stay"),
-                None => count(value("blocks"), "block", "stays", "stay"),
-            };
-            (sized(what), "allocated")
-        }
-    };
-    let holder = diagnosis
-        .and_then(held::phrase)
-        .or_else(|| watched.map(|holder| format!("held by {}", holder.name)))
-        .map_or_else(String::new, |phrase| {
-            format!(", {phrase}{}", lost_by.unwrap_or_default())
-        });
-    match site {
-        Some(site) if native.is_some() && kind == Kind::Native => format!(
-            "{what} after each iteration{holder}, {verb} {}by {}, called at {}:{} in {}",
-            native.map_or("", |native| if native.certain { "" } else { "probably " }),
-            native.map_or_else(String::new, NativeFunction::text),
-            site.file,
-            site.line,
-            site.function
-        ),
-        Some(site) => format!(
-            "{what} after each iteration{holder}, {verb} at {}:{} in {}",
-            site.file, site.line, site.function
-        ),
-        None => format!("{what} after each iteration{holder}"),
-    }
-}
-
-fn count(value: f64, noun: &str, one: &str, many: &str) -> String {
-    // A type whose name ends like a plural (`bytes`, `Settings`) has none of its own.
-    let plural = noun.ends_with('s') && !noun.ends_with("process");
-    let noun = format!("{noun}{}", if plural { " object" } else { "" });
-    if (value - 1.0).abs() < 1e-9 {
-        format!("1 {noun} {one}")
-    } else {
-        format!("{} {noun}s {many}", number(value))
-    }
-}
-
 fn how_sure(run: &Run, case: &Case, tests: &BTreeSet<usize>) -> String {
     let screened = run.looks[case.test]
         .as_ref()
@@ -592,17 +522,4 @@ fn losses(run: &Run) -> Vec<Finding> {
             }
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_is_no_plural() {
-        assert_eq!(count(1.0, "thread", "stays", "stay"), "1 thread stays");
-        assert_eq!(count(0.5, "thread", "stays", "stay"), "0.5 threads stay");
-        assert_eq!(count(1.0, "bytes", "stays", "stay"), "1 bytes object stays");
-        assert_eq!(count(2.0, "Keys", "stays", "stay"), "2 Keys objects stay");
-    }
 }

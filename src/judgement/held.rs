@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use crate::{
-    attribute::{holder::Gain, route::Route, sites::Growth},
-    finding::Kind,
+    attribute::{holder::Gain, lost::Call, route::Route, sites::Growth},
+    finding::{Kind, TypeGrowth},
     run::{
         diagnose::{self, Diagnosis},
         trace::Case,
@@ -76,6 +76,33 @@ pub(super) fn leading(diagnosis: &Diagnosis) -> Option<(String, f64)> {
     Some((short(&growth.name), growth.count))
 }
 
+/// A reference that C code lost.
+pub(super) struct Lost {
+    /// By which function and where, in words.
+    pub by: String,
+    /// To what.
+    pub growth: Option<TypeGrowth>,
+}
+
+/// What a call loses a reference to, where it is of one type.
+pub(super) fn lost(call: &Call) -> Option<TypeGrowth> {
+    let [(name, bytes)] = &call.kept[..] else {
+        return None;
+    };
+    let each = *call.rises.last()? as f64;
+    Some(TypeGrowth::traced(&(
+        name.clone(),
+        each,
+        each * *bytes as f64,
+    )))
+}
+
+/// The class of the object that stands for a resource; none where only its number is kept.
+pub(super) fn instance(diagnosis: &Diagnosis) -> Option<String> {
+    let kept = &diagnosis.routes.first()?.kept;
+    kept.contains('.').then(|| short(kept))
+}
+
 /// What stays of a kind, each text once, with how many are alike.
 pub(super) fn resources(diagnosis: &Diagnosis, kind: Kind) -> Vec<String> {
     let mut found: Vec<(&str, usize)> = Vec::new();
@@ -95,7 +122,7 @@ pub(super) fn resources(diagnosis: &Diagnosis, kind: Kind) -> Vec<String> {
 }
 
 /// The name without its module.
-fn short(name: &str) -> String {
+pub(super) fn short(name: &str) -> String {
     let name = name.rsplit_once("<locals>.").map_or(name, |(_, last)| last);
     match name.rsplit('.').next().unwrap_or(name) {
         // As Python 3.8 calls it, and everybody.

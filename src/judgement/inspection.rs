@@ -8,10 +8,10 @@ use crate::{
     finding::{Curve, Rate},
     report::{
         Environment,
-        inspect::{Holding, Inspection, Line, Peak, Place, Routine, Standing},
+        inspect::{Cycle, Garbage, Holding, Inspection, Line, Peak, Place, Routine, Standing},
     },
     run::{
-        Run,
+        Run, garbage,
         inspect::{self, Scope},
     },
 };
@@ -44,6 +44,14 @@ pub fn inspection(
             at: holding.route.at,
             holds: holding.holds.clone(),
             inside: holding.inside.clone(),
+        }),
+        garbage: scope.garbage.as_ref().map(|found| Garbage {
+            objects: found.objects,
+            cycles: found
+                .cycles
+                .iter()
+                .map(|cycle| cycle_of(run, places, cycle))
+                .collect(),
         }),
         routines: scope
             .functions
@@ -105,16 +113,33 @@ fn source(file: &str) -> Vec<String> {
         .collect()
 }
 
+fn cycle_of(run: &Run, places: &Places, cycle: &garbage::Cycle) -> Cycle {
+    Cycle {
+        text: cycle.ring.holder.text.clone(),
+        owner: cycle.owner,
+        place: cycle
+            .place
+            .as_ref()
+            .map(|place| place_of(run, places, place)),
+        objects: cycle.objects,
+        bytes: cycle.bytes,
+        descriptors: cycle.descriptors.clone(),
+        advice: cycle.ring.advice.clone(),
+    }
+}
+
+fn place_of(run: &Run, places: &Places, place: &(String, u32)) -> Place {
+    let known = run.sources.get(place);
+    Place {
+        file: places.show(&place.0),
+        line: place.1,
+        function: known.map_or_else(String::new, |(function, _)| function.clone()),
+        source: known.and_then(|(_, text)| text.clone()),
+    }
+}
+
 fn peak(run: &Run, places: &Places, found: &inspect::Peak) -> Peak {
-    let place = |place: &(String, u32)| {
-        let known = run.sources.get(place);
-        Place {
-            file: places.show(&place.0),
-            line: place.1,
-            function: known.map_or_else(String::new, |(function, _)| function.clone()),
-            source: known.and_then(|(_, text)| text.clone()),
-        }
-    };
+    let place = |place: &(String, u32)| place_of(run, places, place);
     Peak {
         bytes: found.top.unwrap_or(found.stood),
         sampled: found.top.is_none(),

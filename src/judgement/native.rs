@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     attribute::{
-        lost,
+        lost::{self, Call},
         native::{Function, Passage},
         owner::Places,
     },
@@ -72,8 +72,12 @@ impl<'a> Homes<'a> {
         function
     }
 
-    /// The function that lost a reference to what stays, and the place that calls it.
-    pub fn culprit(&self, case: &Case, diagnosis: &Diagnosis) -> Option<(NativeFunction, String)> {
+    /// The function that lost a reference to what stays, and the call of it.
+    pub fn culprit<'c>(
+        &self,
+        case: &Case,
+        diagnosis: &'c Diagnosis,
+    ) -> Option<(NativeFunction, &'c Call)> {
         let born = case
             .growths
             .iter()
@@ -86,9 +90,8 @@ impl<'a> Homes<'a> {
             let home = self.home(function, false);
             !home.is_suspect()
         };
-        let (function, (file, line)) = lost::suspect(&diagnosis.calls, &born, innocent)?;
-        let place = format!("{}:{line}", self.places.show(&file));
-        Some((self.home(&function, false), place))
+        let (function, call) = lost::suspect(&diagnosis.calls, &born, innocent)?;
+        Some((self.home(&function, false), call))
     }
 
     fn own(&self, path: &Path, packaged: Option<&Path>) -> Option<&Crate> {

@@ -45,6 +45,16 @@ pub(super) fn of_growths<'a>(
     sorted(found)
 }
 
+/// Adds those of further tests that are not there yet.
+pub(super) fn add(sites: &mut Vec<Site>, further: Vec<Site>) {
+    for site in further {
+        let known = |other: &Site| other.file == site.file && other.line == site.line;
+        if sites.len() < KEPT && !sites.iter().any(known) {
+            sites.push(site);
+        }
+    }
+}
+
 /// Where native memory that stays is allocated, largest first.
 pub(super) fn of_passages(run: &Run, places: &Places, passages: &[&Passage]) -> Vec<Site> {
     let found = passages
@@ -104,16 +114,24 @@ pub(super) fn bring_forward(
     sites: &mut Vec<Site>,
     run: &Run,
     places: &Places,
-    born: &(String, u32),
+    born: &[(String, u32)],
 ) {
-    let file = places.show(&born.0);
+    let Some((file, line)) = born.first() else {
+        return;
+    };
+    let is_theirs = |owner| matches!(owner, Some(Owner::Project | Owner::Dependency));
+    if !is_theirs(places.owner(file)) && sites.first().is_some_and(|site| is_theirs(site.owner)) {
+        // The frames do not reach as far as the reader's code.
+        return;
+    }
+    let file = places.show(file);
     let at = sites
         .iter()
-        .position(|site| site.file == file && site.line == born.1);
+        .position(|site| site.file == file && site.line == *line);
     let site = match at {
         Some(at) => sites.remove(at),
         // From a free list: nothing is counted for it here.
-        None => site(run, places, std::slice::from_ref(born), (0.0, 0.0)),
+        None => site(run, places, born, (0.0, 0.0)),
     };
     sites.insert(0, site);
 }

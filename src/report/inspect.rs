@@ -19,7 +19,7 @@ use super::Environment;
 use crate::{
     attribute::{partition::Partition, surroundings::Held},
     exit_code::ExitCode,
-    finding::{Curve, Finding, Holder, TypeGrowth},
+    finding::{Curve, Finding, Holder, Owner, TypeGrowth},
     run::protocol::Trouble,
     verdict::TestResult,
 };
@@ -45,6 +45,8 @@ pub struct Inspection {
     pub survivors: Option<Partition>,
     /// What holds it.
     pub holding: Option<Holding>,
+    /// What one iteration leaves to the cycle collector.
+    pub garbage: Option<Garbage>,
     /// Functions, line by line.
     pub routines: Vec<Routine>,
     /// How high memory stood.
@@ -66,6 +68,34 @@ pub struct Holding {
     pub holds: Vec<Held>,
     /// What the object at the end refers to.
     pub inside: Vec<Held>,
+}
+
+/// What only the cycle collector frees.
+#[derive(Debug, Clone, Serialize)]
+pub struct Garbage {
+    /// Objects of it, those that are in no cycle and only kept by one included.
+    pub objects: usize,
+    /// Cycles, those of one sort once.
+    pub cycles: Vec<Cycle>,
+}
+
+/// Cycles of one sort.
+#[derive(Debug, Clone, Serialize)]
+pub struct Cycle {
+    /// The shortest way round.
+    pub text: String,
+    /// Whose doing it is.
+    pub owner: Owner,
+    /// Where the object of it was made that tells most.
+    pub place: Option<Place>,
+    /// Objects in these cycles and kept by them.
+    pub objects: usize,
+    /// Bytes of all of that.
+    pub bytes: u64,
+    /// Descriptors that stay open until the collector runs.
+    pub descriptors: Vec<String>,
+    /// How to mend it.
+    pub advice: String,
 }
 
 /// A function with its lines.

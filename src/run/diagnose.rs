@@ -9,11 +9,12 @@ use std::{
 };
 
 use super::{
-    Run,
+    Run, lines,
     loss::Loss,
     protocol::{Dumped, Order, Record, Status},
     screen,
     slot::Slot,
+    suspects::FRAMES_SHOWN,
     trace::{Bench, Case, Judged},
     worker::{INTERRUPTED, Worker},
 };
@@ -24,7 +25,7 @@ use crate::{
         holder::{self, Chosen, Decision},
         lost::Call,
         path::{Phase, Root, Terrain, Ways},
-        route::{self, Route, Step},
+        route::{self, FINALIZERS, Route, Step},
         sites,
     },
     finding::{Kind, TypeGrowth},
@@ -70,6 +71,9 @@ pub struct Diagnosis {
     pub exits: f64,
     /// Descriptors, threads, tasks and child processes that came: kind and words of each.
     pub resources: Vec<(Kind, String)>,
+    /// File and line of the frames that open the descriptors, start the processes, or allocate the lost objects that stay,
+    /// from the reader's code on outwards.
+    pub made: Vec<Place>,
     /// CPU seconds of the look, and objects in the heap.
     pub cost: (f64, usize),
 }
@@ -154,8 +158,10 @@ fn describe(run: &mut Run, slot: &mut Slot<'_>, diagnosis: &Diagnosis) {
     let places: Vec<Place> = diagnosis
         .routes
         .iter()
-        .filter_map(|route| route.born.clone())
-        .filter(|place| !run.sources.contains_key(place) && !place.0.starts_with('<'))
+        .flat_map(|route| route.born.iter().take(FRAMES_SHOWN))
+        .chain(&diagnosis.made)
+        .filter(|place| !run.sources.contains_key(*place) && !place.0.starts_with('<'))
+        .cloned()
         .collect();
     if !places.is_empty()
         && let Some(answers) = slot.describe(&places)
@@ -282,7 +288,11 @@ fn one(
     file: &Path,
 ) -> Result<Option<Diagnosis>, Loss> {
     match survey(worker, bench, case, index, file)? {
-        Some(heap) => explain(worker, bench, case, &heap).map(Some),
+        Some(heap) => {
+            let mut diagnosis = explain(worker, bench, case, &heap)?;
+            lines::find(worker, bench, case, &heap, &mut diagnosis)?;
+            Ok(Some(diagnosis))
+        }
         None => Ok(None),
     }
 }
@@ -361,7 +371,8 @@ pub(super) fn explain(
         .iter()
         .map(|chosen| ids(graph, &chosen.way))
         .collect();
-    paths.extend(decision.examples.iter().map(|node| ids(graph, &[*node])));
+    let lone = decision.lost_example.iter().chain(&decision.examples);
+    paths.extend(lone.map(|node| ids(graph, &[*node])));
     let (named, born) = name(worker, paths)?;
     let (mut named, mut born) = (named.into_iter(), born.into_iter());
     let terrain = Terrain::new(graph, dump, bench.places);
@@ -369,7 +380,7 @@ pub(super) fn explain(
     let in_words = |chosen: &Chosen, steps: Option<Vec<Step>>, born: Option<Vec<Place>>| {
         let root = root_of(&ways, chosen.way.first().copied(), chosen.phase);
         let mut route = route::describe(chosen, &root, steps?, graph.iterations)?;
-        route.born = sites::chosen(&born.unwrap_or_default(), bench.places);
+        route.born = sites::from_chosen(&born.unwrap_or_default(), bench.places).to_vec();
         Some(route)
     };
     let mut worded: Vec<Option<Route>> = holders
@@ -377,10 +388,14 @@ pub(super) fn explain(
         .zip(named.by_ref().take(holders.len()))
         .map(|(chosen, steps)| in_words(chosen, steps, born.next()))
         .collect();
+    let made = decision.lost_example.and_then(|_| {
+        named.next();
+        born.next()
+    });
     let others = worded.split_off(decision.holders.len());
-    let mut routes: Vec<Route> = one_with_others(worded.into_iter().flatten())
-        .into_iter()
-        .collect();
+    let mut holding: Vec<Route> = worded.into_iter().flatten().collect();
+    holding.sort_by_key(Route::is_listing);
+    let mut routes: Vec<Route> = one_with_others(holding.into_iter()).into_iter().collect();
     for other in others.into_iter().flatten() {
         if routes
             .iter()
@@ -389,9 +404,18 @@ pub(super) fn explain(
             routes.push(other);
         }
     }
+    if routes
+        .first()
+        .is_some_and(|route| route.holder.name == FINALIZERS)
+    {
+        routes.sort_by_key(Route::is_listing);
+    }
     let mut types = decision.types.clone();
     for (growth, steps) in types.iter_mut().zip(named) {
         growth.example = steps.and_then(|steps| steps.into_iter().next()?.example);
+    }
+    if case.fits.contains_key(&Counter::Blocks) && types.is_empty() {
+        types.extend(routes.first().and_then(Route::entries));
     }
     Ok(Diagnosis {
         covers: BTreeSet::new(),
@@ -409,6 +433,7 @@ pub(super) fn explain(
         lost: decision.lost.clone(),
         exits: exits(dump),
         resources: heap.resources.clone(),
+        made: sites::from_chosen(&made.unwrap_or_default(), bench.places).to_vec(),
         cost: (heap.cpu, graph.len()),
     })
 }

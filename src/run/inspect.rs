@@ -12,6 +12,7 @@ use super::{
     Errand, Run, Settings, Shared, Stage, absorb, choose, diagnose,
     event::Event,
     finish,
+    garbage::{self, Garbage, Told},
     loss::{Loss, StartError},
     prepare,
     protocol::{Followed, Order, Record, Status},
@@ -29,6 +30,7 @@ use crate::{
     attribute::{
         dominators::Dominators,
         lines::{self, Function, Stays},
+        maker::{Makers, files_of_tests},
         partition::{self, Partition},
         path::{Phase, Terrain, Ways},
         route::Route,
@@ -60,6 +62,8 @@ pub struct Scope {
     pub survivors: Option<Partition>,
     /// What holds it.
     pub holding: Option<Holding>,
+    /// What one iteration leaves to the cycle collector, whoever makes it.
+    pub garbage: Option<Garbage>,
     /// Blocks and bytes that stay, by line.
     pub stays: Stays,
     /// Functions that are worth a look, line by line.
@@ -243,13 +247,15 @@ fn look(
             known: &Known::default(),
         },
         case: &case,
+        tests: &files_of_tests(run.tests.iter().map(|test| (&*test.id, &*test.file))),
         id: &run.tests[test].id,
     };
     let skip = suspects::files_without(run, [&test].into_iter());
     let mut slot = Slot::new(&settings.setup, "c0", settings.hash_seeds.1, skip);
-    let looks: [(&str, Look<'_>); 3] = [
+    let looks: [(&str, Look<'_>); 4] = [
         ("the heap", Glass::heap),
         ("a window", Glass::window),
+        ("cycles", Glass::cycles),
         ("its lines", Glass::follow),
     ];
     // As tracing has it, until the heap says more.
@@ -279,6 +285,8 @@ fn look(
         .iter()
         .map(|function| (function.file.clone(), function.first))
         .collect();
+    let cycles = scope.garbage.iter().flat_map(|garbage| &garbage.cycles);
+    places.extend(cycles.filter_map(|cycle| cycle.place.clone()));
     if let Some(peak) = &scope.peak {
         places.extend(peak.places.iter().map(|(place, ..)| place.clone()));
         places.extend(peak.line.clone());
@@ -303,6 +311,8 @@ struct Glass<'a> {
     settings: &'a Settings,
     bench: Bench<'a>,
     case: &'a Case,
+    /// Files that hold tests.
+    tests: &'a BTreeSet<String>,
     /// Of the test.
     id: &'a str,
 }
@@ -385,6 +395,23 @@ impl Glass<'_> {
         scope.fits = self.bench.growing(&ran.series);
         scope.series = ran.series;
         Ok(None)
+    }
+
+    fn cycles(
+        &self,
+        worker: &mut Worker,
+        index: usize,
+        scope: &mut Scope,
+    ) -> Result<Option<String>, Loss> {
+        let places = &self.settings.places;
+        let makers = Makers::new(places, self.tests);
+        let file = self.settings.setup.directory.join("garbage");
+        let wider = self.case.wider;
+        let found = garbage::look(worker, index, wider, &makers, places, &file, Told::All);
+        let _ = fs::remove_file(&file);
+        scope.garbage = found?;
+        let passed = scope.garbage.is_some();
+        Ok((!passed).then(|| "it did not pass then".to_owned()))
     }
 
     fn follow(

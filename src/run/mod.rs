@@ -10,6 +10,7 @@ mod horizon;
 pub mod inspect;
 pub mod leavings;
 mod limits;
+mod lines;
 pub mod loss;
 pub mod marks;
 mod native;

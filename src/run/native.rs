@@ -146,11 +146,14 @@ fn passages(worker: &mut Worker, case: &Case) -> Result<(Vec<Passage>, f64), Los
     let order = Order::Calls {
         iterations: diagnose::iterations(case),
         readings: READINGS,
+        counter: Counter::Heap,
+        container: None,
     };
     match worker.call(&order)? {
-        Record::Called(called) if called.outcome.status == Status::Passed && !called.lost => {
-            Ok((native::passages(&called.nodes, &called.heap), called.cpu))
-        }
+        Record::Called(called) if called.outcome.status == Status::Passed && !called.lost => Ok((
+            native::passages(&called.nodes, &called.totals, native::WOBBLE),
+            called.cpu,
+        )),
         Record::Called(called) => Ok((Vec::new(), called.cpu)),
         other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
     }

@@ -111,12 +111,17 @@ pub enum Order {
         /// Frames kept of what is in use where most is.
         frames: u32,
     },
-    /// Runs iterations of the open test with the heap read around every line and call.
+    /// Runs iterations of the open test with a number read around every line and call.
     Calls {
         /// Iterations whose nets are told.
         iterations: u32,
         /// Most readings in each of them.
         readings: u32,
+        /// Which one: `heap`, `fds` or `children`.
+        counter: Counter,
+        /// Instead: how long the last object of this way is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        container: Option<Vec<u64>>,
     },
     /// Runs iterations of the open test and asks which watched containers grew in them.
     Grown {
@@ -419,8 +424,8 @@ pub struct Called {
     pub lost: bool,
     /// Whether frames were too deep, or too many, to be read one by one.
     pub cut: bool,
-    /// Bytes that each iteration added to the heap.
-    pub heap: Vec<i64>,
+    /// What each iteration added to the number that was read.
+    pub totals: Vec<i64>,
     /// Every line and call that added to it or took from it; the first one is the whole iteration.
     pub nodes: Vec<Node>,
     /// See [`Ran::errors`].

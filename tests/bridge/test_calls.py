@@ -73,14 +73,14 @@ class Calls(BridgeCase):
         if self.worker.exactness["heap"] != "exact":
             self.skipTest("the heap is not exact here")
         self.worker.run(name, iterations=1, warmup=1)
-        return self.worker.answer("called", do="calls", iterations=iterations, readings=readings)
+        return self.worker.answer("called", do="calls", counter="heap", iterations=iterations, readings=readings)
 
     def deepest(self, answer, bytes_at_least):
         """The last node that added as much as each whole iteration but the first, and those that lead to it."""
         nodes = answer["nodes"]
         # On 3.8 something is made once now and then.
-        alike = [at for at, node in enumerate(nodes) if node["nets"][1:] == answer["heap"][1:]]
-        self.assertGreaterEqual(min(answer["heap"]), bytes_at_least)
+        alike = [at for at, node in enumerate(nodes) if node["nets"][1:] == answer["totals"][1:]]
+        self.assertGreaterEqual(min(answer["totals"]), bytes_at_least)
         self.assertTrue(alike, nodes)
         chain = []
         at = alike[-1]
@@ -115,7 +115,7 @@ class Calls(BridgeCase):
 
     def test_what_is_clean_adds_nothing(self):
         answer = self.calls("test_clean")
-        self.assertEqual(answer["heap"], [0] * 4)
+        self.assertEqual(answer["totals"], [0] * 4)
 
     def test_a_test_that_ends_tracing_is_said_to(self):
         answer = self.calls("test_traces")

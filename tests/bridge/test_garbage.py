@@ -130,10 +130,8 @@ class TestGarbage(BridgeCase):
         for steps in named["paths"]:
             self.assertEqual(steps[0]["type"], "test_knots.Node")
             self.assertEqual(steps[0]["origins"][0][0], "Node")
-        if sys.version_info[:2] != (3, 11):
-            # Its own tracemalloc does not know where instances were made.
-            line = self.project.line_of("test_knots.py", "Node(Node())")
-            self.assertEqual([place[0][1] for place in named["places"]], [line, line])
+        line = self.project.line_of("test_knots.py", "Node(Node())")
+        self.assertEqual([place[0][1] for place in named["places"]], [line, line])
         self.assertEqual(self.free()["objects"], PAIR)
         # Gone, and the next window is flat.
         self.assertEqual(self.worker.answer("named", do="name", paths=[[parent]])["paths"], [None])

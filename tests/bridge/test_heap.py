@@ -2,7 +2,6 @@
 
 import array
 import os
-import sys
 import unittest
 
 from driver import BridgeCase
@@ -250,9 +249,6 @@ class Heap(BridgeCase):
         found = self.words(dump, self.newest(dump, "test_seeds.Hostile"))
         self.assertEqual(found[-2:], ["list[…]", "Hostile"])
 
-    @unittest.skipIf(
-        sys.version_info[:2] == (3, 11), "tracemalloc of 3.11 looks for instances at a wrong address"
-    )
     def test_the_place_of_birth_is_told(self):
         dump = Dump(self.worker, "test_method")
         target = self.newest(dump, "test_seeds.Listener")

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use super::{Inspection, Place, Routine};
+use super::{Garbage, Inspection, Place, Routine};
 use crate::{
     attribute::{
         partition::{Partition, Share},
         surroundings::Held,
     },
-    finding::Curve,
+    finding::{Curve, Owner},
     report::{
         growth, spark,
         text::{brief, bytes, counted, number, shortened, shown},
@@ -18,6 +18,8 @@ use crate::{
 
 /// Characters of a name.
 const NAME: usize = 100;
+/// Characters of a cycle.
+const WAY: usize = 300;
 /// Bars of a curve.
 const BARS: usize = 24;
 
@@ -53,6 +55,60 @@ impl Table {
             rows: Vec::new(),
         }
     }
+}
+
+/// How much is left to the cycle collector.
+pub(super) fn garbage(garbage: &Garbage) -> String {
+    if garbage.objects == 0 {
+        return "Nothing is left to the cycle collector.".to_owned();
+    }
+    let objects = counted(garbage.objects, "object");
+    let mut text = format!(
+        "{objects} that only the cycle collector frees, by the way round; those of one sort are one row."
+    );
+    if garbage.cycles.is_empty() {
+        text.push_str(" No cycle of them could be named.");
+    }
+    text
+}
+
+/// The cycles, those that keep most first.
+pub(super) fn cycles(garbage: &Garbage) -> Table {
+    let mut table = Table::new(
+        "",
+        &[
+            ("objects", true),
+            ("size", true),
+            ("of", false),
+            ("made at", false),
+            ("cycle", false),
+        ],
+    );
+    for cycle in &garbage.cycles {
+        let mut way = shortened(&cycle.text, WAY);
+        if let Some(first) = cycle.descriptors.first() {
+            let more = cycle.descriptors.len();
+            way.push_str(&format!(
+                " ({}: {})",
+                counted(more, "descriptor"),
+                brief(first)
+            ));
+        }
+        table.rows.push(vec![
+            number(cycle.objects as f64),
+            bytes(cycle.bytes as f64),
+            // What is nobody's in particular is a plain object's, of whoever runs.
+            match cycle.owner {
+                Owner::Interpreter => String::new(),
+                owner => owner.word().to_owned(),
+            },
+            cycle.place.as_ref().map_or_else(String::new, |place| {
+                shortened(&format!("{}:{}", place.file, place.line), NAME)
+            }),
+            way,
+        ]);
+    }
+    table
 }
 
 /// What is said of the test in one line: its leak, or its verdict's reason.

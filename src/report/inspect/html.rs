@@ -42,6 +42,9 @@ struct Page {
     holder: String,
     steps: Vec<[String; 2]>,
     also: Vec<String>,
+    garbage: String,
+    cycles: Option<Table>,
+    mends: Vec<String>,
     routines: Vec<Table>,
     lines: &'static str,
     peak: Vec<String>,
@@ -65,6 +68,7 @@ pub fn write(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()>
     };
     let survivors = inspection.survivors.as_ref();
     let holding = inspection.holding.as_ref();
+    let garbage = inspection.garbage.as_ref();
     let page = Page {
         id,
         verdict: verdict.word(),
@@ -108,6 +112,18 @@ pub fn write(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()>
         }),
         also: holding.map_or_else(Vec::new, |holding| {
             holding.holder.also.iter().map(|text| brief(text)).collect()
+        }),
+        garbage: garbage.map_or_else(String::new, figures::garbage),
+        cycles: garbage.map(figures::cycles),
+        mends: garbage.map_or_else(Vec::new, |garbage| {
+            let mut mends: Vec<String> = Vec::new();
+            for cycle in &garbage.cycles {
+                let advice = shortened(&cycle.advice, 1000);
+                if !mends.contains(&advice) {
+                    mends.push(advice);
+                }
+            }
+            mends
         }),
         routines: inspection.routines.iter().map(figures::routine).collect(),
         lines: figures::LINES,

@@ -4,7 +4,7 @@ use std::io;
 
 use serde::Serialize;
 
-use super::{Holding, Inspection, Peak, Routine};
+use super::{Garbage, Holding, Inspection, Peak, Routine};
 use crate::{
     attribute::partition::Partition,
     finding::{Curve, Finding, TypeGrowth},
@@ -30,6 +30,7 @@ struct Document<'a> {
     types: &'a [TypeGrowth],
     survivors: Option<&'a Partition>,
     holding: Option<&'a Holding>,
+    garbage: Option<&'a Garbage>,
     routines: &'a [Routine],
     peak: Option<&'a Peak>,
     errors: &'a [Trouble],
@@ -49,6 +50,7 @@ pub fn write(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()>
         types: &inspection.types,
         survivors: inspection.survivors.as_ref(),
         holding: inspection.holding.as_ref(),
+        garbage: inspection.garbage.as_ref(),
         routines: &inspection.routines,
         peak: inspection.peak.as_ref(),
         errors: &inspection.errors,

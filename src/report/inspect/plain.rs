@@ -53,6 +53,11 @@ pub fn write(inspection: &Inspection, width: usize, out: &mut dyn io::Write) -> 
         }
     }
     holding(inspection, width, out)?;
+    if let Some(garbage) = &inspection.garbage {
+        section("Cycles, in one iteration", out)?;
+        said(&figures::garbage(garbage), width, out)?;
+        table(&figures::cycles(garbage), width, out)?;
+    }
     if !inspection.routines.is_empty() {
         section("Lines", out)?;
         for routine in &inspection.routines {

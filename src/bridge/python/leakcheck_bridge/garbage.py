@@ -73,7 +73,7 @@ class Look:
             posix.close(file)
         if self._traces and _is_tracing():
             for obj in objects[:_MOST_PLACED]:
-                place = _tracemalloc._get_object_traceback(obj)
+                place = trace.birthplace(obj)
                 if place is not None:
                     self.places[id(obj)] = [list(frame) for frame in place]
         return {

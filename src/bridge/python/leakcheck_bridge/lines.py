@@ -252,7 +252,7 @@ def _types(variables, number_of):
     """Objects in use by type and traceback: `[name, number of the traceback, how many, bytes]`."""
     found = {}  # type: dict
     seen = set()  # type: set
-    born = trace._tracemalloc._get_object_traceback
+    born = trace.birthplace
     objects = _get_objects()
     seen.update((id(found), id(seen), id(objects), id(variables)))
     # What a running function has in a variable shows nowhere else, where the collector does not know it. What is found

@@ -8,7 +8,7 @@ is decided elsewhere.
 import sys
 import types
 
-from . import calls
+from . import calls, trace
 
 _getrefcount = sys.getrefcount
 _gettrace, _settrace, _setprofile = sys.gettrace, sys.settrace, sys.setprofile
@@ -23,8 +23,8 @@ class Watcher:
     """The calls of some iterations: by place and function, how many references each iteration left."""
 
     def __init__(self):
-        #: By code: itself, its globals, the rise of each iteration by line or by line and function, and those
-        #: functions' names and addresses; the variables at the end of each line.
+        #: By code: itself, its globals, the rise of each iteration by line or by line and function, those functions'
+        #: names and addresses, the variables at the end of each line, and types and sizes of what rose last.
         self._codes = {}  # type: dict
         self._iterations = 0
         self.lost = False
@@ -51,11 +51,15 @@ class Watcher:
         #: By frame: line, counts at its start, counts at the start of a call.
         frames = {}  # type: dict
 
-        def add(code, key, rise):
-            rises = codes[_id(code)][2].setdefault(key, [])
+        def add(frame, key, before, after):
+            about = codes[_id(frame.f_code)]
+            rises = about[2].setdefault(key, [])
             while len(rises) <= iteration:
                 rises.append(0)
-            rises[iteration] += rise
+            risen = _risen(before, after)
+            rises[iteration] += len(risen)
+            if risen:
+                about[5][key] = _described(frame, risen)
 
         def tracer(frame, event, arg):
             events[0] += 1
@@ -64,7 +68,7 @@ class Watcher:
                 return None
             code = frame.f_code
             if _id(code) not in codes:
-                codes[_id(code)] = [code, frame.f_globals, {}, {}, {}]
+                codes[_id(code)] = [code, frame.f_globals, {}, {}, {}, {}]
             frames[_id(frame)] = [0, {}, None]
             return local
 
@@ -80,7 +84,7 @@ class Watcher:
                 lines = codes[_id(frame.f_code)][4]
                 if state[0] not in lines:
                     lines[state[0]] = calls.variables(frame)
-                add(frame.f_code, state[0], _rise(state[1], now))
+                add(frame, state[0], state[1], now)
             if event == "line":
                 state[0], state[1] = frame.f_lineno, now
             else:
@@ -97,7 +101,7 @@ class Watcher:
                 state[2] = _counts(frame)
             elif state[2] is not None:
                 # Before anything here refers to what is called, too.
-                rise = _rise(state[2], _counts(frame))
+                before, after = state[2], _counts(frame)
                 state[2] = None
                 owner = arg.__self__
                 if type(owner) is not types.ModuleType and not issubclass(type(owner), type):
@@ -106,16 +110,16 @@ class Watcher:
                 functions = codes[_id(frame.f_code)][3]
                 if key not in functions:
                     functions[key] = (calls.builtin_name(arg, owner), calls.address_of(arg))
-                add(frame.f_code, key, rise)
+                add(frame, key, before, after)
 
         return tracer, profiler
 
     def found(self):
         # type: () -> list
-        """`{"place", "functions", "seen", "rises"}`: a builtin with its place, or a line with what it may call."""
+        """`{"place", "functions", "seen", "rises", "kept"}`: a builtin's place, or a line with what it may call."""
         libraries = calls.Libraries()
         found = []
-        for code, scope, by_key, builtins, lines in self._codes.values():
+        for code, scope, by_key, builtins, lines, risen_last in self._codes.values():
             for key, risen in by_key.items():
                 rises = risen + [0] * (self._iterations - len(risen))
                 if type(key) is tuple:
@@ -132,6 +136,7 @@ class Watcher:
                             "functions": functions,
                             "seen": type(key) is tuple,
                             "rises": rises,
+                            "kept": risen_last.get(key, []),
                         }
                     )
         return found
@@ -148,11 +153,13 @@ def _counts(frame):
     return counts
 
 
-def _rise(before, after):
-    rise = 0
-    for identity, count in before.items():
-        more = after.get(identity, 0) - count
-        # A number that is everywhere, or a module, comes and goes by many.
-        if more == 1:
-            rise += 1
-    return rise
+def _risen(before, after):
+    """Identities of the variables to which one more reference leads."""
+    # A number that is everywhere, or a module, comes and goes by many.
+    return {identity for identity, count in before.items() if after.get(identity, 0) - count == 1}
+
+
+def _described(frame, risen):
+    """Type and bytes of each."""
+    values = {_id(value): value for value in frame.f_locals.values() if _id(value) in risen}
+    return [[trace.type_name(type(value)), trace._size(value)] for value in values.values()]

@@ -377,14 +377,18 @@ class Repeater:
             self.places = {}
         return {"re": "freed", **freed}
 
-    def calls(self, iterations, most):
-        # type: (int, int) -> dict
-        """Runs iterations with the heap read around every line and call, `most` readings in each at most."""
+    def calls(self, iterations, most, read=None):
+        # type: (int, int, object) -> dict
+        """Runs iterations with the heap read around every line and call, `most` readings in each at most.
+
+        What is read may be another number: a function without arguments.
+        """
         meter, heartbeat = self._meter, self._heartbeat
         begun = _cpu()
-        recorder = calls.Recorder(meter.heap, most, iterations + 1)
+        read = read or meter.heap
+        recorder = calls.Recorder(read, most, iterations + 1)
         steps = [recorder.count, *itertools.repeat(recorder.record, iterations + 1)]
-        heaps = []
+        totals = []
         result = outcome.OK
         meter.open_window()
         for step in steps:
@@ -392,7 +396,7 @@ class Repeater:
             if result.status != outcome.PASSED or recorder.lost:
                 break
             meter.settle()
-            heaps.append(meter.heap() - recorder.own)
+            totals.append(read() - recorder.own)
         heartbeat.state(heartbeat.IDLE)
         return {
             "re": "called",
@@ -401,8 +405,8 @@ class Repeater:
             "lost": recorder.lost,
             "cut": recorder.cut,
             # What the first recorded iteration brings appears once, here as in the nodes.
-            "heap": [after - before for before, after in zip(heaps[1:], heaps[2:])],
-            "nodes": recorder.nodes() if len(heaps) == len(steps) else [],
+            "totals": [after - before for before, after in zip(totals[1:], totals[2:])],
+            "nodes": recorder.nodes() if len(totals) == len(steps) else [],
         }
 
     def references(self, iterations):

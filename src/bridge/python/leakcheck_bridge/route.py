@@ -14,7 +14,6 @@ import weakref
 
 from . import heap, referents, trace
 
-_get_objects = gc.get_objects
 _get_referents = referents.get_referents
 _is_tracked = gc.is_tracked
 
@@ -28,6 +27,9 @@ _PLAIN = (dict, list, set, frozenset, tuple, collections.deque, collections.Orde
 _SUSPENDED = {types.GeneratorType: "gi_frame", types.CoroutineType: "cr_frame", types.AsyncGeneratorType: "ag_frame"}
 #: Classes that one is derived from, of which is told where they come from.
 _MOST_BASES = 12
+_traceback_of = BaseException.__dict__["__traceback__"].__get__
+#: Frames that an exception came through, of which is told.
+_MOST_RAISED = 200
 #: Longest part of a text that is shown.
 _LONGEST = 40
 #: Entries of a container that are looked through for one object.
@@ -137,7 +139,20 @@ class Names:
     def __init__(self, paths):
         # type: (list) -> None
         wanted = {number for path in paths for number in path}
-        self._found = {id(obj): obj for obj in _get_objects() if id(obj) in wanted}
+        self._found = heap.find(wanted)
+
+    def raised(self, number):
+        # type: (int) -> list
+        """Of an exception, the frames that it came through, innermost first: up to Python 3.11 it is made where it is
+        caught, and its traceback alone knows better."""
+        obj = self._found.get(number)
+        places = []
+        if _is_a(obj, BaseException):
+            step = _traceback_of(obj)
+            while step is not None and len(places) < _MOST_RAISED:
+                places.append((step.tb_frame.f_code.co_filename, step.tb_lineno))
+                step = step.tb_next
+        return places[::-1]
 
     def path(self, numbers):
         # type: (list) -> list | None
@@ -265,7 +280,10 @@ def _newest(obj):
         last = (collections.deque.__getitem__(obj, -1),)
     elif _is_a(obj, set):
         last = next(((value,) for value in set.__iter__(obj)), None)
-    return {} if last is None else {"newest": trace.type_name(type(last[0])), "example": example(last[0])}
+    if last is None:
+        return {}
+    (entry,) = last
+    return {"newest": trace.type_name(type(entry)), "size": trace._size(entry), "example": example(entry)}
 
 
 def _last_entry(mapping):

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 
-from . import PROTOCOL, channel, counters, outcome, repeat, route, selfcheck, source
+from . import PROTOCOL, channel, counters, heap, outcome, repeat, route, selfcheck, source
 
 _fstat = posix.fstat
 _cpu = time.process_time
@@ -118,6 +118,14 @@ class Service:
             {"re": "error", "message": outcome.describe(error), "traceback": traceback.format_exc()}
         )
 
+    def _reading(self, order):
+        # type: (dict) -> object
+        """What `calls` is to read: bytes of the heap, descriptors or child processes, or how long one container is."""
+        if "container" in order:
+            return heap.length_of(order["container"])
+        readings = {"heap": self.meter.heap, "fds": self.meter.descriptors, "children": self.meter.children}
+        return readings[order["counter"]]
+
     def _obey(self, runner, tests, errors, notes):
         link = self.link
         link.send(
@@ -176,7 +184,7 @@ class Service:
                 answer = repeater.free()
             elif what == "calls":
                 self.meter.watch.clear()
-                numbers = (order["iterations"], order["readings"])
+                numbers = (order["iterations"], order["readings"], self._reading(order))
                 order = None
                 answer = repeater.calls(*numbers)
             elif what == "references":
@@ -186,7 +194,7 @@ class Service:
                 answer = {
                     "re": "named",
                     "paths": [names.path(path) for path in order["paths"]],
-                    "places": [repeater.places.get(path[-1], []) for path in order["paths"]],
+                    "places": [names.raised(path[-1]) or repeater.places.get(path[-1], []) for path in order["paths"]],
                 }
                 names = None
                 repeater.forget_places()

@@ -5,6 +5,8 @@ to the size of the process.
 """
 
 import collections
+import contextlib
+import ctypes
 import gc
 import operator
 import sys
@@ -70,6 +72,39 @@ def _size(obj):
     return object.__sizeof__(obj)
 
 
+#: Of a type: its instances have a dictionary in front of their header.
+_MANAGED_DICT = 1 << 4
+#: Such instances are two headers of two words each behind the start of their memory.
+_BEFORE_INSTANCE = 4 * ctypes.sizeof(ctypes.c_void_p)
+
+
+def _find_birthplace():
+    # type: () -> object
+    """How to ask where an object was allocated: `(file, line)` of each frame, innermost first, or None."""
+    if _tracemalloc is None:
+        return lambda obj: None
+    ask = _tracemalloc._get_object_traceback
+    if sys.version_info[:2] != (3, 11):
+        return ask
+    # 3.11 put the dictionary of an instance in front of it, and looks for the memory where it began before.
+    with contextlib.suppress(AttributeError):
+        ask_memory = ctypes.pythonapi._PyTraceMalloc_GetTraceback
+        ask_memory.restype = ctypes.py_object
+        ask_memory.argtypes = (ctypes.c_uint, ctypes.c_void_p)
+        flags_of = type.__dict__["__flags__"].__get__
+
+        def ask_instance(obj):
+            if flags_of(type(obj)) & _MANAGED_DICT:
+                return ask_memory(0, id(obj) - _BEFORE_INSTANCE)
+            return ask(obj)
+
+        return ask_instance
+    return ask
+
+
+birthplace = _find_birthplace()
+
+
 class Tracer:
     """One traced window."""
 
@@ -92,7 +127,7 @@ class Tracer:
         return (
             _tracemalloc is not None
             and _tracemalloc.is_tracing()
-            and _tracemalloc._get_object_traceback(self._witness) is not None
+            and birthplace(self._witness) is not None
         )
 
     def read(self):
@@ -151,7 +186,7 @@ class Tracer:
         found = {}  # type: dict
         seen = set()  # type: set
         objects = _get_objects()
-        born = _tracemalloc._get_object_traceback
+        born = birthplace
         # Containers from before the window are frozen and do not show; those that grew are reached
         # through no survivor, so their untracked contents are counted by their sites alone.
         own = (id(found), id(seen), id(objects), id(self.boundaries), id(self.tracebacks))

@@ -1,0 +1,127 @@
+//! The first line of a finding: what stays, of which type, what holds it, and where it comes from.
+
+use std::collections::BTreeMap;
+
+use super::held::{self, Lost};
+use crate::{
+    finding::{Holder, Kind, NativeFunction, Rate, Site},
+    report::text::{bytes, number},
+    run::diagnose::Diagnosis,
+};
+
+/// `1 Session (412 B) stays after each iteration, held by app.SESSIONS, allocated at app/log.py:12 in open`.
+pub(super) fn summary(
+    kind: Kind,
+    rate: &BTreeMap<String, Rate>,
+    site: Option<&Site>,
+    diagnosis: Option<&Diagnosis>,
+    watched: Option<&Holder>,
+    native: Option<&NativeFunction>,
+    lost: Option<&Lost>,
+) -> String {
+    let value = |name: &str| rate.get(name).map_or(0.0, |rate| rate.value);
+    let size = if rate.contains_key("bytes") {
+        value("bytes")
+    } else {
+        value("heap")
+    };
+    let sized = |what: String| {
+        if size > 0.0 {
+            what.replacen(" stay", &format!(" ({}) stay", bytes(size)), 1)
+        } else {
+            what
+        }
+    };
+    let (what, verb) = match kind {
+        Kind::Fd => (
+            count(value("fds"), "file descriptor", "stays open", "stay open"),
+            "opened",
+        ),
+        Kind::Thread => (
+            count(value("threads"), "thread", "stays alive", "stay alive"),
+            "started",
+        ),
+        Kind::Child => (
+            count(value("children"), "child process", "is left", "are left")
+                .replace("processs", "processes"),
+            "started",
+        ),
+        Kind::Task => (
+            count(value("tasks"), "pending task", "stays", "stay"),
+            "started",
+        ),
+        Kind::Items => {
+            let each = value("items");
+            let what = if (each - 1.0).abs() < 1e-9 {
+                "1 entry stays".to_owned()
+            } else {
+                format!("{} entries stay", number(each))
+            };
+            (what, "added")
+        }
+        Kind::Native => (
+            format!("{} of native memory stay", bytes(value("heap"))),
+            "allocated",
+        ),
+        _ => {
+            let lost = || {
+                let growth = lost.and_then(|lost| lost.growth.as_ref())?;
+                Some((held::short(&growth.name), growth.count))
+            };
+            let what = match diagnosis.and_then(held::leading).or_else(lost) {
+                Some((name, each)) => count(each, &name, "stays", "stay"),
+                None => count(value("blocks"), "block", "stays", "stay"),
+            };
+            (sized(what), "allocated")
+        }
+    };
+    let of_type = diagnosis
+        .filter(|_| matches!(kind, Kind::Fd | Kind::Thread | Kind::Child))
+        .and_then(held::instance)
+        .map_or_else(String::new, |name| format!(", of type {name}"));
+    let holder = diagnosis
+        .and_then(held::phrase)
+        .or_else(|| watched.map(|holder| format!("held by {}", holder.name)))
+        .map_or_else(String::new, |phrase| {
+            format!("{of_type}, {phrase}{}", lost.map_or("", |lost| &lost.by))
+        });
+    match site {
+        Some(site) if native.is_some() && kind == Kind::Native => format!(
+            "{what} after each iteration{holder}, {verb} {}by {}, called at {}:{} in {}",
+            native.map_or("", |native| if native.certain { "" } else { "probably " }),
+            native.map_or_else(String::new, NativeFunction::text),
+            site.file,
+            site.line,
+            site.function
+        ),
+        Some(site) => format!(
+            "{what} after each iteration{holder}, {verb} at {}:{} in {}",
+            site.file, site.line, site.function
+        ),
+        None => format!("{what} after each iteration{holder}"),
+    }
+}
+
+fn count(value: f64, noun: &str, one: &str, many: &str) -> String {
+    // A type whose name ends like a plural (`bytes`, `Settings`) has none of its own.
+    let plural = noun.ends_with('s') && !noun.ends_with("process");
+    let noun = format!("{noun}{}", if plural { " object" } else { "" });
+    if (value - 1.0).abs() < 1e-9 {
+        format!("1 {noun} {one}")
+    } else {
+        format!("{} {noun}s {many}", number(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!(count(1.0, "thread", "stays", "stay"), "1 thread stays");
+        assert_eq!(count(0.5, "thread", "stays", "stay"), "0.5 threads stay");
+        assert_eq!(count(1.0, "bytes", "stays", "stay"), "1 bytes object stays");
+        assert_eq!(count(2.0, "Keys", "stays", "stay"), "2 Keys objects stay");
+    }
+}
