@@ -70,7 +70,8 @@ def _top(kind):
 
 def _is_hub(kind):
     # type: (type) -> bool
-    for base in type.__dict__["__mro__"].__get__(kind):
+    # A class that was never made ready, or that the collector cleared, has none.
+    for base in type.__dict__["__mro__"].__get__(kind) or ():
         if base.__name__ in _HUBS and _top(base) in _RUNNER:
             return True
     # The caches of an abstract class, which from Python 3.13 on the collector shows: they gain an entry
