@@ -203,14 +203,12 @@ fn elect(
         }
         let size = graph.sizes[*node as usize].max(1);
         total += size;
-        let vote = found
-            .entry(entries[*node as usize])
-            .or_insert(Vote {
-                bytes: 0,
-                phase,
-                born: graph.born(*node),
-                again: false,
-            });
+        let vote = found.entry(entries[*node as usize]).or_insert(Vote {
+            bytes: 0,
+            phase,
+            born: graph.born(*node),
+            again: false,
+        });
         vote.bytes += size;
         vote.again |= vote.born != graph.born(*node);
     }

@@ -31,14 +31,14 @@ pub(super) fn find(
             }
         }
     }
-    // A container that became longer, and nothing was seen to be allocated for it.
+    // A container that became longer by something that was not seen to be allocated.
     let lengthened = heap
         .decision
         .holders
         .iter()
         .find(|chosen| chosen.gain == Gain::Length && chosen.phase != Phase::Runner);
     if let Some(chosen) = lengthened
-        && case.growths.is_empty()
+        && !is_traced(case, diagnosis)
         && diagnosis
             .routes
             .first()
@@ -51,6 +51,20 @@ pub(super) fn find(
         }
     }
     Ok(())
+}
+
+/// Whether a place was found that can be that of the entries: with a block as large as one of them. What takes its memory
+/// from a free list is in none.
+fn is_traced(case: &Case, diagnosis: &Diagnosis) -> bool {
+    let size = diagnosis
+        .routes
+        .first()
+        .and_then(|route| route.steps.last())
+        .map_or(0, |last| last.size);
+    case.growths.iter().any(|growth| {
+        let (count, bytes) = (growth.count.rate.value, growth.bytes.rate.value);
+        bytes >= count.max(1e-9) * size as f64
+    })
 }
 
 /// Frames of the only line, or of the one that adds most, from the reader's code on outwards.
