@@ -22,17 +22,21 @@ pub(super) fn explain(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
         .collect();
     for at in unstable {
         let before = before(run, run.cases[at].test);
-        let grows = |after: &[usize], slot: &mut Slot<'_>| {
-            !after.is_empty() && !bench.budget.is_spent() && {
-                slot.discard();
-                after.iter().all(|test| dose(run, bench, slot, *test, 1))
-                    && look(run, bench, slot, at) == Some(true)
-            }
+        let mut grows = |after: &[usize]| {
+            slot.discard();
+            let done = after.iter().all(|test| dose(run, bench, slot, *test, 1));
+            let spent = bench.budget.is_spent();
+            look(run, bench, slot, at).filter(|_| done && !spent)
         };
-        if !grows(&before, slot) {
+        if before.is_empty() || grows(&before) != Some(true) {
             continue;
         }
-        let after = match narrowed(&before, |tests| grows(tests, slot)) {
+        let left = narrowed(&before, |tests| grows(tests) == Some(true));
+        // What grows at random would be blamed on any test: with and without it, once more.
+        if grows(&[]) != Some(false) || grows(left) != Some(true) {
+            continue;
+        }
+        let after = match left {
             [test] => run.tests[*test].id.clone(),
             _ => "other tests".to_owned(),
         };
