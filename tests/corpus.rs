@@ -20,8 +20,11 @@ use common::{Packages, Project};
 use serde::Deserialize;
 
 /// Of the findings whose label names a place, a holder or a type: so many must name it too.
-const NAMED_SITES: f64 = 0.7;
-const NAMED_HOLDERS: f64 = 0.9;
+const NAMED_SITES: f64 = 0.95;
+const NAMED_HOLDERS: f64 = 0.95;
+const NAMED_TYPES: f64 = 0.95;
+/// All three in the first line of one finding.
+const WHOLE_LINES: f64 = 0.85;
 
 /// Processor time for all suspects of a part. Twenty leaks in one small project are more than the default is made for, and
 /// verdicts are what is looked at here.
@@ -325,7 +328,7 @@ fn judge(
         let line = &finding.summary;
         let holder = label.holder.as_ref().is_none_or(|holder| {
             let name = finding.holder.as_ref().map(|holder| &holder.name);
-            line.contains(&format!("held by {holder}"))
+            line.contains(holder.as_str())
                 || name.is_some_and(|name| {
                     line.contains(name) && (name.contains(holder) || holder.contains(name))
                 })
@@ -334,12 +337,11 @@ fn judge(
             .site
             .as_ref()
             .is_none_or(|site| site_named(site, &[finding], root, &alike).right);
-        holder
-            && site
-            && label
-                .type_name
-                .as_ref()
-                .is_none_or(|name| counts(line, name))
+        let typed = label.type_name.as_ref().is_none_or(|name| {
+            // The way round a cycle goes through the type.
+            counts(line, name) || finding.kind == "cycle" && line.contains(name.as_str())
+        });
+        holder && site && typed
     };
     let first_line = (label.holder.is_some() || label.site.is_some()).then(String::new);
     Answer {
@@ -630,6 +632,8 @@ fn every_case_is_judged_as_its_label_says() {
     let enough = |right: usize, all: usize, share: f64| right as f64 >= share * all as f64;
     assert!(enough(sites, of_sites, NAMED_SITES), "places");
     assert!(enough(holders, of_holders, NAMED_HOLDERS), "holders");
+    assert!(enough(types, of_types, NAMED_TYPES), "types");
+    assert!(enough(lines, of_lines, WHOLE_LINES), "lines");
 }
 
 #[test]

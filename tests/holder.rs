@@ -40,11 +40,65 @@ def render(page):
     return [page]
 ";
 
+/// What stays without anything being allocated for it, or comes rarely, or is made elsewhere than where it is kept.
+const DEPOT: &str = "\
+import itertools
+import os
+import tempfile
+import threading
+
+gaps, rare, failures, folders, timers = [], [], [], [], []
+calls = itertools.count(1)
+
+
+def skip():
+    before = len(gaps)
+    gaps.append(None)
+    return before
+
+
+def duplicate():
+    number = 2
+    os.dup(number)
+
+
+def every_third():
+    if next(calls) % 3 == 0:
+        rare.append({'every': 3})
+
+
+def parse(text):
+    return int(text)
+
+
+def try_parse(text):
+    try:
+        parse(text)
+    except ValueError as error:
+        failures.append(error)
+
+
+def make_folder():
+    folders.append(tempfile.TemporaryDirectory())
+
+
+def start_timer():
+    timer = threading.Timer(3600, print)
+    timer.daemon = True
+    timer.start()
+    timers.append(timer)
+";
+
 fn suite(name: &str, lines_before: usize) -> String {
     format!(
         "import unittest\n\nimport app\n{}\n\nclass TestScreens(unittest.TestCase):\n    def {name}(self):\n        app.open_screen()\n",
         "# a line\n".repeat(lines_before)
     )
+}
+
+fn line_of(text: &str, part: &str) -> usize {
+    let at = text.lines().position(|line| line.contains(part)).unwrap();
+    at + 1
 }
 
 fn check(project: &Project) -> Checked {
@@ -180,4 +234,84 @@ fn a_code_is_explained_and_an_unknown_one_is_a_usage_error() {
         !text.contains('\u{1b}') && text.contains("leakcheck explain"),
         "{text}"
     );
+}
+
+#[test]
+fn a_line_is_named_where_nothing_is_allocated_and_a_type_where_little_comes() {
+    let text = "\
+import unittest
+
+import depot
+
+
+class TestAll(unittest.TestCase):
+    def test_skip(self):
+        depot.skip()
+
+    def test_duplicate(self):
+        depot.duplicate()
+
+    def test_every_third(self):
+        depot.every_third()
+
+    def test_parse(self):
+        depot.try_parse('x')
+
+    def test_folder(self):
+        depot.make_folder()
+
+    def test_timer(self):
+        depot.start_timer()
+";
+    let project = Project::of(&[("depot.py", DEPOT), ("test_all.py", text)]);
+    let checked = check(&project);
+    let expected: [(&str, &[&str], &str); 6] = [
+        (
+            "test_skip",
+            &["1 entry", "held by depot.gaps"],
+            "gaps.append(None)",
+        ),
+        (
+            "test_duplicate",
+            &["1 file descriptor stays"],
+            "os.dup(number)",
+        ),
+        (
+            "test_every_third",
+            &[" dicts (", "held by depot.rare"],
+            "rare.append",
+        ),
+        (
+            "test_parse",
+            &["1 ValueError", "held by depot.failures"],
+            "return int(text)",
+        ),
+        (
+            "test_folder",
+            &["1 TemporaryDirectory", "held by depot.folders"],
+            "folders.append",
+        ),
+        (
+            "test_timer",
+            &["1 thread", "of type Timer, held by depot.timers"],
+            "threading.Timer",
+        ),
+    ];
+    for (test, parts, line) in expected {
+        let id = format!("test_all.TestAll.{test}");
+        let finding = checked
+            .report
+            .findings
+            .iter()
+            .find(|finding| finding.tests.contains(&id))
+            .unwrap_or_else(|| panic!("nothing of {test}"));
+        let place = format!("depot.py:{} in ", line_of(DEPOT, line));
+        for part in parts.iter().chain([&&*place]) {
+            assert!(
+                finding.summary.contains(part),
+                "{test}: {part} is not in {}",
+                finding.summary
+            );
+        }
+    }
 }

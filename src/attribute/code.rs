@@ -48,7 +48,11 @@ fn of_holder(route: &Route) -> &'static str {
     if before.iter().any(|step| is_weak_dictionary(&step.kind)) {
         return "LK108";
     }
-    if any("thread-local") || any("context-variable") || edge("context") {
+    if ["thread-local", "context", "context-variable"]
+        .into_iter()
+        .any(any)
+        || edge("context")
+    {
         return "LK110";
     }
     if matches!(route.root, Root::Named(_)) || is_interpreters(&route.holder.name) {
@@ -203,6 +207,9 @@ pub fn advice_for(code: &str, route: &Route) -> String {
         ),
         "LK109" => format!(
             "An exception keeps its traceback, and that every frame with its variables: store str(error) or error.with_traceback(None) in {holder}, or empty it."
+        ),
+        "LK110" if route.steps.get(route.at).is_some_and(|step| step.what == "context") => format!(
+            "{holder} keeps a value of each ContextVar that was set in it: make the variable once, at the top of its module, and reset it where it was set (ContextVar.reset(token))."
         ),
         "LK110" => format!(
             "{holder} lives as long as the thread or context: reset it where it was set (ContextVar.reset(token), or clear the thread-local in a finally)."

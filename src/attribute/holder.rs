@@ -68,6 +68,9 @@ pub struct Decision {
 struct Vote {
     bytes: u64,
     phase: Phase,
+    /// The iteration of the first survivor, and whether there are survivors of others.
+    born: u16,
+    again: bool,
 }
 
 /// Decides who holds what grew.
@@ -200,10 +203,14 @@ fn elect(
         }
         let size = graph.sizes[*node as usize].max(1);
         total += size;
-        let vote = found
-            .entry(entries[*node as usize])
-            .or_insert(Vote { bytes: 0, phase });
+        let vote = found.entry(entries[*node as usize]).or_insert(Vote {
+            bytes: 0,
+            phase,
+            born: graph.born(*node),
+            again: false,
+        });
         vote.bytes += size;
+        vote.again |= vote.born != graph.born(*node);
     }
     let wanted = sought.map_or(0.0, |sought| {
         // What only shares a small part with the first is no holder of the same.
@@ -213,7 +220,11 @@ fn elect(
             .sum();
         all as f64 * 0.5
     });
-    let share = |vote: &Vote| vote.bytes as f64 >= (total as f64 * LEAST_SHARE).max(wanted);
+    // What came in one of several iterations came once.
+    let several = graph.voters().count() > 2;
+    let share = |vote: &Vote| {
+        vote.bytes as f64 >= (total as f64 * LEAST_SHARE).max(wanted) && (vote.again || !several)
+    };
     let entry = found
         .iter()
         .filter(|(_, vote)| share(vote))

@@ -118,7 +118,14 @@ const LISTINGS: [&str; 4] = [
 pub const FINALIZERS: &str = "weakref.finalize._registry";
 
 /// Puts a way in words. `iterations` is how many there were in the window.
-pub fn describe(chosen: &Chosen, root: &Root, steps: Vec<Step>, iterations: u16) -> Option<Route> {
+pub fn describe(
+    chosen: &Chosen,
+    root: &Root,
+    mut steps: Vec<Step>,
+    iterations: u16,
+) -> Option<Route> {
+    // A context is a tree of nodes that are made anew with each change; to a reader it is one thing.
+    steps.dedup_by(|step, before| step.what == "context" && before.what == "context");
     let at = steps.iter().rposition(|step| step.at <= chosen.at)?;
     let with_edge = !matches!(chosen.gain, Gain::Entries | Gain::Length);
     let mut name = first_word(root, &steps[0]);
@@ -205,7 +212,8 @@ fn first_word(root: &Root, first: &Step) -> String {
         Root::Named(name) => name.clone(),
         Root::Outside => match &first.registry {
             Some(name) => name.clone(),
-            None => format!("held by C code: {}", first.text),
+            None if first.what == "context" => "the context of a thread".to_owned(),
+            None => format!("a {} of C code's", first.text),
         },
         Root::Runner => format!("the test runner's {}", first.text),
         // The dictionary behind `os.environ`.
@@ -218,7 +226,7 @@ fn first_word(root: &Root, first: &Step) -> String {
 fn is_folded(step: &Step) -> bool {
     matches!(
         step.what.as_str(),
-        "collection" | "thread-local" | "context-variable"
+        "collection" | "thread-local" | "context" | "context-variable"
     )
 }
 
@@ -407,6 +415,23 @@ mod tests {
         assert_eq!(
             (name.as_str(), text.as_str()),
             ("ledger.inbox", "ledger.inbox[…] -> list")
+        );
+    }
+
+    #[test]
+    fn a_context_is_one_thing_however_many_nodes_it_has() {
+        let steps = [
+            step(0, "context", "context", ("", "")),
+            step(1, "context", "context", ("", "")),
+            step(2, "context", "context", ("", "")),
+            step(3, "context-variable", "ContextVar 'user'", ("", "")),
+        ];
+        let way = chosen(0, Gain::Newest);
+        let route = describe(&way, &Root::Outside, steps.to_vec(), 5).unwrap();
+        assert_eq!(route.holder.name, "the context of a thread");
+        assert_eq!(
+            route.holder.text,
+            "the context of a thread[…] -> ContextVar 'user'"
         );
     }
 }

@@ -8,12 +8,15 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    attribute::{holder::Gain, native, path::Phase},
+    attribute::{holder::Gain, native, path::Phase, route::Route},
     verdict::Counter,
 };
 
 /// Readings in one iteration. Each takes 1 µs for a length and 10 µs for the descriptors.
 const READINGS: u32 = 20_000;
+
+/// Rates of two windows differ where growth is uneven.
+const NEARLY: f64 = 0.9;
 
 /// Adds the lines to what is known of a case whose heap the worker wrote down last.
 pub(super) fn find(
@@ -31,14 +34,14 @@ pub(super) fn find(
             }
         }
     }
-    // A container that became longer, and nothing was seen to be allocated for it.
+    // A container that became longer by something that was not seen to be allocated.
     let lengthened = heap
         .decision
         .holders
         .iter()
         .find(|chosen| chosen.gain == Gain::Length && chosen.phase != Phase::Runner);
     if let Some(chosen) = lengthened
-        && case.growths.is_empty()
+        && !is_traced(case, diagnosis)
         && diagnosis
             .routes
             .first()
@@ -51,6 +54,15 @@ pub(super) fn find(
         }
     }
     Ok(())
+}
+
+/// Whether a place was found that can be that of the entries: with about as many bytes as they have. What takes its memory
+/// from a free list is in none.
+fn is_traced(case: &Case, diagnosis: &Diagnosis) -> bool {
+    let entries = diagnosis.routes.first().and_then(Route::entries);
+    let bytes = entries.map_or(0.0, |entries| entries.bytes);
+    let mut found = case.growths.iter();
+    found.any(|growth| growth.bytes.rate.value >= NEARLY * bytes)
 }
 
 /// Frames of the only line, or of the one that adds most, from the reader's code on outwards.

@@ -79,24 +79,22 @@ pub(super) fn cycles(garbage: &Garbage) -> Table {
         &[
             ("objects", true),
             ("size", true),
+            ("keeps open", true),
             ("of", false),
             ("made at", false),
             ("cycle", false),
         ],
     );
     for cycle in &garbage.cycles {
-        let mut way = shortened(&cycle.text, WAY);
-        if let Some(first) = cycle.descriptors.first() {
-            let more = cycle.descriptors.len();
-            way.push_str(&format!(
-                " ({}: {})",
-                counted(more, "descriptor"),
-                brief(first)
-            ));
-        }
+        let open = cycle.descriptors.len();
         table.rows.push(vec![
             number(cycle.objects as f64),
             bytes(cycle.bytes as f64),
+            if open > 0 {
+                number(open as f64)
+            } else {
+                String::new()
+            },
             // What is nobody's in particular is a plain object's, of whoever runs.
             match cycle.owner {
                 Owner::Interpreter => String::new(),
@@ -105,7 +103,7 @@ pub(super) fn cycles(garbage: &Garbage) -> Table {
             cycle.place.as_ref().map_or_else(String::new, |place| {
                 shortened(&format!("{}:{}", place.file, place.line), NAME)
             }),
-            way,
+            shortened(&cycle.text, WAY),
         ]);
     }
     table

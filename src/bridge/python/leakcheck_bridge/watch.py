@@ -15,6 +15,8 @@ import os
 import sys
 import types
 
+from . import trace
+
 _referents = gc.get_referents
 
 #: Containers whose lengths are read; each costs some 25 ns a reading.
@@ -65,13 +67,16 @@ def _is_theirs(name):
 def _top(kind):
     # type: (type) -> str
     """The topmost package of a class."""
-    return str(type.__dict__["__module__"].__get__(kind)).partition(".")[0]
+    try:
+        return str(type.__dict__["__module__"].__get__(kind)).partition(".")[0]
+    except AttributeError:
+        # The collector has cleared it while something still has an instance of it.
+        return ""
 
 
 def _is_hub(kind):
     # type: (type) -> bool
-    # A class that was never made ready, or that the collector cleared, has none.
-    for base in type.__dict__["__mro__"].__get__(kind) or ():
+    for base in trace.bases_of(kind):
         if base.__name__ in _HUBS and _top(base) in _RUNNER:
             return True
     # The caches of an abstract class, which from Python 3.13 on the collector shows: they gain an entry
