@@ -2,12 +2,13 @@
 
     python3 benches/overhead.py PROJECT --python PATH [--rounds N] [-- PYTEST ARGS]
 
-Three commands in turn, round after round, since machines drift: one plain run of the suite; the same tests repeated in
-one process as often as leakcheck repeats a clean test, nothing read; and `leakcheck run`. Printed are the medians
-and their ratios. Standard library only; PATH is a Python with pytest and what the suite needs.
+Three commands in turn, round after round, since machines drift: one plain run of the suite; `leakcheck run`, all
+in; and the same tests repeated in one process, each as often as leakcheck has just repeated it, with nothing read.
+Printed are the medians and their ratios. Standard library only; PATH is a Python with pytest and what the suite needs.
 """
 
 import argparse
+import json
 import os
 import resource
 import statistics
@@ -17,12 +18,16 @@ import tempfile
 
 # Repeats each item with function-scoped teardown, as leakcheck does, and does nothing else.
 REPEAT = '''
+import json
 import pytest
 from _pytest import runner
 
+with open({counts!r}) as file:
+    COUNTS = json.load(file)
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item, nextitem):
-    for _ in range({repeats}):
+    for _ in range(COUNTS.get(item.nodeid, 1)):
         runner.runtestprotocol(item, nextitem=item.parent, log=False)
         item._report_sections.clear()
         if item.cls is not None:
@@ -48,23 +53,29 @@ def main():
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--leakcheck", default="leakcheck")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--repeats", type=int, default=4, help="iterations of a clean test: warm-up and window")
     parser.add_argument("pytest", nargs="*")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        report, counts = os.path.join(folder, "report.json"), os.path.join(folder, "counts.json")
         with open(os.path.join(folder, "leakcheck_bench_repeat.py"), "w") as file:
-            file.write(REPEAT.format(repeats=options.repeats))
+            file.write(REPEAT.format(counts=counts))
         pytest = [options.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options.pytest]
+        check = [options.leakcheck, "run", "-q", "--python", options.python, "--report", "json=" + report]
         commands = {
             "plain": (pytest, {}),
+            "leakcheck": ([*check, "--", *options.pytest], {}),
             "repeated": ([*pytest, "-p", "leakcheck_bench_repeat"], {"PYTHONPATH": folder}),
-            "leakcheck": ([options.leakcheck, "run", "-q", "--python", options.python, "--", *options.pytest], {}),
         }
         taken = {name: [] for name in commands}
         for _ in range(options.rounds):
             for name, (command, environment) in commands.items():
                 seconds, status = cpu_of(command, options.project, **environment)
                 taken[name].append(seconds)
+                if name == "leakcheck":
+                    with open(report) as file:
+                        tests = json.load(file)["tests"]
+                    with open(counts, "w") as file:
+                        json.dump({test["id"]: test["iterations"] for test in tests}, file)
                 print(f"{name:10} {seconds:7.2f} s  exit {status}", flush=True)
     middle = {name: statistics.median(values) for name, values in taken.items()}
     print(f"leakcheck / plain    {middle['leakcheck'] / middle['plain']:.2f}")
