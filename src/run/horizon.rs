@@ -47,8 +47,26 @@ impl Bench<'_> {
         if let Some(window) = bound.window {
             self.budget.spend(window.cpu);
             case.iterations += window.iterations;
-            if window.outcome.status == Status::Passed && self.growing(&window.series).is_empty() {
-                return Ok(Some(Judged::Bounded(filled(&bound.filled))));
+            if window.outcome.status == Status::Passed {
+                let growing = self.growing(&window.series);
+                if growing.is_empty() {
+                    return Ok(Some(Judged::Bounded(filled(&bound.filled))));
+                }
+                // What has an end to read is no part of what goes on without it.
+                let judged = self.horizon(worker, case)?;
+                if case
+                    .fits
+                    .keys()
+                    .any(|counter| growing.contains_key(counter))
+                {
+                    let filled = case.fits.contains_key(&Counter::Blocks)
+                        && !growing.contains_key(&Counter::Blocks);
+                    case.fits.retain(|counter, _| growing.contains_key(counter));
+                    if filled {
+                        settle(case);
+                    }
+                }
+                return Ok(judged);
             }
         }
         self.horizon(worker, case)
@@ -137,20 +155,25 @@ impl Bench<'_> {
                 // unless each has blocks of its own.
                 fits.retain(|counter, _| case.fits.contains_key(counter));
             }
-            // What small objects take is in `blocks` and nowhere else: where that has come to its end, they only filled
-            // something up, and are no part of what goes on.
-            if case.fits.contains_key(&Counter::Blocks) && !fits.contains_key(&Counter::Blocks) {
-                let before = case.growths.len();
-                case.growths.retain(is_large);
-                case.settled = before > 0 && case.growths.is_empty();
+            let filled =
+                case.fits.contains_key(&Counter::Blocks) && !fits.contains_key(&Counter::Blocks);
+            case.fits = fits;
+            if filled {
+                settle(case);
             }
-            if !fits.contains_key(&Counter::Items) {
+            if !case.fits.contains_key(&Counter::Items) {
                 case.containers.clear();
             }
-            case.fits = fits;
         }
         Ok(Some(Judged::Leak))
     }
+}
+
+/// What small objects take is in `blocks` and nowhere else: where that has come to its end, they only filled something up,
+/// and are no part of what goes on.
+fn settle(case: &mut Case) {
+    case.growths.retain(is_large);
+    case.settled = case.growths.is_empty();
 }
 
 /// Whether what grows at a place is too large for pymalloc, which `blocks` counts.

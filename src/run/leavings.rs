@@ -21,8 +21,8 @@ use crate::{
 
 /// Looks at the tests of a whole suite: these, and one for so many tests. Each file has its share, so that it makes no
 /// difference which worker screens what.
-const LOOKS: usize = 24;
-const TESTS: usize = 25;
+const LOOKS: usize = 16;
+const TESTS: usize = 50;
 /// Looks of usual length stay far below this share of the screen's CPU time, and this many seconds besides.
 const SHARE: f64 = 0.25;
 const LEAST: f64 = 2.0;

@@ -13,8 +13,8 @@ if sys.version_info[:2] == (3, 12):
     def get_referents(*objects):
         """Whatever the objects refer to, without what the module `_asyncio` does.
 
-        In 3.12 it shows the collector the dead iterators of its free list. In a list they come to life, and when that is
-        dropped they are freed a second time: the free list bites its own tail, and the next collection never ends.
+        In 3.12 it shows the collector the dead iterators of its free list. In a list they come to life, and when that
+        is dropped they are freed a second time: the free list bites its own tail, and the next collection never ends.
         """
         return _gc_get_referents(
             *[
