@@ -216,6 +216,6 @@ mod tests {
         let mut suite = vec![test("few")];
         assert_eq!(shares(&suite), BTreeMap::from([("few", LOOKS)]));
         suite.extend((0..999).map(|_| test("many")));
-        assert_eq!(shares(&suite), BTreeMap::from([("few", 1), ("many", 64)]));
+        assert_eq!(shares(&suite), BTreeMap::from([("few", 1), ("many", 36)]));
     }
 }
