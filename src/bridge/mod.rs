@@ -40,10 +40,6 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/garbage.py"),
     ),
     (
-        "leakcheck_bridge/resources.py",
-        include_str!("python/leakcheck_bridge/resources.py"),
-    ),
-    (
         "leakcheck_bridge/heap.py",
         include_str!("python/leakcheck_bridge/heap.py"),
     ),
@@ -70,6 +66,10 @@ const FILES: &[(&str, &str)] = &[
     (
         "leakcheck_bridge/repeat.py",
         include_str!("python/leakcheck_bridge/repeat.py"),
+    ),
+    (
+        "leakcheck_bridge/resources.py",
+        include_str!("python/leakcheck_bridge/resources.py"),
     ),
     (
         "leakcheck_bridge/restore.py",

@@ -1,5 +1,7 @@
 //! Looks at a leak until it stops growing, or for as long as it may take: whether what fills has an end.
 
+use std::collections::BTreeMap;
+
 use super::{
     loss::Loss,
     protocol::{Order, Record, Status},
@@ -9,7 +11,7 @@ use super::{
 };
 use crate::{
     attribute::sites::Growth,
-    fit::{self, Exactness, Shape},
+    fit::{self, Exactness, Fit, Shape},
     verdict::{Counter, Series},
 };
 
@@ -54,17 +56,10 @@ impl Bench<'_> {
                 }
                 // What has an end to read is no part of what goes on without it.
                 let judged = self.horizon(worker, case)?;
-                if case
-                    .fits
-                    .keys()
-                    .any(|counter| growing.contains_key(counter))
-                {
-                    let filled = case.fits.contains_key(&Counter::Blocks)
-                        && !growing.contains_key(&Counter::Blocks);
-                    case.fits.retain(|counter, _| growing.contains_key(counter));
-                    if filled {
-                        settle(case);
-                    }
+                let mut fits = case.fits.clone();
+                fits.retain(|counter, _| growing.contains_key(counter));
+                if !fits.is_empty() {
+                    narrow(case, fits);
                 }
                 return Ok(judged);
             }
@@ -155,12 +150,7 @@ impl Bench<'_> {
                 // unless each has blocks of its own.
                 fits.retain(|counter, _| case.fits.contains_key(counter));
             }
-            let filled =
-                case.fits.contains_key(&Counter::Blocks) && !fits.contains_key(&Counter::Blocks);
-            case.fits = fits;
-            if filled {
-                settle(case);
-            }
+            narrow(case, fits);
             if !case.fits.contains_key(&Counter::Items) {
                 case.containers.clear();
             }
@@ -169,11 +159,15 @@ impl Bench<'_> {
     }
 }
 
-/// What small objects take is in `blocks` and nowhere else: where that has come to its end, they only filled something up,
-/// and are no part of what goes on.
-fn settle(case: &mut Case) {
-    case.growths.retain(is_large);
-    case.settled = case.growths.is_empty();
+/// Leaves of what grows what goes on. What small objects take is in `blocks` and nowhere else: where that has come to its
+/// end, they only filled something up, and are no part of it.
+fn narrow(case: &mut Case, fits: BTreeMap<Counter, Fit>) {
+    let filled = case.fits.contains_key(&Counter::Blocks) && !fits.contains_key(&Counter::Blocks);
+    case.fits = fits;
+    if filled {
+        case.growths.retain(is_large);
+        case.settled = case.growths.is_empty();
+    }
 }
 
 /// Whether what grows at a place is too large for pymalloc, which `blocks` counts.

@@ -67,14 +67,11 @@ impl Candidates {
         let ids = stage.tests.iter().map(|test| (&*test.id, &*test.file));
         let files = files_of_tests(ids);
         let makers = Makers::new(&stage.settings.places, &files);
-        let mut left = if stage.settings.cycles == Cycles::Deny {
-            // What fails a build must not depend on the time there was.
-            f64::INFINITY
-        } else {
-            LEAST + SHARE * self.cpu
-        };
+        let mut left = LEAST + SHARE * self.cpu;
         let mut shares = shares(stage.tests);
         if stage.settings.cycles == Cycles::Deny {
+            // What fails a build must depend neither on the time there was nor on who is looked at.
+            left = f64::INFINITY;
             shares.values_mut().for_each(|share| *share = usize::MAX);
         }
         let mut groups: Vec<Vec<Look>> = self.by_amount.into_values().collect();

@@ -3,17 +3,14 @@
 use super::{
     diagnose::{self, Diagnosis, Heap, Place},
     loss::Loss,
-    protocol::{Order, Record, Status},
+    native,
     trace::{Bench, Case},
     worker::Worker,
 };
 use crate::{
-    attribute::{holder::Gain, native, path::Phase, route::Route},
+    attribute::{holder::Gain, path::Phase, route::Route},
     verdict::Counter,
 };
-
-/// Readings in one iteration. Each takes 1 µs for a length and 10 µs for the descriptors.
-const READINGS: u32 = 20_000;
 
 /// Rates of two windows differ where growth is uneven.
 const NEARLY: f64 = 0.9;
@@ -74,21 +71,8 @@ fn look(
     counter: Counter,
     container: Option<Vec<u64>>,
 ) -> Result<Vec<Place>, Loss> {
-    let order = Order::Calls {
-        iterations: diagnose::iterations(case),
-        readings: READINGS,
-        counter,
-        container,
-    };
-    let called = match worker.call(&order)? {
-        Record::Called(called) => called,
-        other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
-    };
-    diagnosis.cost.0 += called.cpu;
-    if called.outcome.status != Status::Passed || called.lost {
-        return Ok(Vec::new());
-    }
-    let passages = native::passages(&called.nodes, &called.totals, 0);
+    let (passages, cpu) = native::follow(worker, case, counter, container)?;
+    diagnosis.cost.0 += cpu;
     let mut shown = passages.iter().map(|passage| passage.shown(bench.places));
     let found = shown.find(|frames| !frames.is_empty());
     Ok(found.unwrap_or_default().to_vec())

@@ -345,7 +345,8 @@ class Counters:
         self._heap, heap_exactness = _heap_reader()
         self._blocks = sys.getallocatedblocks
         self._immortals = _Immortals()
-        self._clear = getattr(sys, "_clear_internal_caches", None) or getattr(sys, "_clear_type_cache", None)
+        clear = getattr(sys, "_clear_internal_caches", None) or getattr(sys, "_clear_type_cache", None)
+        self._clear = clear or (lambda: None)
         self._fds, fds_exactness = self._counter_in_proc("/proc/self/fd", "/dev/fd", 1)
         self._threads, threads_exactness = self._counter_in_proc("/proc/self/task", None, 0)
         if _is_told():
@@ -400,8 +401,7 @@ class Counters:
     def forget(self):
         # type: () -> None
         """Empties the interpreter's caches."""
-        if self._clear is not None:
-            self._clear()
+        self._clear()
         self._forget_names()
 
     def _forget_names(self):
@@ -497,8 +497,7 @@ class Counters:
         children[at - _ORIGIN] = self._children() if self._children is not None else 0
         # The type cache as late as may be: what looks up after it, has to fill it again. It holds names, which need no
         # collector.
-        if self._clear is not None:
-            self._clear()
+        self._clear()
         heap[at - _ORIGIN] = self._heap() if self._heap is not None else 0
         blocks[at - _ORIGIN] = self._blocks() - self._immortals.count()
         # Last of all: the dictionaries that it comes in must not be counted.
