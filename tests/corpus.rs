@@ -24,7 +24,7 @@ const NAMED_SITES: f64 = 0.95;
 const NAMED_HOLDERS: f64 = 0.95;
 const NAMED_TYPES: f64 = 0.95;
 /// All three in the first line of one finding.
-const WHOLE_LINES: f64 = 0.85;
+const WHOLE_LINES: f64 = 0.95;
 
 /// Processor time for all suspects of a part. Twenty leaks in one small project are more than the default is made for, and
 /// verdicts are what is looked at here.

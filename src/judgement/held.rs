@@ -97,10 +97,18 @@ pub(super) fn lost(call: &Call) -> Option<TypeGrowth> {
     )))
 }
 
-/// The class of the object that stands for a resource; none where only its number is kept.
-pub(super) fn instance(diagnosis: &Diagnosis) -> Option<String> {
+/// The class of the object that stands for a resource of which `each` stay per iteration: that of the entry, or the only
+/// one in it that comes as often; none where only its number is kept.
+pub(super) fn instance(diagnosis: &Diagnosis, each: f64) -> Option<String> {
     let kept = &diagnosis.routes.first()?.kept;
-    kept.contains('.').then(|| short(kept))
+    if kept.contains('.') {
+        return Some(short(kept));
+    }
+    let mut alike = diagnosis.types.iter().filter(|growth| {
+        growth.name.contains('.') && each > 0.0 && (growth.count - each).abs() < 0.01 * each
+    });
+    let only = alike.next()?;
+    alike.next().is_none().then(|| short(&only.name))
 }
 
 /// What stays of a kind, each text once, with how many are alike.

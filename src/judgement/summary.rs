@@ -75,9 +75,15 @@ pub(super) fn summary(
             (sized(what), "allocated")
         }
     };
+    let resource = match kind {
+        Kind::Fd => value("fds"),
+        Kind::Thread => value("threads"),
+        Kind::Child => value("children"),
+        _ => 0.0,
+    };
     let of_type = diagnosis
-        .filter(|_| matches!(kind, Kind::Fd | Kind::Thread | Kind::Child))
-        .and_then(held::instance)
+        .filter(|_| resource > 0.0)
+        .and_then(|diagnosis| held::instance(diagnosis, resource))
         .map_or_else(String::new, |name| format!(", of type {name}"));
     let holder = diagnosis
         .and_then(held::phrase)
