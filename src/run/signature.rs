@@ -99,6 +99,30 @@ fn typical_increment(readings: &[i64]) -> i64 {
     increments.get(increments.len() / 2).copied().unwrap_or(0)
 }
 
+/// Whether what rose in `first` is no more than what `second`, of another process, rises and falls by without growing:
+/// the newest of something that is of another size each time, say. A chance of some readings is then all there was.
+pub fn is_chance(first: &Series, second: &Series) -> bool {
+    let span = |readings: &[i64]| match (readings.iter().min(), readings.iter().max()) {
+        (Some(lowest), Some(highest)) => highest - lowest,
+        _ => 0,
+    };
+    let falls = |readings: &[i64]| readings.windows(2).filter(|pair| pair[1] < pair[0]).count();
+    let mut risen = first
+        .iter()
+        .filter(|(counter, _)| counter.decides(first))
+        .map(|(counter, readings)| {
+            let lowest = readings.iter().copied().min().unwrap_or(0);
+            (counter, readings.last().map_or(0, |last| last - lowest))
+        })
+        .filter(|(_, rise)| *rise > 0)
+        .peekable();
+    risen.peek().is_some()
+        && risen.all(|(counter, rise)| {
+            let other = second.get(counter).map_or(&[][..], Vec::as_slice);
+            falls(other) > 1 && span(other) >= rise
+        })
+}
+
 /// The same positive increment in every iteration but the first for each counter that moves at all; none if any wavers.
 pub fn plain_signature(series: &Series) -> Option<Signature> {
     let mut found = Signature::new();
@@ -121,6 +145,26 @@ pub fn plain_signature(series: &Series) -> Option<Signature> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_falls_as_far_in_another_process_is_chance() {
+        let blocks = |readings: &[i64]| Series::from([(Counter::Blocks, readings.to_vec())]);
+        let rising = blocks(&[80, 350, 144, 58, 342]);
+        assert!(is_chance(&rising, &blocks(&[12, 488, 30, 506, 208])));
+        // A step, and what falls once.
+        assert!(!is_chance(&rising, &blocks(&[0, 500, 500, 500, 500])));
+        assert!(!is_chance(&rising, &blocks(&[0, 500, 10, 10, 10])));
+        // It falls, and not as far as the other one rose.
+        assert!(!is_chance(&rising, &blocks(&[0, 90, 5, 90, 5])));
+        assert!(!is_chance(&rising, &blocks(&[7; 5])));
+        assert!(!is_chance(&blocks(&[7; 5]), &blocks(&[1, 9, 1, 9])));
+        // Another counter that rose has to be explained too.
+        let mut both = rising.clone();
+        both.insert(Counter::Fds, vec![1, 2, 3]);
+        let mut second = blocks(&[12, 488, 30, 506, 208]);
+        second.insert(Counter::Fds, vec![1, 1, 1]);
+        assert!(!is_chance(&both, &second));
+    }
 
     fn series(blocks: &[i64], heap: &[i64]) -> Series {
         Series::from([

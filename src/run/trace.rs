@@ -15,6 +15,7 @@ use super::{
     loss::Loss,
     protocol::{Order, Ran, Record, Status, Traced, Wider},
     screen::{self, Look},
+    signature::is_chance,
     worker::Worker,
 };
 use crate::{
@@ -290,6 +291,10 @@ impl Bench<'_> {
         if case.fits.is_empty() && rose_and_rests(case.series.get(&Counter::Blocks)) {
             case.judged =
                 Judged::Bounded("grew in two processes, and stopped in the second".to_owned());
+            return Ok(case);
+        }
+        if case.fits.is_empty() && is_chance(&look.series, &case.series) {
+            case.judged = Judged::Clean("rises and falls by chance, and does not grow".to_owned());
             return Ok(case);
         }
         if case.fits.is_empty() {
