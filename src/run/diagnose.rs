@@ -314,6 +314,7 @@ pub(super) fn survey(
             wider: case.wider,
             warmup: 1,
             before: false,
+            between: true,
             iterations: 1,
         },
     )?;

@@ -95,6 +95,7 @@ pub fn look(
             wider,
             warmup: 1,
             before: false,
+            between: true,
             iterations: 1,
         },
     )?;

@@ -386,6 +386,7 @@ impl Glass<'_> {
             wider: self.case.wider,
             warmup: warmup.unwrap_or(self.bench.warmup),
             before: false,
+            between: true,
             iterations: window.clamp(FEWEST, 2 * FIRST_WINDOW),
         };
         let ran = screen::run(worker, &order)?;
@@ -427,6 +428,7 @@ impl Glass<'_> {
             wider: self.case.wider,
             warmup: 1,
             before: false,
+            between: true,
             iterations: 1,
         };
         let opened = screen::run(worker, &open)?;

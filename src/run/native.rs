@@ -140,6 +140,7 @@ fn open(
             wider: case.wider,
             warmup: bench.warmup,
             before: false,
+            between: true,
             iterations: 1,
         },
     )?;

@@ -59,9 +59,12 @@ pub enum Order {
         wider: Wider,
         /// Iterations before the window opens; 0 keeps the open window.
         warmup: u32,
-        /// Reads before the warm-up as well.
+        /// Opens the window before the warm-up, and reads there as well. It is opened anew after the warm-up only where
+        /// that left a lot.
         before: bool,
-        /// Iterations with a reading.
+        /// Reads after each iteration that follows, not after the last one only.
+        between: bool,
+        /// Iterations in the window.
         iterations: u32,
     },
     /// Opens a window over a pseudo-test of the bridge's own.
@@ -331,8 +334,11 @@ pub struct Ran {
     pub cpu: f64,
     /// Resident bytes of the process afterwards.
     pub resident: u64,
-    /// The readings; the first one after a warm-up is the opening of the window.
+    /// The readings.
     pub series: Series,
+    /// At which of them a window was opened after the warm-up.
+    #[serde(default)]
+    pub opened: Option<usize>,
     /// Objects that the collector has freed so far, at each reading; taken out of the series, since it is no growth.
     #[serde(skip)]
     pub garbage: Vec<i64>,
@@ -487,11 +493,12 @@ mod tests {
             wider: Wider::Module,
             warmup: 1,
             before: false,
+            between: true,
             iterations: 4,
         };
         assert_eq!(
             serde_json::to_string(&run).unwrap(),
-            r#"{"do":"run","test":3,"thaw":true,"survey":false,"wider":1,"warmup":1,"before":false,"iterations":4}"#
+            r#"{"do":"run","test":3,"thaw":true,"survey":false,"wider":1,"warmup":1,"before":false,"between":true,"iterations":4}"#
         );
         assert_eq!(
             serde_json::to_string(&Order::End).unwrap(),

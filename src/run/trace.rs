@@ -369,6 +369,7 @@ impl Bench<'_> {
                 wider: case.wider,
                 warmup,
                 before: false,
+                between: true,
                 iterations,
             },
         )?;

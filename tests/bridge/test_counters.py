@@ -21,6 +21,7 @@ LEAKS = """
 
 
     CHAIN = [None]
+    NEWEST = [None]
     FILES = [None] * 200
     LOCKS = [None] * 200
     READY = [None]
@@ -55,6 +56,11 @@ LEAKS = """
         def test_cycle(self):
             one = Node(None)
             one.after = Node(one)
+
+        def test_newest_cycle(self):
+            one = Node(None)
+            one.after = Node(one)
+            NEWEST[0] = one
 
         def test_kept_cycle(self):
             one = Node(CHAIN[0])
@@ -338,6 +344,29 @@ class Unittest(BridgeCase):
         self.assertGreater(answer["seconds"], 0)
         self.assertGreaterEqual(answer["cpu"], answer["cpu_warm"])
         self.assertGreater(answer["resident"], 1 << 20)
+
+    def test_what_the_first_iteration_leaves_is_freed_when_the_next_one_replaces_it(self):
+        for between in (True, False):
+            # Opened anew, so that the cycle of the first one is the only one that there may be.
+            self.worker.run("test_nothing", iterations=1)
+            index = self.worker.index("test_newest_cycle")
+            answer = self.worker.answer(
+                "ran", do="run", test=index, thaw=False, warmup=1, before=True, between=between, iterations=3
+            )
+            self.assertIsNone(answer["opened"])
+            readings = 5 if between else 3
+            self.assertEqual(len(answer["series"]["objects"]), readings)
+            self.assertEqual(increments(answer["series"]["objects"])[1:], [0] * (readings - 2))
+            self.assertEqual(increments(answer["series"]["blocks"])[1:], [0] * (readings - 2))
+
+    def test_without_readings_between_growth_shows_at_the_end(self):
+        index = self.worker.index("test_three_objects")
+        answer = self.worker.answer(
+            "ran", do="run", test=index, thaw=False, warmup=1, before=True, between=False, iterations=3
+        )
+        self.assertEqual(answer["iterations"], 4)
+        # The first one also leaves what the runner keeps until the next one.
+        self.assertEqual(increments(answer["series"]["objects"])[1:], [9])
 
     def test_a_window_goes_on_over_several_orders(self):
         rates = {"blocks": 1, "objects": 1, "heap": 0, "fds": 0, "threads": 0}

@@ -25,7 +25,7 @@ TINY = """
 FIELDS = {
     "hello": {"protocol", "pid", "runner", "runner_version", "counters"},
     "collected": {"tests", "errors", "notes", "marks", "cpu"},
-    "ran": {"iterations", "outcome", "seconds", "cpu_warm", "cpu", "resident", "series", "wider", "errors"},
+    "ran": {"iterations", "outcome", "seconds", "cpu_warm", "cpu", "resident", "series", "opened", "wider", "errors"},
     "grown": {"iterations", "containers", "cpu", "errors"},
     "bound": {"filled", "cpu", "window", "errors"},
     "dumped": {"outcome", "cpu", "cpu_dump", "resident", "graph", "resources", "errors"},

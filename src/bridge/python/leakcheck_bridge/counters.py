@@ -326,6 +326,8 @@ class _ClassCaches:
 
 #: Position of the first reading in `Counters._at`.
 _ORIGIN = 1000
+#: Objects that the collector goes through in some 20 µs.
+_CROWD = 2000
 #: Readings of a window at which its objects are counted before the collector runs.
 _COUNTED = 64
 
@@ -341,6 +343,8 @@ class Counters:
         self._at = array.array("q", [_ORIGIN])
         # What finalizers untied so far, and what was there before a collection.
         self._closed = array.array("q", [0, 0])
+        # Blocks at the last reading, with the names among them that stay for good.
+        self._raw = array.array("q", [-1, 0])
         self._own_descriptors = own_descriptors
         self._heap, heap_exactness = _heap_reader()
         self._blocks = sys.getallocatedblocks
@@ -448,6 +452,12 @@ class Counters:
         self._thread_level = self._threads()
         _freeze()
 
+    @staticmethod
+    def is_crowded():
+        # type: () -> bool
+        """Whether the window holds so many objects that every collection takes long."""
+        return len(_get_objects()) > _CROWD
+
     def reset_at_boundaries(self, reset):
         # type: (object) -> None
         """Also empties what `reset` knows before every reading, from now on; `None` ends that."""
@@ -479,7 +489,7 @@ class Counters:
         found = _collect()
         # A level as before needs no second look at the garbage, and that is nearly every reading.
         if found and (
-            at == _ORIGIN or self._blocks() - self._immortals.count() != self.arrays[0][at - _ORIGIN - 1]
+            at == _ORIGIN or self._blocks() != self._raw[0]
         ):
             self._collect_more()
         # A number above 256 is an object, and would be counted.
@@ -499,7 +509,13 @@ class Counters:
         # collector.
         self._clear()
         heap[at - _ORIGIN] = self._heap() if self._heap is not None else 0
-        blocks[at - _ORIGIN] = self._blocks() - self._immortals.count()
+        raw = self._blocks()
+        if raw != self._raw[0]:
+            # Telling names that stay for good apart takes a walk; where as many blocks are in use as before, none came
+            # that something else did not make up for.
+            self._raw[0] = raw
+            self._raw[1] = self._immortals.count()
+        blocks[at - _ORIGIN] = raw - self._raw[1]
         # Last of all: the dictionaries that it comes in must not be counted.
         garbage[at - _ORIGIN] = _collected() + self._closed[0]
         self._at[0] = at + 1

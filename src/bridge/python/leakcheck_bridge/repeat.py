@@ -35,6 +35,7 @@ class _Names:
         self._pid = _getpid()
         self._random = random.Random(0)
         self._start = self._random.getstate()
+        self._taken = False
 
     def __iter__(self):
         return self
@@ -44,10 +45,13 @@ class _Names:
             # A forked child must not choose what its parent chooses next.
             self._pid = _getpid()
             self._random = random.Random()
+        self._taken = True
         return "".join([self._random.choice(self._CHARACTERS) for _ in range(8)])
 
     def start_over(self):
-        self._random.setstate(self._start)
+        if self._taken:
+            self._taken = False
+            self._random.setstate(self._start)
 
 
 class Repeater:
@@ -122,16 +126,21 @@ class Repeater:
                 stream.flush()
         return result
 
-    def run(self, iterations, warmup, before=False):
-        # type: (int, int, bool) -> dict
+    def run(self, iterations, warmup, before=False, between=True):
+        # type: (int, int, bool, bool) -> dict
         """Runs `warmup` iterations and opens a window after them, then `iterations` with a reading each.
 
         With no warm-up the open window goes on, with a boundary of its own to go on from: what answering the last
-        order left behind belongs to no iteration. The same boundary comes before the warm-up where `before` says so.
+        order left behind belongs to no iteration. With `before` the window opens, with a reading, before the warm-up.
+        It then goes on after it: what the first iteration leaves and the next one replaces would be frozen otherwise,
+        and stay for good. Without `between` there is a reading after the last iteration only, besides those two.
         Ends early when an iteration does not pass.
         """
         meter, heartbeat = self._meter, self._heartbeat
         meter.reset()
+        if before:
+            meter.open_window()
+        opened = None
         begun = _cpu()
         # Seconds of the first iteration, and CPU seconds of the warm-up; in an array, since a number would be growth.
         first = array.array("d", [0.0, 0.0])
@@ -141,6 +150,8 @@ class Repeater:
         # One loop for both parts, and no counting in objects: whatever is made between the opening of
         # the window and a later boundary would be growth.
         rounds = itertools.repeat(None, warmup + min(iterations, meter.capacity - 1))
+        # Iterations until the next reading.
+        unread = 1 if between else iterations
         # A test that looks at the stack (asyncio does, in debug mode) makes an object of this frame, which lasts as
         # long as the frame runs.
         _getframe()
@@ -150,7 +161,9 @@ class Repeater:
         for _ in rounds:
             if warmup and not warming:
                 first[1] = _cpu() - begun
-                meter.open_window()
+                if not before or meter.is_crowded():
+                    opened = 1 if before else 0
+                    meter.open_window()
                 meter.read()
                 warmup = 0
             start = _perf()
@@ -163,8 +176,13 @@ class Repeater:
             if warming:
                 warming -= 1
                 continue
+            stop = heartbeat.asked_to_stop()
+            unread -= 1
+            if unread and not stop:
+                continue
+            unread = 1
             meter.read()
-            if heartbeat.asked_to_stop():
+            if stop:
                 break
         heartbeat.state(heartbeat.IDLE)
         return {
@@ -176,6 +194,7 @@ class Repeater:
             "cpu": _cpu() - begun,
             "resident": counters.resident_bytes(),
             "series": meter.readings(),
+            "opened": opened,
             "wider": self._runner.wider(),
         }
 

@@ -153,7 +153,7 @@ class Service:
                     repeater.open(order["test"], order.get("wider", 0))
                     if order.get("survey"):
                         repeater.survey()
-                numbers = (order["iterations"], order["warmup"], order.get("before", False))
+                numbers = (order["iterations"], order["warmup"], order.get("before", False), order.get("between", True))
                 # Orders differ in size; none may be alive while a window is open.
                 order = None
                 answer = repeater.run(*numbers)

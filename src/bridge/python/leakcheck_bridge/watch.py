@@ -31,8 +31,14 @@ _LENGTHS = tuple(kind.__len__ for kind in _CONTAINERS)
 _STREAMS = (io.StringIO, io.BytesIO)
 #: Never looked into: they lead everywhere, or hold nothing that stays.
 _OPAQUE = (types.ModuleType, types.CodeType, types.FrameType, str, bytes, int, float, complex, bool, type(None))
-#: Ways out of a class that are no attributes of it.
-_OF_CLASSES = ("__dict__", "__weakref__", "__module__", "__doc__")
+#: Ways out of a class that are no attributes of it, and what Python and its library keep in each: written once, and as
+#: much as all the rest to look through.
+_OF_CLASSES = frozenset(
+    "__dict__ __weakref__ __module__ __doc__ __annotations__ __annotations_cache__ __annotate_func__ __init_subclass__"
+    " __dataclass_fields__ __slotnames__ __protocol_attrs__ __abstractmethods__ _abc_impl _field_defaults _make"
+    " _member_names_ _member_map_ _value2member_map_ _unhashable_values_ _unhashable_values_map_"
+    " _generate_next_value_".split()
+)
 #: Modules of the runner and of what it cannot do without.
 _RUNNER = ("_pytest", "pytest", "pluggy", "iniconfig", "xdist", "py", "pygments", "leakcheck_bridge")
 #: Classes of the runner through which one comes to all of it: its own books would be watched, and most of the
