@@ -2,15 +2,18 @@
 
     python3 benches/overhead.py PROJECT --python PATH [--rounds N] [-- PYTEST ARGS]
 
-Three commands in turn, round after round, since machines drift: one plain run of the suite; `leakcheck run`, all
-in; and the same tests repeated in one process, each as often as leakcheck has just repeated it, with nothing read.
-Printed are the medians and their ratios. Standard library only; PATH is a Python with pytest and what the suite needs.
+Four commands in turn, round after round, since machines drift: one plain run of the suite; `leakcheck run`, all
+in; the same on a copy of the project whose settings have it not look for cycles, which of a clean suite is the screen
+with what starting takes; and the same tests repeated in one process, each as often as the screen has just repeated it,
+with nothing read. Printed are the medians and their ratios. A project with a `leakcheck.toml` has it replaced in the
+copy. Standard library only; PATH is a Python with pytest and what the suite needs.
 """
 
 import argparse
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -59,19 +62,24 @@ def main():
         report, counts = os.path.join(folder, "report.json"), os.path.join(folder, "counts.json")
         with open(os.path.join(folder, "leakcheck_bench_repeat.py"), "w") as file:
             file.write(REPEAT.format(counts=counts))
+        copy = os.path.join(folder, "copy")
+        shutil.copytree(options.project, copy, symlinks=True, ignore=shutil.ignore_patterns(".git", "__pycache__"))
+        with open(os.path.join(copy, "leakcheck.toml"), "w") as file:
+            file.write('cycles = "allow"\n')
         pytest = [options.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options.pytest]
         check = [options.leakcheck, "run", "-q", "--python", options.python, "--report", "json=" + report]
         commands = {
-            "plain": (pytest, {}),
-            "leakcheck": ([*check, "--", *options.pytest], {}),
-            "repeated": ([*pytest, "-p", "leakcheck_bench_repeat"], {"PYTHONPATH": folder}),
+            "plain": (pytest, options.project, {}),
+            "leakcheck": ([*check, "--", *options.pytest], options.project, {}),
+            "screen": ([*check, "--", *options.pytest], copy, {}),
+            "repeated": ([*pytest, "-p", "leakcheck_bench_repeat"], copy, {"PYTHONPATH": folder}),
         }
         taken = {name: [] for name in commands}
         for _ in range(options.rounds):
-            for name, (command, environment) in commands.items():
-                seconds, status = cpu_of(command, options.project, **environment)
+            for name, (command, project, environment) in commands.items():
+                seconds, status = cpu_of(command, project, **environment)
                 taken[name].append(seconds)
-                if name == "leakcheck":
+                if name == "screen":
                     with open(report) as file:
                         tests = json.load(file)["tests"]
                     with open(counts, "w") as file:
@@ -79,7 +87,8 @@ def main():
                 print(f"{name:10} {seconds:7.2f} s  exit {status}", flush=True)
     middle = {name: statistics.median(values) for name, values in taken.items()}
     print(f"leakcheck / plain    {middle['leakcheck'] / middle['plain']:.2f}")
-    print(f"leakcheck / repeated {middle['leakcheck'] / middle['repeated']:.2f}")
+    print(f"repeated / plain     {middle['repeated'] / middle['plain']:.2f}")
+    print(f"screen / repeated    {middle['screen'] / middle['repeated']:.2f}")
 
 
 if __name__ == "__main__":

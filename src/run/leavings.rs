@@ -22,7 +22,7 @@ use crate::{
 /// Looks at the tests of a whole suite: these, and one for so many tests. Each file has its share, so that it makes no
 /// difference which worker screens what.
 const LOOKS: usize = 16;
-const TESTS: usize = 50;
+const TESTS: usize = 200;
 /// Looks of usual length stay far below this share of the screen's CPU time, and this many seconds besides.
 const SHARE: f64 = 0.25;
 const LEAST: f64 = 2.0;
@@ -213,6 +213,6 @@ mod tests {
         let mut suite = vec![test("few")];
         assert_eq!(shares(&suite), BTreeMap::from([("few", LOOKS)]));
         suite.extend((0..999).map(|_| test("many")));
-        assert_eq!(shares(&suite), BTreeMap::from([("few", 1), ("many", 36)]));
+        assert_eq!(shares(&suite), BTreeMap::from([("few", 1), ("many", 21)]));
     }
 }
