@@ -52,12 +52,24 @@ impl<'a> Held<'a> {
 
 /// The type that a summary names, and how many of it stay per iteration.
 pub(super) fn leading(diagnosis: &Diagnosis) -> Option<(String, f64)> {
-    if let Some((name, each)) = diagnosis.lost.first()
-        && diagnosis.routes.is_empty()
+    let route = diagnosis.routes.first();
+    let lost = diagnosis.lost.first().filter(|_| route.is_none());
+    // `atexit` packs the arguments of a callback into a tuple (up to Python 3.9 the collector sees who holds that); what
+    // the reader gave it is in there.
+    let by_atexit = route.map_or(diagnosis.exits > 0.5, |route| route.holder.name == "atexit");
+    let kept = route
+        .map(|route| &route.kept)
+        .or(lost.map(|(name, _)| name));
+    if by_atexit
+        && kept.is_some_and(|kept| kept == "tuple")
+        && let Some(given) = diagnosis.types.iter().find(|growth| growth.name != "tuple")
     {
+        return Some((short(&given.name), given.count));
+    }
+    if let Some((name, each)) = lost {
         return Some((short(name), *each));
     }
-    let route = diagnosis.routes.first()?;
+    let route = route?;
     if route.gain == Gain::Length {
         let own = route.steps.last().is_some_and(|step| step.newest.is_none());
         let unit = match route.kept.as_str() {
