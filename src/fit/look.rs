@@ -16,12 +16,15 @@ pub enum Look {
 /// Increments looked at together. A leak in every 2nd, 3rd or 4th iteration rises at least once
 /// in any four increments in a row, wherever these begin.
 const WINDOW: usize = 4;
+/// Readings that end the search.
+const LAST: usize = 34;
 
 /// Screens the readings of one exact counter, from the first boundary on.
 ///
-/// Meant to be asked after 5, 10 and 18 readings, and answers in between as well. Fewer than 5
-/// give [`Look::More`], 18 or more never do. A rise counts only if it is sustained, that is if no
-/// later reading comes back down below it.
+/// Meant to be asked after 5, 10, 18 and 34 readings, and answers in between as well. Fewer than 5
+/// give [`Look::More`], 34 or more never do. A rise counts only if it is sustained, that is if no
+/// later reading comes back down below it. What rises now and then is asked about once more after
+/// 18: of series that are drawn at random one in ten looks so then, and one in ninety both times.
 pub fn first_look(readings: &[i64]) -> Look {
     let floor = floor(readings);
     let last = readings.len().saturating_sub(1);
@@ -42,12 +45,15 @@ pub fn first_look(readings: &[i64]) -> Look {
             }
         }
         // Only the last three windows: before them lies what a first iteration sets up.
-        _ => {
+        readings => {
             let windows = [3, 2, 1].map(|nth| last - nth * WINDOW);
-            if windows.into_iter().all(|from| grew(from, from + WINDOW)) {
-                Look::Suspect
-            } else {
+            let every_time = (last - WINDOW..last).all(|i| grew(i, i + 1));
+            if !windows.into_iter().all(|from| grew(from, from + WINDOW)) {
                 Look::Clean
+            } else if readings < LAST && !every_time {
+                Look::More
+            } else {
+                Look::Suspect
             }
         }
     }
@@ -96,11 +102,11 @@ mod tests {
 
     /// The first answer other than "more", asked after every reading.
     fn outcome(readings: impl Fn(i64) -> i64) -> (usize, Look) {
-        let series: Vec<i64> = (0..18).map(readings).collect();
-        (1..=18)
+        let series: Vec<i64> = (0..34).map(readings).collect();
+        (1..=34)
             .map(|n| (n, first_look(&series[..n])))
             .find(|(_, look)| *look != Look::More)
-            .expect("18 readings end the search")
+            .expect("34 readings end the search")
     }
 
     #[test]
@@ -133,11 +139,11 @@ mod tests {
         for every in 2..=4 {
             for phase in 0..every {
                 let found = outcome(|i| (i + phase) / every);
-                assert_eq!(found, (18, Look::Suspect), "{every} {phase}");
+                assert_eq!(found, (34, Look::Suspect), "{every} {phase}");
             }
         }
         let five_up_two_down = outcome(|i| i / 2 * 3 + i % 2 * 5);
-        assert_eq!(five_up_two_down, (18, Look::Suspect));
+        assert_eq!(five_up_two_down, (34, Look::Suspect));
     }
 
     #[test]
@@ -185,6 +191,16 @@ mod tests {
     }
 
     #[test]
+    fn three_late_steps_are_clean_in_the_end() {
+        for steps in [[6, 10, 14], [7, 11, 15], [9, 13, 17]] {
+            let level = |i: i64| steps.iter().filter(|at| i >= **at).count() as i64 * 272;
+            let series: Vec<i64> = (0..34).map(level).collect();
+            assert_eq!(first_look(&series[..18]), Look::More, "{steps:?}");
+            assert_eq!(first_look(&series), Look::Clean, "{steps:?}");
+        }
+    }
+
+    #[test]
     fn a_high_start_delays_but_does_not_hide_a_leak() {
         assert_eq!(
             outcome(|i| if i == 0 { 1000 } else { i }),
@@ -199,7 +215,7 @@ mod tests {
         }
 
         #[test]
-        fn always_an_answer_from_eighteen_on(readings in prop::collection::vec(any::<i64>(), 18..40)) {
+        fn always_an_answer_from_thirty_four_on(readings in prop::collection::vec(any::<i64>(), 34..50)) {
             prop_assert_ne!(first_look(&readings), Look::More);
         }
 

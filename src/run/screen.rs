@@ -40,7 +40,7 @@ impl Policy {
 }
 
 /// Readings after which a test is looked at until it is decided; the first of them is taken before the warm-up.
-const LOOKS: [u32; 3] = [5, 10, 18];
+const LOOKS: [u32; 4] = [5, 10, 18, 34];
 /// With `--thorough`: any eleven iterations in a row hold what comes every 11th.
 const PATIENT_LOOKS: [u32; 2] = [13, 35];
 pub use super::signature::{Familiar, Signature, signature};
