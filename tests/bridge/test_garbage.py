@@ -133,8 +133,9 @@ class TestGarbage(BridgeCase):
         line = self.project.line_of("test_knots.py", "Node(Node())")
         self.assertEqual([place[0][1] for place in named["places"]], [line, line])
         self.assertEqual(self.free()["objects"], PAIR)
-        # Gone, and the next window is flat.
-        self.assertEqual(self.worker.answer("named", do="name", paths=[[parent]])["paths"], [None])
+        # Gone, and the next window is flat. Something of the answer's own may have been given its address.
+        (steps,) = self.worker.answer("named", do="name", paths=[[parent]])["paths"]
+        self.assertNotIn("test_knots.Node", [step["type"] for step in steps or []])
         self.assertFlat(self.worker, "test_tree", garbage=None)
 
     @linux_only
