@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{
     loss::Loss,
     protocol::{Order, Outcome, Ran, Record, Status, Trouble, Wider},
-    signature::{grows_as, plain_signature},
+    signature::{grows_as, plain_signature, rise},
     worker::Worker,
 };
 use crate::{
@@ -108,12 +108,6 @@ impl Look {
 /// malloc's smallest chunk on 64-bit systems. A rise of less is no chunk more: it is the remainder, too small to be
 /// split off, of a chunk that was reused for a smaller request.
 const SMALLEST_CHUNK: i64 = 32;
-
-/// By how much a series ends above its lowest reading.
-fn rise(readings: &[i64]) -> i64 {
-    let lowest = readings.iter().copied().min().unwrap_or(0);
-    readings.last().copied().unwrap_or(0) - lowest
-}
 
 /// How many further readings would settle that a test is clean, if none of them rose.
 fn until_settled(series: &Series) -> u32 {

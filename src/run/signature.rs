@@ -99,6 +99,12 @@ fn typical_increment(readings: &[i64]) -> i64 {
     increments.get(increments.len() / 2).copied().unwrap_or(0)
 }
 
+/// By how much a series ends above its lowest reading.
+pub fn rise(readings: &[i64]) -> i64 {
+    let lowest = readings.iter().copied().min().unwrap_or(0);
+    readings.last().copied().unwrap_or(0) - lowest
+}
+
 /// Whether what rose in `first` is no more than what `second`, of another process, rises and falls by without growing:
 /// the newest of something that is of another size each time, say. A chance of some readings is then all there was.
 pub fn is_chance(first: &Series, second: &Series) -> bool {
@@ -110,10 +116,7 @@ pub fn is_chance(first: &Series, second: &Series) -> bool {
     let mut risen = first
         .iter()
         .filter(|(counter, _)| counter.decides(first))
-        .map(|(counter, readings)| {
-            let lowest = readings.iter().copied().min().unwrap_or(0);
-            (counter, readings.last().map_or(0, |last| last - lowest))
-        })
+        .map(|(counter, readings)| (counter, rise(readings)))
         .filter(|(_, rise)| *rise > 0)
         .peekable();
     risen.peek().is_some()

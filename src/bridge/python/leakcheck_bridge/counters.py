@@ -488,9 +488,7 @@ class Counters:
         self._closed[1] = _counted() if at < _ORIGIN + _COUNTED else 0
         found = _collect()
         # A level as before needs no second look at the garbage, and that is nearly every reading.
-        if found and (
-            at == _ORIGIN or self._blocks() != self._raw[0]
-        ):
+        if found and (at == _ORIGIN or self._blocks() != self._raw[0]):
             self._collect_more()
         # A number above 256 is an object, and would be counted.
         found = bool(found)
