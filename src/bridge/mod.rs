@@ -12,6 +12,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/__init__.py"),
     ),
     (
+        "leakcheck_bridge/capture.py",
+        include_str!("python/leakcheck_bridge/capture.py"),
+    ),
+    (
         "leakcheck_bridge/channel.py",
         include_str!("python/leakcheck_bridge/channel.py"),
     ),

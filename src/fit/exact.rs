@@ -94,7 +94,7 @@ fn rising(levels: &Levels, readings: &[i64], deltas: &[i128]) -> (Shape, Rate) {
     if accelerates(deltas) {
         return (Shape::Accelerating, slope_rate(readings));
     }
-    if dwindles(deltas, rates) {
+    if dwindles(deltas, rates) && !goes_on(&deltas[deltas.len() / 2..]) {
         return (Shape::Saturating, Rate::within(rates[2], 0.0, rates[2]));
     }
     if steady(deltas) {
@@ -136,6 +136,12 @@ fn dwindles(deltas: &[i128], rates: [f64; 3]) -> bool {
     (slower || rarer) && kendall(&rises).z < Z_ONE_SIDED_90
 }
 
+/// Whether the last half rises evenly to the end: then large single rises before it (a table that was resized) are all
+/// that made the first half faster. What runs dry has ever more increments of nothing, or ever smaller ones.
+fn goes_on(late: &[i128]) -> bool {
+    late.len() >= FEWEST_IRREGULAR && steady(late) && kendall(late).z > -Z_ONE_SIDED_90
+}
+
 /// Whether three in four increments, or more, are within half of the median one.
 fn steady(deltas: &[i128]) -> bool {
     let mut sorted = deltas.to_vec();
@@ -159,6 +165,23 @@ mod tests {
         assert!(!rate.exact && rate.interval == (1_000_000.0, 1_000_001.0));
         assert_ne!(judge(&[0, 100, 300, 400]).0, Shape::Linear);
         assert_ne!(judge(&[0, 1, 3, 4, 6]).0, Shape::Linear);
+    }
+
+    #[test]
+    fn single_rises_before_a_steady_one_are_no_running_dry() {
+        // The heap of a text that grows by 240 bytes, while two tables beside it find their size; chunks are multiples of
+        // 16 bytes with a remainder now and then.
+        let text = [
+            544, 240, 752, 240, 240, 240, 240, 240, 240, 240, 240, 240, 256, 224, 240, 240,
+        ];
+        let (shape, rate) = judge(&series(text));
+        assert_eq!((shape, rate.value), (Shape::Linear, 240.0));
+        let filling = [
+            9, 9, 9, 9, 9, 9, 9, 0, 9, 0, 9, 0, 0, 9, 0, 0, 0, 9, 0, 0, 0, 0, 9, 0,
+        ];
+        assert_eq!(judge(&series(filling)).0, Shape::Saturating);
+        let slowing = (0..24).map(|at| 1000 * (24 - at) / (24 + 3 * at));
+        assert_eq!(judge(&series(slowing)).0, Shape::Saturating);
     }
 
     #[test]

@@ -34,10 +34,11 @@ pub fn kill_all() {
 }
 
 /// What makes `mallinfo2` exact under glibc: no per-thread cache and no fast bins, whose freed chunks
-/// stay counted, and a threshold for mapped chunks that does not move with what was freed.
+/// stay counted, and a threshold for mapped chunks that does not move with what was freed. It is as high as may be: a
+/// mapped chunk takes whole pages, so that what grows by less would stand still most of the time.
 pub(super) fn glibc_tunables() -> String {
     const OURS: &str =
-        "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0:glibc.malloc.mmap_threshold=131072";
+        "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0:glibc.malloc.mmap_threshold=33554432";
     match std::env::var("GLIBC_TUNABLES") {
         Ok(theirs) if !theirs.is_empty() => format!("{theirs}:{OURS}"),
         _ => OURS.to_owned(),

@@ -28,7 +28,7 @@ needs_pytest = unittest.skipUnless(HAS_PYTEST, "pytest is not installed for " + 
 linux_only = unittest.skipUnless(sys.platform.startswith("linux"), "looks into /proc")
 
 #: As the Rust half sets them.
-TUNABLES = "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0:glibc.malloc.mmap_threshold=131072"
+TUNABLES = "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0:glibc.malloc.mmap_threshold=33554432"
 #: SIGSTKFLT on Linux, SIGXCPU elsewhere: neither is sent by anybody else.
 STACK_SIGNAL = 16 if sys.platform.startswith("linux") else 24
 

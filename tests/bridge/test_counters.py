@@ -86,6 +86,9 @@ LEAKS = """
         def test_big_malloc(self):
             LIBC.malloc(300000)
 
+        def test_huge_malloc(self):
+            LIBC.malloc(40000000)
+
         def test_shrinks(self):
             READY[0] = READY[0].after
 
@@ -328,10 +331,14 @@ class Unittest(BridgeCase):
     def test_malloc(self):
         self.assertGrows(self.worker, "test_malloc", iterations=30, heap=chunk(100))
 
+    def test_a_big_malloc_is_no_mapping_of_whole_pages(self):
+        if Worker.exactness["heap"] == "exact":
+            self.assertGrows(self.worker, "test_big_malloc", iterations=4, heap=chunk(300000))
+
     def test_a_malloc_that_is_a_mapping_of_its_own(self):
         if Worker.exactness["heap"] == "exact":
-            pages = 4096 * ((300000 + 16 + 4095) // 4096)
-            self.assertGrows(self.worker, "test_big_malloc", iterations=4, heap=pages)
+            pages = 4096 * ((40000000 + 16 + 4095) // 4096)
+            self.assertGrows(self.worker, "test_huge_malloc", iterations=4, heap=pages)
 
     def test_descent_is_read_as_well(self):
         # Those that go are older than the window, so they are no objects of its.

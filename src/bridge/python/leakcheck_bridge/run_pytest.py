@@ -17,7 +17,7 @@ import pytest
 from _pytest import runner as pytest_runner
 from _pytest.unittest import TestCaseFunction
 
-from . import marks, outcome, restore
+from . import capture, marks, outcome, restore
 
 #: Under which key pytest (from 7.3 on) keeps in each item which of its phases have passed.
 _PASSED_KEY = getattr(_pytest.tmpdir, "tmppath_result_key", None)
@@ -26,7 +26,6 @@ _hookimpl = pytest.hookimpl
 _rmtree = shutil.rmtree
 _scandir = os.scandir
 _stat = os.stat
-_fstat = os.fstat
 
 #: A temporary folder's name: prefix and number.
 _NUMBERED = re.compile(r"(.*?)([0-9]+)$", re.DOTALL)
@@ -202,24 +201,6 @@ class _Protocol:
                 self.folders.append(path)
 
 
-def _capture_descriptors(config):
-    """The descriptors that pytest saved the standard streams under while it captures them."""
-    manager = config.pluginmanager.getplugin("capturemanager")
-    capturing = getattr(manager, "_global_capturing", None)
-    saved = [
-        getattr(getattr(capturing, name, None), "targetfd_save", None) for name in ("in_", "out", "err")
-    ]
-    return [descriptor for descriptor in saved if isinstance(descriptor, int)]
-
-
-def _is_open(descriptor):
-    try:
-        _fstat(descriptor)
-    except OSError:
-        return False
-    return True
-
-
 class _Only:
     """Stands for a next item that shares nothing but the session."""
 
@@ -265,7 +246,7 @@ class Runner:
             for names in (getattr(hook, "_marked_for_rewrite_cache", None), getattr(hook, "_rewritten_names", None))
             if isinstance(names, dict)
         ]
-        self._capture_descriptors = _capture_descriptors(session.config)
+        self._capture = capture.Capture(session.config.pluginmanager.getplugin("capturemanager"))
         self._terminal = session.config.pluginmanager.getplugin("terminalreporter")
         self._by_file = {}  # type: dict
         for item in session.items:
@@ -361,15 +342,19 @@ class Runner:
         protocol.ended = outcome.OK
         protocol.running = True
         try:
-            # The parent as next item tears down what belongs to the function and keeps what is wider.
-            item.ihook.pytest_runtest_protocol(item=item, nextitem=item.parent)
+            self._capture.resume()
+            try:
+                # The parent as next item tears down what belongs to the function and keeps what is wider.
+                item.ihook.pytest_runtest_protocol(item=item, nextitem=item.parent)
+            finally:
+                self._capture.suspend()
         except BaseException as error:
-            return outcome.Outcome(outcome.BROKEN, "call", outcome.describe(error))
+            protocol.ended = outcome.Outcome(outcome.BROKEN, "call", outcome.describe(error))
         finally:
             protocol.running = False
         ended = protocol.ended
         protocol.ended = outcome.OK
-        if not all(map(_is_open, self._capture_descriptors)):
+        if not self._capture.is_whole():
             # Whatever was reported of this test, every later one would fail for it.
             return outcome.Outcome(
                 outcome.BROKEN, "call", "it closed descriptors that pytest captures output with"

@@ -18,6 +18,8 @@ import types
 from . import trace
 
 _referents = gc.get_referents
+#: The namespace of a class, past whatever its metaclass makes of being asked.
+_NAMESPACE = type.__dict__["__dict__"].__get__
 
 #: Containers whose lengths are read; each costs some 25 ns a reading.
 _MOST = 1500
@@ -137,12 +139,15 @@ def _captured(function):
     return found + [(value, ".<default>") for value in (function.__defaults__ or ())]
 
 
+def _attributes_of(cls):
+    """The attributes of a class of theirs; none of another."""
+    attributes = _NAMESPACE(cls).copy()
+    return attributes if _is_theirs(str(attributes.get("__module__", ""))) else {}
+
+
 def _of_class(cls):
     """`(object, label)` of the attributes of a class of theirs."""
-    attributes = type.__dict__["__dict__"].__get__(cls)
-    if not _is_theirs(str(attributes.get("__module__", ""))):
-        return []
-    return [(value, "." + name) for name, value in list(attributes.items()) if name not in _OF_CLASSES]
+    return [(value, "." + name) for name, value in _attributes_of(cls).items() if name not in _OF_CLASSES]
 
 
 def _entries(container):
@@ -197,35 +202,38 @@ def _containers(others):
             whole = []
             following = []
             for obj in reached:
-                if id(obj) in seen:
+                number = id(obj)
+                if number in seen:
                     continue
                 kind = type(obj)
-                sort = sorts.get(kind)
-                if sort is None:
+                try:
+                    sort = sorts[kind]
+                except KeyError:
                     sort = sorts[kind] = _sort_of(kind)
                     if sort == _NOTHING:
                         dull.add(kind)
                 if sort == _NOTHING:
                     continue
-                seen.add(id(obj))
+                seen.add(number)
                 left -= 1
                 if left < 0:
                     break
-                if sort == _CONTAINER:
-                    found.append(obj)
-                    (following if id(obj) in attributes else inner).extend(_entries(obj))
-                elif sort == _STREAM:
-                    found.append(obj)
-                elif sort == _FIXED:
-                    inner.extend(_entries(obj))
+                if sort == _OTHER:
+                    whole.append(obj)
                 elif sort == _FUNCTION:
                     # Most capture nothing.
                     if obj.__closure__ or obj.__defaults__:
                         following.extend([value for value, _ in _captured(obj)])
+                elif sort == _CONTAINER:
+                    found.append(obj)
+                    (following if number in attributes else inner).extend(_entries(obj))
                 elif sort == _CLASS:
-                    following.extend([value for value, _ in _of_class(obj)])
+                    values = _attributes_of(obj)
+                    following.extend([values[name] for name in values if name not in _OF_CLASSES])
+                elif sort == _FIXED:
+                    inner.extend(_entries(obj))
                 else:
-                    whole.append(obj)
+                    found.append(obj)
             referents = _referents(*whole)
             if _HAS_DICTIONARIES:
                 attributes.update([id(obj) for obj in referents if type(obj) is dict])
