@@ -4,6 +4,7 @@ use super::{
     holder::Gain,
     path::{Root, is_test_module},
     route::{Route, Step},
+    types,
 };
 use crate::finding::{Kind, NativeFunction, Owner};
 
@@ -75,9 +76,14 @@ fn of_holder(route: &Route) -> &'static str {
     if kept.iter().take(2).any(|step| step.what == "suspended") {
         return "LK113";
     }
+    let are_classes = |step: &Step| {
+        let registry = step.registry.as_deref().unwrap_or_default();
+        registry.ends_with(".__subclasses__()")
+    };
     if kept
         .iter()
         .any(|step| step.what == "class" || step.what == "module")
+        || before.iter().any(are_classes)
     {
         return "LK116";
     }
@@ -164,7 +170,7 @@ pub fn advice(code: &str) -> &'static str {
 /// The sentence for this case: it names the holder, and what to call or to write.
 pub fn advice_for(code: &str, route: &Route) -> String {
     let holder = &route.holder.name;
-    let kept = route.kept.rsplit('.').next().unwrap_or(&route.kept);
+    let kept = types::short(&route.kept);
     let text = match code {
         "LK101" => match weakly(route) {
             Some(weakly) => format!(
@@ -437,6 +443,23 @@ mod tests {
             ],
         );
         assert_eq!(of_route(Kind::Python, &fixture), "LK115");
+    }
+
+    #[test]
+    fn the_subclasses_of_a_class_are_classes() {
+        let mut route = route_of(
+            &Root::Outside,
+            Gain::Entries,
+            0,
+            &[
+                ("container", "dict", "index"),
+                ("weakref", "weakref.ReferenceType", ""),
+            ],
+        );
+        assert_eq!(of_route(Kind::Python, &route), "LK101");
+        assert!(advice_for("LK101", &route).starts_with("Remove the weakref from "));
+        route.steps[0].registry = Some("app.Base.__subclasses__()".to_owned());
+        assert_eq!(of_route(Kind::Python, &route), "LK116");
     }
 
     #[test]

@@ -11,6 +11,16 @@ use crate::finding::TypeGrowth;
 /// Types that are told.
 const TYPES: usize = 12;
 
+/// The name of a type without its module.
+pub fn short(name: &str) -> String {
+    let name = name.rsplit_once("<locals>.").map_or(name, |(_, last)| last);
+    match name.rsplit('.').next().unwrap_or(name) {
+        // As Python 3.8 calls it, and everybody.
+        "ReferenceType" => "weakref".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
 /// Growth per iteration by type, and an object of each.
 pub fn growth(graph: &Graph, dump: &Dump, leading: Option<&str>) -> (Vec<TypeGrowth>, Vec<u32>) {
     let voters = graph.voters();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    attribute::{holder::Gain, lost::Call, route::Route, sites::Growth},
+    attribute::{holder::Gain, lost::Call, route::Route, sites::Growth, types},
     finding::{Kind, TypeGrowth},
     run::{
         diagnose::{self, Diagnosis},
@@ -64,20 +64,20 @@ pub(super) fn leading(diagnosis: &Diagnosis) -> Option<(String, f64)> {
         && kept.is_some_and(|kept| kept == "tuple")
         && let Some(given) = diagnosis.types.iter().find(|growth| growth.name != "tuple")
     {
-        return Some((short(&given.name), given.count));
+        return Some((types::short(&given.name), given.count));
     }
     if let Some((name, each)) = lost {
-        return Some((short(name), *each));
+        return Some((types::short(name), *each));
     }
     let route = route?;
     if route.gain == Gain::Length {
         let own = route.steps.last().is_some_and(|step| step.newest.is_none());
         let unit = match route.kept.as_str() {
-            name if !own => short(name),
+            name if !own => types::short(name),
             "bytearray" | "_io.BytesIO" => "byte".to_owned(),
             "_io.StringIO" => "character".to_owned(),
             "array.array" => "number".to_owned(),
-            name => short(name),
+            name => types::short(name),
         };
         return Some((unit, route.gained_each?));
     }
@@ -85,7 +85,7 @@ pub(super) fn leading(diagnosis: &Diagnosis) -> Option<(String, f64)> {
         .types
         .iter()
         .find(|growth| growth.name == route.kept)?;
-    Some((short(&growth.name), growth.count))
+    Some((types::short(&growth.name), growth.count))
 }
 
 /// A reference that C code lost.
@@ -114,13 +114,13 @@ pub(super) fn lost(call: &Call) -> Option<TypeGrowth> {
 pub(super) fn instance(diagnosis: &Diagnosis, each: f64) -> Option<String> {
     let kept = &diagnosis.routes.first()?.kept;
     if kept.contains('.') {
-        return Some(short(kept));
+        return Some(types::short(kept));
     }
     let mut alike = diagnosis.types.iter().filter(|growth| {
         growth.name.contains('.') && each > 0.0 && (growth.count - each).abs() < 0.01 * each
     });
     let only = alike.next()?;
-    alike.next().is_none().then(|| short(&only.name))
+    alike.next().is_none().then(|| types::short(&only.name))
 }
 
 /// What stays of a kind, each text once, with how many are alike.
@@ -139,16 +139,6 @@ pub(super) fn resources(diagnosis: &Diagnosis, kind: Kind) -> Vec<String> {
             _ => format!("{text} (x{count})"),
         })
         .collect()
-}
-
-/// The name without its module.
-pub(super) fn short(name: &str) -> String {
-    let name = name.rsplit_once("<locals>.").map_or(name, |(_, last)| last);
-    match name.rsplit('.').next().unwrap_or(name) {
-        // As Python 3.8 calls it, and everybody.
-        "ReferenceType" => "weakref".to_owned(),
-        name => name.to_owned(),
-    }
 }
 
 /// How a summary names the holder.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::held::{self, Lost};
 use crate::{
+    attribute::types,
     finding::{Holder, Kind, NativeFunction, Rate, Site},
     report::text::{bytes, number},
     run::diagnose::Diagnosis,
@@ -66,7 +67,7 @@ pub(super) fn summary(
         _ => {
             let lost = || {
                 let growth = lost.and_then(|lost| lost.growth.as_ref())?;
-                Some((held::short(&growth.name), growth.count))
+                Some((types::short(&growth.name), growth.count))
             };
             let what = match diagnosis.and_then(held::leading).or_else(lost) {
                 Some((name, each)) => count(each, &name, "stays", "stay"),

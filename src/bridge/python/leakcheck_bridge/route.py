@@ -8,6 +8,7 @@ import _thread
 import collections
 import functools
 import gc
+import itertools
 import sys
 import types
 import weakref
@@ -18,6 +19,7 @@ _get_referents = referents.get_referents
 _is_tracked = gc.is_tracked
 
 _CLASS_DICT = type.__dict__["__dict__"]
+_BASES = type.__dict__["__bases__"]
 _MODULE_DICT = types.ModuleType.__dict__["__dict__"]
 _Member = types.MemberDescriptorType
 _Cache = type(functools.lru_cache()(len))
@@ -237,6 +239,8 @@ def describe(obj):
         step.update(_newest(obj))
         if cls is list:
             step["registry"] = _interpreter_list(obj)
+        elif cls is dict:
+            step["registry"] = _subclasses_of(obj)
     elif _is_a(obj, dict) or _is_a(obj, list) or _is_a(obj, set):
         step.update(what="container", length=_length(obj))
         step.update(_newest(obj))
@@ -344,6 +348,19 @@ def _interpreter_list(obj):
         return "codecs"
     if names & {"threading._after_fork", "logging._after_at_fork_child_reinit_locks"}:
         return "os.register_at_fork"
+    return None
+
+
+def _subclasses_of(obj):
+    """Whose list of subclasses a dictionary is: a class has one in C, of weak references by address."""
+    for key, value in itertools.islice(dict.items(obj), _MOST_BASES):
+        cls = value() if type(value) is weakref.ref and type(key) is int else None
+        if not _is_a(cls, type) or id(cls) != key:
+            continue
+        for base in _BASES.__get__(cls):
+            # Of those that died in a cycle of their own some stay in it.
+            if all(dict.__contains__(obj, id(sub)) for sub in type.__subclasses__(base)):
+                return trace.type_name(base) + ".__subclasses__()"
     return None
 
 
