@@ -70,10 +70,14 @@ pub(super) fn summary(
                 Some((types::short(&growth.name), growth.count))
             };
             let what = match diagnosis.and_then(held::leading).or_else(lost) {
-                Some((name, each)) => count(each, &name, "stays", "stay"),
-                None => count(value("blocks"), "block", "stays", "stay"),
+                Some((name, each)) => sized(count(each, &name, "stays", "stay")),
+                // One object that gets larger: a text that is added to.
+                None if value("blocks") < 1e-9 && size > 0.0 => {
+                    format!("{} more stay", bytes(size))
+                }
+                None => sized(count(value("blocks"), "block", "stays", "stay")),
             };
-            (sized(what), "allocated")
+            (what, "allocated")
         }
     };
     let resource = match kind {

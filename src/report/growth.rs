@@ -59,6 +59,8 @@ pub fn rates(finding: &Finding) -> Option<String> {
     let rates: Vec<String> = finding
         .rate
         .iter()
+        // Blocks, where one of them only gets larger.
+        .filter(|(_, rate)| rate.value > 0.0 || rate.interval[1] > 0.0)
         .map(|(name, rate)| with_interval(name, rate))
         .collect();
     Some(format!("{} per iteration", rates.join(", ")))
