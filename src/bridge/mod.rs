@@ -48,6 +48,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/heap.py"),
     ),
     (
+        "leakcheck_bridge/limits.py",
+        include_str!("python/leakcheck_bridge/limits.py"),
+    ),
+    (
         "leakcheck_bridge/lines.py",
         include_str!("python/leakcheck_bridge/lines.py"),
     ),

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from . import bounds, calls, counters, garbage, heap, lines, outcome, references, resources, trace
+from . import bounds, calls, counters, garbage, heap, limits, lines, outcome, references, resources, trace
 
 _getpid = posix.getpid
 _getframe = sys._getframe
@@ -214,23 +214,30 @@ class Repeater:
 
     def bound(self, iterations):
         # type: (int) -> dict
-        """Finds what the open test fills that says itself where it ends, and reads a window with that emptied."""
+        """Finds what the open test fills that has an end, and reads a window with that emptied or full."""
         begun = _cpu()
         heartbeat = self._heartbeat
         sizes = bounds.Bounds()
-        result = outcome.OK
-        for _ in range(2):
-            result = self._once()
-            if result.status != outcome.PASSED:
-                break
+        contents = limits.Limits()
+        passes = all(self._passes() for _ in range(2))
+        grown = sizes.grown() if passes else []
+        full = contents.found(self._passes) if passes and not grown else []
         heartbeat.state(heartbeat.IDLE)
-        grown = sizes.grown() if result.status == outcome.PASSED else []
-        answer = {"re": "bound", "filled": bounds.describe(grown), "cpu": _cpu() - begun, "window": None}
-        if grown:
+        filled = bounds.describe(grown) + [limit.describe() for limit in full]
+        answer = {"re": "bound", "filled": filled, "cpu": _cpu() - begun, "window": None}
+        if filled:
             self._meter.reset_at_boundaries(bounds.Reset(grown))
+            for limit in full:
+                limit.lower()
             answer["window"] = self.run(iterations, 1)
+            for limit in full:
+                limit.restore()
             self._meter.reset_at_boundaries(None)
         return answer
+
+    def _passes(self):
+        # type: () -> bool
+        return self._once().status == outcome.PASSED
 
     def trace(self, iterations, frames, last_only):
         # type: (int, int, bool) -> dict

@@ -1,0 +1,303 @@
+"""Finds the limit that a project's own cache keeps to, by lowering it: what stops growing then would stop there.
+
+A cache of one's own seldom says in a way that others can read how far it grows, but mostly it compares its length with
+a number that stands beside it: in the instance, its class, the module or a closure. Each number there that may be one,
+and does not change, is set to how much the container holds just now. This is the process in which suspects are judged
+and nothing else; the number is put back.
+"""
+
+import array
+import collections
+import contextlib
+import gc
+import re
+import sys
+import types
+
+from . import referents, trace
+
+_CONTAINERS = (dict, list, set, collections.deque)
+#: Of names that may be those of a limit.
+_LIMIT = re.compile(
+    "max|size|cap|limit|bound|entries|keep|most|depth|history|backlog|quota|threshold|window|slots|length|count",
+    re.IGNORECASE,
+)
+#: A limit above is none for a test suite.
+_HIGHEST = 1000000
+#: Containers that grew, numbers that are tried, and how far up from a container they are looked for.
+_MOST_GROWN, _MOST_TRIED, _MOST_LEVELS = 6, 16, 3
+#: Containers that refer to one.
+_MOST_ABOVE = 4
+
+_NAMESPACE = type.__dict__["__dict__"].__get__
+_FLAGS = type.__dict__["__flags__"].__get__
+_HEAP_TYPE = 1 << 9
+#: Without attributes.
+_PLAIN = (dict, list, set, collections.deque, collections.OrderedDict, tuple, types.CellType)
+#: What refers to everything for a moment.
+_TRANSIENT = (types.FrameType, types.ModuleType, type(iter([])))
+
+
+def _length(obj):
+    # Past whatever a subclass makes of it.
+    for kind in _CONTAINERS:
+        if issubclass(type(obj), kind):
+            return kind.__len__(obj)
+    return 0
+
+
+def _containers():
+    objects = gc.get_objects()
+    found = [obj for obj in objects if issubclass(type(obj), _CONTAINERS)]
+    # A dictionary of nothing but text and numbers is unknown to the collector; whoever holds it is not.
+    others = {id(obj): obj for obj in referents.get_referents(*objects) if type(obj) is dict and not gc.is_tracked(obj)}
+    return found + list(others.values())
+
+
+class _Entry:
+    """A number in a dictionary: attribute of an instance, or global variable."""
+
+    def __init__(self, mapping, key, name):
+        self.mapping, self.key, self.name = mapping, key, name
+
+    def get(self):
+        return dict.get(self.mapping, self.key)
+
+    def put(self, value):
+        dict.__setitem__(self.mapping, self.key, value)
+
+
+class _OfClass:
+    """A number in a class."""
+
+    def __init__(self, cls, key):
+        self.cls, self.key, self.name = cls, key, trace.type_name(cls) + "." + key
+
+    def get(self):
+        return _NAMESPACE(self.cls).get(self.key)
+
+    def put(self, value):
+        type.__setattr__(self.cls, self.key, value)
+
+
+class _Slot:
+    """A number in a slot of an instance."""
+
+    def __init__(self, subject, key):
+        self.subject, self.key, self.name = subject, key, trace.type_name(type(subject)) + "." + key
+
+    def get(self):
+        return object.__getattribute__(self.subject, self.key)
+
+    def put(self, value):
+        object.__setattr__(self.subject, self.key, value)
+
+
+class _Captured:
+    """A number in a closure."""
+
+    def __init__(self, cell, name):
+        self.cell, self.name = cell, name
+
+    def get(self):
+        try:
+            return self.cell.cell_contents
+        except ValueError:
+            return None
+
+    def put(self, value):
+        self.cell.cell_contents = value
+
+
+def _is_limit(name, value):
+    return type(name) is str and type(value) is int and 0 < value <= _HIGHEST and _LIMIT.search(name) is not None
+
+
+def _of_module(namespace):
+    """Of a module's namespace; none of another dictionary."""
+    name = dict.get(namespace, "__name__")
+    module = sys.modules.get(name) if type(name) is str else None
+    if type(module) is not types.ModuleType or vars(module) is not namespace:
+        return None
+    found = list(dict.items(namespace))
+    return [_Entry(namespace, key, name + "." + key) for key, value in found if _is_limit(key, value)]
+
+
+def _of_class(cls):
+    found = []
+    for base in trace.bases_of(cls):
+        # Those made in C cannot be written to.
+        if _FLAGS(base) & _HEAP_TYPE:
+            entries = list(_NAMESPACE(base).items())
+            found += [_OfClass(base, key) for key, value in entries if _is_limit(key, value)]
+    module = sys.modules.get(str(_NAMESPACE(cls).get("__module__")))
+    return found + ((_of_module(vars(module)) or []) if type(module) is types.ModuleType else [])
+
+
+def _of_instance(obj):
+    cls = type(obj)
+    found = []
+    try:
+        attributes = object.__getattribute__(obj, "__dict__")
+    except (AttributeError, TypeError):
+        attributes = None
+    if type(attributes) is dict:
+        for key, value in list(attributes.items()):
+            if _is_limit(key, value):
+                found.append(_Entry(attributes, key, trace.type_name(cls) + "." + key))
+    for base in trace.bases_of(cls):
+        for key, member in list(_NAMESPACE(base).items()):
+            if type(member) is types.MemberDescriptorType and _FLAGS(base) & _HEAP_TYPE:
+                place = _Slot(obj, key)
+                try:
+                    value = place.get()
+                except AttributeError:
+                    continue
+                if _is_limit(key, value):
+                    found.append(place)
+    return found + _of_class(cls)
+
+
+def _of_function(function):
+    found = []
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+        place = _Captured(cell, _function_name(function) + "." + name)
+        if _is_limit(name, place.get()):
+            found.append(place)
+    return found + (_of_module(function.__globals__) or [])
+
+
+def _function_name(function):
+    module = function.__module__
+    return (module + "." if type(module) is str else "") + function.__qualname__.replace(".<locals>", "")
+
+
+def _beside(obj, level, hidden):
+    # type: (object, int, set) -> list
+    """Numbers beside a container that may be its limit. `hidden` holds the identities of what is not looked at."""
+    found = [] if type(obj) in _PLAIN else _of_instance(obj)
+    referrers = gc.get_referrers(obj)
+    above = []
+    hidden.update((id(referrers), id(above), id(found)))
+    for other in referrers:
+        if id(other) in hidden or type(other) in _TRANSIENT or len(above) > _MOST_ABOVE:
+            continue
+        hidden.add(id(other))
+        kind = type(other)
+        places = None
+        if kind is types.FunctionType:
+            places = _of_function(other)
+        elif kind is dict:
+            places = _of_module(other)
+        elif issubclass(kind, type):
+            places = _of_class(other)
+        elif kind not in _PLAIN:
+            places = _of_instance(other)
+        if places is None or issubclass(kind, _CONTAINERS):
+            above.append(other)
+        found += places or []
+    if level > 1:
+        for other in above:
+            found += _beside(other, level - 1, hidden)
+    return found
+
+
+class Limit:
+    """A number that a container keeps to."""
+
+    def __init__(self, place, container, low):
+        # type: (object, object, int) -> None
+        self._place = place
+        self._container = container
+        self._value = place.get()
+        self._low = low
+
+    def lower(self):
+        # type: () -> None
+        """Sets it to what is full now, or soon."""
+        self._place.put(self._low)
+
+    def restore(self):
+        # type: () -> None
+        """Puts it back."""
+        self._place.put(self._value)
+
+    def describe(self):
+        # type: () -> list
+        """`[kind, name, size, most]`."""
+        return [type(self._container).__name__, self._place.name, _length(self._container), self._value]
+
+
+class Limits:
+    """The containers there are, to see which of them grow, and what limits these."""
+
+    def __init__(self):
+        # type: () -> None
+        # Frozen objects do not show.
+        gc.unfreeze()
+        gc.collect()
+        self._containers = _containers()
+        self._lengths = array.array("q", map(_length, self._containers))
+
+    def _grown(self):
+        """`(container, entries gained)` of those that hold more than at first."""
+        found = [
+            (obj, _length(obj) - before)
+            for obj, before in zip(self._containers, self._lengths)
+            if _length(obj) > before and _is_data(obj)
+        ]
+        self._containers = []
+        return found[:_MOST_GROWN]
+
+    def found(self, iterate):
+        # type: (object) -> list
+        """Those that hold. `iterate()` runs an iteration and says whether it passed."""
+        found = []
+        tried = 0
+        for container, gained in self._grown():
+            places = {}  # type: dict
+            for place in _beside(container, _MOST_LEVELS, {id(places)}):
+                places.setdefault(place.name, (place, place.get()))
+            if not places or not iterate():
+                continue
+            for place, value in list(places.values()):
+                # A number that goes on counting is none.
+                if place.get() != value or value <= _length(container) or tried >= _MOST_TRIED:
+                    continue
+                tried += 1
+                low = _kept_to(place, container, 2 * gained, iterate)
+                if low is not None:
+                    found.append(Limit(place, container, low))
+                    break
+        return found
+
+
+def _is_data(obj):
+    """Not the namespace of a module, which grows by what is imported."""
+    return type(obj) is not dict or _of_module(obj) is None
+
+
+def _kept_to(place, container, few, iterate):
+    """Where to set a number so that the container grows no more; `None` where it does not keep to it.
+
+    At what is there now, or at a few entries where it is emptied when it is full: so it is full again and again.
+    """
+    value = place.get()
+    full = _length(container)
+    lengths = []
+    try:
+        place.put(full)
+        for _ in range(4):
+            if not iterate():
+                return None
+            lengths.append(_length(container))
+    except Exception:
+        # Of a class that does not let itself be written to.
+        return None
+    finally:
+        with contextlib.suppress(Exception):
+            place.put(value)
+    if min(lengths) < full:
+        return few if max(lengths) <= full + 1 else None
+    # The first one may still take the place of what it is about to drop.
+    return full if lengths[-1] <= lengths[0] else None
