@@ -260,7 +260,8 @@ class Limits:
                 places.setdefault(place.name, (place, place.get()))
             if not places or not iterate():
                 continue
-            for place, value in list(places.values()):
+            # The smallest of several is the one that it ends at.
+            for place, value in sorted(places.values(), key=_value_of):
                 # A number that goes on counting is none.
                 if place.get() != value or value <= _length(container) or tried >= _MOST_TRIED:
                     continue
@@ -270,6 +271,10 @@ class Limits:
                     found.append(Limit(place, container, low))
                     break
         return found
+
+
+def _value_of(entry):
+    return entry[1]
 
 
 def _is_data(obj):
@@ -298,6 +303,6 @@ def _kept_to(place, container, few, iterate):
         with contextlib.suppress(Exception):
             place.put(value)
     if min(lengths) < full:
-        return few if max(lengths) <= full + 1 else None
+        return few
     # The first one may still take the place of what it is about to drop.
     return full if lengths[-1] <= lengths[0] else None
