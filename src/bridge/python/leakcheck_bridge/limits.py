@@ -12,9 +12,10 @@ import contextlib
 import gc
 import re
 import sys
+import time
 import types
 
-from . import referents, trace
+from . import referents, trace, watch
 
 _CONTAINERS = (dict, list, set, collections.deque)
 #: Of names that may be those of a limit.
@@ -26,9 +27,15 @@ _LIMIT = re.compile(
 _HIGHEST = 1000000
 #: Containers that grew, numbers that are tried, and how far up from a container they are looked for.
 _MOST_GROWN, _MOST_TRIED, _MOST_LEVELS = 6, 16, 3
-#: Containers that refer to one.
-_MOST_ABOVE = 4
+#: Containers that refer to one, and objects whose referrers are asked for, which takes a walk over the heap each.
+_MOST_ABOVE, _MOST_ASKED = 4, 24
+#: CPU seconds after which nothing more is tried.
+_LONGEST = 1.0
+#: What holds more than so many objects is data; and in a heap with so many entries each walk takes long.
+_DATA, _CROWD = 1000, 1000000
 
+# Tests may stop or replace the clock.
+_cpu = time.process_time
 _NAMESPACE = type.__dict__["__dict__"].__get__
 _FLAGS = type.__dict__["__flags__"].__get__
 _HEAP_TYPE = 1 << 9
@@ -49,7 +56,10 @@ def _length(obj):
 def _containers():
     objects = gc.get_objects()
     found = [obj for obj in objects if issubclass(type(obj), _CONTAINERS)]
+    if len(objects) + sum(map(_length, found)) > _CROWD:
+        return []
     # A dictionary of nothing but text and numbers is unknown to the collector; whoever holds it is not.
+    objects = [obj for obj in objects if type(obj) not in _PLAIN or type(obj) is types.CellType or len(obj) <= _DATA]
     others = {id(obj): obj for obj in referents.get_referents(*objects) if type(obj) is dict and not gc.is_tracked(obj)}
     return found + list(others.values())
 
@@ -119,6 +129,9 @@ def _of_module(namespace):
     module = sys.modules.get(name) if type(name) is str else None
     if type(module) is not types.ModuleType or vars(module) is not namespace:
         return None
+    if not watch.is_theirs(name):
+        # Of the standard library and the runner only what is in an instance: the rest limits what is everybody's.
+        return []
     found = list(dict.items(namespace))
     return [_Entry(namespace, key, name + "." + key) for key, value in found if _is_limit(key, value)]
 
@@ -127,7 +140,7 @@ def _of_class(cls):
     found = []
     for base in trace.bases_of(cls):
         # Those made in C cannot be written to.
-        if _FLAGS(base) & _HEAP_TYPE:
+        if _FLAGS(base) & _HEAP_TYPE and watch.is_theirs(str(_NAMESPACE(base).get("__module__"))):
             entries = list(_NAMESPACE(base).items())
             found += [_OfClass(base, key) for key, value in entries if _is_limit(key, value)]
     module = sys.modules.get(str(_NAMESPACE(cls).get("__module__")))
@@ -172,9 +185,15 @@ def _function_name(function):
     return (module + "." if type(module) is str else "") + function.__qualname__.replace(".<locals>", "")
 
 
-def _beside(obj, level, hidden):
-    # type: (object, int, set) -> list
-    """Numbers beside a container that may be its limit. `hidden` holds the identities of what is not looked at."""
+def _beside(obj, level, hidden, asked):
+    # type: (object, int, set, list) -> list
+    """Numbers beside a container that may be its limit.
+
+    `hidden` holds the identities of what is not looked at, `asked` an entry for each walk over the heap.
+    """
+    if len(asked) >= _MOST_ASKED:
+        return []
+    asked.append(None)
     found = [] if type(obj) in _PLAIN else _of_instance(obj)
     referrers = gc.get_referrers(obj)
     above = []
@@ -198,7 +217,7 @@ def _beside(obj, level, hidden):
         found += places or []
     if level > 1:
         for other in above:
-            found += _beside(other, level - 1, hidden)
+            found += _beside(other, level - 1, hidden, asked)
     return found
 
 
@@ -235,7 +254,6 @@ class Limits:
         # type: () -> None
         # Frozen objects do not show.
         gc.unfreeze()
-        gc.collect()
         self._containers = _containers()
         self._lengths = array.array("q", map(_length, self._containers))
 
@@ -253,18 +271,22 @@ class Limits:
         # type: (object) -> list
         """Those that hold. `iterate()` runs an iteration and says whether it passed."""
         found = []
+        asked = []  # type: list
         tried = 0
+        end = _cpu() + _LONGEST
         for container, gained in self._grown():
             places = {}  # type: dict
-            for place in _beside(container, _MOST_LEVELS, {id(places)}):
+            for place in _beside(container, _MOST_LEVELS, {id(places), id(asked)}, asked):
                 places.setdefault(place.name, (place, place.get()))
             if not places or not iterate():
                 continue
             # The smallest of several is the one that it ends at.
             for place, value in sorted(places.values(), key=_value_of):
                 # A number that goes on counting is none.
-                if place.get() != value or value <= _length(container) or tried >= _MOST_TRIED:
+                if place.get() != value or value <= _length(container):
                     continue
+                if tried >= _MOST_TRIED or _cpu() > end:
+                    return found
                 tried += 1
                 low = _kept_to(place, container, 2 * gained, iterate)
                 if low is not None:

@@ -66,8 +66,9 @@ def _stdlib_names():
 _STDLIB = _stdlib_names()
 
 
-def _is_theirs(name):
+def is_theirs(name):
     # type: (str) -> bool
+    """Whether a module is the project's or a dependency's: not of the standard library, the runner or ours."""
     top = name.partition(".")[0]
     return top == "__main__" or not (top in _STDLIB or top in _RUNNER or top.startswith("pytest_"))
 
@@ -142,7 +143,7 @@ def _captured(function):
 def _attributes_of(cls):
     """The attributes of a class of theirs; none of another."""
     attributes = _NAMESPACE(cls).copy()
-    return attributes if _is_theirs(str(attributes.get("__module__", ""))) else {}
+    return attributes if is_theirs(str(attributes.get("__module__", ""))) else {}
 
 
 def _of_class(cls):
@@ -169,7 +170,7 @@ def _roots(others):
     closed.update(id(getattr(module, "__dict__", None)) for _, module in modules)
     found = [(obj, name) for name, obj in _of_the_interpreter()]
     for name, module in modules:
-        if type(module) is types.ModuleType and _is_theirs(name):
+        if type(module) is types.ModuleType and is_theirs(name):
             found += [(obj, name + "." + key) for key, obj in list(vars(module).items()) if key[:2] != "__"]
     found += [(obj, name) for obj, name in others if _top(type(obj)) not in _RUNNER]
     return found, closed
