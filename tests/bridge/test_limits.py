@@ -24,6 +24,21 @@ SHOP = """
     SMALL = Shelf(700)
     LARGE = Shelf(900)
 
+    class Exact:
+        # Drops one only when it holds exactly as many as it may, and keeps a second container beside.
+
+        def __init__(self):
+            self.capacity = 750
+            self.rows, self.order = {}, []
+
+        def put(self, key):
+            if len(self.rows) == self.capacity:
+                del self.rows[self.order.pop(0)]
+            self.rows[key] = 1
+            self.order.append(key)
+
+    EXACT = Exact()
+
     class Slotted:
         __slots__ = ("kept", "most")
 
@@ -64,6 +79,9 @@ TESTS = """
 
         def test_class(self):
             shop.LARGE.put([1])
+
+        def test_exact(self):
+            shop.EXACT.put(next(shop.numbers))
 
         def test_slot(self):
             if len(shop.SLOTTED.kept) >= shop.SLOTTED.most:
@@ -122,6 +140,11 @@ class Found(BridgeCase):
                 # What is emptied when it is full rises and falls.
                 series = answer["window"]["series"]["items"]
                 self.assertLessEqual(series[-1] - series[0], 4 if name == "test_module" else 0)
+
+    def test_one_that_drops_only_when_it_is_exactly_full(self):
+        answer = self.bound("test_exact")
+        self.assertEqual({(found, most) for _, found, _, most in answer["filled"]}, {("shop.Exact.capacity", 750)})
+        self.assertEqual(set(increments(answer["window"]["series"]["items"])), {0})
 
     def test_what_only_looks_like_one_is_none(self):
         for name in ("test_nobody_looks", "test_fails_when_full", "test_counts"):

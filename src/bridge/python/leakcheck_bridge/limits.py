@@ -225,7 +225,7 @@ class Limit:
     """A number that a container keeps to."""
 
     def __init__(self, place, container, low):
-        # type: (object, object, int) -> None
+        # type: (object, object, int | None) -> None
         self._place = place
         self._container = container
         self._value = place.get()
@@ -234,7 +234,8 @@ class Limit:
     def lower(self):
         # type: () -> None
         """Sets it to what is full now, or soon."""
-        self._place.put(self._low)
+        # Some caches drop one only when they hold exactly so many.
+        self._place.put(_length(self._container) if self._low is None else self._low)
 
     def restore(self):
         # type: () -> None
@@ -288,9 +289,9 @@ class Limits:
                 if tried >= _MOST_TRIED or _cpu() > end:
                     return found
                 tried += 1
-                low = _kept_to(place, container, 2 * gained, iterate)
-                if low is not None:
-                    found.append(Limit(place, container, low))
+                keeps, emptied = _keeps_to(place, container, iterate)
+                if keeps:
+                    found.append(Limit(place, container, 2 * gained if emptied else None))
                     break
         return found
 
@@ -304,10 +305,10 @@ def _is_data(obj):
     return type(obj) is not dict or _of_module(obj) is None
 
 
-def _kept_to(place, container, few, iterate):
-    """Where to set a number so that the container grows no more; `None` where it does not keep to it.
+def _keeps_to(place, container, iterate):
+    """Whether a container grows no more once a number says that it is full; and whether it is emptied then.
 
-    At what is there now, or at a few entries where it is emptied when it is full: so it is full again and again.
+    One that is emptied is full again and again at a few entries only.
     """
     value = place.get()
     full = _length(container)
@@ -316,15 +317,13 @@ def _kept_to(place, container, few, iterate):
         place.put(full)
         for _ in range(4):
             if not iterate():
-                return None
+                return False, False
             lengths.append(_length(container))
     except Exception:
         # Of a class that does not let itself be written to.
-        return None
+        return False, False
     finally:
         with contextlib.suppress(Exception):
             place.put(value)
-    if min(lengths) < full:
-        return few
     # The first one may still take the place of what it is about to drop.
-    return full if lengths[-1] <= lengths[0] else None
+    return lengths[-1] <= max(full, lengths[0]), min(lengths) < full
