@@ -9,13 +9,14 @@ and nothing else; the number is put back.
 import array
 import collections
 import contextlib
+import functools
 import gc
 import re
 import sys
 import time
 import types
 
-from . import referents, trace, watch
+from . import referents, route, trace, watch
 
 _CONTAINERS = (dict, list, set, collections.deque)
 #: Of names that may be those of a limit.
@@ -36,11 +37,11 @@ _DATA, _CROWD = 1000, 1000000
 
 # Tests may stop or replace the clock.
 _cpu = time.process_time
-_NAMESPACE = type.__dict__["__dict__"].__get__
 _FLAGS = type.__dict__["__flags__"].__get__
 _HEAP_TYPE = 1 << 9
 #: Without attributes.
-_PLAIN = (dict, list, set, collections.deque, collections.OrderedDict, tuple, types.CellType)
+_SIZED = (dict, list, set, collections.deque, collections.OrderedDict, tuple)
+_PLAIN = (*_SIZED, types.CellType)
 #: What refers to everything for a moment.
 _TRANSIENT = (types.FrameType, types.ModuleType, type(iter([])))
 
@@ -59,64 +60,39 @@ def _containers():
     if len(objects) + sum(map(_length, found)) > _CROWD:
         return []
     # A dictionary of nothing but text and numbers is unknown to the collector; whoever holds it is not.
-    objects = [obj for obj in objects if type(obj) not in _PLAIN or type(obj) is types.CellType or len(obj) <= _DATA]
+    objects = [obj for obj in objects if type(obj) not in _SIZED or len(obj) <= _DATA]
     others = {id(obj): obj for obj in referents.get_referents(*objects) if type(obj) is dict and not gc.is_tracked(obj)}
     return found + list(others.values())
 
 
-class _Entry:
-    """A number in a dictionary: attribute of an instance, or global variable."""
-
-    def __init__(self, mapping, key, name):
-        self.mapping, self.key, self.name = mapping, key, name
-
-    def get(self):
-        return dict.get(self.mapping, self.key)
-
-    def put(self, value):
-        dict.__setitem__(self.mapping, self.key, value)
+#: A number, with how to read and to write it.
+_Place = collections.namedtuple("_Place", "name get put")
 
 
-class _OfClass:
-    """A number in a class."""
-
-    def __init__(self, cls, key):
-        self.cls, self.key, self.name = cls, key, trace.type_name(cls) + "." + key
-
-    def get(self):
-        return _NAMESPACE(self.cls).get(self.key)
-
-    def put(self, value):
-        type.__setattr__(self.cls, self.key, value)
+def _entry(mapping, key, name):
+    """Of a dictionary: an attribute of an instance, or a global variable."""
+    return _Place(name, functools.partial(dict.get, mapping, key), functools.partial(dict.__setitem__, mapping, key))
 
 
-class _Slot:
-    """A number in a slot of an instance."""
-
-    def __init__(self, subject, key):
-        self.subject, self.key, self.name = subject, key, trace.type_name(type(subject)) + "." + key
-
-    def get(self):
-        return object.__getattribute__(self.subject, self.key)
-
-    def put(self, value):
-        object.__setattr__(self.subject, self.key, value)
+def _class_attribute(cls, key):
+    put = functools.partial(type.__setattr__, cls, key)
+    return _Place(trace.type_name(cls) + "." + key, lambda: watch.namespace_of(cls).get(key), put)
 
 
-class _Captured:
-    """A number in a closure."""
+def _slot(obj, key):
+    get, put = (functools.partial(way, obj, key) for way in (object.__getattribute__, object.__setattr__))
+    return _Place(trace.type_name(type(obj)) + "." + key, get, put)
 
-    def __init__(self, cell, name):
-        self.cell, self.name = cell, name
 
-    def get(self):
-        try:
-            return self.cell.cell_contents
-        except ValueError:
-            return None
+def _captured(cell, name):
+    return _Place(name, functools.partial(_content, cell), functools.partial(setattr, cell, "cell_contents"))
 
-    def put(self, value):
-        self.cell.cell_contents = value
+
+def _content(cell):
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
 
 
 def _is_limit(name, value):
@@ -133,17 +109,17 @@ def _of_module(namespace):
         # Of the standard library and the runner only what is in an instance: the rest limits what is everybody's.
         return []
     found = list(dict.items(namespace))
-    return [_Entry(namespace, key, name + "." + key) for key, value in found if _is_limit(key, value)]
+    return [_entry(namespace, key, name + "." + key) for key, value in found if _is_limit(key, value)]
 
 
 def _of_class(cls):
     found = []
     for base in trace.bases_of(cls):
         # Those made in C cannot be written to.
-        if _FLAGS(base) & _HEAP_TYPE and watch.is_theirs(str(_NAMESPACE(base).get("__module__"))):
-            entries = list(_NAMESPACE(base).items())
-            found += [_OfClass(base, key) for key, value in entries if _is_limit(key, value)]
-    module = sys.modules.get(str(_NAMESPACE(cls).get("__module__")))
+        if _FLAGS(base) & _HEAP_TYPE and watch.is_theirs(str(watch.namespace_of(base).get("__module__"))):
+            entries = list(watch.namespace_of(base).items())
+            found += [_class_attribute(base, key) for key, value in entries if _is_limit(key, value)]
+    module = sys.modules.get(str(watch.namespace_of(cls).get("__module__")))
     return found + ((_of_module(vars(module)) or []) if type(module) is types.ModuleType else [])
 
 
@@ -157,11 +133,11 @@ def _of_instance(obj):
     if type(attributes) is dict:
         for key, value in list(attributes.items()):
             if _is_limit(key, value):
-                found.append(_Entry(attributes, key, trace.type_name(cls) + "." + key))
+                found.append(_entry(attributes, key, trace.type_name(cls) + "." + key))
     for base in trace.bases_of(cls):
-        for key, member in list(_NAMESPACE(base).items()):
+        for key, member in list(watch.namespace_of(base).items()):
             if type(member) is types.MemberDescriptorType and _FLAGS(base) & _HEAP_TYPE:
-                place = _Slot(obj, key)
+                place = _slot(obj, key)
                 try:
                     value = place.get()
                 except AttributeError:
@@ -174,15 +150,10 @@ def _of_instance(obj):
 def _of_function(function):
     found = []
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
-        place = _Captured(cell, _function_name(function) + "." + name)
+        place = _captured(cell, route.function_name(function).replace(".<locals>", "") + "." + name)
         if _is_limit(name, place.get()):
             found.append(place)
     return found + (_of_module(function.__globals__) or [])
-
-
-def _function_name(function):
-    module = function.__module__
-    return (module + "." if type(module) is str else "") + function.__qualname__.replace(".<locals>", "")
 
 
 def _beside(obj, level, hidden, asked):

@@ -198,7 +198,7 @@ def describe(obj):
     elif _is_a(obj, types.FunctionType):
         code = obj.__code__
         step.update(what="function", text="function " + _callable_name(obj))
-        step.update(name=_function_name(obj), file=code.co_filename, line=code.co_firstlineno)
+        step.update(name=function_name(obj), file=code.co_filename, line=code.co_firstlineno)
     elif cls is types.MethodType:
         step.update(what="method", text="bound method " + _callable_name(obj))
     elif cls is _BoundBuiltin:
@@ -313,7 +313,8 @@ def _length(obj):
     return 0
 
 
-def _function_name(function):
+def function_name(function):
+    """`module.qualname` of a function."""
     module = function.__module__
     return (module + "." if type(module) is str else "") + function.__qualname__
 
@@ -334,7 +335,7 @@ def _cache(obj):
     }
     if _is_a(wrapped, types.FunctionType):
         code = wrapped.__code__
-        step.update(name=_function_name(wrapped), file=code.co_filename, line=code.co_firstlineno)
+        step.update(name=function_name(wrapped), file=code.co_filename, line=code.co_firstlineno)
         step["method"] = bool(
             code.co_argcount and code.co_varnames[0] in ("self", "cls") and "." in wrapped.__qualname__
         )
@@ -343,7 +344,7 @@ def _cache(obj):
 
 def _interpreter_list(obj):
     """Which of the interpreter's own lists of callbacks this is, told by what the standard library puts into it."""
-    names = {_function_name(other) for other in obj[:20] if _is_a(other, types.FunctionType)}
+    names = {function_name(other) for other in obj[:20] if _is_a(other, types.FunctionType)}
     if "encodings.search_function" in names:
         return "codecs"
     if names & {"threading._after_fork", "logging._after_at_fork_child_reinit_locks"}:

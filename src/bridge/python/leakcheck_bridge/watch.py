@@ -19,7 +19,7 @@ from . import trace
 
 _referents = gc.get_referents
 #: The namespace of a class, past whatever its metaclass makes of being asked.
-_NAMESPACE = type.__dict__["__dict__"].__get__
+namespace_of = type.__dict__["__dict__"].__get__
 
 #: Containers whose lengths are read; each costs some 25 ns a reading.
 _MOST = 1500
@@ -142,7 +142,7 @@ def _captured(function):
 
 def _attributes_of(cls):
     """The attributes of a class of theirs; none of another."""
-    attributes = _NAMESPACE(cls).copy()
+    attributes = namespace_of(cls).copy()
     return attributes if is_theirs(str(attributes.get("__module__", ""))) else {}
 
 
