@@ -3,6 +3,7 @@
 import os
 import tempfile
 import unittest
+from unittest import mock
 
 from driver import HAS_PYTEST, BridgeCase, Worker, needs_pytest, pytest_version
 
@@ -311,6 +312,16 @@ class Flat(BridgeCase):
             values = answer["series"].get(counter, [0] * 5)
             self.assertEqual(len(values), 5, counter)
             self.assertLessEqual(max(values) - min(values), most, (counter, values))
+
+    def test_flat_whatever_the_size_of_the_environment(self):
+        # The dict behind os.environ is made anew once in so many iterations: see `_settle_environment`.
+        for size in range(4, 44, 3):
+            environment = {"NAME_{}".format(number): "x" for number in range(size)}
+            with self.subTest(size=size), mock.patch.dict(os.environ, environment, clear=True):
+                worker = self.start({"test_one.py": "def test_one():\n    pass\n"})
+                values = worker.run("test_one", iterations=60)["series"].get("heap", [0])
+                worker.close()
+                self.assertLessEqual(max(values) - min(values), 31, values)
 
     def test_every_test_can_be_opened_again(self):
         for name in self.worker.ids * 2:

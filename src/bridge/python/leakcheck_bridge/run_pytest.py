@@ -489,11 +489,27 @@ def _prepare(item):
         del stash[key]
         if _PASSED_KEY is not None:
             stash.setdefault(_PASSED_KEY, {}).update(setup=True, call=True, teardown=True)
+    _settle_environment()
     # glibc never frees what an environment variable was set to once, and pytest sets one to the test's name.
     tell = getattr(pytest_runner, "_update_current_test_var", None)
     if tell is not None:
         for phase in ("setup", "call", "teardown", None):
             tell(item, phase)
+
+
+def _settle_environment():
+    """Brings the dict behind `os.environ` to the size it keeps while entries come and go.
+
+    Each insertion uses up a slot, whatever was deleted before, and pytest inserts a variable anew in each iteration:
+    after some of them the table is made anew, for thrice its entries, which may be larger than it was.
+    """
+    entries = getattr(os.environ, "_data", None)
+    if isinstance(entries, dict):
+        # A table of less than six times the entries takes two thirds of that: it is made anew at least once.
+        for number in range(4 * len(entries) + 8):
+            # The names of variables are bytes: none is a number.
+            entries[number] = None
+            del entries[number]
 
 
 def _trim(finalizers):
