@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     loss::Loss,
-    protocol::{Order, Record, Status},
+    protocol::{Filled, Order, Record, Status},
     screen,
     trace::{Bench, Case, FIRST_WINDOW, Judged, affordable, bytes_per_iteration, grows_memory},
     worker::{CAPACITY, Worker},
@@ -176,14 +176,18 @@ fn is_large(growth: &Growth) -> bool {
 }
 
 /// `fills app.parse (lru_cache): 57 of 128`.
-fn filled(what: &[(String, String, u64, u64)]) -> String {
+fn filled(what: &[Filled]) -> String {
     let mut parts: Vec<String> = what
         .iter()
         .map(|(kind, name, size, most)| {
-            if name.is_empty() {
-                format!("a {kind}: {size} of {most}")
+            let whose = if name.is_empty() {
+                format!("a {kind}")
             } else {
-                format!("{name} ({kind}): {size} of {most}")
+                format!("{name} ({kind})")
+            };
+            match size {
+                Some(size) => format!("{whose}: {size} of {most}"),
+                None => format!("{whose}: part of {most}"),
             }
         })
         .collect();
@@ -244,11 +248,13 @@ mod tests {
 
     #[test]
     fn what_is_filled_is_named_with_its_end() {
-        let lru = |name: &str, size| ("lru_cache".to_owned(), name.to_owned(), size, 128);
+        let lru = |name: &str, size| ("lru_cache".to_owned(), name.to_owned(), Some(size), 128);
         assert_eq!(
             filled(&[lru("app.parse", 57), lru("", 3)]),
             "fills what has an end: a lru_cache: 3 of 128, app.parse (lru_cache): 57 of 128 filled"
         );
+        let bytes = ("dict".to_owned(), "app.most".to_owned(), None, 4096);
+        assert!(filled(&[bytes]).ends_with("app.most (dict): part of 4096 filled"));
         let many: Vec<_> = (0..5).map(|at| lru(&format!("c{at}"), 1)).collect();
         assert!(filled(&many).ends_with("c2 (lru_cache): 1 of 128 and 2 more filled"));
     }

@@ -349,11 +349,14 @@ pub struct Ran {
     pub errors: Vec<Trouble>,
 }
 
+/// A container with an end: its kind, name (may be empty), size where its end is one of entries, and the end.
+pub type Filled = (String, String, Option<u64>, u64);
+
 /// Answer to [`Order::Bound`].
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Bound {
-    /// What the test fills: kind, name (may be empty), size and most.
-    pub filled: Vec<(String, String, u64, u64)>,
+    /// What the test fills.
+    pub filled: Vec<Filled>,
     /// CPU seconds of the search.
     pub cpu: f64,
     /// With all of that emptied at every boundary; none where nothing was found.

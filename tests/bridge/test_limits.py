@@ -1,11 +1,14 @@
 """Limits of a project's own caches, found by lowering them."""
 
+import time
 import unittest
 
 from driver import BridgeCase, increments, needs_pytest
 
 SHOP = """
     import itertools
+    import queue
+    import threading
 
     numbers = itertools.count()
 
@@ -23,6 +26,7 @@ SHOP = """
 
     SMALL = Shelf(700)
     LARGE = Shelf(900)
+    CYCLES = Shelf(680)
 
     class Exact:
         # Drops one only when it holds exactly as many as it may, and keeps a second container beside.
@@ -64,9 +68,80 @@ SHOP = """
         count = 0
         found = {}
 
+    class Literal:
+        kept = {}
+
+        def put(self, key):
+            if len(self.kept) >= 650:
+                self.kept.clear()
+            self.kept[key] = 1
+
+        def look(self, text):
+            return text if len(text) < 90 else text[:90]
+
+    class Options:
+        def __init__(self):
+            self.entries = {"max_kept": 550}
+
+    class Settled:
+        def __init__(self):
+            self.options = Options()
+            self.kept = []
+
+        def put(self, thing):
+            self.kept.append(thing)
+            if len(self.kept) > self.options.entries["max_kept"]:
+                del self.kept[0]
+
+    SETTLED = Settled()
+
+    class Bytes:
+        def __init__(self):
+            self.max_bytes, self.used, self.kept = 5000000, 0, []
+
+        def put(self, thing):
+            self.kept.append(thing)
+            self.used += len(thing)
+            while self.used > self.max_bytes:
+                self.used -= len(self.kept.pop(0))
+
+    BYTES = Bytes()
+
+    class Turning:
+        size = 450
+
+        def __init__(self):
+            self.young, self.old = {}, {}
+
+        def put(self, key):
+            self.young[key] = []
+            if len(self.young) >= self.size:
+                self.old, self.young = self.young, {}
+
+    TURNING = Turning()
+
+    class Itself:
+        def __init__(self):
+            self.itself = self
+
+    QUEUE = queue.Queue(maxsize=350)
+
+    class Waiting:
+        def __init__(self):
+            self.limit, self.kept, self.changed = 750, [], threading.Condition()
+
+        def put(self, thing):
+            with self.changed:
+                while len(self.kept) >= self.limit:
+                    self.changed.wait()
+                self.kept.append(thing)
+
+    WAITING = Waiting()
+
     def limits():
         return [SMALL.capacity, LARGE.capacity, Shelf.ROOM_LIMIT, SLOTTED.most, MAX_NAMES, max_log,
-                KNOW.__closure__[1].cell_contents]
+                KNOW.__closure__[1].cell_contents, 650 in Literal.put.__code__.co_consts,
+                SETTLED.options.entries["max_kept"], BYTES.max_bytes, Turning.size, QUEUE.maxsize, WAITING.limit]
 """
 
 TESTS = """
@@ -96,6 +171,27 @@ TESTS = """
         def test_closure(self):
             shop.KNOW(next(shop.numbers))
 
+        def test_literal(self):
+            shop.Literal().put(next(shop.numbers))
+
+        def test_settings(self):
+            shop.SETTLED.put([1])
+
+        def test_bytes(self):
+            shop.BYTES.put(bytes(700))
+
+        def test_turning(self):
+            shop.TURNING.put(next(shop.numbers))
+
+        def test_cycles(self):
+            shop.CYCLES.put(shop.Itself())
+
+        def test_queue(self):
+            shop.QUEUE.put([1])
+
+        def test_waits_when_full(self):
+            shop.WAITING.put([1])
+
         def test_nobody_looks(self):
             shop.LOG.append([1])
 
@@ -108,7 +204,7 @@ TESTS = """
             shop.Numbered.found[shop.Numbered.count // 2] = 1
 
         def test_unchanged(self):
-            self.assertEqual(shop.limits(), [700, 900, 800, 600, 500, 400, 300])
+            self.assertEqual(shop.limits(), [700, 900, 800, 600, 500, 400, 300, True, 550, 5000000, 450, 350, 750])
 """
 
 
@@ -130,6 +226,10 @@ class Found(BridgeCase):
             ("test_slot", ["set", "shop.Slotted.most", 600]),
             ("test_module", ["dict", "shop.MAX_NAMES", 500]),
             ("test_closure", ["dict", "shop.captured.know.size", 300]),
+            ("test_literal", ["dict", "shop.Literal.put", 650]),
+            ("test_settings", ["list", "shop.Options.entries.max_kept", 550]),
+            ("test_turning", ["dict", "shop.Turning.size", 450]),
+            ("test_queue", ["Queue", "", 350]),
         ):
             with self.subTest(name):
                 answer = self.bound(name)
@@ -137,14 +237,33 @@ class Found(BridgeCase):
                 self.assertEqual([kind, found, most], limit)
                 self.assertLess(size, 60)
                 self.assertStatus(answer["window"], "passed")
-                # What is emptied when it is full rises and falls.
-                series = answer["window"]["series"]["items"]
-                self.assertLessEqual(series[-1] - series[0], 4 if name == "test_module" else 0)
+                # What is emptied when it is full, or put aside, rises and falls.
+                falls = name in ("test_module", "test_literal", "test_turning")
+                series = answer["window"]["series"]
+                self.assertLessEqual(series["items"][-1] - series["items"][0], 4 if falls else 0)
+                self.assertLessEqual(series["blocks"][-1] - series["blocks"][0], 8 if falls else 0)
 
     def test_one_that_drops_only_when_it_is_exactly_full(self):
         answer = self.bound("test_exact")
         self.assertEqual({(found, most) for _, found, _, most in answer["filled"]}, {("shop.Exact.capacity", 750)})
         self.assertEqual(set(increments(answer["window"]["series"]["items"])), {0})
+
+    def test_one_of_bytes_says_no_number_of_entries(self):
+        answer = self.bound("test_bytes")
+        self.assertEqual(answer["filled"], [["list", "shop.Bytes.max_bytes", None, 5000000]])
+        self.assertEqual(set(increments(answer["window"]["series"]["blocks"])), {0})
+
+    def test_what_it_drops_is_freed_where_only_the_collector_can(self):
+        answer = self.bound("test_cycles")
+        self.assertEqual([found for _, found, _, _ in answer["filled"]], ["shop.Shelf.capacity"])
+        # A first iteration may need something once.
+        self.assertEqual(set(increments(answer["window"]["series"]["blocks"])[1:]), {0})
+
+    def test_a_test_that_waits_for_room_is_let_go(self):
+        begun = time.monotonic()
+        answer = self.bound("test_waits_when_full")
+        self.assertEqual((answer["filled"], answer["window"]), ([], None))
+        self.assertLess(time.monotonic() - begun, 60)
 
     def test_what_only_looks_like_one_is_none(self):
         for name in ("test_nobody_looks", "test_fails_when_full", "test_counts"):

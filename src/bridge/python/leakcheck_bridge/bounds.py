@@ -84,14 +84,70 @@ class _Buffer:
         return ""
 
 
+class _Queue:
+    """A `queue.Queue` with a `maxsize`: full, it makes whoever adds to it wait."""
+
+    kind = "Queue"
+
+    @staticmethod
+    def size(obj):
+        return len(obj.queue)
+
+    @staticmethod
+    def most(obj):
+        return obj.maxsize if obj.maxsize > 0 else None
+
+    @staticmethod
+    def reset(obj, size):
+        obj.unfinished_tasks -= len(obj.queue) - size
+        while len(obj.queue) > size:
+            obj.queue.pop()
+
+    @staticmethod
+    def name(obj):
+        return ""
+
+
+class _AsyncQueue:
+    """The same of asyncio."""
+
+    kind = "Queue"
+
+    @staticmethod
+    def size(obj):
+        return obj.qsize()
+
+    @staticmethod
+    def most(obj):
+        return obj.maxsize if obj.maxsize > 0 else None
+
+    @staticmethod
+    def reset(obj, size):
+        obj._unfinished_tasks -= obj.qsize() - size
+        while obj.qsize() > size:
+            obj._queue.pop()
+
+    @staticmethod
+    def name(obj):
+        return ""
+
+
+#: Of modules that the bridge does not import for their sake: `(module, class, way)`.
+_IN_MODULES = (
+    ("queue", "Queue", _Queue),
+    ("asyncio.queues", "Queue", _AsyncQueue),
+    ("logging.handlers", "BufferingHandler", _Buffer),
+)
+
+
 def _way(obj):
     if type(obj) is _LRU:
         return _Cache
     if isinstance(obj, collections.deque):
         return _Deque if obj.maxlen is not None else None
-    handlers = sys.modules.get("logging.handlers")
-    if handlers is not None and isinstance(obj, handlers.BufferingHandler):
-        return _Buffer
+    for module, name, way in _IN_MODULES:
+        if module in sys.modules and isinstance(obj, getattr(sys.modules[module], name)):
+            return way
     return None
 
 

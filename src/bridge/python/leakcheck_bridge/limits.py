@@ -1,9 +1,9 @@
 """Finds the limit that a project's own cache keeps to, by lowering it: what stops growing then would stop there.
 
 A cache of one's own seldom says in a way that others can read how far it grows, but mostly it compares its length with
-a number that stands beside it: in the instance, its class, the module or a closure. Each number there that may be one,
-and does not change, is set to how much the container holds just now. This is the process in which suspects are judged
-and nothing else; the number is put back.
+a number that stands beside it: in the instance, its class, the module or a closure, in the settings that one of these
+has, or in the code. Each number there that may be one, and does not change, is set to how much the container holds just
+now. This is the process in which suspects are judged and nothing else; the number is put back.
 """
 
 import array
@@ -12,6 +12,7 @@ import contextlib
 import functools
 import gc
 import re
+import signal
 import sys
 import time
 import types
@@ -24,19 +25,25 @@ _LIMIT = re.compile(
     "max|size|cap|limit|bound|entries|keep|most|depth|history|backlog|quota|threshold|window|slots|length|count",
     re.IGNORECASE,
 )
-#: A limit above is none for a test suite.
-_HIGHEST = 1000000
+#: A limit above is none for a test suite: of entries, and of their bytes.
+_HIGHEST, _HIGHEST_BYTES = 1000000, 64000000
+#: A literal below is reached soon enough.
+_LEAST_LITERAL = 64
 #: Containers that grew, numbers that are tried, and how far up from a container they are looked for.
 _MOST_GROWN, _MOST_TRIED, _MOST_LEVELS = 6, 16, 3
 #: Containers that refer to one, and objects whose referrers are asked for, which takes a walk over the heap each.
 _MOST_ABOVE, _MOST_ASKED = 4, 24
 #: CPU seconds after which nothing more is tried.
 _LONGEST = 1.0
-#: What holds more than so many objects is data; and in a heap with so many entries each walk takes long.
-_DATA, _CROWD = 1000, 1000000
+#: What holds more than so many objects is data, or than so many settings; and in a heap with so many entries each walk
+#: takes long.
+_DATA, _SETTINGS, _CROWD = 1000, 100, 1000000
+#: A lowered limit may make a test wait. It is let go after so many seconds, or so many times what it takes otherwise.
+_PATIENCE, _PATIENCE_FACTOR = 2.0, 20.0
 
 # Tests may stop or replace the clock.
-_cpu = time.process_time
+_cpu, _perf = time.process_time, time.perf_counter
+_signal, _set_timer = signal.signal, signal.setitimer
 _FLAGS = type.__dict__["__flags__"].__get__
 _HEAP_TYPE = 1 << 9
 #: Without attributes.
@@ -65,27 +72,29 @@ def _containers():
     return found + list(others.values())
 
 
-#: A number, with how to read and to write it.
-_Place = collections.namedtuple("_Place", "name get put")
+#: A number, with how to read and to write it; those nearest come first.
+_Place = collections.namedtuple("_Place", "name get put nearness")
+_BESIDE, _IN_CODE, _IN_SETTINGS = range(3)
 
 
-def _entry(mapping, key, name):
-    """Of a dictionary: an attribute of an instance, or a global variable."""
-    return _Place(name, functools.partial(dict.get, mapping, key), functools.partial(dict.__setitem__, mapping, key))
+def _entry(mapping, key, name, nearness=_BESIDE):
+    """Of a dictionary: an attribute of an instance, a global variable or a setting."""
+    get, put = functools.partial(dict.get, mapping, key), functools.partial(dict.__setitem__, mapping, key)
+    return _Place(name, get, put, nearness)
 
 
 def _class_attribute(cls, key):
     put = functools.partial(type.__setattr__, cls, key)
-    return _Place(trace.type_name(cls) + "." + key, lambda: watch.namespace_of(cls).get(key), put)
+    return _Place(trace.type_name(cls) + "." + key, lambda: watch.namespace_of(cls).get(key), put, _BESIDE)
 
 
 def _slot(obj, key):
     get, put = (functools.partial(way, obj, key) for way in (object.__getattribute__, object.__setattr__))
-    return _Place(trace.type_name(type(obj)) + "." + key, get, put)
+    return _Place(trace.type_name(type(obj)) + "." + key, get, put, _BESIDE)
 
 
 def _captured(cell, name):
-    return _Place(name, functools.partial(_content, cell), functools.partial(setattr, cell, "cell_contents"))
+    return _Place(name, functools.partial(_content, cell), functools.partial(setattr, cell, "cell_contents"), _BESIDE)
 
 
 def _content(cell):
@@ -95,45 +104,117 @@ def _content(cell):
         return None
 
 
+def _literals(function, names):
+    """In the code of a function that asks for a length, and uses one of `names`."""
+    code = function.__code__
+    if "len" not in code.co_names or not names.intersection(code.co_names + code.co_freevars):
+        return []
+
+    def put(index, value):
+        values = list(code.co_consts)
+        same = values[index] == value
+        values[index] = value
+        # As it was, and not only one like it.
+        function.__code__ = code if same else code.replace(co_consts=tuple(values))
+
+    name = route.function_name(function).replace(".<locals>", "")
+    return [
+        _Place(name, lambda at=index: function.__code__.co_consts[at], functools.partial(put, index), _IN_CODE)
+        for index, value in enumerate(code.co_consts)
+        if type(value) is int and _LEAST_LITERAL <= value <= _HIGHEST
+    ]
+
+
 def _is_limit(name, value):
-    return type(name) is str and type(value) is int and 0 < value <= _HIGHEST and _LIMIT.search(name) is not None
+    return type(name) is str and type(value) is int and 0 < value <= _HIGHEST_BYTES and bool(_LIMIT.search(name))
 
 
-def _of_module(namespace):
+def _settings(values, name):
+    """In dictionaries of settings, and in what has attributes like a class of them."""
+    found = []
+    for key, value in values:
+        if type(value) is dict:
+            found += _of_settings(value, "{}.{}".format(name, key))
+        elif _is_theirs(type(value)):
+            inner, name_of = _attributes(value), trace.type_name(type(value))
+            found += _of_settings(inner, name_of)
+            for attribute, mapping in list(inner.items()):
+                if type(mapping) is dict:
+                    found += _of_settings(mapping, "{}.{}".format(name_of, attribute))
+    return found
+
+
+def _of_settings(mapping, name):
+    if len(mapping) > _SETTINGS:
+        return []
+    limits = [(key, value) for key, value in list(mapping.items()) if _is_limit(key, value)]
+    return [_entry(mapping, key, "{}.{}".format(name, key), _IN_SETTINGS) for key, _ in limits]
+
+
+def _is_theirs(cls):
+    return bool(_FLAGS(cls) & _HEAP_TYPE) and watch.is_theirs(str(watch.namespace_of(cls).get("__module__")))
+
+
+def _names_in(mapping, chain):
+    """The names under which a namespace has one of `chain`."""
+    identities = set(map(id, chain))
+    return {name for name, value in list(mapping.items()) if id(value) in identities}
+
+
+def _of_module(namespace, chain=()):
     """Of a module's namespace; none of another dictionary."""
     name = dict.get(namespace, "__name__")
     module = sys.modules.get(name) if type(name) is str else None
     if type(module) is not types.ModuleType or vars(module) is not namespace:
         return None
     if not watch.is_theirs(name):
-        # Of the standard library and the runner only what is in an instance: the rest limits what is everybody's.
+        # What limits the standard library's and the runner's own is everybody's.
         return []
-    found = list(dict.items(namespace))
-    return [_entry(namespace, key, name + "." + key) for key, value in found if _is_limit(key, value)]
+    values = list(dict.items(namespace))
+    found = [_entry(namespace, key, name + "." + key) for key, value in values if _is_limit(key, value)]
+    names = _names_in(namespace, chain)
+    for _, value in values:
+        if type(value) is types.FunctionType and value.__globals__ is namespace:
+            found += _literals(value, names)
+    return found + _settings(values, name)
 
 
-def _of_class(cls):
+def _of_class(cls, chain, names):
     found = []
     for base in trace.bases_of(cls):
-        # Those made in C cannot be written to.
-        if _FLAGS(base) & _HEAP_TYPE and watch.is_theirs(str(watch.namespace_of(base).get("__module__"))):
-            entries = list(watch.namespace_of(base).items())
-            found += [_class_attribute(base, key) for key, value in entries if _is_limit(key, value)]
+        if not _is_theirs(base):
+            # Those made in C cannot be written to.
+            continue
+        entries = list(watch.namespace_of(base).items())
+        found += [_class_attribute(base, key) for key, value in entries if _is_limit(key, value)]
+        used = names | _names_in(watch.namespace_of(base), chain)
+        for _, value in entries:
+            function = value.__func__ if type(value) in (classmethod, staticmethod) else value
+            if type(function) is types.FunctionType:
+                found += _literals(function, used)
     module = sys.modules.get(str(watch.namespace_of(cls).get("__module__")))
-    return found + ((_of_module(vars(module)) or []) if type(module) is types.ModuleType else [])
+    return found + ((_of_module(vars(module), chain) or []) if type(module) is types.ModuleType else [])
 
 
-def _of_instance(obj):
-    cls = type(obj)
-    found = []
+def _attributes(obj):
+    # type: (object) -> dict
     try:
         attributes = object.__getattribute__(obj, "__dict__")
     except (AttributeError, TypeError):
-        attributes = None
-    if type(attributes) is dict:
-        for key, value in list(attributes.items()):
-            if _is_limit(key, value):
-                found.append(_entry(attributes, key, trace.type_name(cls) + "." + key))
+        return {}
+    return attributes if type(attributes) is dict else {}
+
+
+def _of_instance(obj, chain):
+    cls = type(obj)
+    if not _is_theirs(cls):
+        # A queue of the standard library makes whoever fills it wait; what it says itself is read elsewhere.
+        return []
+    attributes = _attributes(obj)
+    values = list(attributes.items())
+    limits = [key for key, value in values if _is_limit(key, value)]
+    found = [_entry(attributes, key, trace.type_name(cls) + "." + key) for key in limits]
+    names = _names_in(attributes, chain)
     for base in trace.bases_of(cls):
         for key, member in list(watch.namespace_of(base).items()):
             if type(member) is types.MemberDescriptorType and _FLAGS(base) & _HEAP_TYPE:
@@ -144,31 +225,41 @@ def _of_instance(obj):
                     continue
                 if _is_limit(key, value):
                     found.append(place)
-    return found + _of_class(cls)
+                names |= _names_in({key: value}, chain)
+                values.append((key, value))
+    # An instance that is a container itself asks for the length of `self`.
+    if any(obj is other for other in chain):
+        names.add("len")
+    return found + _settings(values, trace.type_name(cls)) + _of_class(cls, chain, names)
 
 
-def _of_function(function):
+def _of_function(function, chain):
     found = []
+    names = set()
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
         place = _captured(cell, route.function_name(function).replace(".<locals>", "") + "." + name)
-        if _is_limit(name, place.get()):
+        value = place.get()
+        if _is_limit(name, value):
             found.append(place)
-    return found + (_of_module(function.__globals__) or [])
+        names |= _names_in({name: value}, chain)
+    return found + _literals(function, names) + (_of_module(function.__globals__, chain) or [])
 
 
-def _beside(obj, level, hidden, asked):
-    # type: (object, int, set, list) -> list
+def _beside(chain, level, hidden, asked):
+    # type: (list, int, set, list) -> list
     """Numbers beside a container that may be its limit.
 
-    `hidden` holds the identities of what is not looked at, `asked` an entry for each walk over the heap.
+    `chain` leads up from the container to what is looked at now. `hidden` holds the identities of what is not looked
+    at, `asked` an entry for each walk over the heap.
     """
     if len(asked) >= _MOST_ASKED:
         return []
     asked.append(None)
-    found = [] if type(obj) in _PLAIN else _of_instance(obj)
+    obj = chain[-1]
+    found = [] if type(obj) in _PLAIN else _of_instance(obj, chain)
     referrers = gc.get_referrers(obj)
     above = []
-    hidden.update((id(referrers), id(above), id(found)))
+    hidden.update((id(referrers), id(above), id(found), id(chain)))
     for other in referrers:
         if id(other) in hidden or type(other) in _TRANSIENT or len(above) > _MOST_ABOVE:
             continue
@@ -176,30 +267,31 @@ def _beside(obj, level, hidden, asked):
         kind = type(other)
         places = None
         if kind is types.FunctionType:
-            places = _of_function(other)
+            places = _of_function(other, chain)
         elif kind is dict:
-            places = _of_module(other)
+            places = _of_module(other, chain)
         elif issubclass(kind, type):
-            places = _of_class(other)
+            places = _of_class(other, chain, set())
         elif kind not in _PLAIN:
-            places = _of_instance(other)
+            places = _of_instance(other, chain)
         if places is None or issubclass(kind, _CONTAINERS):
             above.append(other)
         found += places or []
     if level > 1:
         for other in above:
-            found += _beside(other, level - 1, hidden, asked)
+            found += _beside([*chain, other], level - 1, hidden, asked)
     return found
 
 
 class Limit:
     """A number that a container keeps to."""
 
-    def __init__(self, place, container, low):
-        # type: (object, object, int | None) -> None
+    def __init__(self, place, container, size, low):
+        # type: (object, object, int, int | None) -> None
         self._place = place
         self._container = container
         self._value = place.get()
+        self._size = size
         self._low = low
 
     def lower(self):
@@ -215,8 +307,9 @@ class Limit:
 
     def describe(self):
         # type: () -> list
-        """`[kind, name, size, most]`."""
-        return [type(self._container).__name__, self._place.name, _length(self._container), self._value]
+        """`[kind, name, size, most]`; no size where that is not of entries."""
+        size = self._size if self._value <= _HIGHEST else None
+        return [type(self._container).__name__, self._place.name, size, self._value]
 
 
 class Limits:
@@ -248,27 +341,35 @@ class Limits:
         end = _cpu() + _LONGEST
         for container, gained in self._grown():
             places = {}  # type: dict
-            for place in _beside(container, _MOST_LEVELS, {id(places), id(asked)}, asked):
-                places.setdefault(place.name, (place, place.get()))
+            for place in _beside([container], _MOST_LEVELS, {id(places), id(asked)}, asked):
+                places.setdefault((place.name, place.get()), place)
+            begun = _perf()
             if not places or not iterate():
                 continue
-            # The smallest of several is the one that it ends at.
-            for place, value in sorted(places.values(), key=_value_of):
+            patience = max(_PATIENCE, _PATIENCE_FACTOR * (_perf() - begun))
+            # Of those that are as near, the smallest is the one that it ends at.
+            for (_, value), place in sorted(places.items(), key=_order):
                 # A number that goes on counting is none.
                 if place.get() != value or value <= _length(container):
                     continue
                 if tried >= _MOST_TRIED or _cpu() > end:
                     return found
                 tried += 1
-                keeps, emptied = _keeps_to(place, container, iterate)
-                if keeps:
-                    found.append(Limit(place, container, 2 * gained if emptied else None))
+                size = _length(container)
+                keeps, emptied, touched = _keeps_to(place, container, iterate, patience)
+                # No container of a test suite has so many entries; it may have as many bytes.
+                if keeps and (emptied or value <= _HIGHEST):
+                    # One that is emptied when it is full, or put aside for another, is full again and again at a few
+                    # entries only.
+                    low = 2 * gained if emptied or not touched else None
+                    found.append(Limit(place, container, size, low))
                     break
         return found
 
 
-def _value_of(entry):
-    return entry[1]
+def _order(entry):
+    (_, value), place = entry
+    return place.nearness, value
 
 
 def _is_data(obj):
@@ -276,25 +377,67 @@ def _is_data(obj):
     return type(obj) is not dict or _of_module(obj) is None
 
 
-def _keeps_to(place, container, iterate):
-    """Whether a container grows no more once a number says that it is full; and whether it is emptied then.
+class _TooLong(BaseException):
+    """Past whatever the test catches."""
 
-    One that is emptied is full again and again at a few entries only.
+
+def _end(number, frame):
+    raise _TooLong
+
+
+@contextlib.contextmanager
+def _alarm(seconds):
+    """Ends, with an exception, what takes longer: a pool of one's own that is full waits for what is given back."""
+    try:
+        before = _signal(signal.SIGALRM, _end)
+    except ValueError:
+        # Only the main thread is told.
+        yield
+        return
+    # Again and again, for whoever catches everything and waits anew.
+    timer = _set_timer(signal.ITIMER_REAL, seconds, 1.0)
+    try:
+        yield
+    finally:
+        # The signal may come just here, and the rest must be done all the same.
+        try:
+            _set_timer(signal.ITIMER_REAL, *timer)
+        finally:
+            _set_timer(signal.ITIMER_REAL, *timer)
+            if before is not None:
+                _signal(signal.SIGALRM, before)
+
+
+def _newest(container):
+    try:
+        return next(reversed(container), None)
+    except TypeError:
+        # A set has no order.
+        return None
+
+
+def _keeps_to(place, container, iterate, patience):
+    """Whether a container grows no more once a number says that it is full, whether it is emptied then, and whether
+    it is used at all.
     """
     value = place.get()
     full = _length(container)
-    lengths = []
+    lengths, newest = [], []  # type: list, list
     try:
         place.put(full)
         for _ in range(4):
-            if not iterate():
-                return False, False
+            with _alarm(patience):
+                passed = iterate()
+            if not passed:
+                return False, False, False
             lengths.append(_length(container))
-    except Exception:
-        # Of a class that does not let itself be written to.
-        return False, False
+            newest.append(_newest(container))
+    except (Exception, _TooLong):
+        # Of a class that does not let itself be written to, say.
+        return False, False, False
     finally:
         with contextlib.suppress(Exception):
             place.put(value)
-    # The first one may still take the place of what it is about to drop.
-    return lengths[-1] <= max(full, lengths[0]), min(lengths) < full
+    emptied = min(lengths) < full
+    # The first one may still take the place of what it is about to drop, and be the last that comes in.
+    return lengths[-1] <= max(full, lengths[0]), emptied, newest[-1] is not newest[0]

@@ -229,7 +229,11 @@ class Repeater:
             self._meter.reset_at_boundaries(bounds.Reset(grown))
             for limit in full:
                 limit.lower()
-            answer["window"] = self.run(iterations, 1)
+            if full:
+                # What it drops next was there before this window, and is seen to be freed only where nothing is frozen.
+                self.run(0, 1)
+                self.thaw(refreeze=False)
+            answer["window"] = self.run(iterations, 0 if full else 1)
             for limit in full:
                 limit.restore()
             self._meter.reset_at_boundaries(None)
