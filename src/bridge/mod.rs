@@ -60,6 +60,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/marks.py"),
     ),
     (
+        "leakcheck_bridge/malloc.py",
+        include_str!("python/leakcheck_bridge/malloc.py"),
+    ),
+    (
         "leakcheck_bridge/opcodes.py",
         include_str!("python/leakcheck_bridge/opcodes.py"),
     ),

@@ -6,7 +6,6 @@ because everything older is frozen; threads that are ending have ended.
 """
 
 import array
-import ctypes
 import gc
 import posix
 import re
@@ -17,7 +16,7 @@ import threading
 import time
 import weakref
 
-from . import bounds, opcodes, watch
+from . import bounds, malloc, opcodes, watch
 
 _collect = gc.collect
 _freeze = gc.freeze
@@ -40,66 +39,6 @@ _WALL = 0x40000000
 _THREAD_PATIENCE = 0.2
 #: A thread that Python still knows may be about to end by itself (goleak's idea of backing off).
 _LIVE_THREAD_PATIENCE = 0.03
-
-
-class _Mallinfo2(ctypes.Structure):
-    _fields_ = [
-        (name, ctypes.c_size_t)
-        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
-    ]
-
-
-class _Mallinfo(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_int) for name, _ in _Mallinfo2._fields_]
-
-
-def _heap_reader():
-    """A function that returns bytes in use in malloc (or None), and whether it is exact."""
-    try:
-        libc = ctypes.CDLL(None)
-    except OSError:
-        return None, "absent"
-    if hasattr(libc, "mallinfo2"):
-        info = libc.mallinfo2
-        info.restype = _Mallinfo2
-        info.argtypes = []
-
-        def read():
-            found = info()
-            return found.uordblks + found.hblkhd
-
-    elif hasattr(libc, "mallinfo"):
-        info = libc.mallinfo
-        info.restype = _Mallinfo
-        info.argtypes = []
-
-        # 32-bit fields: right as long as less than 4 GiB is in use, and differences always are.
-        def read():
-            found = info()
-            return (found.uordblks + found.hblkhd) & 0xFFFFFFFF
-
-    else:
-        return None, "absent"
-
-    # A replaced allocator (jemalloc by LD_PRELOAD, a sanitizer) leaves mallinfo blind; and without the
-    # tunables that the worker is started with, freed chunks stay counted. A known allocation tells both.
-    libc.malloc.restype = ctypes.c_void_p
-    libc.malloc.argtypes = [ctypes.c_size_t]
-    libc.free.argtypes = [ctypes.c_void_p]
-    libc.free.restype = None
-    malloc, free = libc.malloc, libc.free
-    read()
-    exact = True
-    for size, least, most in ((24, 24, 64), (1000, 1000, 1040), (300000, 300000, 320000)):
-        before = read()
-        pointer = malloc(size)
-        during = read()
-        free(pointer)
-        after = read()
-        if not least <= during - before <= most:
-            return None, "absent"
-        exact = exact and after == before
-    return read, "exact" if exact else "estimate"
 
 
 def _blocks_exactness():
@@ -346,7 +285,7 @@ class Counters:
         # Blocks at the last reading, with the names among them that stay for good.
         self._raw = array.array("q", [-1, 0])
         self._own_descriptors = own_descriptors
-        self._heap, heap_exactness = _heap_reader()
+        self._heap, heap_exactness = malloc.reader()
         self._blocks = sys.getallocatedblocks
         self._immortals = _Immortals()
         clear = getattr(sys, "_clear_internal_caches", None) or getattr(sys, "_clear_type_cache", None)

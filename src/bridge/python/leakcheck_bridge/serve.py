@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 
-from . import PROTOCOL, channel, counters, heap, outcome, repeat, route, selfcheck, source
+from . import PROTOCOL, channel, counters, heap, malloc, outcome, repeat, route, selfcheck, source
 
 _fstat = posix.fstat
 _cpu = time.process_time
@@ -139,6 +139,7 @@ class Service:
             }
         )
         self.marks = []
+        malloc.fill_gaps()
         self.heartbeat.state(channel.Heartbeat.IDLE)
         repeater = repeat.Repeater(runner, self.meter, self.heartbeat)
         while True:
