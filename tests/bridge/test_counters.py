@@ -477,5 +477,31 @@ class Sizes(BridgeCase):
         self.assertFlat(worker, "test_nothing", iterations=1500)
 
 
+FULL = """
+    import typing
+    import unittest
+
+    # The caches of typing take 128 entries each.
+    for number in range(300):
+        typing.List[type("Filler", (), {})]
+
+
+    class Full(unittest.TestCase):
+        def test_class_as_an_argument(self):
+            typing.List[type("New", (), {})]
+"""
+
+
+class FullCaches(BridgeCase):
+    files = {"test_full.py": FULL}
+
+    def test_what_a_full_cache_of_typing_takes_in_is_no_growth(self):
+        # What it drops for it was there before the window, and frozen.
+        worker = self.start(self.files)
+        series = worker.run("test_full.Full.test_class_as_an_argument", iterations=6, warmup=2)["series"]
+        for counter in ("blocks", "objects"):
+            self.assertEqual(increments(series[counter])[1:], [0] * 5, counter)
+
+
 if __name__ == "__main__":
     unittest.main()

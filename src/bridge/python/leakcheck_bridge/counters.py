@@ -236,8 +236,9 @@ def _of_module(module, name):
 class _ClassCaches:
     """Caches of the standard library by class or by type arguments, each an `lru_cache`.
 
-    A class made anew in each iteration is kept alive by them until they are full. Those that grew since
-    `remember` are emptied; the others are left alone, since filling them again would be a change of its own.
+    A class made anew in each iteration is kept alive by them until they are full, and from then on it takes the place
+    of one that is frozen and stays for good. Those that grew since `remember`, or are full and took something in, are
+    emptied; the others are left alone, since filling them again would be a change of its own.
     """
 
     _OF_INSPECT = ("_shadowed_dict_from_mro_tuple", "_shadowed_dict_from_weakref_mro_tuple")
@@ -250,14 +251,14 @@ class _ClassCaches:
         caches = [getattr(inspect, name, None) for name in self._OF_INSPECT]
         # Bound `cache_clear` methods.
         caches += [getattr(clear, "__self__", None) for clear in getattr(sys.modules.get("typing"), "_cleanups", ())]
-        self._sizes = [
-            [cache, cache.cache_info().currsize] for cache in caches if hasattr(cache, "cache_info")
-        ]
+        caches = [(cache, cache.cache_info()) for cache in caches if hasattr(cache, "cache_info")]
+        self._sizes = [[cache, info.currsize, info.misses] for cache, info in caches]
 
     def forget(self):
         for known in self._sizes:
-            cache, size = known
-            if cache.cache_info().currsize > size:
+            cache, size, misses = known
+            info = cache.cache_info()
+            if info.currsize > size or (info.misses > misses and info.currsize == info.maxsize):
                 cache.cache_clear()
                 # From now on at every boundary, so that all of them see the same.
                 known[1] = -1
