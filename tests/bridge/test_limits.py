@@ -126,6 +126,19 @@ SHOP = """
 
     QUEUE = queue.Queue(maxsize=350)
 
+    class Local:
+        def __init__(self):
+            self.max_size, self.local = 620, threading.local()
+
+        def put(self, thing):
+            if not hasattr(self.local, "kept"):
+                self.local.kept = []
+            if len(self.local.kept) >= self.max_size:
+                self.local.kept.pop(0)
+            self.local.kept.append(thing)
+
+    LOCAL = Local()
+
     class Waiting:
         def __init__(self):
             self.limit, self.kept, self.changed = 750, [], threading.Condition()
@@ -141,7 +154,7 @@ SHOP = """
     def limits():
         return [SMALL.capacity, LARGE.capacity, Shelf.ROOM_LIMIT, SLOTTED.most, MAX_NAMES, max_log,
                 KNOW.__closure__[1].cell_contents, 650 in Literal.put.__code__.co_consts,
-                SETTLED.options.entries["max_kept"], BYTES.max_bytes, Turning.size, QUEUE.maxsize, WAITING.limit]
+                SETTLED.options.entries["max_kept"], BYTES.max_bytes, Turning.size, QUEUE.maxsize, WAITING.limit, LOCAL.max_size]
 """
 
 TESTS = """
@@ -189,6 +202,9 @@ TESTS = """
         def test_queue(self):
             shop.QUEUE.put([1])
 
+        def test_local(self):
+            shop.LOCAL.put([1])
+
         def test_waits_when_full(self):
             shop.WAITING.put([1])
 
@@ -204,7 +220,7 @@ TESTS = """
             shop.Numbered.found[shop.Numbered.count // 2] = 1
 
         def test_unchanged(self):
-            self.assertEqual(shop.limits(), [700, 900, 800, 600, 500, 400, 300, True, 550, 5000000, 450, 350, 750])
+            self.assertEqual(shop.limits(), [700, 900, 800, 600, 500, 400, 300, True, 550, 5000000, 450, 350, 750, 620])
 """
 
 
@@ -229,6 +245,7 @@ class Found(BridgeCase):
             ("test_literal", ["dict", "shop.Literal.put", 650]),
             ("test_settings", ["list", "shop.Options.entries.max_kept", 550]),
             ("test_turning", ["dict", "shop.Turning.size", 450]),
+            ("test_local", ["list", "shop.Local.max_size", 620]),
             ("test_queue", ["Queue", "", 350]),
         ):
             with self.subTest(name):

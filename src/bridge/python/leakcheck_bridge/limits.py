@@ -14,6 +14,7 @@ import gc
 import re
 import signal
 import sys
+import threading
 import time
 import types
 
@@ -48,7 +49,7 @@ _FLAGS = type.__dict__["__flags__"].__get__
 _HEAP_TYPE = 1 << 9
 #: Without attributes.
 _SIZED = (dict, list, set, collections.deque, collections.OrderedDict, tuple)
-_PLAIN = (*_SIZED, types.CellType)
+_PLAIN = (*_SIZED, types.CellType, threading.local)
 #: What refers to everything for a moment.
 _TRANSIENT = (types.FrameType, types.ModuleType, type(iter([])))
 
@@ -245,6 +246,14 @@ def _of_function(function, chain):
     return found + _literals(function, names) + (_of_module(function.__globals__, chain) or [])
 
 
+def _thread_locals_of(attributes):
+    # type: (dict) -> list
+    """The `threading.local` with these attributes: it is the thread that refers to them."""
+    found = [obj for obj in gc.get_objects() if type(obj) is threading.local]
+    # Past `object`, which knows of no such attribute.
+    return [obj for obj in found if threading.local.__getattribute__(obj, "__dict__") is attributes]
+
+
 def _beside(chain, level, hidden, asked):
     # type: (list, int, set, list) -> list
     """Numbers beside a container that may be its limit.
@@ -258,6 +267,8 @@ def _beside(chain, level, hidden, asked):
     obj = chain[-1]
     found = [] if type(obj) in _PLAIN else _of_instance(obj, chain)
     referrers = gc.get_referrers(obj)
+    if type(obj) is dict:
+        referrers += _thread_locals_of(obj)
     above = []
     hidden.update((id(referrers), id(above), id(found), id(chain)))
     for other in referrers:

@@ -221,7 +221,11 @@ class Repeater:
         contents = limits.Limits()
         passes = all(self._passes() for _ in range(2))
         grown = sizes.grown() if passes else []
-        full = contents.found(self._passes) if passes and not grown else []
+        full = []  # type: list
+        if passes and not grown:
+            # Among all the objects there are, one may be like none that was thought of: then there is no limit.
+            with contextlib.suppress(Exception):
+                full = contents.found(self._passes)
         heartbeat.state(heartbeat.IDLE)
         filled = bounds.describe(grown) + [limit.describe() for limit in full]
         answer = {"re": "bound", "filled": filled, "cpu": _cpu() - begun, "window": None}
