@@ -154,7 +154,8 @@ SHOP = """
     def limits():
         return [SMALL.capacity, LARGE.capacity, Shelf.ROOM_LIMIT, SLOTTED.most, MAX_NAMES, max_log,
                 KNOW.__closure__[1].cell_contents, 650 in Literal.put.__code__.co_consts,
-                SETTLED.options.entries["max_kept"], BYTES.max_bytes, Turning.size, QUEUE.maxsize, WAITING.limit, LOCAL.max_size]
+                SETTLED.options.entries["max_kept"], BYTES.max_bytes, Turning.size, QUEUE.maxsize, WAITING.limit,
+                LOCAL.max_size]
 """
 
 TESTS = """

@@ -288,9 +288,11 @@ def _beside(chain, level, hidden, asked):
         if places is None or issubclass(kind, _CONTAINERS):
             above.append(other)
         found += places or []
-    if level > 1:
-        for other in above:
-            found += _beside([*chain, other], level - 1, hidden, asked)
+    for other in above:
+        # Attributes of a thread's own are one object more on the way.
+        following = level - (type(other) is not threading.local)
+        if following:
+            found += _beside([*chain, other], following, hidden, asked)
     return found
 
 
