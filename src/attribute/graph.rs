@@ -26,6 +26,9 @@ pub struct Dump {
     pub exits: i64,
     /// Whether an instance's attributes are an object of their own (before Python 3.11).
     pub split_dicts: bool,
+    /// Identities of containers that have an end, where that was asked.
+    #[serde(default)]
+    pub ended: Vec<u64>,
 }
 
 /// Objects are numbered as they stand in the file.
@@ -236,6 +239,16 @@ impl Graph {
         }
     }
 
+    /// Takes objects, and what containers gained, out of what came in the window.
+    pub fn disregard(&mut self, objects: &[u32], containers: &[u32]) {
+        for node in objects {
+            self.cohort[*node as usize] = 0;
+        }
+        for node in containers {
+            self.before[*node as usize] = self.lengths[*node as usize];
+        }
+    }
+
     /// The iterations that vote: neither the first one, which also leaves what appears once, nor the last one, which
     /// also leaves what the next would replace.
     pub fn voters(&self) -> std::ops::RangeInclusive<u16> {
@@ -315,6 +328,7 @@ pub(crate) mod tests {
             roots: Vec::new(),
             exits: 0,
             split_dicts: false,
+            ended: Vec::new(),
         }
     }
 

@@ -453,6 +453,7 @@ mod tests {
             roots: Vec::new(),
             exits: 0,
             split_dicts: true,
+            ended: Vec::new(),
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod code;
 pub mod cycle;
 pub mod dominators;
+pub mod ended;
 pub mod explain;
 pub mod fingerprint;
 pub mod graph;

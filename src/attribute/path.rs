@@ -276,6 +276,7 @@ mod tests {
             roots: Vec::new(),
             exits: 0,
             split_dicts: false,
+            ended: Vec::new(),
         }
     }
 

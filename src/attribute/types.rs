@@ -147,6 +147,7 @@ mod tests {
             roots: Vec::new(),
             exits: 0,
             split_dicts,
+            ended: Vec::new(),
         };
         graph.kinds = vec![0, 1, 2, 3];
         let (found, _) = growth(&graph, &dump(true), Some("app.Session"));

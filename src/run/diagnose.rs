@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     attribute::{
+        ended,
         graph::{Dump, Graph},
         group,
         holder::{self, Chosen, Decision},
@@ -321,6 +322,12 @@ pub(super) fn survey(
     if opened.outcome.status != Status::Passed {
         return Ok(None);
     }
+    // The dump says then which containers it fills that have an end. In the process that judged the test they may have
+    // been full by the time it was asked there.
+    match worker.call(&Order::Bound { iterations: 1 })? {
+        Record::Bound(bound) => bench.budget.spend(bound.cpu),
+        other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
+    }
     let order = |frames| Order::Dump {
         iterations: iterations(case),
         file: file.to_string_lossy().into_owned(),
@@ -341,10 +348,11 @@ pub(super) fn survey(
     else {
         return Ok(None);
     };
-    let Ok(graph) = File::open(file).and_then(|file| Graph::read(BufReader::new(file), &dump))
+    let Ok(mut graph) = File::open(file).and_then(|file| Graph::read(BufReader::new(file), &dump))
     else {
         return Ok(None);
     };
+    ended::disregard(&mut graph, &dump, bench.places);
     Ok(Some(Heap {
         decision: holder::decide(&graph, &dump, bench.places),
         graph,

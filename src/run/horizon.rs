@@ -56,9 +56,11 @@ impl Bench<'_> {
                 }
                 // What has an end to read is no part of what goes on without it.
                 let judged = self.horizon(worker, case)?;
-                let mut fits = case.fits.clone();
-                fits.retain(|counter, _| growing.contains_key(counter));
+                let mut fits = growing;
+                fits.retain(|counter, _| case.fits.contains_key(counter));
                 if !fits.is_empty() {
+                    without_filling(&mut case.growths, &fits);
+                    case.series = window.series;
                     narrow(case, fits);
                 }
                 return Ok(judged);
@@ -167,6 +169,15 @@ fn narrow(case: &mut Case, fits: BTreeMap<Counter, Fit>) {
     if filled {
         case.growths.retain(is_large);
         case.settled = case.growths.is_empty();
+    }
+}
+
+/// Leaves of the places that grow those that leave no more than all of them together do once what has an end is full.
+fn without_filling(growths: &mut Vec<Growth>, fits: &BTreeMap<Counter, Fit>) {
+    let most = fits.get(&Counter::Blocks).map_or(0.0, |fit| fit.rate.value);
+    let may_be = |growth: &Growth| growth.count.rate.value <= most + 0.5;
+    if growths.iter().any(may_be) {
+        growths.retain(may_be);
     }
 }
 

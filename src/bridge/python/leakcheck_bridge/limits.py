@@ -34,8 +34,8 @@ _LEAST_LITERAL = 64
 _MOST_GROWN, _MOST_TRIED, _MOST_LEVELS = 6, 16, 3
 #: Containers that refer to one, and objects whose referrers are asked for, which takes a walk over the heap each.
 _MOST_ABOVE, _MOST_ASKED = 4, 24
-#: CPU seconds after which nothing more is tried.
-_LONGEST = 1.0
+#: CPU seconds after which nothing more is tried, but so many numbers are in any case: a test may take as long by itself.
+_LONGEST, _LEAST_TRIED = 1.0, 2
 #: What holds more than so many objects is data, or than so many settings; and in a heap with so many entries each walk
 #: takes long.
 _DATA, _SETTINGS, _CROWD = 1000, 100, 1000000
@@ -334,6 +334,8 @@ class Limits:
         gc.unfreeze()
         self._containers = _containers()
         self._lengths = array.array("q", map(_length, self._containers))
+        #: Identities of the containers that a limit ends, those that it was not looked for with as well.
+        self.ended = array.array("Q")
 
     def _grown(self):
         """`(container, entries gained)` of those that hold more than at first."""
@@ -343,6 +345,8 @@ class Limits:
             if _length(obj) > before and _is_data(obj)
         ]
         self._containers = []
+        # Few can be tried where a test takes long: the largest growth first.
+        found.sort(key=_gain, reverse=True)
         return found[:_MOST_GROWN]
 
     def found(self, iterate):
@@ -352,7 +356,11 @@ class Limits:
         asked = []  # type: list
         tried = 0
         end = _cpu() + _LONGEST
-        for container, gained in self._grown():
+        grown = self._grown()
+        for container, gained in grown:
+            if id(container) in self.ended:
+                # One of several that a cache consists of.
+                continue
             places = {}  # type: dict
             for place in _beside([container], _MOST_LEVELS, {id(places), id(asked)}, asked):
                 places.setdefault((place.name, place.get()), place)
@@ -365,10 +373,11 @@ class Limits:
                 # A number that goes on counting is none.
                 if place.get() != value or value <= _length(container):
                     continue
-                if tried >= _MOST_TRIED or _cpu() > end:
+                if tried >= _MOST_TRIED or (tried >= _LEAST_TRIED and _cpu() > end):
                     return found
                 tried += 1
                 size = _length(container)
+                lengths = [_length(obj) for obj, _ in grown]
                 keeps, emptied, touched = _keeps_to(place, container, iterate, patience)
                 # No container of a test suite has so many entries; it may have as many bytes.
                 if keeps and (emptied or value <= _HIGHEST):
@@ -376,8 +385,16 @@ class Limits:
                     # entries only.
                     low = 2 * gained if emptied or not touched else None
                     found.append(Limit(place, container, size, low))
+                    # By itself each would have gained twice as much in these four iterations as in two before.
+                    changes = [_length(obj) - length for (obj, _), length in zip(grown, lengths)]
+                    held = [id(obj) for (obj, each), change in zip(grown, changes) if change < each]
+                    self.ended.extend({id(container), *held})
                     break
         return found
+
+
+def _gain(entry):
+    return entry[1]
 
 
 def _order(entry):

@@ -74,6 +74,8 @@ class Repeater:
         #: Where the survivors of the last dump were allocated, by identity.
         self.places = {}  # type: dict
         self._garbage = None  # type: garbage.Look | None
+        #: Identities of what the open test fills and has an end, where that was asked.
+        self._ended = array.array("Q")
 
     def open(self, index, wider=0):
         # type: (int, int) -> None
@@ -88,6 +90,7 @@ class Repeater:
         self._meter.reset_at_boundaries(None)
         self._index = index
         self._wider = wider
+        self._ended = array.array("Q")
         self._runner.open(index)
 
     def survey(self):
@@ -227,6 +230,9 @@ class Repeater:
             with contextlib.suppress(Exception):
                 full = contents.found(self._passes)
         heartbeat.state(heartbeat.IDLE)
+        # What is gone by now is `None`, and no container of any heap.
+        self._ended = array.array("Q", [id(reference()) for _, reference, _ in grown])
+        self._ended.extend(contents.ended)
         filled = bounds.describe(grown) + [limit.describe() for limit in full]
         answer = {"re": "bound", "filled": filled, "cpu": _cpu() - begun, "window": None}
         if filled:
@@ -355,6 +361,8 @@ class Repeater:
             graph = recorder.dump(path) if result.status == outcome.PASSED else None
         finally:
             recorder.close()
+        if graph is not None:
+            graph["ended"] = self._ended.tolist()
         self.places = recorder.places()
         heartbeat.state(heartbeat.IDLE)
         return {
