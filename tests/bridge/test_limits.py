@@ -1,5 +1,6 @@
 """Limits of a project's own caches, found by lowering them."""
 
+import os
 import time
 import unittest
 
@@ -229,9 +230,12 @@ class Found(BridgeCase):
     runner = "unittest"
     files = {"shop.py": SHOP, "test_shop.py": TESTS}
 
-    def bound(self, name):
+    def bound_in_open_test(self, name):
         self.assertPassed(self.worker.run(name, iterations=4, warmup=1))
-        answer = self.worker.answer("bound", do="bound", iterations=6)
+        return self.worker.answer("bound", do="bound", iterations=6)
+
+    def bound(self, name):
+        answer = self.bound_in_open_test(name)
         # Whatever was lowered is as it was.
         self.assertPassed(self.worker.run("test_unchanged", iterations=1, warmup=1))
         return answer
@@ -265,6 +269,15 @@ class Found(BridgeCase):
         answer = self.bound("test_exact")
         self.assertEqual({(found, most) for _, found, _, most in answer["filled"]}, {("shop.Exact.capacity", 750)})
         self.assertEqual(set(increments(answer["window"]["series"]["items"])), {0})
+
+    def test_a_dump_says_which_containers_have_an_end(self):
+        # Both that the cache consists of; a list without a limit is none.
+        for name, ended in (("test_exact", 2), ("test_queue", 1), ("test_nobody_looks", 0)):
+            with self.subTest(name):
+                self.bound_in_open_test(name)
+                file = os.path.join(self.worker.folder, "heap")
+                answer = self.worker.answer("dumped", do="dump", iterations=2, file=file, frames=0)
+                self.assertEqual(len(answer["graph"]["ended"]), ended)
 
     def test_one_of_bytes_says_no_number_of_entries(self):
         answer = self.bound("test_bytes")
