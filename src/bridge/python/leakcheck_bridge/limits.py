@@ -18,7 +18,7 @@ import threading
 import time
 import types
 
-from . import referents, route, trace, watch
+from . import counters, referents, route, trace, watch
 
 _CONTAINERS = (dict, list, set, collections.deque)
 #: Of names that may be those of a limit.
@@ -34,8 +34,10 @@ _LEAST_LITERAL = 64
 _MOST_GROWN, _MOST_TRIED, _MOST_LEVELS = 6, 16, 3
 #: Containers that refer to one, and objects whose referrers are asked for, which takes a walk over the heap each.
 _MOST_ABOVE, _MOST_ASKED = 4, 24
-#: CPU seconds after which nothing more is tried, but so many numbers are in any case: a test may take as long by itself.
+#: CPU seconds after which nothing more is tried; so many numbers are in any case, since one test may take as long.
 _LONGEST, _LEAST_TRIED = 1.0, 2
+#: Nor is anything once the tests have taken so many bytes more.
+_MOST_MEMORY = 200000000
 #: What holds more than so many objects is data, or than so many settings; and in a heap with so many entries each walk
 #: takes long.
 _DATA, _SETTINGS, _CROWD = 1000, 100, 1000000
@@ -356,6 +358,7 @@ class Limits:
         asked = []  # type: list
         tried = 0
         end = _cpu() + _LONGEST
+        most = counters.resident_bytes() + _MOST_MEMORY
         grown = self._grown()
         for container, gained in grown:
             if id(container) in self.ended:
@@ -374,6 +377,8 @@ class Limits:
                 if place.get() != value or value <= _length(container):
                     continue
                 if tried >= _MOST_TRIED or (tried >= _LEAST_TRIED and _cpu() > end):
+                    return found
+                if counters.resident_bytes() > most:
                     return found
                 tried += 1
                 size = _length(container)
