@@ -52,16 +52,8 @@ mod tests {
         );
         (graph.before[1], graph.lengths[1]) = (7, 9);
         let mut dump = Dump {
-            cohorts: Vec::new(),
-            mentions: Vec::new(),
-            census: 0,
-            objects: 0,
-            types: Vec::new(),
             modules: vec![(0, "app".to_owned(), Some("/p/app.py".to_owned()))],
-            roots: Vec::new(),
-            exits: 0,
-            split_dicts: false,
-            ended: Vec::new(),
+            ..Dump::default()
         };
         let places = Places {
             project: "/p".into(),

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// What is known of a dumped heap besides the columns in its file.
-#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
 pub struct Dump {
     /// How many objects each judged iteration left when it ended.
     pub cohorts: Vec<usize>,
@@ -320,15 +320,9 @@ pub(crate) mod tests {
     fn dump(cohorts: &[usize], census: usize) -> Dump {
         Dump {
             cohorts: cohorts.to_vec(),
-            mentions: Vec::new(),
             census,
-            objects: 0,
             types: vec!["list".to_owned(), "str".to_owned()],
-            modules: Vec::new(),
-            roots: Vec::new(),
-            exits: 0,
-            split_dicts: false,
-            ended: Vec::new(),
+            ..Dump::default()
         }
     }
 

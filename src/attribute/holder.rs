@@ -444,16 +444,9 @@ mod tests {
 
     fn dump() -> Dump {
         Dump {
-            cohorts: Vec::new(),
-            mentions: Vec::new(),
-            census: 0,
-            objects: 0,
-            types: Vec::new(),
             modules: vec![(0, "app".to_owned(), Some("/p/app.py".to_owned()))],
-            roots: Vec::new(),
-            exits: 0,
             split_dicts: true,
-            ended: Vec::new(),
+            ..Dump::default()
         }
     }
 

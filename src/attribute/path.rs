@@ -264,19 +264,11 @@ mod tests {
 
     fn dump(modules: &[(u64, &str, &str)]) -> Dump {
         Dump {
-            cohorts: Vec::new(),
-            mentions: Vec::new(),
-            census: 0,
-            objects: 0,
-            types: Vec::new(),
             modules: modules
                 .iter()
                 .map(|(id, name, file)| (*id, (*name).to_owned(), Some((*file).to_owned())))
                 .collect(),
-            roots: Vec::new(),
-            exits: 0,
-            split_dicts: false,
-            ended: Vec::new(),
+            ..Dump::default()
         }
     }
 

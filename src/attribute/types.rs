@@ -138,16 +138,8 @@ mod tests {
             3,
         );
         let dump = |split_dicts| Dump {
-            cohorts: Vec::new(),
-            mentions: Vec::new(),
-            census: 0,
-            objects: 0,
-            types: Vec::new(),
-            modules: Vec::new(),
-            roots: Vec::new(),
-            exits: 0,
             split_dicts,
-            ended: Vec::new(),
+            ..Dump::default()
         };
         graph.kinds = vec![0, 1, 2, 3];
         let (found, _) = growth(&graph, &dump(true), Some("app.Session"));

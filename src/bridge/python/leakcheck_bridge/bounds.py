@@ -108,28 +108,18 @@ class _Queue:
         return ""
 
 
-class _AsyncQueue:
+class _AsyncQueue(_Queue):
     """The same of asyncio."""
-
-    kind = "Queue"
 
     @staticmethod
     def size(obj):
         return obj.qsize()
 
     @staticmethod
-    def most(obj):
-        return obj.maxsize if obj.maxsize > 0 else None
-
-    @staticmethod
     def reset(obj, size):
         obj._unfinished_tasks -= obj.qsize() - size
         while obj.qsize() > size:
             obj._queue.pop()
-
-    @staticmethod
-    def name(obj):
-        return ""
 
 
 #: Of modules that the bridge does not import for their sake: `(module, class, way)`.

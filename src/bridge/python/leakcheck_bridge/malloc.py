@@ -14,6 +14,15 @@ class _Mallinfo(ctypes.Structure):
     _fields_ = [(name, ctypes.c_int) for name, _ in _Mallinfo2._fields_]
 
 
+def _allocator(libc):
+    """Its `malloc` and `free`."""
+    libc.malloc.restype = ctypes.c_void_p
+    libc.malloc.argtypes = [ctypes.c_size_t]
+    libc.free.argtypes = [ctypes.c_void_p]
+    libc.free.restype = None
+    return libc.malloc, libc.free
+
+
 def reader():
     # type: () -> tuple
     """A function that returns bytes in use in malloc (or None), and whether it is exact."""
@@ -45,11 +54,7 @@ def reader():
 
     # A replaced allocator (jemalloc by LD_PRELOAD, a sanitizer) leaves mallinfo blind; and without the
     # tunables that the worker is started with, freed chunks stay counted. A known allocation tells both.
-    libc.malloc.restype = ctypes.c_void_p
-    libc.malloc.argtypes = [ctypes.c_size_t]
-    libc.free.argtypes = [ctypes.c_void_p]
-    libc.free.restype = None
-    malloc, free = libc.malloc, libc.free
+    malloc, free = _allocator(libc)
     read()
     exact = True
     for size, least, most in ((24, 24, 64), (1000, 1000, 1040), (300000, 300000, 320000)):
@@ -79,17 +84,14 @@ def fill_gaps():
     """
     try:
         libc = ctypes.CDLL(None)
-        info, end, malloc, free = libc.mallinfo2, libc.sbrk, libc.malloc, libc.free
+        info, end = libc.mallinfo2, libc.sbrk
     except (OSError, AttributeError):
         return
     info.restype = _Mallinfo2
     info.argtypes = []
     end.restype = ctypes.c_void_p
     end.argtypes = [ctypes.c_ssize_t]
-    malloc.restype = ctypes.c_void_p
-    malloc.argtypes = [ctypes.c_size_t]
-    free.argtypes = [ctypes.c_void_p]
-    free.restype = None
+    malloc, free = _allocator(libc)
     before = info()
     left = before.fordblks - before.keepcost
     # From here on it is free anyway.
