@@ -1,6 +1,6 @@
 //! Shape rules for exact counters, where every unit is a fact: patterns first, statistics last.
 
-use super::level::{Levels, longest_gap, thirds};
+use super::level::{Levels, longest_gap, thirds, troughs};
 use super::pattern::{Pattern, majority};
 use super::robust::{kendall, slope_rate};
 use super::{Rate, Shape};
@@ -42,6 +42,12 @@ pub(super) fn judge(readings: &[i64]) -> (Shape, Rate) {
     if let Some(rate) = even(&deltas) {
         return (Shape::Linear, rate);
     }
+    match falling(readings, &deltas) {
+        Falls::Unimportant => {}
+        Falls::Past(last) => return judge(&readings[last..]),
+        Falls::Back => return (Shape::Flat, Rate::zero(false)),
+        Falls::Unclear => return (Shape::Noisy, noisy(readings, 0.0)),
+    }
     if deltas.len() < FEWEST_IRREGULAR || !levels.rise_throughout() {
         return standing(&levels, readings);
     }
@@ -65,6 +71,50 @@ fn even(deltas: &[i128]) -> Option<Rate> {
     let share = if sorted.len() < 4 { 100 } else { 10 };
     let agree = least > 0 && (most - least).checked_mul(share)? <= least;
     agree.then(|| Rate::within(sorted[sorted.len() / 2] as f64, least as f64, most as f64))
+}
+
+/// What falls that undo the growth of many iterations say of a series.
+enum Falls {
+    /// There are none, or it grows all the same.
+    Unimportant,
+    /// The last one, at this reading, is so long ago that no other is to be waited for.
+    Past(usize),
+    /// It falls back to what it was.
+    Back,
+    /// It may or may not.
+    Unclear,
+}
+
+/// This many troughs, each above the one before, are growth beneath the teeth: by chance one series in 24 looks so.
+const RISING_TROUGHS: usize = 4;
+
+/// A cache that is trimmed when it is full makes teeth, and where in a tooth the series ends is chance. So troughs are
+/// compared with troughs.
+fn falling(readings: &[i64], deltas: &[i128]) -> Falls {
+    let troughs = troughs(readings);
+    let Some((&first, &last)) = troughs.first().zip(troughs.last()) else {
+        return Falls::Unimportant;
+    };
+    if readings.len() - 1 - last > 2 * longest_gap(&troughs) {
+        return Falls::Past(last);
+    }
+    if troughs.len() < 2 {
+        return Falls::Unclear;
+    }
+    let rise = (i128::from(readings[last]) - i128::from(readings[first])) as f64;
+    let in_teeth = deltas.iter().filter(|d| **d > 0).sum::<i128>() as f64 / deltas.len() as f64;
+    let rises = || {
+        let each = troughs.windows(2);
+        troughs.len() >= RISING_TROUGHS && { each }
+            .all(|pair| readings[pair[0]] < readings[pair[1]])
+    };
+    if rise <= 0.0 {
+        Falls::Back
+    } else if 2.0 * rise >= in_teeth * (last - first) as f64 || rises() {
+        Falls::Unimportant
+    } else {
+        Falls::Unclear
+    }
 }
 
 /// Series with a stretch in which nothing grew: flat, a step, filled up, or unclear.
@@ -155,6 +205,7 @@ fn steady(deltas: &[i128]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::samples::{exact, random, repeated, series};
+    use super::super::{Exactness, fit};
     use super::*;
     use proptest::prelude::*;
 
@@ -182,6 +233,47 @@ mod tests {
         assert_eq!(judge(&series(filling)).0, Shape::Saturating);
         let slowing = (0..24).map(|at| 1000 * (24 - at) / (24 + 3 * at));
         assert_eq!(judge(&series(slowing)).0, Shape::Saturating);
+    }
+
+    /// A cache of which `kept` remain when it holds `full`, at the rate of one an iteration.
+    fn trimmed(full: i64, kept: i64, start: i64) -> impl Iterator<Item = i64> {
+        (0..).scan(start, move |size, _: u32| {
+            *size = if *size >= full { kept } else { *size + 1 };
+            Some(*size * 102)
+        })
+    }
+
+    #[test]
+    fn a_trimmed_cache_does_not_grow_wherever_its_series_ends() {
+        for start in 0..100 {
+            for length in [100, 128, 150, 256, 300, 384] {
+                // What comes after the first fall is a little larger.
+                let mut fell = false;
+                let sizes = trimmed(150, 100, start).take(length);
+                let readings: Vec<i64> = sizes
+                    .scan(0, |before, size| {
+                        fell |= size < *before;
+                        *before = size;
+                        Some(size + i64::from(fell) * 1092)
+                    })
+                    .collect();
+                let (shape, rate) = judge(&readings);
+                let grows = fit(&readings, Exactness::Exact).grows();
+                assert_ne!(grows, fell, "{start} {length} {shape:?} {rate:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_leak_beneath_teeth_is_growth() {
+        for each in [3, 40, 102, 500] {
+            let teeth = trimmed(60, 30, 20).take(384).zip(0..);
+            let readings: Vec<i64> = teeth.map(|(size, i)| size + each * i).collect();
+            assert!(fit(&readings, Exactness::Exact).grows(), "{each}");
+        }
+        // One large thing that is let go once.
+        let once: Vec<i64> = (0..256).map(|i| i + if i < 60 { 900 } else { 0 }).collect();
+        assert_eq!(judge(&once).0, Shape::Linear);
     }
 
     #[test]

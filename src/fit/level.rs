@@ -78,6 +78,28 @@ pub(super) fn longest_gap(rises: &[usize]) -> usize {
         .unwrap_or(0)
 }
 
+/// A fall undoes this many typical rises.
+const FALL: i128 = 8;
+
+/// The readings to which a series fell from one iteration to the next, and by far more than it rises in one: where a
+/// cache was trimmed.
+pub(super) fn troughs(readings: &[i64]) -> Vec<usize> {
+    let change = |i: usize| i128::from(readings[i]) - i128::from(readings[i - 1]);
+    let mut rises: Vec<i128> = (1..readings.len()).map(change).filter(|&d| d > 0).collect();
+    rises.sort_unstable();
+    let Some(typical) = rises.get(rises.len() / 2) else {
+        return Vec::new();
+    };
+    (1..readings.len())
+        .filter(|&i| change(i) <= -FALL * typical)
+        .collect()
+}
+
+/// Whether a series falls now and then by what many iterations had added.
+pub fn falls_back(readings: &[i64]) -> bool {
+    !troughs(readings).is_empty()
+}
+
 /// Most iterations that passed from one new high of `readings` to the next.
 pub fn longest_pause(readings: &[i64]) -> usize {
     let peaks = Levels::of(readings).new_peaks();
@@ -130,6 +152,16 @@ mod tests {
         assert_eq!(Levels::of(&[0, 3, 0, 1, 2, 3]).growth(2, 5), 0);
         assert_eq!(Levels::of(&[0, 1, 2, 3, 0, 3]).growth(0, 3), 0);
         assert_eq!(Levels::of(&[0, 3, 2, 5, 4, 7]).growth(0, 5), 7);
+    }
+
+    #[test]
+    fn a_trough_is_far_below_what_came_before() {
+        let teeth: Vec<i64> = (0..60).map(|i| i % 20 * 3).collect();
+        assert_eq!(troughs(&teeth), [20, 40]);
+        assert!(falls_back(&teeth));
+        for smooth in [&[0, 3, 0, 3, 0][..], &[9, 5, 0], &[0, 1, 2, 3], &[5], &[]] {
+            assert!(!falls_back(smooth), "{smooth:?}");
+        }
     }
 
     #[test]

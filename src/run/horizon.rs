@@ -141,8 +141,17 @@ impl Bench<'_> {
         if total > 0 {
             case.series = series;
             if fits.is_empty() {
+                let growing = case
+                    .fits
+                    .keys()
+                    .filter_map(|counter| case.series.get(counter));
+                let how = if { growing }.any(|readings| fit::falls_back(readings)) {
+                    "grows, falls back and grows again"
+                } else {
+                    "grows more and more slowly"
+                };
                 return Ok(Some(Judged::Undecided(format!(
-                    "grows more and more slowly, and still did after {} iterations (--thorough looks longer)",
+                    "{how}, and still did after {} iterations (--thorough looks longer)",
                     case.iterations
                 ))));
             }

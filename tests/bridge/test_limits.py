@@ -152,11 +152,24 @@ SHOP = """
 
     WAITING = Waiting()
 
+    class Squishy(dict):
+        # Is trimmed to its limit when it holds half as many more.
+        __slots__ = ("capacity",)
+
+        def __setitem__(self, key, value):
+            dict.__setitem__(self, key, value)
+            if len(self) > 1.5 * self.capacity:
+                for old in list(self)[:-self.capacity]:
+                    del self[old]
+
+    SQUISHY = Squishy()
+    SQUISHY.capacity = 640
+
     def limits():
         return [SMALL.capacity, LARGE.capacity, Shelf.ROOM_LIMIT, SLOTTED.most, MAX_NAMES, max_log,
                 KNOW.__closure__[1].cell_contents, 650 in Literal.put.__code__.co_consts,
                 SETTLED.options.entries["max_kept"], BYTES.max_bytes, Turning.size, QUEUE.maxsize, WAITING.limit,
-                LOCAL.max_size]
+                LOCAL.max_size, SQUISHY.capacity]
 """
 
 TESTS = """
@@ -201,6 +214,9 @@ TESTS = """
         def test_cycles(self):
             shop.CYCLES.put(shop.Itself())
 
+        def test_overshoots(self):
+            shop.SQUISHY[next(shop.numbers)] = []
+
         def test_queue(self):
             shop.QUEUE.put([1])
 
@@ -222,7 +238,8 @@ TESTS = """
             shop.Numbered.found[shop.Numbered.count // 2] = 1
 
         def test_unchanged(self):
-            self.assertEqual(shop.limits(), [700, 900, 800, 600, 500, 400, 300, True, 550, 5000000, 450, 350, 750, 620])
+            limits = [700, 900, 800, 600, 500, 400, 300, True, 550, 5000000, 450, 350, 750, 620, 640]
+            self.assertEqual(shop.limits(), limits)
 """
 
 
@@ -250,6 +267,7 @@ class Found(BridgeCase):
             ("test_literal", ["dict", "shop.Literal.put", 650]),
             ("test_settings", ["list", "shop.Options.entries.max_kept", 550]),
             ("test_turning", ["dict", "shop.Turning.size", 450]),
+            ("test_overshoots", ["Squishy", "shop.Squishy.capacity", 640]),
             ("test_local", ["list", "shop.Local.max_size", 620]),
             ("test_queue", ["Queue", "", 350]),
         ):
@@ -260,7 +278,7 @@ class Found(BridgeCase):
                 self.assertLess(size, 60)
                 self.assertStatus(answer["window"], "passed")
                 # What is emptied when it is full, or put aside, rises and falls.
-                falls = name in ("test_module", "test_literal", "test_turning")
+                falls = name in ("test_module", "test_literal", "test_turning", "test_overshoots")
                 series = answer["window"]["series"]
                 self.assertLessEqual(series["items"][-1] - series["items"][0], 4 if falls else 0)
                 self.assertLessEqual(series["blocks"][-1] - series["blocks"][0], 8 if falls else 0)

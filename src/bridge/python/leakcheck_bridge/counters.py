@@ -209,11 +209,12 @@ class _GrowingCache:
     """A cache of the interpreter's that grows with every new name, and never forgets one.
 
     Entries that came since `remember` are dropped: what they stand for can be found again, and mostly
-    is a temporary file or folder that is gone.
+    is a temporary file or folder that is gone. Those that `stays(name)` is true for are left.
     """
 
-    def __init__(self, find):
+    def __init__(self, find, stays=None):
         self._find = find
+        self._stays = stays or (lambda name: False)
         self._known = None  # type: frozenset | None
 
     def remember(self):
@@ -225,7 +226,15 @@ class _GrowingCache:
         if cache is None or self._known is None or len(cache) == len(self._known):
             return
         for name in [name for name in cache if name not in self._known]:
-            cache.pop(name, None)
+            if not self._stays(name):
+                cache.pop(name, None)
+
+
+def _is_made_up(name):
+    """Whether a name is that of no file: code made at run time puts its source into `linecache`, and nothing there
+    ever drops that. A name of its own in each iteration is a leak.
+    """
+    return type(name) is str and name.startswith("<") and name.endswith(">")
 
 
 def _of_module(module, name):
@@ -301,7 +310,7 @@ class Counters:
         self._caches = [
             _GrowingCache(lambda: sys.path_importer_cache),
             _GrowingCache(_of_module("zipimport", "_zip_directory_cache")),
-            _GrowingCache(_of_module("linecache", "cache")),
+            _GrowingCache(_of_module("linecache", "cache"), _is_made_up),
             _GrowingCache(_of_module("re", "_cache")),
             _GrowingCache(_of_module("re", "_cache2")),
             _ClassCaches(),

@@ -36,6 +36,8 @@ _MOST_GROWN, _MOST_TRIED, _MOST_LEVELS = 6, 16, 3
 _MOST_ABOVE, _MOST_ASKED = 4, 24
 #: CPU seconds after which nothing more is tried; so many numbers are in any case, since one test may take as long.
 _LONGEST, _LEAST_TRIED = 1.0, 2
+#: A cache may hold nearly so many times its limit until it is trimmed.
+_OVERSHOOT = 4
 #: Nor is anything once the tests have taken so many bytes more.
 _MOST_MEMORY = 200000000
 #: What holds more than so many objects is data, or than so many settings; and in a heap with so many entries each walk
@@ -458,15 +460,24 @@ def _keeps_to(place, container, iterate, patience):
     value = place.get()
     full = _length(container)
     lengths, newest = [], []  # type: list, list
-    try:
-        place.put(full)
-        for _ in range(4):
+
+    def passes(number, times):
+        place.put(number)
+        for _ in range(times):
             with _alarm(patience):
                 passed = iterate()
             if not passed:
-                return False, False, False
+                return False
             lengths.append(_length(container))
             newest.append(_newest(container))
+        return True
+
+    try:
+        if not passes(full, 4):
+            return False, False, False
+        if lengths[-1] > max(full, lengths[0]) and place.nearness == _BESIDE:
+            # Some let so many come in and as many again, or half as many, before they are trimmed.
+            return passes(max(full // _OVERSHOOT, 1), 2) and lengths[-1] < full, True, True
     except (Exception, _TooLong):
         # Of a class that does not let itself be written to, say.
         return False, False, False
