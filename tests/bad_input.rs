@@ -99,10 +99,14 @@ fn a_test_id_that_does_not_exist() {
 
 #[test]
 fn a_directory_without_tests() {
-    let project = Project::of(&[("shop.py", "price = 5\n")]);
+    let project = Project::of(&[("shop.py", "price = 5\n"), ("later/todo.txt", "")]);
     for runner in ["unittest", "pytest"] {
         refused(&project, &["--runner", runner], 2)
             .says(&[runner, "no tests"])
+            .reports_nothing();
+        // It is told of what was asked for.
+        refused(&project, &["--runner", runner, "later"], 2)
+            .says(&[runner, "no tests in", "later;"])
             .reports_nothing();
     }
 }

@@ -139,22 +139,18 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
         .as_ref()
         .is_some_and(|shard| !shard.shares.is_empty());
     if run.tests.is_empty() && !elsewhere && run.errors.is_empty() && !run.interrupted {
+        let end = if config.args.is_empty() {
+            "; name the files or directories that hold them".to_owned()
+        } else {
+            format!(" with the arguments `{}`", config.args.join(" "))
+        };
         return Err(Failure(
             ExitCode::Usage,
-            if config.args.is_empty() {
-                format!(
-                    "{} found no tests in {}; name the files or directories that hold them",
-                    runner.name(),
-                    project.root.display()
-                )
-            } else {
-                format!(
-                    "{} found no tests in {} with the arguments `{}`",
-                    runner.name(),
-                    project.root.display(),
-                    config.args.join(" ")
-                )
-            },
+            format!(
+                "{} found no tests in {}{end}",
+                runner.name(),
+                searched(&project)
+            ),
         ));
     }
     let environment = Environment {
@@ -256,6 +252,15 @@ pub(super) fn texts(arguments: Vec<OsString>) -> Result<Vec<String>, String> {
             })
         })
         .collect()
+}
+
+/// What was asked for, or where that is nothing the project.
+fn searched(project: &Project) -> String {
+    if project.paths.is_empty() {
+        return project.root.display().to_string();
+    }
+    let paths = project.paths.iter().map(|path| path.display().to_string());
+    paths.collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn settings(
