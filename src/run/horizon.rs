@@ -24,6 +24,8 @@ const HORIZON_RESOURCES: f64 = 64.0;
 /// as far.
 const NEAR: u32 = 2048;
 const FAR_SHARE: f64 = 4.0;
+/// How it is told that an end was read.
+pub(super) const ENDS: &str = "fills what has an end";
 /// Bytes of the largest request that pymalloc serves.
 const LARGEST_BLOCK: f64 = 512.0;
 /// Fewer iterations than this are no reason to think that the end is near.
@@ -33,7 +35,7 @@ const PAUSES: u32 = 4;
 const REST: u32 = 2;
 
 impl Bench<'_> {
-    /// Reads the end of what fills, where it has one to read; else waits for it.
+    /// Reads the end of what fills, where it has one to read; else waits for it, unless that was done for the same places.
     pub(super) fn bound_or_horizon(
         &self,
         worker: &mut Worker,
@@ -52,10 +54,12 @@ impl Bench<'_> {
             if window.outcome.status == Status::Passed {
                 let growing = self.growing(&window.series);
                 if growing.is_empty() {
-                    return Ok(Some(Judged::Bounded(filled(&bound.filled))));
+                    let judged = Judged::Bounded(filled(&bound.filled));
+                    self.known.learn(case.growing_things(), &judged, false);
+                    return Ok(Some(judged));
                 }
                 // What has an end to read is no part of what goes on without it.
-                let judged = self.horizon(worker, case)?;
+                let judged = self.known_or_horizon(worker, case)?;
                 let mut fits = growing;
                 fits.retain(|counter, _| case.fits.contains_key(counter));
                 if !fits.is_empty() {
@@ -66,7 +70,24 @@ impl Bench<'_> {
                 return Ok(judged);
             }
         }
-        self.horizon(worker, case)
+        self.known_or_horizon(worker, case)
+    }
+
+    fn known_or_horizon(
+        &self,
+        worker: &mut Worker,
+        case: &mut Case,
+    ) -> Result<Option<Judged>, Loss> {
+        let things = case.growing_things();
+        let known = self.known.looked_at(&things);
+        if let Some(judged) = known.filter(|_| case.is_explained()) {
+            return Ok(Some(judged));
+        }
+        let judged = self.horizon(worker, case)?;
+        if let Some(judged) = &judged {
+            self.known.learn(things, judged, true);
+        }
+        Ok(judged)
     }
 
     /// Goes on for longer and longer, until the growth stops or the time, the memory or the horizon ends.
@@ -221,7 +242,7 @@ fn filled(what: &[Filled]) -> String {
     } else {
         String::new()
     };
-    format!("fills what has an end: {}{more} filled", parts.join(", "))
+    format!("{ENDS}: {}{more} filled", parts.join(", "))
 }
 
 /// Whether a series has come to rest: nothing in its last third, nor in so many readings as `least` says, is above what was

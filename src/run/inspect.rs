@@ -13,6 +13,7 @@ use super::{
     event::Event,
     finish,
     garbage::{self, Garbage, Told},
+    known::Known,
     loss::{Loss, StartError},
     prepare,
     protocol::{Followed, Order, Record, Status},
@@ -21,7 +22,7 @@ use super::{
     slot::Slot,
     suspects,
     trace::{
-        Bench, Budget, Case, FEWEST, FIRST_WINDOW, Judged, Known, WINDOW_BYTES, affordable,
+        Bench, Budget, Case, FEWEST, FIRST_WINDOW, Judged, WINDOW_BYTES, affordable,
         bytes_per_iteration,
     },
     worker::{INTERRUPTED, Worker},

@@ -8,6 +8,7 @@ pub mod event;
 pub mod garbage;
 mod horizon;
 pub mod inspect;
+mod known;
 pub mod leavings;
 mod limits;
 mod lines;

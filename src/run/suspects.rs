@@ -11,6 +11,8 @@ use super::{
     Run, Settings, Shared, absorb, alone, bug, diagnose,
     event::Event,
     finish,
+    horizon::ENDS,
+    known::Known,
     loss::{Loss, StartError},
     native, next, plan,
     protocol::{Collectable, Wider},
@@ -18,7 +20,7 @@ use super::{
     screen::{self, Look, Screened},
     slot::Slot,
     spend,
-    trace::{Bench, Budget, Case, Judged, Known},
+    trace::{Bench, Budget, Case, Judged},
     verdict_of,
 };
 use crate::{fit::Exactness, verdict::Counter};
@@ -88,10 +90,11 @@ pub(super) fn judge_all(
         .iter()
         .map(|name| Slot::new(&settings.setup, name, settings.hash_seeds.1, skip.clone()))
         .collect();
-    judge_some(run, &bench, &chosen, &mut slots, tell)?;
+    judge_some(run, &bench, &chosen, &mut slots, tell, false)?;
 
     // A group whose representatives agree is confirmed by the screen; one whose do not is judged member by member.
     let mut rest = Vec::new();
+    let mut bounded: BTreeMap<usize, usize> = BTreeMap::new();
     for members in groups.values() {
         let traced: Vec<usize> = run
             .cases
@@ -118,6 +121,7 @@ pub(super) fn judge_all(
             let filled = cases[0].filled();
             (!common.is_empty() || placeless)
                 && cases.iter().all(|case| case.filled() == filled)
+                && have_one_end(&cases)
                 && cases.iter().all(|case| verdict_of(&case.judged) == verdict)
         };
         if agree {
@@ -125,21 +129,25 @@ pub(super) fn judge_all(
                 // Without a place only the group tells that they belong together.
                 run.cases[*at].leader = members[0];
             }
-            tell(Event::Judged {
-                ids: others
-                    .iter()
-                    .map(|test| run.tests[*test].id.clone())
-                    .collect(),
-                verdict: verdict_of(&run.cases[traced[0]].judged),
-            });
-            run.alike
-                .extend(others.into_iter().map(|test| (test, traced[0])));
+            if matches!(run.cases[traced[0]].judged, Judged::Bounded(_)) {
+                bounded.extend(others.into_iter().map(|test| (test, traced[0])));
+                continue;
+            }
+            confirm_alike(run, others.into_iter().map(|test| (test, traced[0])), tell);
         } else {
             rest.extend(others);
         }
     }
     rest.sort_unstable_by_key(|test| (wider_of(run, *test), *test));
-    judge_some(run, &bench, &rest, &mut slots, tell)?;
+    judge_some(run, &bench, &rest, &mut slots, tell, false)?;
+    // A leak that grows like a cache would be hidden behind it: as long as there is time, each shows an end itself.
+    let others: Vec<usize> = bounded.keys().copied().collect();
+    let left = judge_some(run, &bench, &others, &mut slots, tell, true)?;
+    confirm_alike(
+        run,
+        left.into_iter().map(|test| (test, bounded[&test])),
+        tell,
+    );
     alone::confirm(run, &bench, &mut slots[0]);
     // What is run again is in files without suspects as well.
     let elsewhere = run.elsewhere.clone();
@@ -186,14 +194,42 @@ pub(super) fn files_without<'a>(run: &Run, tests: impl Iterator<Item = &'a usize
     here.chain(run.elsewhere.iter().cloned()).collect()
 }
 
-/// Judges `suspects` one by one in the workers of `slots`, as long as the budget lasts.
+/// Whether cases that stopped fill one and the same thing, as far as can be told.
+fn have_one_end(cases: &[&Case]) -> bool {
+    let ends = cases.iter().map(|case| match &case.judged {
+        Judged::Bounded(text) => Some(text.replace(|c: char| c.is_ascii_digit(), "")),
+        _ => None,
+    });
+    let ends: BTreeSet<_> = ends.collect();
+    let read = |end: &Option<String>| end.as_ref().is_none_or(|end| end.starts_with(ENDS));
+    ends.len() == 1 && (ends.iter().all(read) || cases.iter().all(|case| case.is_explained()))
+}
+
+/// Notes tests that are taken to be like the case at an index, by how they grew in the screen.
+fn confirm_alike(
+    run: &mut Run,
+    alike: impl Iterator<Item = (usize, usize)>,
+    tell: &(dyn Fn(Event) + Sync),
+) {
+    for (test, at) in alike {
+        tell(Event::Judged {
+            ids: vec![run.tests[test].id.clone()],
+            verdict: verdict_of(&run.cases[at].judged),
+        });
+        run.alike.push((test, at));
+    }
+}
+
+/// Judges `suspects` one by one in the workers of `slots`, as long as the budget lasts; or, where they are `likely` to be
+/// what is known, as long as it is not scarce. Returns those that are left then.
 fn judge_some(
     run: &mut Run,
     bench: &Bench<'_>,
     suspects: &[usize],
     slots: &mut [Slot<'_>],
     tell: &(dyn Fn(Event) + Sync),
-) -> Result<(), StartError> {
+    likely: bool,
+) -> Result<Vec<usize>, StartError> {
     let queue = Mutex::new(suspects.iter().copied().collect::<VecDeque<_>>());
     let shared = Mutex::new(Shared::default());
     let cases = Mutex::new(Vec::new());
@@ -203,7 +239,9 @@ fn judge_some(
             let (queue, shared, cases) = (&queue, &shared, &cases);
             scope.spawn(move || {
                 let mut file = String::new();
-                while let Some(test) = next(queue) {
+                while !(likely && bench.budget.is_scarce())
+                    && let Some(test) = next(queue)
+                {
                     let Some(look) = &looks[test] else { continue };
                     tell(Event::Suspect {
                         id: tests[test].id.clone(),
@@ -227,7 +265,8 @@ fn judge_some(
     let mut cases = cases.into_inner().unwrap_or_default();
     cases.sort_by_key(|case: &Case| case.test);
     run.cases.extend(cases);
-    absorb(run, shared)
+    absorb(run, shared)?;
+    Ok(queue.into_inner().unwrap_or_default().into())
 }
 
 fn judge_one(
@@ -303,5 +342,31 @@ fn describe(slot: &mut Slot<'_>, case: &Case, shared: &Mutex<Shared>) {
         && let Ok(mut shared) = shared.lock()
     {
         shared.sources.extend(places.into_iter().zip(answers));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_end_is_that_of_one_cache() {
+        let case = |text: &str| Case::without_evidence(0, Judged::Bounded(text.to_owned()));
+        let alike = |texts: &[&str]| {
+            let cases: Vec<Case> = texts.iter().map(|text| case(text)).collect();
+            have_one_end(&cases.iter().collect::<Vec<_>>())
+        };
+        assert!(alike(&[
+            "fills what has an end: a.parse (lru_cache): 20 of 128 filled",
+            "fills what has an end: a.parse (lru_cache): 31 of 128 filled",
+        ]));
+        assert!(!alike(&[
+            "fills what has an end: a.parse (lru_cache): 20 of 128 filled",
+            "fills what has an end: b.parse (lru_cache): 20 of 128 filled",
+        ]));
+        // Where nobody knows what grew, nor whether the two are one.
+        assert!(!alike(&["stopped growing after 40 iterations"; 2]));
+        let leak = Case::without_evidence(0, Judged::Leak);
+        assert!(have_one_end(&[&leak, &leak]));
     }
 }

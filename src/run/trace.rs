@@ -1,17 +1,15 @@
 //! Judges one suspect in a fresh process: does it grow here too, where, and does it ever stop?
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
 use super::{
     diagnose::Diagnosis,
     horizon::rose_and_rests,
+    known::Known,
     loss::Loss,
     protocol::{Order, Ran, Record, Status, Traced, Wider},
     screen::{self, Look},
@@ -135,36 +133,31 @@ impl Case {
             .collect()
     }
 
+    /// The places and the watched containers that grow.
+    pub fn growing_things(&self) -> BTreeSet<String> {
+        let mut things = self.causes();
+        things.extend(self.filled().into_iter().map(|name| format!("in {name}")));
+        things
+    }
+
+    /// Whether the places account for all that grows: a container that takes its memory from a free list stands at none,
+    /// and two with the same entries cannot be told apart.
+    pub fn is_explained(&self) -> bool {
+        let blocks: f64 = self
+            .growths
+            .iter()
+            .map(|growth| growth.count.rate.value)
+            .sum();
+        let grows = self.fits.get(&Counter::Blocks);
+        !self.growths.is_empty() && grows.is_none_or(|fit| blocks >= fit.rate.value - 0.5)
+    }
+
     /// What makes suspects one cause: the places that grow. Empty where none is known.
     pub fn causes(&self) -> BTreeSet<String> {
         self.growths
             .iter()
             .map(|growth| format!("{}:{}", growth.place().0, growth.place().1))
             .collect()
-    }
-}
-
-/// What was found out about causes so far, so that a horizon is spent once a cause.
-#[derive(Debug, Default)]
-pub struct Known(Mutex<HashMap<String, Judged>>);
-
-impl Known {
-    fn learn(&self, causes: &BTreeSet<String>, judged: &Judged) {
-        if let Ok(mut known) = self.0.lock() {
-            for cause in causes {
-                known.insert(cause.clone(), judged.clone());
-            }
-        }
-    }
-
-    /// A judgement where all of the causes have one, a leak if any of them leaks. A place of its own besides may be
-    /// what makes the difference: a helper that makes numbers serves leaks and caches alike.
-    fn judge(&self, causes: &BTreeSet<String>) -> Option<Judged> {
-        let known = self.0.lock().ok()?;
-        let found: Option<Vec<&Judged>> = causes.iter().map(|cause| known.get(cause)).collect();
-        let found = found?;
-        let leak = found.iter().find(|judged| ***judged == Judged::Leak);
-        leak.or(found.first()).map(|judged| (*judged).clone())
     }
 }
 
@@ -204,6 +197,11 @@ impl Budget {
     /// Whether nothing is left.
     pub fn is_spent(&self) -> bool {
         self.left().is_zero()
+    }
+
+    /// Whether less than half is left: what is likely is then not looked at once more.
+    pub(super) fn is_scarce(&self) -> bool {
+        self.left() < self.total / 2
     }
 
     /// What the next horizon may cost: a share, so that later suspects get theirs.
@@ -331,14 +329,11 @@ impl Bench<'_> {
             return Ok(case);
         }
         case.growths = own;
-        let causes = case.causes();
-        case.judged = match self.known.judge(&causes) {
-            Some(judged) => judged,
-            None => match self.bound_or_horizon(worker, &mut case)? {
-                Some(judged) => {
-                    self.known.learn(&causes, &judged);
-                    judged
-                }
+        let known = self.known.judge(&case.growing_things());
+        case.judged = match known {
+            Some(judged) if self.budget.is_scarce() => judged,
+            _ => match self.bound_or_horizon(worker, &mut case)? {
+                Some(judged) => judged,
                 None => return Ok(case),
             },
         };
@@ -482,7 +477,7 @@ impl Bench<'_> {
             let callers = frames == DEPTHS[0]
                 && traced.cpu < CHEAP
                 && !case.growths.is_empty()
-                && self.known.judge(&case.causes()).is_none();
+                && self.known.judge(&case.growing_things()).is_none();
             if !(deeper || callers) || self.budget.is_spent() {
                 break;
             }
@@ -562,29 +557,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_of_a_cause_is_not_measured_again() {
-        let set = |names: &[&str]| {
-            names
-                .iter()
-                .map(|name| (*name).to_owned())
-                .collect::<BTreeSet<_>>()
-        };
-        let known = Known::default();
-        let bounded = Judged::Bounded("full".to_owned());
-        known.learn(&set(&["a:1"]), &Judged::Leak);
-        known.learn(&set(&["b:2", "c:3"]), &bounded);
-        assert_eq!(known.judge(&set(&["a:1", "b:2"])), Some(Judged::Leak));
-        assert_eq!(known.judge(&set(&["a:1", "x:9"])), None);
-        assert_eq!(known.judge(&set(&["b:2"])), Some(bounded));
-        assert_eq!(known.judge(&set(&["b:2", "x:9"])), None);
-        assert_eq!(known.judge(&set(&[])), None);
-    }
-
-    #[test]
     fn a_budget_gives_each_horizon_a_share_and_ends() {
         let budget = Budget::new(Duration::from_secs(8), Duration::from_secs(2));
         assert_eq!(budget.for_horizon(), Duration::from_secs(2));
+        assert!(!budget.is_scarce());
         budget.spend(6.0);
+        assert!(budget.is_scarce());
         assert_eq!(budget.for_horizon(), Duration::from_millis(500));
         budget.spend(3.0);
         assert!(budget.is_spent());

@@ -130,13 +130,13 @@ _IN_MODULES = (
 )
 
 
-def _way(obj):
-    if type(obj) is _LRU:
+def _way(cls):
+    if cls is _LRU:
         return _Cache
-    if isinstance(obj, collections.deque):
-        return _Deque if obj.maxlen is not None else None
+    if issubclass(cls, collections.deque):
+        return _Deque
     for module, name, way in _IN_MODULES:
-        if module in sys.modules and isinstance(obj, getattr(sys.modules[module], name)):
+        if module in sys.modules and issubclass(cls, getattr(sys.modules[module], name)):
             return way
     return None
 
@@ -157,10 +157,15 @@ class Bounds:
         # Frozen objects do not show.
         gc.unfreeze()
         self._known = []  # type: list
+        # There are far fewer types than objects.
+        ways = {}  # type: dict
         for obj in gc.get_objects():
+            cls = type(obj)
             try:
-                way = _way(obj)
-                if way is not None:
+                if cls not in ways:
+                    ways[cls] = _way(cls)
+                way = ways[cls]
+                if way is not None and way.most(obj) is not None:
                     self._known.append((way, _reference(obj), way.size(obj)))
             except Exception:
                 # A half-made object, or a class that lies about what it is.
@@ -173,7 +178,8 @@ class Bounds:
         found = []
         for way, reference, before in self._known:
             obj = reference()
-            if obj is not None and way.most(obj) is not None and before < way.size(obj) <= way.most(obj):
+            most = None if obj is None else way.most(obj)
+            if most is not None and before < way.size(obj) <= most:
                 found.append((way, reference, before))
         return found
 

@@ -68,7 +68,9 @@ def _length(obj):
 
 def _containers():
     objects = gc.get_objects()
-    found = [obj for obj in objects if issubclass(type(obj), _CONTAINERS)]
+    # There are far fewer types than objects.
+    kinds = {cls for cls in set(map(type, objects)) if issubclass(cls, _CONTAINERS)}
+    found = [obj for obj in objects if type(obj) in kinds]
     if len(objects) + sum(map(_length, found)) > _CROWD:
         return []
     # A dictionary of nothing but text and numbers is unknown to the collector; whoever holds it is not.

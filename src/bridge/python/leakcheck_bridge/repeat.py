@@ -54,6 +54,16 @@ class _Names:
             self._random.setstate(self._start)
 
 
+def _rises(window):
+    # type: (dict) -> bool
+    """Whether anything that is growth by itself rises in the second half of a window."""
+    series = dict(window["series"], garbage=[])
+    if series.get("blocks") and series.get("heap"):
+        # Each object costs one or the other; those that are replaced are counted only when they come.
+        series["objects"] = []
+    return any(readings and readings[-1] > readings[len(readings) // 2] for readings in series.values())
+
+
 class Repeater:
     """Drives a runner's `iterate` for one test at a time.
 
@@ -221,29 +231,31 @@ class Repeater:
         begun = _cpu()
         heartbeat = self._heartbeat
         sizes = bounds.Bounds()
-        contents = limits.Limits()
         passes = all(self._passes() for _ in range(2))
         grown = sizes.grown() if passes else []
-        full = []  # type: list
-        if passes and not grown:
-            # Among all the objects there are, one may be like none that was thought of: then there is no limit.
-            with contextlib.suppress(Exception):
-                full = contents.found(self._passes)
-        heartbeat.state(heartbeat.IDLE)
         # What is gone by now is `None`, and no container of any heap.
         self._ended = array.array("Q", [id(reference()) for _, reference, _ in grown])
-        self._ended.extend(contents.ended)
+        full = []  # type: list
+        if passes and not grown:
+            contents = limits.Limits()
+            # Among all the objects there are, one may be like none that was thought of: then there is no limit.
+            with contextlib.suppress(Exception):
+                if all(self._passes() for _ in range(2)):
+                    full = contents.found(self._passes)
+            self._ended.extend(contents.ended)
+        heartbeat.state(heartbeat.IDLE)
         filled = bounds.describe(grown) + [limit.describe() for limit in full]
         answer = {"re": "bound", "filled": filled, "cpu": _cpu() - begun, "window": None}
         if filled:
             self._meter.reset_at_boundaries(bounds.Reset(grown))
             for limit in full:
                 limit.lower()
-            if full:
-                # What it drops next was there before this window, and is seen to be freed only where nothing is frozen.
-                self.run(0, 1)
+            answer["window"] = self.run(iterations, 1)
+            if full and _rises(answer["window"]):
+                # What it drops was there before this window, and where only the collector can free that, it is seen to
+                # be freed only where nothing is frozen.
                 self.thaw(refreeze=False)
-            answer["window"] = self.run(iterations, 0 if full else 1)
+                answer["window"] = self.run(iterations, 0)
             for limit in full:
                 limit.restore()
             self._meter.reset_at_boundaries(None)
