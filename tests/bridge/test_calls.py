@@ -1,8 +1,10 @@
 """`calls`: the net of every line and C call, to the byte."""
 
+import ctypes
+import sys
 import unittest
 
-from driver import BridgeCase, linux_only
+from driver import BRIDGE, BridgeCase, linux_only
 
 LEAKS = """
     import ctypes
@@ -129,6 +131,35 @@ class Calls(BridgeCase):
         self.assertNotIn(self.project.path("test_leaks.py"), files)
         answer = self.calls("test_long")
         self.assertFalse(answer["cut"])
+
+
+class _Definition(ctypes.Structure):
+    """CPython's `PyMethodDef`."""
+
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    ]
+
+
+class Names(unittest.TestCase):
+    def test_a_builtin_made_for_no_object_is_named_without_one(self):
+        sys.path.insert(0, BRIDGE)
+        self.addCleanup(sys.path.remove, BRIDGE)
+        from leakcheck_bridge import calls
+
+        make = ctypes.pythonapi.PyCFunction_NewEx
+        make.restype = ctypes.py_object
+        make.argtypes = [ctypes.POINTER(_Definition), ctypes.c_void_p, ctypes.py_object]
+        # It is never called.
+        definition = _Definition(b"loads", 1, 0x0008, None)
+        for module, name in ("fast", "fast.loads"), (None, "loads"):
+            function = make(definition, None, module)
+            owner = type(function.__self__)
+            self.assertEqual(calls.builtin_name(function, owner), name)
+            del function
 
 
 if __name__ == "__main__":

@@ -317,6 +317,10 @@ def builtin_name(builtin, owner):
     if type(owner) is types.ModuleType:
         module = _MODULE_DICT.__get__(owner).get("__name__")
         return "{}.{}".format(module, name) if type(module) is str and module != "builtins" else name
+    if owner is type(None):
+        # Made for no object and no module: its own word is all there is.
+        module = builtin.__module__
+        return "{}.{}".format(module, name) if type(module) is str else name
     if not issubclass(type(owner), type):
         return name
     for base in bases_of(owner):
