@@ -17,6 +17,7 @@ use crate::{
     },
     finding::{NativeFunction, Owner},
     run::{diagnose::Diagnosis, trace::Case},
+    verdict::Counter,
 };
 
 /// Where shared objects belong.
@@ -90,7 +91,9 @@ impl<'a> Homes<'a> {
             let home = self.home(function, false);
             !home.is_suspect()
         };
-        let (function, call) = lost::suspect(&diagnosis.calls, &born, innocent)?;
+        let blocks = case.fits.get(&Counter::Blocks);
+        let blocks = blocks.map_or(f64::INFINITY, |fit| fit.rate.value.ceil());
+        let (function, call) = lost::suspect(&diagnosis.calls, &born, blocks, innocent)?;
         Some((self.home(&function, false), call))
     }
 
