@@ -1,18 +1,16 @@
-//! What was found out about places that grow, so that a long look is spent once a place.
+//! What was found out about places that grow, so that a long look is spent once a cause.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Mutex,
-};
+use std::{collections::BTreeSet, sync::Mutex};
 
 use super::trace::Judged;
 
-/// Judgements by what grows: places and containers.
+/// Judgements by what grows together in a suspect: places and containers.
 #[derive(Debug, Default)]
-pub struct Known(Mutex<HashMap<String, Entry>>);
+pub struct Known(Mutex<Vec<Entry>>);
 
 #[derive(Debug)]
 struct Entry {
+    things: BTreeSet<String>,
     judged: Judged,
     /// Whether that took a long look. An end that was read is that of one cache, and whatever else grows at the same
     /// place has not got it.
@@ -22,16 +20,20 @@ struct Entry {
 impl Known {
     /// Notes what is said of a suspect in which `things` grow.
     pub(super) fn learn(&self, things: BTreeSet<String>, judged: &Judged, looked: bool) {
-        if let Ok(mut known) = self.0.lock() {
-            for thing in things {
-                let judged = judged.clone();
-                known.insert(thing, Entry { judged, looked });
-            }
+        if let Ok(mut known) = self.0.lock()
+            && !things.is_empty()
+        {
+            known.push(Entry {
+                things,
+                judged: judged.clone(),
+                looked,
+            });
         }
     }
 
-    /// A judgement where all of the things have one, a leak if any of them leaks. A place of its own besides may be
-    /// what makes the difference: a helper that makes numbers serves leaks and caches alike.
+    /// A judgement where each of the things is known, and a leak if all that grew in one is among them. A part of that
+    /// may have filled something beside the leak, and a place of its own may be what makes the difference: a helper
+    /// that makes numbers serves leaks and caches alike. What stopped did so with all its parts.
     pub(super) fn judge(&self, things: &BTreeSet<String>) -> Option<Judged> {
         self.of(things, false)
     }
@@ -43,14 +45,25 @@ impl Known {
 
     fn of(&self, things: &BTreeSet<String>, looked: bool) -> Option<Judged> {
         let known = self.0.lock().ok()?;
-        let of = |thing| known.get(thing).filter(|entry| entry.looked || !looked);
-        let found: Option<Vec<&Judged>> = things
-            .iter()
-            .map(|thing| of(thing).map(|entry| &entry.judged))
-            .collect();
-        let found = found?;
-        let leak = found.iter().find(|judged| ***judged == Judged::Leak);
-        leak.or(found.first()).map(|judged| (*judged).clone())
+        let telling = |entry: &&Entry| {
+            (entry.looked || !looked)
+                && (entry.judged != Judged::Leak || entry.things.is_subset(things))
+        };
+        let mut found: Option<&Judged> = None;
+        for thing in things {
+            let mut of_it = known
+                .iter()
+                .filter(telling)
+                .filter(|entry| entry.things.contains(thing))
+                .map(|entry| &entry.judged);
+            let first = of_it.next()?;
+            let leak = [first]
+                .into_iter()
+                .chain(of_it)
+                .find(|judged| **judged == Judged::Leak);
+            found = leak.or(found).or(Some(first));
+        }
+        found.cloned()
     }
 }
 
@@ -69,12 +82,26 @@ mod tests {
         known.learn(set(&["a:1"]), &Judged::Leak, true);
         known.learn(set(&["b:2", "c:3"]), &bounded, true);
         for judge in [Known::judge, Known::looked_at] {
-            assert_eq!(judge(&known, &set(&["a:1", "b:2"])), Some(Judged::Leak));
+            assert_eq!(judge(&known, &set(&["a:1"])), Some(Judged::Leak));
+            for both in [["a:1", "b:2"], ["b:2", "a:1"]] {
+                assert_eq!(judge(&known, &set(&both)), Some(Judged::Leak));
+            }
             assert_eq!(judge(&known, &set(&["a:1", "x:9"])), None);
             assert_eq!(judge(&known, &set(&["b:2"])), Some(bounded.clone()));
             assert_eq!(judge(&known, &set(&["b:2", "x:9"])), None);
             assert_eq!(judge(&known, &set(&[])), None);
         }
+    }
+
+    #[test]
+    fn a_part_of_what_grows_in_a_leak_may_only_fill_something() {
+        let known = Known::default();
+        known.learn(set(&["a:1", "b:2"]), &Judged::Leak, true);
+        assert_eq!(known.judge(&set(&["b:2"])), None);
+        let bounded = Judged::Bounded("full".to_owned());
+        known.learn(set(&["b:2"]), &bounded, true);
+        assert_eq!(known.judge(&set(&["b:2"])), Some(bounded));
+        assert_eq!(known.judge(&set(&["a:1", "b:2"])), Some(Judged::Leak));
     }
 
     #[test]

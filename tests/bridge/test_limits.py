@@ -7,6 +7,7 @@ import unittest
 from driver import BridgeCase, increments, needs_pytest
 
 SHOP = """
+    import functools
     import itertools
     import queue
     import threading
@@ -165,6 +166,12 @@ SHOP = """
     SQUISHY = Squishy()
     SQUISHY.capacity = 640
 
+    @functools.lru_cache(maxsize=128)
+    def parsed(key):
+        return [key]
+
+    PAIRED = Shelf(710)
+
     def limits():
         return [SMALL.capacity, LARGE.capacity, Shelf.ROOM_LIMIT, SLOTTED.most, MAX_NAMES, max_log,
                 KNOW.__closure__[1].cell_contents, 650 in Literal.put.__code__.co_consts,
@@ -216,6 +223,10 @@ TESTS = """
 
         def test_overshoots(self):
             shop.SQUISHY[next(shop.numbers)] = []
+
+        def test_two(self):
+            shop.parsed(next(shop.numbers))
+            shop.PAIRED.put([1])
 
         def test_queue(self):
             shop.QUEUE.put([1])
@@ -287,6 +298,12 @@ class Found(BridgeCase):
         answer = self.bound("test_exact")
         self.assertEqual({(found, most) for _, found, _, most in answer["filled"]}, {("shop.Exact.capacity", 750)})
         self.assertEqual(set(increments(answer["window"]["series"]["items"])), {0})
+
+    def test_one_beside_a_cache_that_says_its_own(self):
+        answer = self.bound("test_two")
+        found = {(kind, name, most) for kind, name, _, most in answer["filled"]}
+        self.assertEqual(found, {("lru_cache", "shop.parsed", 128), ("list", "shop.Shelf.capacity", 710)})
+        self.assertEqual(set(increments(answer["window"]["series"]["blocks"])), {0})
 
     def test_a_dump_says_which_containers_have_an_end(self):
         # Both that the cache consists of; a list without a limit is none.

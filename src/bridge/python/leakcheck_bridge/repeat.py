@@ -235,8 +235,13 @@ class Repeater:
         grown = sizes.grown() if passes else []
         # What is gone by now is `None`, and no container of any heap.
         self._ended = array.array("Q", [id(reference()) for _, reference, _ in grown])
+        filled = bounds.describe(grown)
         full = []  # type: list
-        if passes and not grown:
+        window = None
+        if grown:
+            self._meter.reset_at_boundaries(bounds.Reset(grown))
+            window = self.run(iterations, 1)
+        if passes and (window is None or _rises(window)):
             contents = limits.Limits()
             # Among all the objects there are, one may be like none that was thought of: then there is no limit.
             with contextlib.suppress(Exception):
@@ -244,22 +249,22 @@ class Repeater:
                     full = contents.found(self._passes)
             self._ended.extend(contents.ended)
         heartbeat.state(heartbeat.IDLE)
-        filled = bounds.describe(grown) + [limit.describe() for limit in full]
-        answer = {"re": "bound", "filled": filled, "cpu": _cpu() - begun, "window": None}
-        if filled:
-            self._meter.reset_at_boundaries(bounds.Reset(grown))
+        filled += [limit.describe() for limit in full]
+        if full:
             for limit in full:
                 limit.lower()
-            answer["window"] = self.run(iterations, 1)
-            if full and _rises(answer["window"]):
+            window = self.run(iterations, 1)
+            if _rises(window):
                 # What it drops was there before this window, and where only the collector can free that, it is seen to
                 # be freed only where nothing is frozen.
                 self.thaw(refreeze=False)
-                answer["window"] = self.run(iterations, 0)
+                window = self.run(iterations, 0)
             for limit in full:
                 limit.restore()
-            self._meter.reset_at_boundaries(None)
-        return answer
+        self._meter.reset_at_boundaries(None)
+        # The window brings its own.
+        cpu = _cpu() - begun - (window["cpu"] if window else 0.0)
+        return {"re": "bound", "filled": filled, "cpu": cpu, "window": window}
 
     def _passes(self):
         # type: () -> bool

@@ -19,6 +19,7 @@ from . import trace
 
 _referents = gc.get_referents
 #: The namespace of a class, past whatever its metaclass makes of being asked.
+_module_dict = types.ModuleType.__dict__["__dict__"].__get__
 namespace_of = type.__dict__["__dict__"].__get__
 
 #: Containers whose lengths are read; each costs some 25 ns a reading.
@@ -153,13 +154,23 @@ def _of_class(cls):
 
 def _entries(container):
     """The first entries of a container, values of a mapping."""
-    if isinstance(container, dict):
+    cls = type(container)
+    if issubclass(cls, dict):
         return itertools.islice(dict.values(container), _MOST_ENTRIES)
-    if isinstance(container, (bytearray, array.array)):
+    if issubclass(cls, (bytearray, array.array)):
         return ()
     # Past whatever a subclass makes of being gone through.
-    kind = next(kind for kind in (*_CONTAINERS, tuple, frozenset) if isinstance(container, kind))
+    kind = next(kind for kind in (*_CONTAINERS, tuple, frozenset) if issubclass(cls, kind))
     return itertools.islice(kind.__iter__(container), _MOST_ENTRIES)
+
+
+def _namespace(module):
+    # What stands in `sys.modules` for a module may be anything, and is not asked itself.
+    if issubclass(type(module), types.ModuleType):
+        return _module_dict(module)
+    with contextlib.suppress(AttributeError, TypeError):
+        return object.__getattribute__(module, "__dict__")
+    return None
 
 
 def _roots(others):
@@ -167,7 +178,7 @@ def _roots(others):
     modules = list(sys.modules.items())
     # Not through what is nobody's: a function of the standard library leads to all of its module.
     closed = {id(module) for _, module in modules}
-    closed.update(id(getattr(module, "__dict__", None)) for _, module in modules)
+    closed.update(id(_namespace(module)) for _, module in modules)
     found = [(obj, name) for name, obj in _of_the_interpreter()]
     for name, module in modules:
         if type(module) is types.ModuleType and is_theirs(name):
@@ -273,14 +284,15 @@ def _walk(others):
     for _ in range(_MOST_VISITED):
         while queue:
             obj, name = queue.popleft()
-            if not isinstance(obj, _OPAQUE) and id(obj) not in seen and _sort_of(type(obj)) != _NOTHING:
+            # Not `isinstance`, which asks the object as well: one that stands for another would make that now.
+            if not issubclass(type(obj), _OPAQUE) and id(obj) not in seen and _sort_of(type(obj)) != _NOTHING:
                 break
         else:
             return
         seen.add(id(obj))
         yield obj, name
         for child, label in _children(obj):
-            if not isinstance(child, _OPAQUE) and id(child) not in seen:
+            if not issubclass(type(child), _OPAQUE) and id(child) not in seen:
                 queue.append((child, name + label))
 
 
