@@ -1,6 +1,7 @@
 """Series: exactly flat where nothing leaks, exactly as steep as what leaks."""
 
 import platform
+import sys
 import unittest
 
 from driver import BATCHES, BridgeCase, Worker, chunk, increments, linux_only, needs_pytest
@@ -501,6 +502,50 @@ class FullCaches(BridgeCase):
         series = worker.run("test_full.Full.test_class_as_an_argument", iterations=6, warmup=2)["series"]
         for counter in ("blocks", "objects"):
             self.assertEqual(increments(series[counter])[1:], [0] * 5, counter)
+
+
+DATABASE = """
+    import itertools
+    import sqlite3
+    import unittest
+
+    DB = sqlite3.connect(":memory:")
+    numbers = itertools.count(1000)
+    KEPT = []
+
+
+    class Database(unittest.TestCase):
+        def test_queries(self):
+            # As a savepoint has a name of its own each time.
+            for text in ("select 1", "select %d" % next(numbers)):
+                DB.execute(text).fetchall()
+
+        def test_cursor_kept(self):
+            KEPT.append(DB.execute("select 1"))
+"""
+
+
+@unittest.skipIf(sys.version_info < (3, 11), "there a connection shows nobody what it keeps")
+class OneConnectionForAll(BridgeCase):
+    files = {"test_db.py": DATABASE}
+
+    def look(self, worker, name, iterations):
+        # As for the first test of a file.
+        order = {"test": worker.index(name), "thaw": True, "warmup": 2, "iterations": iterations}
+        answer = worker.answer("ran", do="run", **order)
+        self.assertPassed(answer)
+        return answer["series"]
+
+    def test_what_it_keeps_of_cursors_and_statements_is_no_growth(self):
+        worker = self.start(self.files)
+        series = self.look(worker, "test_queries", 12)
+        for counter in ("blocks", "objects"):
+            self.assertEqual(increments(series[counter])[1:], [0] * 11, counter)
+
+    def test_a_cursor_that_is_kept_shows(self):
+        worker = self.start(self.files)
+        series = self.look(worker, "test_cursor_kept", 6)
+        self.assertGreaterEqual(min(increments(series["blocks"])), 1)
 
 
 if __name__ == "__main__":

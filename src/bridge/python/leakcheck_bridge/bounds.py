@@ -6,7 +6,8 @@ import gc
 import sys
 import weakref
 
-_LRU = type(functools.lru_cache(maxsize=1)(len))
+#: The type of every `functools.lru_cache`.
+LRU = type(functools.lru_cache(maxsize=1)(len))
 
 
 def _attribute(obj, name):
@@ -131,7 +132,7 @@ _IN_MODULES = (
 
 
 def _way(cls):
-    if cls is _LRU:
+    if cls is LRU:
         return _Cache
     if issubclass(cls, collections.deque):
         return _Deque

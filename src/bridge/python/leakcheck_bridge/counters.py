@@ -22,6 +22,7 @@ _collect = gc.collect
 _freeze = gc.freeze
 _unfreeze = gc.unfreeze
 _get_objects = gc.get_objects
+_get_referents = gc.get_referents
 _get_stats = gc.get_stats
 _listdir = posix.listdir
 _stat = posix.stat
@@ -273,6 +274,55 @@ class _ClassCaches:
                 known[1] = -1
 
 
+class _Connections:
+    """What a connection of `sqlite3` keeps of cursors that are gone, until it has made 200 more, and of statements.
+
+    Each test of a suite that uses one database for all fills both. A connection is known by its cache of statements,
+    which is an `lru_cache` from Python 3.11 on: a reference to itself would keep its transaction open.
+    """
+
+    def __init__(self):
+        #: `[weak reference, entries at the opening of the window]` of each cache.
+        self._caches = []  # type: list
+
+    def find(self):
+        """Looks for those among the objects that are not frozen: of the others each was new once."""
+        if "_sqlite3" not in sys.modules or sys.version_info < (3, 11):
+            return
+        connection = sys.modules["_sqlite3"].Connection
+        self._caches = [known for known in self._caches if known[0]() is not None]
+        there = [known[0]() for known in self._caches]
+        for obj in _get_objects():
+            is_one = type(obj) is bounds.LRU and issubclass(type(_wrapped(obj)), connection)
+            if is_one and not any(obj is other for other in there):
+                self._caches.append([weakref.ref(obj), 0])
+        obj = there = None
+
+    def remember(self):
+        self.find()
+        for known in self._caches:
+            known[1] = known[0]().cache_info().currsize
+
+    def forget(self):
+        for known in self._caches:
+            cache = known[0]()
+            if cache is None:
+                continue
+            for entries in _get_referents(_wrapped(cache)):
+                if type(entries) is list and all(type(entry) is weakref.ref for entry in entries):
+                    alive = [reference for reference in entries if reference() is not None]
+                    if len(alive) < len(entries):
+                        entries[:] = alive
+            if cache.cache_info().currsize > known[1]:
+                cache.cache_clear()
+                # From now on at every boundary, so that all of them see the same.
+                known[1] = -1
+
+
+def _wrapped(cache):
+    return cache.__dict__.get("__wrapped__")
+
+
 #: Position of the first reading in `Counters._at`.
 _ORIGIN = 1000
 #: Objects that the collector goes through in some 20 µs.
@@ -307,6 +357,7 @@ class Counters:
         if self._threads is None:
             self._threads, threads_exactness = _active_count, "exact"
         self._thread_level = 0
+        self._connections = _Connections()
         self._caches = [
             _GrowingCache(lambda: sys.path_importer_cache),
             _GrowingCache(_of_module("zipimport", "_zip_directory_cache")),
@@ -314,6 +365,7 @@ class Counters:
             _GrowingCache(_of_module("re", "_cache")),
             _GrowingCache(_of_module("re", "_cache2")),
             _ClassCaches(),
+            self._connections,
         ]
         self.watch = watch.Watch()
         self._children, children_exactness = _children_reader()
@@ -423,6 +475,7 @@ class Counters:
         _unfreeze()
         opcodes.forestall()
         _collect()
+        self._connections.find()
         if refreeze:
             _freeze()
 
