@@ -512,6 +512,10 @@ DATABASE = """
     DB = sqlite3.connect(":memory:")
     numbers = itertools.count(1000)
     KEPT = []
+    # As many as it keeps: each further one takes the place of one that is frozen.
+    FULL = sqlite3.connect(":memory:")
+    for number in range(200):
+        FULL.execute("select 1 + %d" % number).fetchall()
 
 
     class Database(unittest.TestCase):
@@ -519,6 +523,9 @@ DATABASE = """
             # As a savepoint has a name of its own each time.
             for text in ("select 1", "select %d" % next(numbers)):
                 DB.execute(text).fetchall()
+
+        def test_queries_of_a_full_one(self):
+            FULL.execute("select %d" % next(numbers)).fetchall()
 
         def test_cursor_kept(self):
             KEPT.append(DB.execute("select 1"))
@@ -538,9 +545,10 @@ class OneConnectionForAll(BridgeCase):
 
     def test_what_it_keeps_of_cursors_and_statements_is_no_growth(self):
         worker = self.start(self.files)
-        series = self.look(worker, "test_queries", 12)
-        for counter in ("blocks", "objects"):
-            self.assertEqual(increments(series[counter])[1:], [0] * 11, counter)
+        for name in ("test_queries", "test_queries_of_a_full_one"):
+            series = self.look(worker, name, 12)
+            for counter in ("blocks", "objects"):
+                self.assertEqual(increments(series[counter])[1:], [0] * 11, name + ": " + counter)
 
     def test_a_cursor_that_is_kept_shows(self):
         worker = self.start(self.files)

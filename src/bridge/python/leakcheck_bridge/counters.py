@@ -243,6 +243,12 @@ def _of_module(module, name):
     return lambda: getattr(sys.modules.get(module), name, None)
 
 
+def _took_in(cache, size, misses):
+    """Whether an `lru_cache` has something that it had not when it held `size` entries, after so many misses."""
+    info = cache.cache_info()
+    return info.currsize > size or (info.misses > misses and info.currsize == info.maxsize)
+
+
 class _ClassCaches:
     """Caches of the standard library by class or by type arguments, each an `lru_cache`.
 
@@ -267,8 +273,7 @@ class _ClassCaches:
     def forget(self):
         for known in self._sizes:
             cache, size, misses = known
-            info = cache.cache_info()
-            if info.currsize > size or (info.misses > misses and info.currsize == info.maxsize):
+            if _took_in(cache, size, misses):
                 cache.cache_clear()
                 # From now on at every boundary, so that all of them see the same.
                 known[1] = -1
@@ -282,7 +287,7 @@ class _Connections:
     """
 
     def __init__(self):
-        #: `[weak reference, entries at the opening of the window]` of each cache.
+        #: `[weak reference, entries and misses at the opening of the window]` of each cache.
         self._caches = []  # type: list
 
     def find(self):
@@ -295,13 +300,14 @@ class _Connections:
         for obj in _get_objects():
             is_one = type(obj) is bounds.LRU and issubclass(type(_wrapped(obj)), connection)
             if is_one and not any(obj is other for other in there):
-                self._caches.append([weakref.ref(obj), 0])
+                self._caches.append([weakref.ref(obj), 0, 0])
         obj = there = None
 
     def remember(self):
         self.find()
         for known in self._caches:
-            known[1] = known[0]().cache_info().currsize
+            info = known[0]().cache_info()
+            known[1:] = info.currsize, info.misses
 
     def forget(self):
         for known in self._caches:
@@ -313,7 +319,7 @@ class _Connections:
                     alive = [reference for reference in entries if reference() is not None]
                     if len(alive) < len(entries):
                         entries[:] = alive
-            if cache.cache_info().currsize > known[1]:
+            if _took_in(cache, known[1], known[2]):
                 cache.cache_clear()
                 # From now on at every boundary, so that all of them see the same.
                 known[1] = -1
