@@ -1,5 +1,7 @@
 //! Runs again what came before a test that grew in one process only: it may grow after one of these, which need not grow.
 
+use std::time::Instant;
+
 use super::{
     Run,
     alone::{dose, look},
@@ -14,15 +16,23 @@ const MOST: usize = 4;
 const BEFORE: usize = 256;
 const LONGEST: f64 = 10.0;
 
+/// Of the suspects' budget, on top of it.
+const SHARE: u32 = 2;
+
 /// Takes back each growth that comes only after other tests, and names the one after which it comes.
 pub(super) fn explain(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
     let unstable: Vec<usize> = (0..run.cases.len())
         .filter(|at| matches!(run.cases[*at].judged, Judged::Unstable(_)))
         .take(MOST)
         .collect();
+    let begun = Instant::now();
     for at in unstable {
         let before = before(run, run.cases[at].test);
         let mut grows = |after: &[usize]| {
+            // By the clock: what a process costs to start is in no budget.
+            if begun.elapsed() > bench.budget.total() / SHARE {
+                return None;
+            }
             slot.discard();
             let done = after.iter().all(|test| dose(run, bench, slot, *test, 1));
             let spent = bench.budget.is_spent();
