@@ -419,7 +419,7 @@ class Files(BridgeCase):
         for name in ("with space", "quote'\"", "ümlaut", "new\nline", "per%cent{}"):
             with self.subTest(name):
                 project = driver.Project({os.path.join(name, "test_tiny.py"): TINY})
-                self.addCleanup(project.remove)
+                self.addCleanup(shutil.rmtree, project.folder)
                 project.folder = project.path(name)
                 with Worker(project) as worker:
                     self.assertEqual(worker.tests[0]["file"], project.path("test_tiny.py"))
