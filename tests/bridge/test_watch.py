@@ -9,6 +9,8 @@ SHOP = """
     import functools
     import logging.handlers
     import sys
+    import types
+    import weakref
 
     class Lazy:
         # Stands for another that is made when it is first asked for anything, as Django's do.
@@ -22,6 +24,8 @@ SHOP = """
 
     LAZY = Lazy()
     sys.modules["shop_lazily"] = Lazy()
+    # As jinja2's ModuleLoader leaves it.
+    sys.modules["shop_gone"] = weakref.proxy(types.ModuleType("gone"))
 
     ROWS = []
     KEEP = [None] * 4000
