@@ -298,7 +298,8 @@ class _Connections:
         self._caches = [known for known in self._caches if known[0]() is not None]
         there = [known[0]() for known in self._caches]
         for obj in _get_objects():
-            is_one = type(obj) is bounds.LRU and issubclass(type(_wrapped(obj)), connection)
+            # One of a class of the project's may have lists of its own.
+            is_one = type(obj) is bounds.LRU and type(_wrapped(obj)) is connection
             if is_one and not any(obj is other for other in there):
                 self._caches.append([weakref.ref(obj), 0, 0])
         obj = there = None
