@@ -329,13 +329,14 @@ impl Bench<'_> {
             return Ok(case);
         }
         case.growths = own;
-        let known = self.known.judge(&case.growing_things());
-        case.judged = match known {
-            Some(judged) if self.budget.is_scarce() => judged,
-            _ => match self.bound_or_horizon(worker, &mut case)? {
-                Some(judged) => judged,
-                None => return Ok(case),
-            },
+        case.judged = if self.budget.is_scarce()
+            && let Some(judged) = self.known.judge(&case.growing_things())
+        {
+            judged
+        } else if let Some(judged) = self.bound_or_horizon(worker, &mut case)? {
+            judged
+        } else {
+            return Ok(case);
         };
         if case.judged == Judged::Leak && !traced && grows_memory(&case.fits) {
             // What comes rarely showed in the long look only.

@@ -18,8 +18,8 @@ import types
 from . import trace
 
 _referents = gc.get_referents
-#: The namespace of a class, past whatever its metaclass makes of being asked.
 _module_dict = types.ModuleType.__dict__["__dict__"].__get__
+#: The namespace of a class, past whatever its metaclass makes of being asked.
 namespace_of = type.__dict__["__dict__"].__get__
 
 #: Containers whose lengths are read; each costs some 25 ns a reading.
