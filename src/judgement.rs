@@ -228,6 +228,7 @@ fn screened(look: &Look) -> (Verdict, Option<String>) {
     match &look.screened {
         Screened::Clean => (Verdict::Clean, None),
         Screened::Suspect => (Verdict::Undecided, None),
+        Screened::Bounded(filled) => (Verdict::Bounded, Some(filled.clone())),
         Screened::Failed(reason) => (Verdict::Failed, Some(reason.clone())),
         Screened::Skipped(reason) => (Verdict::Skipped, Some(reason.clone())),
         Screened::Unrepeatable(reason) => (Verdict::Unrepeatable, Some(reason.clone())),

@@ -330,7 +330,10 @@ pub(super) fn survey(
     {
         // The dump says then which containers it fills that have an end. In the process that judged the test they may
         // have been full by the time it was asked there.
-        match worker.call(&Order::Bound { iterations: 1 })? {
+        match worker.call(&Order::Bound {
+            iterations: 1,
+            quick: false,
+        })? {
             Record::Bound(bound) => bench.budget.spend(bound.cpu),
             other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
         }

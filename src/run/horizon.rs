@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     loss::Loss,
     protocol::{Filled, Order, Record, Status},
-    screen,
+    readings::extend,
     trace::{Bench, Case, FIRST_WINDOW, Judged, affordable, bytes_per_iteration, grows_memory},
     worker::{CAPACITY, Worker},
 };
@@ -25,7 +25,7 @@ const HORIZON_RESOURCES: f64 = 64.0;
 const NEAR: u32 = 2048;
 const FAR_SHARE: f64 = 4.0;
 /// How it is told that an end was read.
-pub(super) const ENDS: &str = "fills what has an end";
+const ENDS: &str = "fills what has an end";
 /// Bytes of the largest request that pymalloc serves.
 const LARGEST_BLOCK: f64 = 512.0;
 /// Fewer iterations than this are no reason to think that the end is near.
@@ -44,6 +44,7 @@ impl Bench<'_> {
         let bound = match worker.call(&Order::Bound {
             // What comes most rarely has to show in it: a descriptor in every 3rd beside a cache that fills in each.
             iterations: FIRST_WINDOW.max(PAUSES * pauses(case).max().unwrap_or(1)),
+            quick: false,
         })? {
             Record::Bound(bound) => bound,
             other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
@@ -56,6 +57,8 @@ impl Bench<'_> {
                 let growing = self.growing(&window.series);
                 if growing.is_empty() {
                     let judged = Judged::Bounded(filled(&bound.filled));
+                    let ends = bound.filled.into_iter();
+                    case.ends = ends.map(|(kind, name, _, _)| (kind, name)).collect();
                     self.known.learn(case.growing_things(), &judged, false);
                     return Ok(Some(judged));
                 }
@@ -133,7 +136,7 @@ impl Bench<'_> {
                 return Ok(None);
             };
             spent += ran.cpu;
-            screen::extend(&mut series, &ran.series);
+            extend(&mut series, &ran.series);
             fits = self.growing(&series);
             let growing = case.fits.keys().filter(|counter| counter.decides(&series));
             let rests = |counter: &Counter| rests(series.get(counter), REST * pause);
@@ -218,7 +221,7 @@ fn is_large(growth: &Growth) -> bool {
 }
 
 /// `fills app.parse (lru_cache): 57 of 128`.
-fn filled(what: &[Filled]) -> String {
+pub(super) fn filled(what: &[Filled]) -> String {
     let mut parts: Vec<String> = what
         .iter()
         .map(|(kind, name, size, most)| {

@@ -216,7 +216,7 @@ fn look(
     scope: &mut Scope,
 ) -> Result<(), StartError> {
     let wider = match &run.looks[test] {
-        Some(look) if matches!(look.screened, Screened::Clean | Screened::Suspect) => look.wider,
+        Some(look) if look.screened.is_repeatable() => look.wider,
         _ => {
             let why = "it did not pass again and again, so there is nothing more to look at";
             scope.notes.push(why.to_owned());

@@ -11,7 +11,7 @@ use super::{
     loss::Loss,
     note,
     protocol::Collectable,
-    screen::{Look, Screened},
+    screen::Look,
     slot::Slot,
 };
 use crate::{
@@ -54,7 +54,7 @@ impl Candidates {
     pub fn add(&mut self, look: &Look, tests: &[Collectable]) {
         self.cpu += look.cpu_plain * f64::from(look.iterations);
         if let [.., before, last] = look.garbage[..]
-            && matches!(look.screened, Screened::Clean | Screened::Suspect)
+            && look.screened.is_repeatable()
         {
             let file = tests[look.test].file.clone();
             let key = (file, last - before);

@@ -39,6 +39,16 @@ pub fn representatives(members: &[usize]) -> Vec<usize> {
     ]
 }
 
+/// The first of each list, then the second of each, and so on; those of a larger weight first.
+pub fn in_turn(mut lists: Vec<(usize, Vec<usize>)>) -> Vec<usize> {
+    lists.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
+    let rounds = lists.iter().map(|(_, list)| list.len()).max().unwrap_or(0);
+    (0..rounds)
+        .flat_map(|round| lists.iter().filter_map(move |(_, list)| list.get(round)))
+        .copied()
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +65,13 @@ mod tests {
         let tests = [test("a", "1"), test("b", "2"), test("a", "3")];
         let found: Vec<_> = units(&tests).into_iter().map(|unit| unit.tests).collect();
         assert_eq!(found, [vec![0, 2], vec![1]]);
+    }
+
+    #[test]
+    fn what_is_widespread_comes_first_and_each_has_its_turn() {
+        let lists = vec![(2, vec![7]), (90, vec![5, 6, 1]), (3, vec![2, 3])];
+        assert_eq!(in_turn(lists), [5, 2, 7, 6, 3, 1]);
+        assert!(in_turn(Vec::new()).is_empty());
     }
 
     #[test]

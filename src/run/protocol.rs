@@ -135,6 +135,8 @@ pub enum Order {
     Bound {
         /// Iterations with a reading, where there is any such thing.
         iterations: u32,
+        /// Only what says itself where its end is, and was there when the first test of the file was asked for it.
+        quick: bool,
     },
     /// Runs iterations of the open test and watches which calls leave more references to their caller's variables.
     References {
@@ -339,6 +341,8 @@ pub struct Ran {
     /// At which of them a window was opened after the warm-up.
     #[serde(default)]
     pub opened: Option<usize>,
+    /// Whether a cache was emptied for the last reading that is known to fill.
+    pub emptied: bool,
     /// Objects that the collector has freed so far, at each reading; taken out of the series, since it is no growth.
     #[serde(skip)]
     pub garbage: Vec<i64>,
@@ -512,7 +516,8 @@ mod tests {
     #[test]
     fn an_answer_is_read_whole() {
         let line = r#"{"re":"ran","iterations":2,"outcome":{"status":"failed","phase":"call","message":"x"},
-            "seconds":0.5,"cpu_warm":0.1,"cpu":0.2,"resident":4096,"series":{"blocks":[1,2]},"errors":[]}"#;
+            "seconds":0.5,"cpu_warm":0.1,"cpu":0.2,"resident":4096,"series":{"blocks":[1,2]},"emptied":false,
+            "errors":[]}"#;
         let Record::Ran(ran) = serde_json::from_str(line).unwrap() else {
             panic!("another record");
         };

@@ -5,7 +5,6 @@ use std::time::Instant;
 use super::{
     Run,
     alone::{dose, look},
-    screen::Screened,
     slot::Slot,
     trace::{Bench, Judged},
 };
@@ -62,7 +61,7 @@ fn before(run: &Run, test: usize) -> Vec<usize> {
         .iter()
         .flatten()
         .rev()
-        .filter(|look| matches!(look.screened, Screened::Clean | Screened::Suspect))
+        .filter(|look| look.screened.is_repeatable())
         .take(BEFORE)
         .take_while(|look| {
             seconds += look.seconds;

@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 
 use super::{
+    end::{emptied, end_of},
     loss::Loss,
     protocol::{Order, Outcome, Ran, Record, Status, Trouble, Wider},
+    readings::{extend, fill_in, join, mend_opening},
     signature::{grows_as, plain_signature, rise},
     worker::Worker,
 };
@@ -43,7 +45,7 @@ impl Policy {
 const LOOKS: [u32; 4] = [5, 10, 18, 34];
 /// With `--thorough`: any eleven iterations in a row hold what comes every 11th.
 const PATIENT_LOOKS: [u32; 2] = [13, 35];
-pub use super::signature::{Familiar, Signature, signature};
+pub use super::signature::{Familiar, Signature, roughly, signature};
 /// Readings of a test that is expected to grow as those before it: two increments, the first of them the warm-up's.
 const EXPECTED: u32 = 3;
 
@@ -54,6 +56,8 @@ pub enum Screened {
     Clean,
     /// Something kept growing.
     Suspect,
+    /// Nothing grew but what has an end, which is told.
+    Bounded(String),
     /// Did not pass on its first run.
     Failed(String),
     /// Skipped on its first run.
@@ -88,6 +92,16 @@ pub struct Look {
     pub wider: Wider,
     /// Objects that the collector had freed at each reading, where it freed some in every iteration.
     pub garbage: Vec<i64>,
+}
+
+impl Screened {
+    /// Whether the test passed in every iteration.
+    pub fn is_repeatable(&self) -> bool {
+        matches!(
+            self,
+            Screened::Clean | Screened::Suspect | Screened::Bounded(_)
+        )
+    }
 }
 
 impl Look {
@@ -146,24 +160,6 @@ pub(super) fn glance(series: &Series, thorough: bool) -> Glance {
     }
 }
 
-/// Appends the readings of a further answer. Its first boundary is the last one of the answer before; whatever differs
-/// between the two is our own, and the readings go on from there.
-pub fn extend(series: &mut Series, more: &Series) {
-    for (counter, readings) in more {
-        join(series.entry(*counter).or_default(), readings);
-    }
-}
-
-fn join(joined: &mut Vec<i64>, readings: &[i64]) {
-    match (joined.last(), readings.first()) {
-        (Some(last), Some(first)) => {
-            let apart = last - first;
-            joined.extend(readings[1..].iter().map(|reading| reading + apart));
-        }
-        _ => joined.extend(readings),
-    }
-}
-
 /// Whether the collector freed something in every iteration. The first one may replace what was frozen before it, which
 /// it does not see.
 fn is_steady(garbage: &[i64]) -> bool {
@@ -200,28 +196,6 @@ pub fn run(worker: &mut Worker, order: &Order) -> Result<Ran, Loss> {
             Ok(ran)
         }
         other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
-    }
-}
-
-/// Objects are counted from the opening of a window, where there are none by definition. What every iteration
-/// leaves until the next one replaces it (a log handler's stream, say) shows at the first boundary and is no
-/// growth: the first increment tells nothing, and is taken to be like the second.
-fn mend_opening(objects: &mut [i64]) {
-    if let [first, second, third, ..] = objects {
-        *first = 2 * *second - *third;
-    } else if let [first, second] = objects {
-        *first = *second;
-    }
-}
-
-/// Puts readings where none were taken: between the last two, with `iterations` from one to the other. Where nothing grew
-/// from end to end nothing did in between either; else as evenly as can be, so that the growth counts as going on to the
-/// end, and is looked at further.
-fn fill_in(readings: &mut Vec<i64>, iterations: u32) {
-    if let [.., first, last] = readings[..] {
-        let (rise, count) = (last - first, i64::from(iterations.max(1)));
-        readings.pop();
-        readings.extend((1..=count).map(|nth| first + rise * nth / count));
     }
 }
 
@@ -457,6 +431,11 @@ fn look_with(
         match glance(&look.series, policy.thorough) {
             Glance::Clean => {
                 familiar.add(None);
+                if ran.emptied
+                    && let Some(filled) = emptied(worker, &look)?
+                {
+                    look.screened = Screened::Bounded(filled);
+                }
                 break;
             }
             // With a fixed number of iterations there is no further look to wait for.
@@ -476,12 +455,15 @@ fn look_with(
                 for readings in look.series.values_mut() {
                     readings.remove(0);
                 }
-                familiar.add(Some(signature(&look.series)));
+                match end_of(worker, &mut look, readings, policy.thorough)? {
+                    Some(filled) => look.screened = Screened::Bounded(filled),
+                    None => familiar.add(Some(signature(&look.series))),
+                }
                 break;
             }
         }
     }
-    if look.screened == Screened::Clean {
+    if look.screened != Screened::Suspect {
         look.series.clear();
     }
     if !is_steady(&look.garbage) {
@@ -523,35 +505,6 @@ mod tests {
             (Counter::Blocks, blocks.to_vec()),
             (Counter::Heap, heap.to_vec()),
         ])
-    }
-
-    #[test]
-    fn what_each_iteration_replaces_is_no_growth() {
-        for (mut read, meant) in [
-            (vec![0, 4, 4, 4], vec![4, 4, 4, 4]),
-            (vec![0, 6, 8, 10], vec![4, 6, 8, 10]),
-            (vec![0, 4], vec![4, 4]),
-            (vec![0], vec![0]),
-        ] {
-            mend_opening(&mut read);
-            assert_eq!(read, meant);
-        }
-    }
-
-    #[test]
-    fn what_is_not_read_in_between_is_taken_to_go_on() {
-        for (read, iterations, meant) in [
-            (vec![0, 5, 5], 3, vec![0, 5, 5, 5, 5]),
-            (vec![0, 0, 9], 3, vec![0, 0, 3, 6, 9]),
-            (vec![0, 0, 1], 3, vec![0, 0, 0, 0, 1]),
-            (vec![0, 4, -2], 3, vec![0, 4, 2, 0, -2]),
-            (vec![0, 7], 1, vec![0, 7]),
-            (vec![3], 3, vec![3]),
-        ] {
-            let mut filled = read.clone();
-            fill_in(&mut filled, iterations);
-            assert_eq!(filled, meant, "{read:?}");
-        }
     }
 
     #[test]

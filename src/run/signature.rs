@@ -74,6 +74,15 @@ pub fn grows_as(series: &Series, expected: &Signature) -> bool {
             })
 }
 
+/// Which counters grow, each to a power of two: what tests of one cause that do more or less of it share.
+pub fn roughly(signature: &Signature) -> Vec<(Counter, Option<u32>)> {
+    let rough = |each: &i64| each.unsigned_abs().checked_ilog2();
+    signature
+        .iter()
+        .map(|(counter, each)| (*counter, rough(each)))
+        .collect()
+}
+
 /// How a series of readings grows, heap left out where a better counter says it: sizes of buffers differ
 /// between tests that leak alike.
 pub fn signature(series: &Series) -> Signature {
@@ -167,6 +176,23 @@ mod tests {
         let mut second = blocks(&[12, 488, 30, 506, 208]);
         second.insert(Counter::Fds, vec![1, 1, 1]);
         assert!(!is_chance(&both, &second));
+    }
+
+    #[test]
+    fn what_grows_roughly_alike_differs_by_less_than_a_factor_of_two() {
+        let of = |blocks, objects| {
+            roughly(&Signature::from([
+                (Counter::Blocks, blocks),
+                (Counter::Objects, objects),
+            ]))
+        };
+        assert_eq!(of(43, 24), of(57, 26));
+        assert_ne!(of(43, 24), of(7, 1));
+        assert_ne!(of(43, 24), of(43, 0));
+        assert_ne!(
+            of(43, 24),
+            roughly(&Signature::from([(Counter::Blocks, 43)]))
+        );
     }
 
     fn series(blocks: &[i64], heap: &[i64]) -> Series {

@@ -11,7 +11,6 @@ use super::{
     Run, Settings, Shared, absorb, alone, bug, diagnose,
     event::Event,
     finish,
-    horizon::ENDS,
     known::Known,
     loss::{Loss, StartError},
     native, next, plan,
@@ -33,13 +32,16 @@ const THOROUGH_HORIZON: Duration = Duration::from_secs(20);
 /// Frames of a growing site that are shown, and so have to be named.
 pub const FRAMES_SHOWN: usize = 6;
 
+/// Tests by how they grow.
+type Groups = BTreeMap<(screen::Signature, Wider), Vec<usize>>;
+
 /// Judges every suspect of the screen within the budget.
 pub(super) fn judge_all(
     settings: &Settings,
     run: &mut Run,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<(), StartError> {
-    let mut groups: BTreeMap<(screen::Signature, Wider), Vec<usize>> = BTreeMap::new();
+    let mut groups = Groups::new();
     for look in run.looks.iter().flatten() {
         if look.screened == Screened::Suspect {
             groups
@@ -76,12 +78,9 @@ pub(super) fn judge_all(
         known: &known,
     };
 
-    let mut chosen: Vec<usize> = groups
-        .values()
-        .flat_map(|members| plan::representatives(members))
-        .collect();
+    let mut chosen = in_turn(run, &groups);
     // Wider fixtures that are set up anew come last: they may disturb the tests around them.
-    chosen.sort_unstable_by_key(|test| (wider_of(run, *test), *test));
+    chosen.sort_by_key(|test| wider_of(run, *test));
     let skip = files_without(run, groups.values().flatten());
     let names: Vec<String> = (0..settings.jobs.min(chosen.len()).max(1))
         .map(|number| format!("b{number}"))
@@ -178,6 +177,22 @@ pub(super) fn exactness(run: &Run) -> BTreeMap<Counter, Exactness> {
         .collect()
 }
 
+/// Those of each group that are traced themselves, of all that grow roughly alike first one of each, most widespread first:
+/// where the budget ends early, it is what few tests have that was not looked at.
+fn in_turn(run: &Run, groups: &Groups) -> Vec<usize> {
+    let seconds = |test: &usize| run.looks[*test].as_ref().map_or(0.0, |look| look.seconds);
+    let mut kinds: BTreeMap<_, (usize, Vec<usize>)> = BTreeMap::new();
+    for ((signature, _), members) in groups {
+        let kind = kinds.entry(screen::roughly(signature)).or_default();
+        kind.0 += members.len();
+        kind.1.extend(plan::representatives(members));
+    }
+    for (_, chosen) in kinds.values_mut() {
+        chosen.sort_by(|one, other| seconds(one).total_cmp(&seconds(other)));
+    }
+    plan::in_turn(kinds.into_values().collect())
+}
+
 fn wider_of(run: &Run, test: usize) -> Wider {
     run.looks[test]
         .as_ref()
@@ -196,13 +211,12 @@ pub(super) fn files_without<'a>(run: &Run, tests: impl Iterator<Item = &'a usize
 
 /// Whether cases that stopped fill one and the same thing, as far as can be told.
 fn have_one_end(cases: &[&Case]) -> bool {
-    let ends = cases.iter().map(|case| match &case.judged {
-        Judged::Bounded(text) => Some(text.replace(|c: char| c.is_ascii_digit(), "")),
-        _ => None,
-    });
-    let ends: BTreeSet<_> = ends.collect();
-    let read = |end: &Option<String>| end.as_ref().is_none_or(|end| end.starts_with(ENDS));
-    ends.len() == 1 && (ends.iter().all(read) || cases.iter().all(|case| case.is_explained()))
+    let told = |case: &Case| {
+        !matches!(case.judged, Judged::Bounded(_)) || !case.ends.is_empty() || case.is_explained()
+    };
+    cases
+        .iter()
+        .all(|case| case.ends == cases[0].ends && told(case))
 }
 
 /// Notes tests that are taken to be like the case at an index, by how they grew in the screen.
@@ -351,21 +365,23 @@ mod tests {
 
     #[test]
     fn one_end_is_that_of_one_cache() {
-        let case = |text: &str| Case::without_evidence(0, Judged::Bounded(text.to_owned()));
-        let alike = |texts: &[&str]| {
-            let cases: Vec<Case> = texts.iter().map(|text| case(text)).collect();
+        let case = |name: Option<&str>| {
+            let mut case = Case::without_evidence(0, Judged::Bounded("20 of 128".to_owned()));
+            let ends = name.iter();
+            case.ends = ends
+                .map(|name| ("lru_cache".to_owned(), (*name).to_owned()))
+                .collect();
+            case
+        };
+        let alike = |names: [Option<&str>; 2]| {
+            let cases = names.map(case);
             have_one_end(&cases.iter().collect::<Vec<_>>())
         };
-        assert!(alike(&[
-            "fills what has an end: a.parse (lru_cache): 20 of 128 filled",
-            "fills what has an end: a.parse (lru_cache): 31 of 128 filled",
-        ]));
-        assert!(!alike(&[
-            "fills what has an end: a.parse (lru_cache): 20 of 128 filled",
-            "fills what has an end: b.parse (lru_cache): 20 of 128 filled",
-        ]));
+        assert!(alike([Some("a.parse_8"), Some("a.parse_8")]));
+        assert!(!alike([Some("a.parse_8"), Some("a.parse_32")]));
+        assert!(!alike([Some("a.parse_8"), None]));
         // Where nobody knows what grew, nor whether the two are one.
-        assert!(!alike(&["stopped growing after 40 iterations"; 2]));
+        assert!(!alike([None, None]));
         let leak = Case::without_evidence(0, Judged::Leak);
         assert!(have_one_end(&[&leak, &leak]));
     }

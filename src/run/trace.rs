@@ -12,6 +12,7 @@ use super::{
     known::Known,
     loss::Loss,
     protocol::{Order, Ran, Record, Status, Traced, Wider},
+    readings::extend,
     screen::{self, Look},
     signature::is_chance,
     worker::Worker,
@@ -84,6 +85,8 @@ pub struct Case {
     pub containers: Vec<(String, f64)>,
     /// What is said.
     pub judged: Judged,
+    /// What it fills that has an end to read: kind and name of each.
+    pub ends: BTreeSet<(String, String)>,
     /// How often it ran here.
     pub iterations: u32,
     /// The longest window's readings.
@@ -113,6 +116,7 @@ impl Case {
             wider: Wider::Stay,
             containers: Vec::new(),
             judged,
+            ends: BTreeSet::new(),
             iterations: 0,
             series: Series::new(),
             fits: BTreeMap::new(),
@@ -231,27 +235,31 @@ pub struct Bench<'a> {
     pub known: &'a Known,
 }
 
+/// [`Bench::growing`] with counters as exact as is said.
+pub(super) fn growing(
+    series: &Series,
+    exactness: impl Fn(Counter) -> Exactness,
+) -> BTreeMap<Counter, Fit> {
+    let fits: BTreeMap<Counter, Fit> = series
+        .iter()
+        .filter(|(counter, _)| **counter != Counter::Garbage)
+        .map(|(counter, readings)| (*counter, fit::fit(readings, exactness(*counter))))
+        .filter(|(_, fit)| fit.grows())
+        .collect();
+    if fits.keys().any(|counter| counter.decides(series)) {
+        fits
+    } else {
+        BTreeMap::new()
+    }
+}
+
 impl Bench<'_> {
     /// Shape and rate of every counter that grows; none where only such grow as say nothing by themselves.
     pub fn growing(&self, series: &Series) -> BTreeMap<Counter, Fit> {
-        let fits: BTreeMap<Counter, Fit> = series
-            .iter()
-            .filter(|(counter, _)| **counter != Counter::Garbage)
-            .filter_map(|(counter, readings)| {
-                let exactness = self
-                    .exactness
-                    .get(counter)
-                    .copied()
-                    .unwrap_or(Exactness::Estimate);
-                let fit = fit::fit(readings, exactness);
-                fit.grows().then_some((*counter, fit))
-            })
-            .collect();
-        if fits.keys().any(|counter| counter.decides(series)) {
-            fits
-        } else {
-            BTreeMap::new()
-        }
+        growing(series, |counter| {
+            let exactness = self.exactness.get(&counter).copied();
+            exactness.unwrap_or(Exactness::Estimate)
+        })
     }
 
     /// Judges the suspect of `look`, which is test number `index` of `worker`.
@@ -283,7 +291,7 @@ impl Bench<'_> {
             let Some(ran) = self.run(worker, &mut case, None, false, 0, window)? else {
                 return Ok(case);
             };
-            screen::extend(&mut case.series, &ran.series);
+            extend(&mut case.series, &ran.series);
             case.fits = self.growing(&case.series);
         }
         if case.fits.is_empty() && rose_and_rests(case.series.get(&Counter::Blocks)) {

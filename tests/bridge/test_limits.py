@@ -260,7 +260,7 @@ class Found(BridgeCase):
 
     def bound_in_open_test(self, name):
         self.assertPassed(self.worker.run(name, iterations=4, warmup=1))
-        return self.worker.answer("bound", do="bound", iterations=6)
+        return self.worker.answer("bound", do="bound", iterations=6, quick=False)
 
     def bound(self, name):
         answer = self.bound_in_open_test(name)

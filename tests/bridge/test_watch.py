@@ -109,6 +109,13 @@ TESTS = """
         def test_cache(self):
             shop.parsed(next(shop.NUMBERS))
 
+        def test_cache_again(self):
+            for _ in range(3):
+                shop.parsed(next(shop.NUMBERS))
+
+        def test_cache_of_the_same(self):
+            shop.parsed(-1)
+
         def test_cache_for_ever(self):
             shop.for_ever(next(shop.NUMBERS))
 
@@ -166,7 +173,7 @@ class Watched(BridgeCase):
 
     def bound(self, name):
         self.assertEqual(set(increments(self.look(name)["blocks"])) - {1, 2, 3, 4, 5, 6, 7, 8, 9}, set())
-        return self.worker.answer("bound", do="bound", iterations=6)
+        return self.worker.answer("bound", do="bound", iterations=6, quick=False)
 
     def test_what_says_its_end_is_found_and_explains_the_growth(self):
         for name, kind, own, most in (
@@ -184,14 +191,43 @@ class Watched(BridgeCase):
                     if not any(grown):
                         break
                     # The interpreter's own single steps, as in `assertGrows`.
-                    answer = self.worker.answer("bound", do="bound", iterations=6)
+                    answer = self.worker.answer("bound", do="bound", iterations=6, quick=False)
                 self.assertEqual(grown, [0] * 6)
+
+    def first_look(self, name):
+        """Increments of blocks after the first iteration, and whether a cache was emptied."""
+        answer = self.worker.answer(
+            "ran", do="run", test=self.worker.index(name), thaw=True, warmup=1, before=True, iterations=6
+        )
+        self.assertPassed(answer)
+        return increments(answer["series"]["blocks"])[1:], answer["emptied"]
+
+    def ends(self, iterations):
+        answer = self.worker.answer("bound", do="bound", iterations=iterations, quick=True)
+        return [found[1] for found in answer["filled"]], answer["window"]
+
+    def test_a_cache_that_fills_in_one_test_is_emptied_in_those_after_it(self):
+        grown, emptied = self.first_look("test_cache")
+        self.assertGreater(min(grown), 0)
+        self.assertFalse(emptied)
+        filled, window = self.ends(8)
+        self.assertEqual(filled, ["shop.parsed"])
+        self.assertEqual(increments(window["series"]["objects"])[1:], [0] * 7)
+        self.assertEqual(self.first_look("test_cache_again"), ([0] * 6, True))
+        self.assertEqual(self.ends(0), (["shop.parsed"], None))
+        # What it is asked for again and again does not fill it.
+        self.assertEqual(self.first_look("test_cache_of_the_same"), ([0] * 6, True))
+        self.assertEqual(self.ends(0), ([], None))
+        self.assertEqual(self.first_look("test_nothing"), ([0] * 6, False))
 
     def test_what_has_no_end_is_not_explained(self):
         answer = self.bound("test_cache_for_ever")
         self.assertEqual((answer["filled"], answer["window"]), ([], None))
 
     def test_a_leak_beside_a_cache_still_shows(self):
+        self.look("test_both")
+        _, window = self.ends(6)
+        self.assertEqual(increments(window["series"]["objects"])[1:], [1] * 5)
         answer = self.bound("test_both")
         self.assertEqual([found[1] for found in answer["filled"]], ["shop.parsed"])
         self.assertEqual(increments(answer["window"]["series"]["objects"])[1:], [1] * 5)

@@ -157,6 +157,7 @@ class Bounds:
         # type: () -> None
         # Frozen objects do not show.
         gc.unfreeze()
+        #: `[way, reference, size]`.
         self._known = []  # type: list
         # There are far fewer types than objects.
         ways = {}  # type: dict
@@ -167,11 +168,20 @@ class Bounds:
                     ways[cls] = _way(cls)
                 way = ways[cls]
                 if way is not None and way.most(obj) is not None:
-                    self._known.append((way, _reference(obj), way.size(obj)))
+                    self._known.append([way, _reference(obj), way.size(obj)])
             except Exception:
                 # A half-made object, or a class that lies about what it is.
                 continue
         obj = None
+
+    def remember(self):
+        # type: () -> None
+        """Reads the sizes anew."""
+        for entry in self._known:
+            way, reference, _ = entry
+            obj = reference()
+            if obj is not None:
+                entry[2] = way.size(obj)
 
     def grown(self):
         # type: () -> list
@@ -206,6 +216,34 @@ class Reset:
                 way.reset(obj, before)
                 # A cache is emptied, not put back: from now on at every boundary.
                 entry[2] = way.size(obj)
+
+
+class Fillers(Reset):
+    """Caches that were seen to fill. A cache may be emptied at any time: whoever asked it computes once more."""
+
+    def __init__(self):
+        # type: () -> None
+        super().__init__([])
+        #: Whether there was anything to empty the last time.
+        self.emptied = False
+
+    def add(self, grown):
+        # type: (list) -> None
+        """Of what grew, the caches, from now on."""
+        have = [entry[1]() for entry in self._grown]
+        for way, reference, _ in grown:
+            if way is _Cache and not any(reference() is obj for obj in have):
+                self._grown.append([way, reference, 0])
+
+    def forget(self):
+        # type: () -> None
+        """Empties them."""
+        self.emptied = False
+        for way, reference, _ in self._grown:
+            obj = reference()
+            if obj is not None and way.size(obj):
+                way.reset(obj, 0)
+                self.emptied = True
 
 
 def describe(grown):

@@ -12,6 +12,7 @@ import dis
 import sys
 import types
 
+from .referents import class_dict, module_dict
 from .trace import bases_of
 
 _gettrace, _settrace = sys.gettrace, sys.settrace
@@ -26,8 +27,6 @@ _DEEPEST = 400
 _MOST_COUNTED = 3000000
 
 _BUILTIN = types.BuiltinFunctionType
-_MODULE_DICT = types.ModuleType.__dict__["__dict__"]
-_CLASS_DICT = type.__dict__["__dict__"]
 _QUALNAME = type.__dict__["__qualname__"]
 _MODULE = type.__dict__["__module__"]
 
@@ -315,7 +314,7 @@ def builtin_name(builtin, owner):
     """`module.function` or `module.Type.method`, with the type that defines it."""
     name = builtin.__name__
     if type(owner) is types.ModuleType:
-        module = _MODULE_DICT.__get__(owner).get("__name__")
+        module = module_dict(owner).get("__name__")
         return "{}.{}".format(module, name) if type(module) is str and module != "builtins" else name
     if owner is type(None):
         # Made for no object and no module: its own word is all there is.
@@ -324,7 +323,7 @@ def builtin_name(builtin, owner):
     if not issubclass(type(owner), type):
         return name
     for base in bases_of(owner):
-        if name in _CLASS_DICT.__get__(base):
+        if name in class_dict(base):
             return "{}.{}".format(_type_name(base), name)
     return "{}.{}".format(_type_name(owner), name)
 
@@ -397,13 +396,13 @@ def silent(code, line, scope, local, libraries):
 
 def _attribute(obj, name):
     if issubclass(type(obj), types.ModuleType):
-        return _MODULE_DICT.__get__(obj).get(name)
+        return module_dict(obj).get(name)
     if issubclass(type(obj), (ctypes.CDLL, ctypes.PyDLL)):
         return object.__getattribute__(obj, "__dict__").get(name)
     if issubclass(type(obj), type):
         return None
     for base in bases_of(obj.cls if type(obj) is _Instance else type(obj)):
-        found = _CLASS_DICT.__get__(base).get(name)
+        found = class_dict(base).get(name)
         if found is not None:
             return found
     return None
@@ -432,5 +431,5 @@ def _foreign(name, value, libraries):
 def _file_of(module):
     if not issubclass(type(module), types.ModuleType):
         return ""
-    file = _MODULE_DICT.__get__(module).get("__file__")
+    file = module_dict(module).get("__file__")
     return file if type(file) is str else ""

@@ -342,7 +342,7 @@ def _modules():
     found = []
     for obj in _get_objects():
         if issubclass(type(obj), types.ModuleType):
-            state = types.ModuleType.__dict__["__dict__"].__get__(obj)
+            state = referents.module_dict(obj)
             if not isinstance(state, dict):
                 continue
             name, file = state.get("__name__"), state.get("__file__")

@@ -92,7 +92,7 @@ def _entry(mapping, key, name, nearness=_BESIDE):
 
 def _class_attribute(cls, key):
     put = functools.partial(type.__setattr__, cls, key)
-    return _Place(trace.type_name(cls) + "." + key, lambda: watch.namespace_of(cls).get(key), put, _BESIDE)
+    return _Place(trace.type_name(cls) + "." + key, lambda: referents.class_dict(cls).get(key), put, _BESIDE)
 
 
 def _slot(obj, key):
@@ -159,7 +159,7 @@ def _of_settings(mapping, name):
 
 
 def _is_theirs(cls):
-    return bool(_FLAGS(cls) & _HEAP_TYPE) and watch.is_theirs(str(watch.namespace_of(cls).get("__module__")))
+    return bool(_FLAGS(cls) & _HEAP_TYPE) and watch.is_theirs(str(referents.class_dict(cls).get("__module__")))
 
 
 def _names_in(mapping, chain):
@@ -192,14 +192,14 @@ def _of_class(cls, chain, names):
         if not _is_theirs(base):
             # Those made in C cannot be written to.
             continue
-        entries = list(watch.namespace_of(base).items())
+        entries = list(referents.class_dict(base).items())
         found += [_class_attribute(base, key) for key, value in entries if _is_limit(key, value)]
-        used = names | _names_in(watch.namespace_of(base), chain)
+        used = names | _names_in(referents.class_dict(base), chain)
         for _, value in entries:
             function = value.__func__ if type(value) in (classmethod, staticmethod) else value
             if type(function) is types.FunctionType:
                 found += _literals(function, used)
-    module = sys.modules.get(str(watch.namespace_of(cls).get("__module__")))
+    module = sys.modules.get(str(referents.class_dict(cls).get("__module__")))
     return found + ((_of_module(vars(module), chain) or []) if type(module) is types.ModuleType else [])
 
 
@@ -223,7 +223,7 @@ def _of_instance(obj, chain):
     found = [_entry(attributes, key, trace.type_name(cls) + "." + key) for key in limits]
     names = _names_in(attributes, chain)
     for base in trace.bases_of(cls):
-        for key, member in list(watch.namespace_of(base).items()):
+        for key, member in list(referents.class_dict(base).items()):
             if type(member) is types.MemberDescriptorType and _FLAGS(base) & _HEAP_TYPE:
                 place = _slot(obj, key)
                 try:

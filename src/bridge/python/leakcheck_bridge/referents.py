@@ -1,13 +1,15 @@
-"""`gc.get_referents`, past what an interpreter gets wrong."""
+"""Referents, past what an interpreter gets wrong; namespaces, past what a metaclass makes of being asked."""
 
 import gc
 import sys
 import types
 
 get_referents = gc.get_referents
+#: The namespace of a class, and that of a module.
+class_dict = type.__dict__["__dict__"].__get__
+module_dict = types.ModuleType.__dict__["__dict__"].__get__
 
 if sys.version_info[:2] == (3, 12):
-    _module_dict = types.ModuleType.__dict__["__dict__"].__get__
     _gc_get_referents = gc.get_referents
 
     def get_referents(*objects):
@@ -20,6 +22,6 @@ if sys.version_info[:2] == (3, 12):
             *[
                 obj
                 for obj in objects
-                if type(obj) is not types.ModuleType or _module_dict(obj).get("__name__") != "_asyncio"
+                if type(obj) is not types.ModuleType or module_dict(obj).get("__name__") != "_asyncio"
             ]
         )

@@ -86,6 +86,10 @@ class Repeater:
         self._garbage = None  # type: garbage.Look | None
         #: Identities of what the open test fills and has an end, where that was asked.
         self._ended = array.array("Q")
+        #: What says itself how far it grows, of the open file.
+        self._sizes = None  # type: bounds.Bounds | None
+        #: What fills, of all tests so far.
+        self._fillers = bounds.Fillers()
 
     def open(self, index, wider=0):
         # type: (int, int) -> None
@@ -98,6 +102,8 @@ class Repeater:
         self._heartbeat.state(self._heartbeat.WIDER)
         self.free()
         self._meter.reset_at_boundaries(None)
+        # Full, they would no longer grow, and what a test puts into them could not be told from what it leaks.
+        self._fillers.forget()
         self._index = index
         self._wider = wider
         self._ended = array.array("Q")
@@ -107,6 +113,7 @@ class Repeater:
         # type: () -> None
         """Looks anew for the containers whose lengths are read."""
         self._heartbeat.state(self._heartbeat.READING)
+        self._sizes = None
         self._meter.watch.survey(self._runner.kept())
         self._heartbeat.state(self._heartbeat.IDLE)
 
@@ -146,12 +153,14 @@ class Repeater:
         With no warm-up the open window goes on, with a boundary of its own to go on from: what answering the last
         order left behind belongs to no iteration. With `before` the window opens, with a reading, before the warm-up.
         It then goes on after it: what the first iteration leaves and the next one replaces would be frozen otherwise,
-        and stay for good. Without `between` there is a reading after the last iteration only, besides those two.
+        and stay for good. Such a first look has what fills emptied at every boundary, in windows that go on from it
+        as well. Without `between` there is a reading after the last iteration only, besides those two.
         Ends early when an iteration does not pass.
         """
         meter, heartbeat = self._meter, self._heartbeat
         meter.reset()
         if before:
+            meter.reset_at_boundaries(self._fillers)
             meter.open_window()
         opened = None
         begun = _cpu()
@@ -208,6 +217,7 @@ class Repeater:
             "resident": counters.resident_bytes(),
             "series": meter.readings(),
             "opened": opened,
+            "emptied": self._fillers.emptied,
             "wider": self._runner.wider(),
         }
 
@@ -225,23 +235,33 @@ class Repeater:
         containers = self._meter.watch.grown(self._runner.kept())
         return {"re": "grown", "iterations": passed, "containers": containers, "cpu": _cpu() - begun}
 
-    def bound(self, iterations):
-        # type: (int) -> dict
-        """Finds what the open test fills that has an end, and reads a window with that emptied or full."""
+    def bound(self, iterations, quick=False):
+        # type: (int, bool) -> dict
+        """Finds what the open test fills that has an end, and reads a window with that emptied or full.
+
+        When `quick`, only what says itself where its end is, and was there at the first such order since the last
+        survey: the heap is looked through once a file.
+        """
         begun = _cpu()
         heartbeat = self._heartbeat
-        sizes = bounds.Bounds()
-        passes = all(self._passes() for _ in range(2))
+        sizes = (self._sizes if quick else None) or bounds.Bounds()
+        if quick:
+            self._sizes = sizes
+        passes = self._passes()
+        # What is put in once, in a cache that was emptied, is there by now.
+        sizes.remember()
+        passes = passes and all(self._passes() for _ in range(2))
         grown = sizes.grown() if passes else []
+        self._fillers.add(grown)
         # What is gone by now is `None`, and no container of any heap.
         self._ended = array.array("Q", [id(reference()) for _, reference, _ in grown])
         filled = bounds.describe(grown)
         full = []  # type: list
         window = None
-        if grown:
+        if grown and iterations:
             self._meter.reset_at_boundaries(bounds.Reset(grown))
             window = self.run(iterations, 1)
-        if passes and (window is None or _rises(window)):
+        if passes and not quick and (window is None or _rises(window)):
             contents = limits.Limits()
             # Among all the objects there are, one may be like none that was thought of: then there is no limit.
             with contextlib.suppress(Exception):

@@ -18,9 +18,7 @@ from . import heap, referents, trace
 _get_referents = referents.get_referents
 _is_tracked = gc.is_tracked
 
-_CLASS_DICT = type.__dict__["__dict__"]
 _BASES = type.__dict__["__bases__"]
-_MODULE_DICT = types.ModuleType.__dict__["__dict__"]
 _Member = types.MemberDescriptorType
 _Cache = type(functools.lru_cache()(len))
 _BoundBuiltin = types.BuiltinMethodType
@@ -112,7 +110,7 @@ def _dict_of(obj):
 def _slots(obj):
     """Names and values of an instance's slots."""
     for cls in trace.bases_of(type(obj)):
-        for name, member in list(_CLASS_DICT.__get__(cls).items()):
+        for name, member in list(referents.class_dict(cls).items()):
             if type(member) is _Member:
                 try:
                     yield name, member.__get__(obj, cls)
@@ -129,7 +127,7 @@ _COLLECTIONS = frozenset(
 def _is_stdlib_container(cls):
     # type: (type) -> bool
     for base in trace.bases_of(cls):
-        module = _CLASS_DICT.__get__(base).get("__module__")
+        module = referents.class_dict(base).get("__module__")
         if module in _COLLECTIONS:
             return True
     return False
@@ -188,7 +186,7 @@ def describe(obj):
     step = {"type": trace.type_name(cls), "text": short_name(cls), "what": "object"}
     step["origins"] = _origins(obj if _is_a(obj, type) else cls)
     if _is_a(obj, types.ModuleType):
-        state = _MODULE_DICT.__get__(obj)
+        state = referents.module_dict(obj)
         name = state.get("__name__")
         step.update(what="module", text=name if type(name) is str else "module")
         if type(state.get("__file__")) is str:
@@ -254,7 +252,7 @@ def describe(obj):
 def _constructor(cls):
     """File and line of the `__init__` of a class, where it has one in Python."""
     for base in trace.bases_of(cls):
-        function = _CLASS_DICT.__get__(base).get("__init__")
+        function = referents.class_dict(base).get("__init__")
         if _is_a(function, types.FunctionType):
             return {"file": function.__code__.co_filename, "line": function.__code__.co_firstlineno}
     return {}
@@ -264,10 +262,10 @@ def _origins(cls):
     """A class and those it is derived from, each with the file that it comes from: `[name, file]`; none without one."""
     found = []
     for base in trace.bases_of(cls)[:_MOST_BASES]:
-        name = _CLASS_DICT.__get__(base).get("__module__")
+        name = referents.class_dict(base).get("__module__")
         module = sys.modules.get(name) if type(name) is str else None
         if _is_a(module, types.ModuleType):
-            file = _MODULE_DICT.__get__(module).get("__file__")
+            file = referents.module_dict(module).get("__file__")
             if type(file) is str:
                 found.append([short_name(base), file])
     return found
@@ -398,7 +396,7 @@ def _edge(objects, at):
     after = objects[at + 2] if at + 2 < len(objects) else None
     cls = type(obj)
     if _is_a(obj, types.ModuleType):
-        state = _MODULE_DICT.__get__(obj)
+        state = referents.module_dict(obj)
         if child is state:
             if after is None:
                 return "globals", "", 1
@@ -490,7 +488,7 @@ def _instance_edge(obj, child, after):
 
 
 def _class_edge(cls, child, after):
-    state = _CLASS_DICT.__get__(cls)
+    state = referents.class_dict(cls)
     if after is not None and any(map(_is(child), _get_referents(state))):
         name = _in(child, after)
         return ("attribute", "." + name, 2) if name else ("unknown", "", 1)

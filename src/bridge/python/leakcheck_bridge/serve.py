@@ -202,7 +202,7 @@ class Service:
             elif what == "grown":
                 answer = repeater.grown(order["iterations"])
             elif what == "bound":
-                numbers = (order["iterations"],)
+                numbers = (order["iterations"], order["quick"])
                 order = None
                 answer = repeater.bound(*numbers)
             elif what == "describe":

@@ -15,12 +15,9 @@ import os
 import sys
 import types
 
-from . import trace
+from . import referents, trace
 
 _referents = gc.get_referents
-_module_dict = types.ModuleType.__dict__["__dict__"].__get__
-#: The namespace of a class, past whatever its metaclass makes of being asked.
-namespace_of = type.__dict__["__dict__"].__get__
 
 #: Containers whose lengths are read; each costs some 25 ns a reading.
 _MOST = 1500
@@ -143,7 +140,7 @@ def _captured(function):
 
 def _attributes_of(cls):
     """The attributes of a class of theirs; none of another."""
-    attributes = namespace_of(cls).copy()
+    attributes = referents.class_dict(cls).copy()
     return attributes if is_theirs(str(attributes.get("__module__", ""))) else {}
 
 
@@ -167,7 +164,7 @@ def _entries(container):
 def _namespace(module):
     # What stands in `sys.modules` for a module may be anything, and is not asked itself.
     if issubclass(type(module), types.ModuleType):
-        return _module_dict(module)
+        return referents.module_dict(module)
     with contextlib.suppress(AttributeError, TypeError):
         return object.__getattribute__(module, "__dict__")
     return None
@@ -246,10 +243,10 @@ def _containers(others):
                     inner.extend(_entries(obj))
                 else:
                     found.append(obj)
-            referents = _referents(*whole)
+            referred = _referents(*whole)
             if _HAS_DICTIONARIES:
-                attributes.update([id(obj) for obj in referents if type(obj) is dict])
-            following.extend(referents)
+                attributes.update([id(obj) for obj in referred if type(obj) is dict])
+            following.extend(referred)
             reached = [obj for obj in following if type(obj) not in dull]
         inner = [obj for obj in inner if type(obj) not in dull]
     return found
