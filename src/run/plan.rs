@@ -39,14 +39,15 @@ pub fn representatives(members: &[usize]) -> Vec<usize> {
     ]
 }
 
-/// The first of each list, then the second of each, and so on; those of a larger weight first.
-pub fn in_turn(mut lists: Vec<(usize, Vec<usize>)>) -> Vec<usize> {
-    lists.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
-    let rounds = lists.iter().map(|(_, list)| list.len()).max().unwrap_or(0);
-    (0..rounds)
-        .flat_map(|round| lists.iter().filter_map(move |(_, list)| list.get(round)))
-        .copied()
-        .collect()
+/// All of the lists as one, in which a list of twice the weight has its second where another has its first: D'Hondt's way of
+/// giving seats to parties.
+pub fn in_turn(lists: Vec<(usize, Vec<usize>)>) -> Vec<usize> {
+    let mut seats: Vec<(usize, usize, usize)> = lists
+        .into_iter()
+        .flat_map(|(weight, list)| (1..).zip(list).map(move |(nth, test)| (weight, nth, test)))
+        .collect();
+    seats.sort_by(|one, other| (other.0 * one.1).cmp(&(one.0 * other.1)));
+    seats.into_iter().map(|(_, _, test)| test).collect()
 }
 
 #[cfg(test)]
@@ -69,8 +70,8 @@ mod tests {
 
     #[test]
     fn what_is_widespread_comes_first_and_each_has_its_turn() {
-        let lists = vec![(2, vec![7]), (90, vec![5, 6, 1]), (3, vec![2, 3])];
-        assert_eq!(in_turn(lists), [5, 2, 7, 6, 3, 1]);
+        let lists = vec![(1, vec![7]), (6, vec![5, 6, 1]), (4, vec![2, 3, 4])];
+        assert_eq!(in_turn(lists), [5, 2, 6, 1, 3, 4, 7]);
         assert!(in_turn(Vec::new()).is_empty());
     }
 

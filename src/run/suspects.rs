@@ -57,7 +57,7 @@ pub(super) fn judge_all(
         suspects: groups.values().map(Vec::len).sum(),
     });
     let plain = Duration::try_from_secs_f64(run.plain_cpu).unwrap_or_default();
-    let budget = settings.budget.unwrap_or(plain.max(LEAST_BUDGET));
+    let budget = settings.budget.unwrap_or((2 * plain).max(LEAST_BUDGET));
     run.budget = budget;
     let budget = Budget::new(
         budget,
@@ -78,7 +78,7 @@ pub(super) fn judge_all(
         known: &known,
     };
 
-    let mut chosen = in_turn(run, &groups);
+    let mut chosen = in_turn(&groups);
     // Wider fixtures that are set up anew come last: they may disturb the tests around them.
     chosen.sort_by_key(|test| wider_of(run, *test));
     let skip = files_without(run, groups.values().flatten());
@@ -124,9 +124,10 @@ pub(super) fn judge_all(
                 && cases.iter().all(|case| verdict_of(&case.judged) == verdict)
         };
         if agree {
+            let leader = run.cases[traced[0]].test;
             for at in &traced {
                 // Without a place only the group tells that they belong together.
-                run.cases[*at].leader = members[0];
+                run.cases[*at].leader = leader;
             }
             if matches!(run.cases[traced[0]].judged, Judged::Bounded(_)) {
                 bounded.extend(others.into_iter().map(|test| (test, traced[0])));
@@ -138,7 +139,10 @@ pub(super) fn judge_all(
         }
     }
     rest.sort_unstable_by_key(|test| (wider_of(run, *test), *test));
-    judge_some(run, &bench, &rest, &mut slots, tell, false)?;
+    let left = judge_some(run, &bench, &rest, &mut slots, tell, false)?;
+    if budget.is_spent() {
+        give_up(run, &budget, left, tell);
+    }
     // A leak that grows like a cache would be hidden behind it: as long as there is time, each shows an end itself.
     let others: Vec<usize> = bounded.keys().copied().collect();
     let left = judge_some(run, &bench, &others, &mut slots, tell, true)?;
@@ -177,20 +181,22 @@ pub(super) fn exactness(run: &Run) -> BTreeMap<Counter, Exactness> {
         .collect()
 }
 
-/// Those of each group that are traced themselves, of all that grow roughly alike first one of each, most widespread first:
-/// where the budget ends early, it is what few tests have that was not looked at.
-fn in_turn(run: &Run, groups: &Groups) -> Vec<usize> {
-    let seconds = |test: &usize| run.looks[*test].as_ref().map_or(0.0, |look| look.seconds);
+/// Those of each group that are traced themselves. Of all that grow roughly alike, the most widespread have their turn
+/// first and more often: where the budget ends early, it is what few tests have that was not looked at.
+fn in_turn(groups: &Groups) -> Vec<usize> {
     let mut kinds: BTreeMap<_, (usize, Vec<usize>)> = BTreeMap::new();
     for ((signature, _), members) in groups {
         let kind = kinds.entry(screen::roughly(signature)).or_default();
         kind.0 += members.len();
         kind.1.extend(plan::representatives(members));
     }
-    for (_, chosen) in kinds.values_mut() {
-        chosen.sort_by(|one, other| seconds(one).total_cmp(&seconds(other)));
+    let mut kinds: Vec<_> = kinds.into_values().collect();
+    for (_, chosen) in &mut kinds {
+        chosen.sort_unstable();
     }
-    plan::in_turn(kinds.into_values().collect())
+    // The suite's own order where nothing else tells, so that each run judges in the same one.
+    kinds.sort_by_key(|(_, chosen)| chosen.first().copied());
+    plan::in_turn(kinds)
 }
 
 fn wider_of(run: &Run, test: usize) -> Wider {
@@ -234,6 +240,22 @@ fn confirm_alike(
     }
 }
 
+/// Notes tests for which no time was left.
+fn give_up(run: &mut Run, budget: &Budget, tests: Vec<usize>, tell: &(dyn Fn(Event) + Sync)) {
+    for test in tests {
+        let reason = format!(
+            "grew in the first process; the budget of {:.0} s for suspects was spent before it was judged (--budget gives more)",
+            budget.total().as_secs_f64()
+        );
+        let case = Case::without_evidence(test, Judged::Undecided(reason));
+        tell(Event::Judged {
+            ids: vec![run.tests[test].id.clone()],
+            verdict: verdict_of(&case.judged),
+        });
+        run.cases.push(case);
+    }
+}
+
 /// Judges `suspects` one by one in the workers of `slots`, as long as the budget lasts; or, where they are `likely` to be
 /// what is known, as long as it is not scarce. Returns those that are left then.
 fn judge_some(
@@ -253,7 +275,7 @@ fn judge_some(
             let (queue, shared, cases) = (&queue, &shared, &cases);
             scope.spawn(move || {
                 let mut file = String::new();
-                while !(likely && bench.budget.is_scarce())
+                while !(bench.budget.is_spent() || likely && bench.budget.is_scarce())
                     && let Some(test) = next(queue)
                 {
                     let Some(look) = &looks[test] else { continue };
@@ -293,12 +315,6 @@ fn judge_one(
 ) -> Option<Case> {
     let test = look.test;
     let undecided = |reason: String| Some(Case::without_evidence(test, Judged::Undecided(reason)));
-    if bench.budget.is_spent() {
-        return undecided(format!(
-            "grew in the first process; the budget of {:.0} s for suspects was spent before it was judged (--budget gives more)",
-            bench.budget.total().as_secs_f64()
-        ));
-    }
     let (worker, index) = match slot.worker_for(tests, test) {
         Ok(Some(found)) => found,
         Ok(None) => return undecided("not collected again in a second process".to_owned()),
