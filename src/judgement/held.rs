@@ -1,6 +1,6 @@
 //! What the looks at the heap found out, by cause: which holder a growing place belongs to, and how a summary says it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     attribute::{holder::Gain, lost::Call, route::Route, sites::Growth, types},
@@ -11,18 +11,23 @@ use crate::{
     },
 };
 
-/// Holders by what they explain.
+/// Holders by what they explain: of each place, who holds what comes from there, with the watched containers that grew in
+/// the test that was looked at. One function may feed several holders.
 pub(super) struct Held<'a> {
-    by_cause: HashMap<&'a str, &'a Route>,
+    by_cause: HashMap<&'a str, Vec<(BTreeSet<&'a str>, &'a Route)>>,
 }
 
 impl<'a> Held<'a> {
     pub fn new(cases: &'a [Case]) -> Held<'a> {
-        let mut by_cause = HashMap::new();
-        for diagnosis in cases.iter().filter_map(|case| case.diagnosis.as_ref()) {
+        let mut by_cause: HashMap<_, Vec<_>> = HashMap::new();
+        for case in cases {
+            let Some(diagnosis) = &case.diagnosis else {
+                continue;
+            };
             if let Some(route) = diagnosis.routes.first() {
                 for cause in &diagnosis.covers {
-                    by_cause.entry(cause.as_str()).or_insert(route);
+                    let holders = by_cause.entry(cause.as_str()).or_default();
+                    holders.push((case.filled(), route));
                 }
             }
         }
@@ -39,14 +44,21 @@ impl<'a> Held<'a> {
             // What was looked at itself knows better than its neighbours.
             return diagnosis.routes.first();
         }
-        self.by_cause.get(cause.as_str()).copied()
+        self.of_cause(case, &cause)
     }
 
     /// The holder of a case in which no place grows.
     pub fn of_case(&self, case: &Case) -> Option<&'a Route> {
         diagnose::causes(case)
             .iter()
-            .find_map(|cause| self.by_cause.get(cause.as_str()).copied())
+            .find_map(|cause| self.of_cause(case, cause))
+    }
+
+    fn of_cause(&self, case: &Case, cause: &str) -> Option<&'a Route> {
+        let holders = self.by_cause.get(cause)?;
+        let filled = case.filled();
+        let same = holders.iter().find(|(others, _)| *others == filled);
+        same.or(holders.first()).map(|(_, route)| *route)
     }
 }
 

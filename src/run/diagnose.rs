@@ -114,7 +114,12 @@ pub fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, directory: &Pa
     for group in group::causes(&sets).into_iter().take(CAUSES) {
         let covered: BTreeSet<String> = group.core.union(&group.extra).cloned().collect();
         let mut found: Vec<usize> = Vec::new();
+        let mut agreed = false;
         for at in representatives(run, &leaks, &group.tests) {
+            let told = |other: &usize| run.cases[*other].filled() == run.cases[at].filled();
+            if agreed && found.iter().any(told) {
+                continue;
+            }
             if spent > allowance || INTERRUPTED.load(Ordering::SeqCst) {
                 return;
             }
@@ -141,10 +146,8 @@ pub fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, directory: &Pa
                 .iter()
                 .map(|at| run.cases[*at].diagnosis.as_ref().and_then(Diagnosis::name))
                 .collect();
-            if found.len() == 2 && names.len() == 1 {
-                // Two that agree speak for all.
-                break;
-            }
+            // Two that agree speak for all in which the same containers grow, as far as these are known.
+            agreed |= found.len() == 2 && names.len() == 1;
         }
         if let Some(first) = found.first()
             && let Some(diagnosis) = &mut run.cases[*first].diagnosis
