@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     fit::{Exactness, Look as Glance},
-    verdict::Counter,
+    verdict::{Counter, Series},
 };
 
 /// Seconds of a test that is left to the suspects' budget, where an end is asked for as well.
@@ -41,10 +41,15 @@ pub(super) fn end_of(
     if let Some(objects) = window.series.get_mut(&Counter::Objects) {
         mend_opening(objects);
     }
-    let rests = glance(&window.series, thorough) == Glance::Clean
-        || !thorough && growing(&window.series, |_| Exactness::Exact).is_empty();
-    let clean = window.outcome.status == Status::Passed && rests;
+    let clean = window.outcome.status == Status::Passed && rests(&window.series, thorough);
     Ok(clean.then(|| filled(&bound.filled)))
+}
+
+/// Whether nothing grows, in as many readings as [`end_of`] has. Event loops and the like come and go, which [`glance`] takes
+/// for reason to read on.
+fn rests(series: &Series, thorough: bool) -> bool {
+    growing(series, |_| Exactness::Exact).is_empty()
+        && (!thorough || glance(series, thorough) == Glance::Clean)
 }
 
 /// What a test fills in which nothing grew, as it was emptied.
@@ -64,5 +69,39 @@ fn ask(worker: &mut Worker, iterations: u32) -> Result<Bound, Loss> {
     match worker.call(&order)? {
         Record::Bound(bound) => Ok(bound),
         other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fds(rises: impl Fn(u32) -> bool, increments: u32) -> Series {
+        let reading = |at| (1..=at).filter(|nth| rises(*nth)).count() as i64;
+        Series::from([(Counter::Fds, (0..=increments).map(reading).collect())])
+    }
+
+    #[test]
+    fn what_leaks_now_and_then_beside_a_cache_goes_on() {
+        for every in 1..=4 {
+            for phase in 0..every {
+                let leak = fds(|nth| nth % every == phase, FEWEST);
+                assert!(!rests(&leak, false), "{leak:?}");
+            }
+        }
+        for every in 5..=11 {
+            for phase in 0..every {
+                let leak = fds(|nth| nth % every == phase, FEWEST_PATIENT);
+                assert!(!rests(&leak, true), "{leak:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_comes_and_goes_rests() {
+        let blocks = vec![5, 5, 11, 11, 11, 5, 11, 11, 11, 5, 11, 5, 5, 11, 11, 5, 11];
+        assert!(rests(&Series::from([(Counter::Blocks, blocks)]), false));
+        assert!(rests(&fds(|nth| nth < 3, FEWEST), false));
+        assert!(rests(&fds(|nth| nth < 3, FEWEST_PATIENT), true));
     }
 }
