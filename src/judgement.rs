@@ -1,6 +1,7 @@
 //! From the raw results of a run to what is reported: a verdict for every test, findings, the exit code.
 
 mod cycles;
+mod ends;
 mod excuse;
 mod findings;
 mod held;
@@ -228,7 +229,7 @@ fn screened(look: &Look) -> (Verdict, Option<String>) {
     match &look.screened {
         Screened::Clean => (Verdict::Clean, None),
         Screened::Suspect => (Verdict::Undecided, None),
-        Screened::Bounded(filled) => (Verdict::Bounded, Some(filled.clone())),
+        Screened::Bounded(ends) => (Verdict::Bounded, Some(run::filled(ends))),
         Screened::Failed(reason) => (Verdict::Failed, Some(reason.clone())),
         Screened::Skipped(reason) => (Verdict::Skipped, Some(reason.clone())),
         Screened::Unrepeatable(reason) => (Verdict::Unrepeatable, Some(reason.clone())),

@@ -359,3 +359,67 @@ def test_fine():
         checked.stdout
     );
 }
+
+/// Fills a cache that says how far it goes in two tests, asks it for the same in a third, and leaks beside it in a fourth.
+const CACHE: &str = "\
+import functools
+import itertools
+
+NUMBERS = itertools.count(10**9)
+KEPT = []
+
+
+@functools.lru_cache(maxsize=64)
+def parsed(number):
+    return [number]
+
+
+def test_fills():
+    parsed(next(NUMBERS))
+
+
+def test_fills_more():
+    parsed(next(NUMBERS))
+    parsed(next(NUMBERS))
+
+
+def test_asks_for_the_same():
+    parsed(7)
+
+
+def test_fills_and_leaks():
+    parsed(next(NUMBERS))
+    KEPT.append([])
+";
+
+#[test]
+fn a_cache_that_states_its_end_is_noted_by_name_and_hides_no_leak() {
+    let project = Project::of(&[("test_cache.py", CACHE)]);
+    let checked = project.check(&["-v"]);
+    checked.exits(1);
+    for (test, verdict) in [
+        ("test_fills", "bounded"),
+        ("test_fills_more", "bounded"),
+        ("test_asks_for_the_same", "clean"),
+        ("test_fills_and_leaks", "leak"),
+    ] {
+        assert_eq!(checked.test(test).verdict, verdict, "{test}");
+    }
+    let why = checked.test("test_fills").why().to_owned();
+    let how = "fills what has an end: test_cache.parsed (lru_cache): ";
+    assert!(
+        why.starts_with(how) && why.ends_with(" of 64 filled"),
+        "{why}"
+    );
+    let note = "bounded: fills test_cache.parsed (lru_cache) of 64 at most (2 tests)";
+    assert!(checked.stdout.contains(note), "{}", checked.stdout);
+    let leaks = checked
+        .report
+        .findings
+        .iter()
+        .filter(|finding| finding.fails);
+    let held: Vec<_> = leaks
+        .map(|leak| leak.summary.contains("test_cache.KEPT"))
+        .collect();
+    assert_eq!(held, [true], "{}", checked.stdout);
+}

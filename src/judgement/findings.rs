@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    cycles,
+    cycles, ends,
     excuse::Excuses,
     held::{self, Held, Lost},
     native::Homes,
@@ -93,6 +93,7 @@ pub(super) fn findings(run: &Run, places: &Places, excuses: &Excuses) -> Vec<Fin
     }
     found.extend(losses(run));
     found.extend(cycles::findings(run, places));
+    found.extend(ends::findings(run));
     found
 }
 

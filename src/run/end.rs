@@ -2,9 +2,8 @@
 //! and here it costs no second process.
 
 use super::{
-    horizon::filled,
     loss::Loss,
-    protocol::{Bound, Order, Record, Status},
+    protocol::{Bound, Filled, Order, Record, Status},
     readings::mend_opening,
     screen::{Look, glance},
     trace::growing,
@@ -27,7 +26,7 @@ pub(super) fn end_of(
     look: &mut Look,
     readings: u32,
     thorough: bool,
-) -> Result<Option<String>, Loss> {
+) -> Result<Option<Vec<Filled>>, Loss> {
     if look.seconds > LONGEST {
         return Ok(None);
     }
@@ -42,7 +41,7 @@ pub(super) fn end_of(
         mend_opening(objects);
     }
     let clean = window.outcome.status == Status::Passed && rests(&window.series, thorough);
-    Ok(clean.then(|| filled(&bound.filled)))
+    Ok(clean.then_some(bound.filled))
 }
 
 /// Whether nothing grows, in as many readings as [`end_of`] has. Event loops and the like come and go, which [`glance`] takes
@@ -53,12 +52,12 @@ fn rests(series: &Series, thorough: bool) -> bool {
 }
 
 /// What a test fills in which nothing grew, as it was emptied.
-pub(super) fn emptied(worker: &mut Worker, look: &Look) -> Result<Option<String>, Loss> {
+pub(super) fn emptied(worker: &mut Worker, look: &Look) -> Result<Option<Vec<Filled>>, Loss> {
     if look.seconds > LONGEST {
         return Ok(None);
     }
     let bound = ask(worker, 0)?;
-    Ok((!bound.filled.is_empty()).then(|| filled(&bound.filled)))
+    Ok((!bound.filled.is_empty()).then_some(bound.filled))
 }
 
 fn ask(worker: &mut Worker, iterations: u32) -> Result<Bound, Loss> {

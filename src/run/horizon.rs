@@ -221,7 +221,7 @@ fn is_large(growth: &Growth) -> bool {
 }
 
 /// `fills app.parse (lru_cache): 57 of 128`.
-pub(super) fn filled(what: &[Filled]) -> String {
+pub fn filled(what: &[Filled]) -> String {
     let mut parts: Vec<String> = what
         .iter()
         .map(|(kind, name, size, most)| {

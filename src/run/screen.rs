@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{
     end::{emptied, end_of},
     loss::Loss,
-    protocol::{Order, Outcome, Ran, Record, Status, Trouble, Wider},
+    protocol::{Filled, Order, Outcome, Ran, Record, Status, Trouble, Wider},
     readings::{extend, fill_in, join, mend_opening},
     signature::{grows_as, plain_signature, rise},
     worker::Worker,
@@ -56,8 +56,8 @@ pub enum Screened {
     Clean,
     /// Something kept growing.
     Suspect,
-    /// Nothing grew but what has an end, which is told.
-    Bounded(String),
+    /// Nothing grew but what has an end.
+    Bounded(Vec<Filled>),
     /// Did not pass on its first run.
     Failed(String),
     /// Skipped on its first run.
@@ -432,9 +432,9 @@ fn look_with(
             Glance::Clean => {
                 familiar.add(None);
                 if ran.emptied
-                    && let Some(filled) = emptied(worker, &look)?
+                    && let Some(ends) = emptied(worker, &look)?
                 {
-                    look.screened = Screened::Bounded(filled);
+                    look.screened = Screened::Bounded(ends);
                 }
                 break;
             }
@@ -456,7 +456,7 @@ fn look_with(
                     readings.remove(0);
                 }
                 match end_of(worker, &mut look, readings, policy.thorough)? {
-                    Some(filled) => look.screened = Screened::Bounded(filled),
+                    Some(ends) => look.screened = Screened::Bounded(ends),
                     None => familiar.add(Some(signature(&look.series))),
                 }
                 break;

@@ -1,0 +1,68 @@
+//! Caches that tests fill, as the screen saw it: notes, one for each set of caches, so that nobody has to wonder.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    attribute::{code, fingerprint},
+    finding::{Finding, Holder, Kind, Level, Owner, Status},
+    run::{Run, screen::Screened},
+    verdict::Verdict,
+};
+
+/// Of each set of caches its name, the most that it holds, and the tests.
+pub(super) fn findings(run: &Run) -> Vec<Finding> {
+    let mut by_caches: BTreeMap<BTreeSet<(&str, &str, u64)>, Vec<String>> = BTreeMap::new();
+    for look in run.looks.iter().flatten() {
+        if let Screened::Bounded(filled) = &look.screened {
+            let caches = filled
+                .iter()
+                .map(|(kind, name, _, most)| (kind.as_str(), name.as_str(), *most));
+            let tests = by_caches.entry(caches.collect()).or_default();
+            tests.push(run.tests[look.test].id.clone());
+        }
+    }
+    by_caches
+        .into_iter()
+        .map(|(caches, tests)| finding(&caches, tests))
+        .collect()
+}
+
+fn finding(caches: &BTreeSet<(&str, &str, u64)>, tests: Vec<String>) -> Finding {
+    let code = code::of(Kind::Python);
+    let told: Vec<String> = caches
+        .iter()
+        .map(|(kind, name, most)| match *name {
+            "" => format!("a {kind} of {most} at most"),
+            name => format!("{name} ({kind}) of {most} at most"),
+        })
+        .collect();
+    let names = caches.iter().map(|(_, name, _)| *name);
+    let identity: Vec<&str> = [code, "fills"].into_iter().chain(names).collect();
+    Finding {
+        fingerprint: fingerprint::of(&identity),
+        code: code.to_owned(),
+        status: Status::New,
+        verdict: Verdict::Bounded,
+        level: Level::Note,
+        fails: false,
+        kind: Kind::Python,
+        owner: Owner::Project,
+        summary: format!("fills {}", told.join(", ")),
+        shape: "saturating".to_owned(),
+        rate: BTreeMap::new(),
+        holder: caches
+            .first()
+            .filter(|(_, name, _)| !name.is_empty())
+            .map(|(_, name, _)| Holder::named(name)),
+        resources: Vec::new(),
+        native: None,
+        types: Vec::new(),
+        sites: Vec::new(),
+        evidence: "nothing grows where it is emptied after each iteration".to_owned(),
+        tests,
+        advice: code::advice(code).to_owned(),
+        curves: Vec::new(),
+        measured: None,
+        accepted: None,
+    }
+}
