@@ -181,22 +181,26 @@ pub(super) fn exactness(run: &Run) -> BTreeMap<Counter, Exactness> {
         .collect()
 }
 
-/// Those of each group that are traced themselves. Of all that grow roughly alike, the most widespread have their turn
-/// first and more often: where the budget ends early, it is what few tests have that was not looked at.
+/// Those of each group that are traced themselves. The most widespread kinds of growth have their turn first and more often,
+/// and of a kind the largest groups: where the budget ends early, it is what few tests have that was not looked at.
 fn in_turn(groups: &Groups) -> Vec<usize> {
-    let mut kinds: BTreeMap<_, (usize, Vec<usize>)> = BTreeMap::new();
-    for ((signature, _), members) in groups {
-        let kind = kinds.entry(screen::roughly(signature)).or_default();
-        kind.0 += members.len();
-        kind.1.extend(plan::representatives(members));
-    }
-    let mut kinds: Vec<_> = kinds.into_values().collect();
-    for (_, chosen) in &mut kinds {
-        chosen.sort_unstable();
-    }
     // The suite's own order where nothing else tells, so that each run judges in the same one.
-    kinds.sort_by_key(|(_, chosen)| chosen.first().copied());
-    plan::in_turn(kinds)
+    let mut all: Vec<_> = groups.iter().collect();
+    all.sort_by_key(|(_, members)| members[0]);
+    let mut kinds: Vec<(_, Vec<_>)> = Vec::new();
+    for ((signature, _), members) in all {
+        let rough = screen::roughly(signature);
+        let group = (members.len(), plan::representatives(members));
+        match kinds.iter_mut().find(|(kind, _)| *kind == rough) {
+            Some((_, of_kind)) => of_kind.push(group),
+            None => kinds.push((rough, vec![group])),
+        }
+    }
+    let turns = kinds.into_iter().map(|(_, of_kind)| {
+        let tests = of_kind.iter().map(|(members, _)| members).sum();
+        (tests, plan::in_turn(of_kind))
+    });
+    plan::in_turn(turns.collect())
 }
 
 fn wider_of(run: &Run, test: usize) -> Wider {
