@@ -171,6 +171,8 @@ SHOP = """
         return [key]
 
     PAIRED = Shelf(710)
+    USED = Shelf(690)
+    USED.goods.extend([None] * 60)
 
     def limits():
         return [SMALL.capacity, LARGE.capacity, Shelf.ROOM_LIMIT, SLOTTED.most, MAX_NAMES, max_log,
@@ -227,6 +229,9 @@ TESTS = """
         def test_two(self):
             shop.parsed(next(shop.numbers))
             shop.PAIRED.put([1])
+
+        def test_used_before(self):
+            shop.USED.put([1])
 
         def test_queue(self):
             shop.QUEUE.put([1])
@@ -303,6 +308,11 @@ class Found(BridgeCase):
         answer = self.bound("test_two")
         found = {(kind, name, most) for kind, name, _, most in answer["filled"]}
         self.assertEqual(found, {("lru_cache", "shop.parsed", 128), ("list", "shop.Shelf.capacity", 710)})
+        self.assertEqual(set(increments(answer["window"]["series"]["blocks"])), {0})
+
+    def test_what_others_put_in_is_dropped_first_and_may_be_smaller(self):
+        answer = self.bound("test_used_before")
+        self.assertEqual([found for _, found, _, _ in answer["filled"]], ["shop.Shelf.capacity"])
         self.assertEqual(set(increments(answer["window"]["series"]["blocks"])), {0})
 
     def test_a_dump_says_which_containers_have_an_end(self):

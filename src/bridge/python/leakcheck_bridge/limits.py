@@ -319,6 +319,11 @@ class Limit:
         # Some caches drop one only when they hold exactly so many.
         self._place.put(_length(self._container) if self._low is None else self._low)
 
+    def length(self):
+        # type: () -> int
+        """Entries there are."""
+        return _length(self._container)
+
     def restore(self):
         # type: () -> None
         """Puts it back."""
