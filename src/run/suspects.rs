@@ -110,20 +110,8 @@ pub(super) fn judge_all(
         if others.is_empty() {
             continue;
         }
-        let agree = traced.len() >= 2 && {
-            let cases: Vec<&Case> = traced.iter().map(|at| &run.cases[*at]).collect();
-            let mut common = cases[0].causes();
-            common.retain(|cause| cases.iter().all(|case| case.causes().contains(cause)));
-            let placeless = cases.iter().all(|case| case.causes().is_empty());
-            let verdict = verdict_of(&cases[0].judged);
-            // A function that numbers things serves many containers: those that are known must be the same.
-            let filled = cases[0].filled();
-            (!common.is_empty() || placeless)
-                && cases.iter().all(|case| case.filled() == filled)
-                && have_one_end(&cases)
-                && cases.iter().all(|case| verdict_of(&case.judged) == verdict)
-        };
-        if agree {
+        let cases: Vec<&Case> = traced.iter().map(|at| &run.cases[*at]).collect();
+        if agree(&cases) {
             let leader = run.cases[traced[0]].test;
             for at in &traced {
                 // Without a place only the group tells that they belong together.
@@ -217,6 +205,27 @@ pub(super) fn files_without<'a>(run: &Run, tests: impl Iterator<Item = &'a usize
     }
     let here = files.into_iter().map(str::to_owned);
     here.chain(run.elsewhere.iter().cloned()).collect()
+}
+
+/// Whether what is said of some of a group may be said of all.
+fn agree(cases: &[&Case]) -> bool {
+    let [first, _, ..] = cases else {
+        return false;
+    };
+    let mut common = first.causes();
+    common.retain(|cause| cases.iter().all(|case| case.causes().contains(cause)));
+    let placeless = cases.iter().all(|case| case.causes().is_empty());
+    let verdict = verdict_of(&first.judged);
+    // A function that numbers things serves many containers: those that are known must be the same. A container that the
+    // first of some tests to leak made is not watched in that one.
+    let mut filled: BTreeSet<_> = cases.iter().map(|case| case.filled()).collect();
+    if first.judged == Judged::Leak {
+        filled.remove(&BTreeSet::new());
+    }
+    (!common.is_empty() || placeless)
+        && filled.len() <= 1
+        && have_one_end(cases)
+        && cases.iter().all(|case| verdict_of(&case.judged) == verdict)
 }
 
 /// Whether cases that stopped fill one and the same thing, as far as can be told.
@@ -382,6 +391,33 @@ fn describe(slot: &mut Slot<'_>, case: &Case, shared: &Mutex<Shared>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_agrees_where_the_same_container_grows() {
+        let case = |judged: Judged, container: Option<&str>| {
+            let mut case = Case::without_evidence(0, judged);
+            let names = container.into_iter().map(|name| (name.to_owned(), 1.0));
+            case.containers = names.collect();
+            case.ends = [("lru_cache".to_owned(), "a.parse".to_owned())].into();
+            case
+        };
+        let alike = |judged: &dyn Fn() -> Judged, containers: &[Option<&str>]| {
+            let cases: Vec<Case> = { containers.iter() }
+                .map(|container| case(judged(), *container))
+                .collect();
+            agree(&cases.iter().collect::<Vec<_>>())
+        };
+        let leak = || Judged::Leak;
+        let bounded = || Judged::Bounded("20 of 128".to_owned());
+        assert!(alike(&leak, &[Some("a.rows"), Some("a.rows")]));
+        assert!(!alike(&leak, &[Some("a.rows"), Some("b.rows")]));
+        assert!(!alike(&leak, &[Some("a.rows")]));
+        // Made in the first one, after the containers were looked for.
+        assert!(alike(&leak, &[None, Some("a.rows"), Some("a.rows")]));
+        assert!(!alike(&bounded, &[None, Some("a.rows")]));
+        let (one, other) = (case(leak(), None), case(bounded(), None));
+        assert!(!agree(&[&one, &other]));
+    }
 
     #[test]
     fn one_end_is_that_of_one_cache() {
