@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     attribute::{code, fingerprint},
     finding::{Finding, Holder, Kind, Level, Owner, Status},
-    run::{Run, screen::Screened},
+    run::{self, Run, screen::Screened},
     verdict::Verdict,
 };
 
@@ -31,10 +31,7 @@ fn finding(caches: &BTreeSet<(&str, &str, u64)>, tests: Vec<String>) -> Finding 
     let code = code::of(Kind::Python);
     let told: Vec<String> = caches
         .iter()
-        .map(|(kind, name, most)| match *name {
-            "" => format!("a {kind} of {most} at most"),
-            name => format!("{name} ({kind}) of {most} at most"),
-        })
+        .map(|(kind, name, most)| format!("{} of {most} at most", run::called(kind, name)))
         .collect();
     let names = caches.iter().map(|(_, name, _)| *name);
     let identity: Vec<&str> = [code, "fills"].into_iter().chain(names).collect();

@@ -9,7 +9,9 @@ use std::{
 };
 
 use super::{
-    Run, lines,
+    Run,
+    end::ask,
+    lines,
     loss::Loss,
     protocol::{Dumped, Order, Record, Status},
     screen,
@@ -333,13 +335,7 @@ pub(super) fn survey(
     {
         // The dump says then which containers it fills that have an end. In the process that judged the test they may
         // have been full by the time it was asked there.
-        match worker.call(&Order::Bound {
-            iterations: 1,
-            quick: false,
-        })? {
-            Record::Bound(bound) => bench.budget.spend(bound.cpu),
-            other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
-        }
+        bench.budget.spend(ask(worker, 1, false)?.cpu);
     }
     let order = |frames| Order::Dump {
         iterations: iterations(case),

@@ -31,12 +31,11 @@ pub(super) fn end_of(
         return Ok(None);
     }
     let fewest = if thorough { FEWEST_PATIENT } else { FEWEST };
-    let bound = ask(worker, readings.max(fewest))?;
+    let bound = ask(worker, readings.max(fewest), true)?;
     let Some(mut window) = bound.window else {
         return Ok(None);
     };
     look.iterations += window.iterations;
-    window.series.remove(&Counter::Garbage);
     if let Some(objects) = window.series.get_mut(&Counter::Objects) {
         mend_opening(objects);
     }
@@ -56,16 +55,13 @@ pub(super) fn emptied(worker: &mut Worker, look: &Look) -> Result<Option<Vec<Fil
     if look.seconds > LONGEST {
         return Ok(None);
     }
-    let bound = ask(worker, 0)?;
+    let bound = ask(worker, 0, true)?;
     Ok((!bound.filled.is_empty()).then_some(bound.filled))
 }
 
-fn ask(worker: &mut Worker, iterations: u32) -> Result<Bound, Loss> {
-    let order = Order::Bound {
-        iterations,
-        quick: true,
-    };
-    match worker.call(&order)? {
+/// Sends a bound order and takes its answer.
+pub(super) fn ask(worker: &mut Worker, iterations: u32, quick: bool) -> Result<Bound, Loss> {
+    match worker.call(&Order::Bound { iterations, quick })? {
         Record::Bound(bound) => Ok(bound),
         other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
     }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
+    end::ask,
     loss::Loss,
-    protocol::{Filled, Order, Record, Status},
+    protocol::{Filled, Status},
     readings::extend,
     trace::{Bench, Case, FIRST_WINDOW, Judged, affordable, bytes_per_iteration, grows_memory},
     worker::{CAPACITY, Worker},
@@ -24,8 +25,6 @@ const HORIZON_RESOURCES: f64 = 64.0;
 /// as far.
 const NEAR: u32 = 2048;
 const FAR_SHARE: f64 = 4.0;
-/// How it is told that an end was read.
-const ENDS: &str = "fills what has an end";
 /// Bytes of the largest request that pymalloc serves.
 const LARGEST_BLOCK: f64 = 512.0;
 /// Fewer iterations than this are no reason to think that the end is near.
@@ -41,14 +40,9 @@ impl Bench<'_> {
         worker: &mut Worker,
         case: &mut Case,
     ) -> Result<Option<Judged>, Loss> {
-        let bound = match worker.call(&Order::Bound {
-            // What comes most rarely has to show in it: a descriptor in every 3rd beside a cache that fills in each.
-            iterations: FIRST_WINDOW.max(PAUSES * pauses(case).max().unwrap_or(1)),
-            quick: false,
-        })? {
-            Record::Bound(bound) => bound,
-            other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
-        };
+        // What comes most rarely has to show in it: a descriptor in every 3rd beside a cache that fills in each.
+        let iterations = FIRST_WINDOW.max(PAUSES * pauses(case).max().unwrap_or(1));
+        let bound = ask(worker, iterations, false)?;
         self.budget.spend(bound.cpu);
         if let Some(window) = bound.window {
             self.budget.spend(window.cpu);
@@ -220,16 +214,21 @@ fn is_large(growth: &Growth) -> bool {
     growth.bytes.rate.value > growth.count.rate.value * LARGEST_BLOCK
 }
 
+/// A container with an end in words: `app.parse (lru_cache)`, or `a deque` where it has no name.
+pub fn called(kind: &str, name: &str) -> String {
+    if name.is_empty() {
+        format!("a {kind}")
+    } else {
+        format!("{name} ({kind})")
+    }
+}
+
 /// `fills app.parse (lru_cache): 57 of 128`.
 pub fn filled(what: &[Filled]) -> String {
     let mut parts: Vec<String> = what
         .iter()
         .map(|(kind, name, size, most)| {
-            let whose = if name.is_empty() {
-                format!("a {kind}")
-            } else {
-                format!("{name} ({kind})")
-            };
+            let whose = called(kind, name);
             match size {
                 Some(size) => format!("{whose}: {size} of {most}"),
                 None => format!("{whose}: part of {most}"),
@@ -246,7 +245,7 @@ pub fn filled(what: &[Filled]) -> String {
     } else {
         String::new()
     };
-    format!("{ENDS}: {}{more} filled", parts.join(", "))
+    format!("fills what has an end: {}{more} filled", parts.join(", "))
 }
 
 /// Whether a series has come to rest: nothing in its last third, nor in so many readings as `least` says, is above what was

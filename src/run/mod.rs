@@ -39,7 +39,7 @@ use std::{
 };
 
 use event::Event;
-pub use horizon::filled;
+pub use horizon::{called, filled};
 use leavings::{Candidates, Leavings};
 use loss::{Loss, StartError};
 use protocol::{Collectable, Collected, Trouble, Wider};

@@ -237,7 +237,7 @@ class Repeater:
         containers = self._meter.watch.grown(self._runner.kept())
         return {"re": "grown", "iterations": passed, "containers": containers, "cpu": _cpu() - begun}
 
-    def bound(self, iterations, quick=False):
+    def bound(self, iterations, quick):
         # type: (int, bool) -> dict
         """Finds what the open test fills that has an end, and reads a window with that emptied or full.
 
