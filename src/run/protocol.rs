@@ -53,7 +53,7 @@ pub enum Order {
         test: Option<usize>,
         /// Unfreezes and collects first, so that garbage frozen earlier goes.
         thaw: bool,
-        /// Looks anew for the containers whose lengths are read.
+        /// Looks anew for the containers whose lengths are read, as the window opens, or at once where it goes on.
         survey: bool,
         /// Which fixtures each iteration sets up and tears down besides those of the function.
         wider: Wider,
@@ -343,6 +343,8 @@ pub struct Ran {
     pub opened: Option<usize>,
     /// Whether a cache was emptied for the last reading that is known to fill.
     pub emptied: bool,
+    /// Whether containers too new to be watched hold more entries than after the warm-up.
+    pub filling: bool,
     /// Objects that the collector has freed so far, at each reading; taken out of the series, since it is no growth.
     #[serde(skip)]
     pub garbage: Vec<i64>,
@@ -516,7 +518,7 @@ mod tests {
     #[test]
     fn an_answer_is_read_whole() {
         let line = r#"{"re":"ran","iterations":2,"outcome":{"status":"failed","phase":"call","message":"x"},
-            "seconds":0.5,"cpu_warm":0.1,"cpu":0.2,"resident":4096,"series":{"blocks":[1,2]},"emptied":false,
+            "seconds":0.5,"cpu_warm":0.1,"cpu":0.2,"resident":4096,"series":{"blocks":[1,2]},"emptied":false,"filling":false,
             "errors":[]}"#;
         let Record::Ran(ran) = serde_json::from_str(line).unwrap() else {
             panic!("another record");

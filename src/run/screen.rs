@@ -381,6 +381,8 @@ fn look_with(
     }
     // Most tests are clean after the first look; what is not read in it takes no time.
     let sparing = policy.iterations.is_none() && !policy.thorough;
+    // Whether what seems to fill was too new to be watched, and now is.
+    let (mut anew, mut watched) = (false, false);
     loop {
         let first = look.iterations == 0;
         let ran = run(
@@ -388,7 +390,7 @@ fn look_with(
             &Order::Run {
                 test: first.then_some(test),
                 thaw: opening.thaw && first,
-                survey: opening.survey && first,
+                survey: opening.survey && first || anew,
                 wider,
                 warmup: if first { policy.warmup } else { 0 },
                 before: first,
@@ -428,7 +430,15 @@ fn look_with(
         }
         let known =
             |series| plain_signature(series).is_some_and(|signature| familiar.knows(&signature));
-        match glance(&look.series, policy.thorough) {
+        let glance = glance(&look.series, policy.thorough);
+        anew = glance == Glance::Clean && ran.filling && !watched;
+        if anew {
+            watched = true;
+            look.series.clear();
+            (readings, next) = (1, LOOKS[1]);
+            continue;
+        }
+        match glance {
             Glance::Clean => {
                 familiar.add(None);
                 if ran.emptied

@@ -36,6 +36,14 @@ SHOP = """
             self.names = set()
 
     STORE = Store()
+    late = None
+
+    def opened():
+        global late
+        if late is None:
+            late = Store()
+            late.rows = []
+        return late
 
     def remember(row, _done=collections.deque()):
         _done.append(row)
@@ -105,6 +113,19 @@ TESTS = """
         def test_nothing(self):
             pass
 
+    class Late(unittest.TestCase):
+        def test_makes(self):
+            self.assertEqual(shop.opened().rows, [])
+
+        def test_fills_what_another_made(self):
+            shop.opened().rows.append(None)
+
+        def test_makes_and_fills(self):
+            shop.STORE.__dict__.setdefault("own", []).append(None)
+
+        def test_replaces(self):
+            shop.STORE.last = [shop.STORE]
+
     class Ends(unittest.TestCase):
         def test_cache(self):
             shop.parsed(next(shop.NUMBERS))
@@ -170,6 +191,45 @@ class Watched(BridgeCase):
 
     def test_a_length_of_the_projects_own_is_not_asked_for(self):
         self.assertEqual(increments(self.look("test_own_length")["items"]), [0] * 6)
+
+    def screened(self, name, survey=False):
+        """The answer to a first look."""
+        index = self.worker.index(name)
+        answer = self.worker.answer(
+            "ran", do="run", test=index, thaw=False, survey=survey, warmup=1, before=True, iterations=4
+        )
+        self.assertPassed(answer)
+        return answer
+
+    def test_what_a_test_before_it_made_is_watched(self):
+        self.assertEqual(increments(self.screened("test_makes", survey=True)["series"]["items"]), [0] * 5)
+        filled = self.screened("test_fills_what_another_made")["series"]
+        # In the first iteration what the runner had left may go.
+        self.assertEqual(increments(filled["items"])[1:], [1] * 4)
+        (found,) = self.worker.answer("grown", do="grown", iterations=6)["containers"]
+        self.assertEqual(found, ["shop.late.rows", 6])
+
+    def test_what_a_test_made_itself_is_told_and_then_watched(self):
+        self.assertFalse(self.screened("test_nothing", survey=True)["filling"])
+        answer = self.screened("test_makes_and_fills")
+        self.assertEqual((increments(answer["series"]["items"])[1:], answer["filling"]), ([0] * 4, True))
+        answer = self.worker.answer("ran", do="run", survey=True, warmup=0, iterations=4)
+        self.assertEqual(increments(answer["series"]["items"]), [1] * 4)
+        (found,) = self.worker.answer("grown", do="grown", iterations=6)["containers"]
+        self.assertEqual(found[1], 6)
+        # Where the window opens after the warm-up, so does the survey.
+        self.assertEqual(increments(self.look("test_makes_and_fills")["items"]), [1] * 6)
+
+    def test_what_iterations_replace_is_not_kept(self):
+        for name in ("test_nothing", "test_replaces", "test_nothing"):
+            self.screened(name, survey=name == "test_replaces")
+        for _ in range(BATCHES):
+            # In the first iteration as well, though it replaces what the runner made in the test before.
+            grown = increments(self.screened("test_nothing")["series"]["blocks"])
+            if not any(grown):
+                break
+        self.assertEqual(grown, [0] * 5)
+        self.assertFalse(self.screened("test_replaces")["filling"])
 
     def bound(self, name):
         self.assertEqual(set(increments(self.look(name)["blocks"])) - {1, 2, 3, 4, 5, 6, 7, 8, 9}, set())

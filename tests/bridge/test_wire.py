@@ -35,6 +35,7 @@ FIELDS = {
         "series",
         "opened",
         "emptied",
+        "filling",
         "wider",
         "errors",
     },

@@ -450,15 +450,29 @@ class Counters:
         self._thread_level = count
         return count
 
-    def open_window(self):
-        # type: () -> None
-        """Freezes what is there, so that later readings see only what was born since."""
+    def open_window(self, last=None):
+        # type: (object) -> None
+        """Freezes what is there, so that later readings see only what was born since. Before that `last` is called."""
         opcodes.forestall()
         for cache in self._caches:
             cache.remember()
         self.settle()
+        if last is not None:
+            last()
         self._thread_level = self._threads()
         _freeze()
+
+    def adopt(self):
+        # type: () -> None
+        """Also watches what was born since the last window and is still there: a test may fill what another made."""
+        born = _get_objects()
+        if len(born) <= _CROWD:
+            self.watch.adopt(born)
+
+    def entries(self):
+        # type: () -> int
+        """Entries in all containers that were born in this window."""
+        return watch.entries_of(_get_objects())
 
     @staticmethod
     def is_crowded():
@@ -491,6 +505,7 @@ class Counters:
         """Records one reading of every counter."""
         threads = self._wait_for_threads()
         self._forget_names()
+        self.watch.release()
         at = self._at[0]
         # Not in a number of its own: one above 256 would be an object, and smaller ones are not. Of a leak that is
         # looked at for long, garbage is not asked, and counting all it left would cost more than the collector does.

@@ -148,8 +148,8 @@ class Repeater:
                 stream.flush()
         return result
 
-    def run(self, iterations, warmup, before=False, between=True):
-        # type: (int, int, bool, bool) -> dict
+    def run(self, iterations, warmup, before=False, between=True, survey=False):
+        # type: (int, int, bool, bool, bool) -> dict
         """Runs `warmup` iterations and opens a window after them, then `iterations` with a reading each.
 
         With no warm-up the open window goes on, with a boundary of its own to go on from: what answering the last
@@ -157,17 +157,24 @@ class Repeater:
         It then goes on after it: what the first iteration leaves and the next one replaces would be frozen otherwise,
         and stay for good. Such a first look has what fills emptied at every boundary, in windows that go on from it
         as well. Without `between` there is a reading after the last iteration only, besides those two.
+        With `survey` it looks anew for the containers to watch as the window opens, or at once where it goes on. A
+        window that opens before the warm-up also watches what the tests before this one made. What is newer is not
+        watched: whether there are more entries in such containers than after the warm-up is told as `filling`.
         Ends early when an iteration does not pass.
         """
         meter, heartbeat = self._meter, self._heartbeat
         meter.reset()
         if before:
             meter.reset_at_boundaries(self._fillers)
-            meter.open_window()
+            meter.open_window(self.survey if survey else meter.adopt)
+        elif survey and not warmup:
+            self.survey()
         opened = None
         begun = _cpu()
         # Seconds of the first iteration, and CPU seconds of the warm-up; in an array, since a number would be growth.
         first = array.array("d", [0.0, 0.0])
+        # In containers that are new, after the warm-up and in the end.
+        entries = array.array("q", [0, 0])
         done = heartbeat.begun()
         result = outcome.OK
         warming = warmup
@@ -182,13 +189,17 @@ class Repeater:
         start = _perf()
         if before or not warmup:
             meter.read()
+            entries[0] = meter.entries()
         for _ in rounds:
             if warmup and not warming:
                 first[1] = _cpu() - begun
-                if not before or meter.is_crowded():
+                crowded = before and meter.is_crowded()
+                if not before or crowded:
                     opened = 1 if before else 0
-                    meter.open_window()
+                    # What the first iteration imports or makes once may be filled by those after it.
+                    meter.open_window(self.survey if survey or crowded else None)
                 meter.read()
+                entries[0] = meter.entries()
                 warmup = 0
             start = _perf()
             result = self._once()
@@ -208,6 +219,7 @@ class Repeater:
             meter.read()
             if stop:
                 break
+        entries[1] = meter.entries()
         heartbeat.state(heartbeat.IDLE)
         return {
             "re": "ran",
@@ -220,6 +232,7 @@ class Repeater:
             "series": meter.readings(),
             "opened": opened,
             "emptied": self._fillers.emptied,
+            "filling": entries[1] > entries[0],
             "wider": self._runner.wider(),
         }
 

@@ -229,7 +229,7 @@ def describe(obj):
     elif cls is collections.deque:
         step.update(what="container", length=len(obj), capacity=obj.maxlen)
         step.update(_newest(obj))
-    elif _is_stdlib_container(cls):
+    elif cls not in _PLAIN and _is_stdlib_container(cls):
         step.update(what="collection")
         step.update(_newest(obj))
     elif cls in _PLAIN:

@@ -152,9 +152,8 @@ class Service:
                         # With no window to come the test is to see the heap as it is without us.
                         repeater.thaw(refreeze=order["iterations"] > 0)
                     repeater.open(order["test"], order.get("wider", 0))
-                    if order.get("survey"):
-                        repeater.survey()
-                numbers = (order["iterations"], order["warmup"], order.get("before", False), order.get("between", True))
+                numbers = (order["iterations"], order["warmup"])
+                numbers += (order.get("before", False), order.get("between", True), order.get("survey", False))
                 # Orders differ in size; none may be alive while a window is open.
                 order = None
                 answer = repeater.run(*numbers)

@@ -24,8 +24,19 @@ _MOST = 1500
 #: Objects looked at in search of them, and entries of one container: what is kept by the thousand is data.
 _MOST_VISITED = 20000
 _MOST_ENTRIES = 200
+#: Containers that tests made since the survey, of those whose lengths are read.
+_MOST_ADOPTED = 500
+#: References to such a container where nobody else has one: the list's, and that of whoever counts them.
+_OURS = 2
+#: Stands for one that is gone.
+_GONE = ()
 
 _CONTAINERS = (list, dict, set, bytearray, collections.deque, array.array)
+#: Those and the library's own kinds of them that the collector shows, told by their exact type: quick enough to go
+#: through all that is new.
+_SHOWN = frozenset(
+    (list, dict, set, collections.deque, collections.defaultdict, collections.OrderedDict, collections.Counter)
+)
 _LENGTHS = tuple(kind.__len__ for kind in _CONTAINERS)
 #: Text and bytes that are written to memory: their buffer grows ahead of what is in it.
 _STREAMS = (io.StringIO, io.BytesIO)
@@ -303,12 +314,31 @@ def _of_the_interpreter():
     return found
 
 
+def entries_of(objects):
+    # type: (list) -> int
+    """Entries in those of some objects that are containers."""
+    return sum([len(obj) for obj in objects if type(obj) in _SHOWN])
+
+
+def _is_the_runners(obj):
+    """Whether an object is the runner's, or a container of such: told by what comes first in it."""
+    for _ in range(4):
+        kind = type(obj)
+        if kind not in _SHOWN and kind is not tuple:
+            return _top(kind) in _RUNNER
+        if kind is dict and any(_is_the_runners(key) for key in itertools.islice(obj, 1)):
+            return True
+        obj = next(iter(obj.values() if issubclass(kind, dict) else obj), None)
+    return False
+
+
 class Watch:
     """The watched containers. Held strongly: lists and dicts know no weak references."""
 
     def __init__(self):
         self._containers = []  # type: list
         self._streams = []  # type: list
+        self._adopted = []  # type: list
         self._opening = array.array("q")
 
     def clear(self):
@@ -316,6 +346,7 @@ class Watch:
         """Lets go of everything."""
         self._containers = []
         self._streams = []
+        self._adopted = []
 
     def survey(self, others):
         # type: (list) -> None
@@ -323,24 +354,48 @@ class Watch:
         found = _containers(others)[:_MOST]
         self._streams = [obj for obj in found if issubclass(type(obj), _STREAMS)]
         self._containers = [obj for obj in found if not issubclass(type(obj), _STREAMS)]
+        self._adopted = []
+
+    def adopt(self, objects):
+        # type: (list) -> None
+        """Also watches those of some new objects that are containers, until nobody else has them."""
+        self.release()
+        adopted = [obj for obj in self._adopted if obj is not _GONE]
+        known = set(map(id, adopted))
+        new = [obj for obj in objects if type(obj) in _SHOWN and id(obj) not in known and not _is_the_runners(obj)]
+        self._adopted = adopted + new[: _MOST_ADOPTED - len(adopted)]
+
+    def release(self):
+        # type: () -> None
+        """Lets go of what only the watch still has: kept for longer, it would be growth.
+
+        The list keeps its length, and so its memory.
+        """
+        adopted = self._adopted
+        for at in range(len(adopted)):
+            if sys.getrefcount(adopted[at]) == _OURS:
+                adopted[at] = _GONE
+
+    def _all(self):
+        return self._containers + self._adopted + self._streams
 
     def remember(self):
         # type: () -> None
         """Remembers the lengths, for `grown`."""
-        self._opening = array.array("q", map(_length_of, self._containers + self._streams))
+        self._opening = array.array("q", map(_length_of, self._all()))
 
     def total(self):
         # type: () -> int
         """Entries in all of them together."""
-        return sum(map(len, self._containers)) + sum(map(_end_of, self._streams))
+        return sum(map(len, self._containers)) + sum(map(len, self._adopted)) + sum(map(_end_of, self._streams))
 
     def grown(self, others):
         # type: (list) -> list
         """`[name, entries gained]` of what grew since `remember`, most first."""
-        lengths = map(_length_of, self._containers + self._streams)
+        containers = self._all()
         gained = {
             id(container): length - before
-            for container, length, before in zip(self._containers + self._streams, lengths, self._opening)
+            for container, length, before in zip(containers, map(_length_of, containers), self._opening)
             if length > before
         }
         if not gained:
