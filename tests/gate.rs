@@ -413,6 +413,15 @@ fn a_cache_that_states_its_end_is_noted_by_name_and_hides_no_leak() {
     );
     let note = "bounded: fills test_cache.parsed (lru_cache) of 64 at most (2 tests)";
     assert!(checked.stdout.contains(note), "{}", checked.stdout);
+    let told = |reason: &str| {
+        let mut holders = checked
+            .report
+            .findings
+            .iter()
+            .filter_map(|finding| finding.holder.as_ref());
+        holders.any(|holder| holder.reason == reason)
+    };
+    assert!(told("holds 64 entries at most"));
     let leaks = checked
         .report
         .findings
@@ -422,4 +431,34 @@ fn a_cache_that_states_its_end_is_noted_by_name_and_hides_no_leak() {
         .map(|leak| leak.summary.contains("test_cache.KEPT"))
         .collect();
     assert_eq!(held, [true], "{}", checked.stdout);
+}
+
+/// Takes some milliseconds an iteration, so that a look for an end is long.
+const SLOW: &str = "\
+import itertools
+
+NUMBERS = itertools.count(1000)
+KEPT = []
+
+
+def test_keeps():
+    sum(range(100_000))
+    KEPT.append(str(next(NUMBERS)))
+";
+
+#[test]
+fn growth_that_the_budget_left_no_time_to_look_at_is_no_leak() {
+    let project = Project::of(&[("test_slow.py", SLOW)]);
+    let checked = project.check(&["--budget=100ms"]);
+    checked.exits(3);
+    let slow = checked.test("test_keeps");
+    assert_eq!(slow.verdict, "undecided");
+    let why = slow.why();
+    assert!(
+        why.starts_with("still grows after ") && why.ends_with("(--budget gives more)"),
+        "{why}"
+    );
+    let checked = project.check(&["--budget=1m"]);
+    checked.exits(1);
+    assert_eq!(checked.test("test_keeps").verdict, "leak");
 }

@@ -50,7 +50,10 @@ fn finding(caches: &BTreeSet<(&str, &str, u64)>, tests: Vec<String>) -> Finding 
         holder: caches
             .first()
             .filter(|(_, name, _)| !name.is_empty())
-            .map(|(_, name, _)| Holder::named(name)),
+            .map(|(_, name, most)| Holder {
+                reason: format!("holds {most} entries at most"),
+                ..Holder::named(name)
+            }),
         resources: Vec::new(),
         native: None,
         types: Vec::new(),

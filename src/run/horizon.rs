@@ -103,6 +103,7 @@ impl Bench<'_> {
         let mut series = Series::new();
         let mut fits = case.fits.clone();
         let mut late = false;
+        let mut cut = false;
         while total + step <= room && step < CAPACITY {
             // The next stretch costs as much per iteration as the ones before it.
             let next = spent / f64::from(total.max(1)) * f64::from(step);
@@ -113,6 +114,7 @@ impl Bench<'_> {
             };
             if total > 0 && next > allowance - spent {
                 if !fits.is_empty() || total < HALF || late {
+                    cut = total < NEAR && self.budget.is_short(allowance);
                     break;
                 }
                 // It seems to have come to its end just now: half as much again tells.
@@ -172,6 +174,15 @@ impl Bench<'_> {
                 return Ok(Some(Judged::Undecided(format!(
                     "{how}, and still did after {} iterations (--thorough looks longer)",
                     case.iterations
+                ))));
+            }
+            if cut {
+                // Many a cache has its end there. A suspect that came earlier would have seen it.
+                return Ok(Some(Judged::Undecided(format!(
+                    "still grows after {} iterations, and the budget of {:.0} s for suspects leaves no time to see whether \
+                     it ends (--budget gives more)",
+                    case.iterations,
+                    self.budget.total().as_secs_f64()
                 ))));
             }
             let rate = |counter| fits.get(&counter).map_or(0.0, |fit| fit.rate.value);

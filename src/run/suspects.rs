@@ -25,7 +25,7 @@ use super::{
 use crate::{fit::Exactness, verdict::Counter};
 
 /// The least that all suspects get together.
-const LEAST_BUDGET: Duration = Duration::from_secs(20);
+const LEAST_BUDGET: Duration = Duration::from_secs(60);
 /// The most that the longer look at one suspect gets.
 const HORIZON: Duration = Duration::from_secs(2);
 const THOROUGH_HORIZON: Duration = Duration::from_secs(20);

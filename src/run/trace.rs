@@ -213,6 +213,11 @@ impl Budget {
         self.horizon.min(self.left() / 4)
     }
 
+    /// Whether a horizon of `seconds` is much less than those get for which there is enough.
+    pub(super) fn is_short(&self, seconds: f64) -> bool {
+        seconds < self.horizon.as_secs_f64() / 2.0
+    }
+
     /// All of it.
     pub fn total(&self) -> Duration {
         self.total
@@ -573,6 +578,7 @@ mod tests {
         budget.spend(6.0);
         assert!(budget.is_scarce());
         assert_eq!(budget.for_horizon(), Duration::from_millis(500));
+        assert!(budget.is_short(0.5) && !budget.is_short(1.0));
         budget.spend(3.0);
         assert!(budget.is_spent());
     }

@@ -548,6 +548,8 @@ pub struct Holder {
     pub text: String,
     /// The part that should have let go.
     pub name: String,
+    /// What shows that.
+    pub reason: String,
 }
 
 /// Growth of one counter.

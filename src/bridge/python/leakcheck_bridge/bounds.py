@@ -1,6 +1,7 @@
 """Containers that say themselves how far they grow, and what a test does to them."""
 
 import collections
+import contextlib
 import functools
 import gc
 import sys
@@ -180,8 +181,8 @@ class Bounds:
         for entry in self._known:
             way, reference, _ = entry
             obj = reference()
-            if obj is not None:
-                entry[2] = way.size(obj)
+            with contextlib.suppress(Exception):
+                entry[2] = 0 if obj is None else way.size(obj)
 
     def grown(self):
         # type: () -> list
@@ -189,9 +190,10 @@ class Bounds:
         found = []
         for way, reference, before in self._known:
             obj = reference()
-            most = None if obj is None else way.most(obj)
-            if most is not None and before < way.size(obj) <= most:
-                found.append((way, reference, before))
+            with contextlib.suppress(Exception):
+                most = None if obj is None else way.most(obj)
+                if most is not None and before < way.size(obj) <= most:
+                    found.append((way, reference, before))
         return found
 
 
