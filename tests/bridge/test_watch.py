@@ -45,6 +45,17 @@ SHOP = """
             late.rows = []
         return late
 
+    class Rows(list):
+        pass
+
+    class Book:
+        def __init__(self):
+            self.raw = bytearray()
+            self.rows = Rows()
+            self.flags = {}
+
+    BOOKS = {}
+
     def remember(row, _done=collections.deque()):
         _done.append(row)
 
@@ -122,6 +133,16 @@ TESTS = """
 
         def test_makes_and_fills(self):
             shop.STORE.__dict__.setdefault("own", []).append(None)
+
+        def test_makes_and_fills_a_subclass(self):
+            shop.BOOKS.setdefault("a", shop.Book()).rows.append(None)
+
+        def test_makes_and_fills_bytes(self):
+            shop.BOOKS.setdefault("b", shop.Book()).raw.extend(b"x")
+
+        def test_makes_and_fills_what_holds_no_object(self):
+            flags = shop.BOOKS.setdefault("c", shop.Book()).flags
+            flags[len(flags)] = True
 
         def test_replaces(self):
             shop.STORE.last = [shop.STORE]
@@ -217,6 +238,9 @@ class Watched(BridgeCase):
         self.assertEqual(increments(answer["series"]["items"]), [1] * 4)
         (found,) = self.worker.answer("grown", do="grown", iterations=6)["containers"]
         self.assertEqual(found[1], 6)
+        # The collector shows none of these but the first.
+        for name in ("_a_subclass", "_bytes", "_what_holds_no_object"):
+            self.assertTrue(self.screened("test_makes_and_fills" + name)["filling"], name)
         # Where the window opens after the warm-up, so does the survey.
         self.assertEqual(increments(self.look("test_makes_and_fills")["items"]), [1] * 6)
 

@@ -471,8 +471,9 @@ class Counters:
 
     def entries(self):
         # type: () -> int
-        """Entries in all containers that were born in this window."""
-        return watch.entries_of(_get_objects())
+        """Entries in all containers that were born in this window; 0 where they are too many to go through."""
+        born = _get_objects()
+        return watch.entries_of(born) if len(born) <= _CROWD else 0
 
     @staticmethod
     def is_crowded():

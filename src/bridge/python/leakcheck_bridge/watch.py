@@ -32,11 +32,12 @@ _OURS = 2
 _GONE = ()
 
 _CONTAINERS = (list, dict, set, bytearray, collections.deque, array.array)
-#: Those and the library's own kinds of them that the collector shows, told by their exact type: quick enough to go
-#: through all that is new.
-_SHOWN = frozenset(
+#: Those and the library's own kinds of them whose first entry can be asked for without running the project's code.
+_PLAIN = frozenset(
     (list, dict, set, collections.deque, collections.defaultdict, collections.OrderedDict, collections.Counter)
 )
+#: Those that the collector does not show, or only once there is something in them that it has to know.
+_HIDDEN = frozenset((dict, bytearray, array.array))
 _LENGTHS = tuple(kind.__len__ for kind in _CONTAINERS)
 #: Text and bytes that are written to memory: their buffer grows ahead of what is in it.
 _STREAMS = (io.StringIO, io.BytesIO)
@@ -114,8 +115,7 @@ def _sort_of(kind):
         return _FUNCTION
     if issubclass(kind, type):
         return _CLASS
-    # A subclass with a length of its own would run the project's code at every boundary.
-    if issubclass(kind, _CONTAINERS) and kind.__len__ in _LENGTHS:
+    if _is_watchable(kind):
         return _CONTAINER
     if issubclass(kind, (tuple, frozenset)):
         return _FIXED
@@ -314,17 +314,30 @@ def _of_the_interpreter():
     return found
 
 
+def _is_watchable(kind):
+    # A subclass with a length of its own would run the project's code at every boundary.
+    return issubclass(kind, _CONTAINERS) and kind.__len__ in _LENGTHS
+
+
+def _containers_among(objects):
+    # type: (list) -> list
+    """Those of some objects that are containers, and what they refer to that the collector does not show."""
+    found = [obj for obj in objects if _is_watchable(type(obj))]
+    found += [obj for obj in _referents(*objects) if type(obj) in _HIDDEN and not gc.is_tracked(obj)]
+    return found
+
+
 def entries_of(objects):
     # type: (list) -> int
     """Entries in those of some objects that are containers."""
-    return sum([len(obj) for obj in objects if type(obj) in _SHOWN])
+    return sum(map(len, _containers_among(objects)))
 
 
 def _is_the_runners(obj):
     """Whether an object is the runner's, or a container of such: told by what comes first in it."""
     for _ in range(4):
         kind = type(obj)
-        if kind not in _SHOWN and kind is not tuple:
+        if kind not in _PLAIN and kind is not tuple:
             return _top(kind) in _RUNNER
         if kind is dict and any(_is_the_runners(key) for key in itertools.islice(obj, 1)):
             return True
@@ -362,8 +375,8 @@ class Watch:
         self.release()
         adopted = [obj for obj in self._adopted if obj is not _GONE]
         known = set(map(id, adopted))
-        new = [obj for obj in objects if type(obj) in _SHOWN and id(obj) not in known and not _is_the_runners(obj)]
-        self._adopted = adopted + new[: _MOST_ADOPTED - len(adopted)]
+        new = {id(obj): obj for obj in _containers_among(objects) if id(obj) not in known and not _is_the_runners(obj)}
+        self._adopted = adopted + list(new.values())[: _MOST_ADOPTED - len(adopted)]
 
     def release(self):
         # type: () -> None
