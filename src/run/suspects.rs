@@ -24,8 +24,10 @@ use super::{
 };
 use crate::{fit::Exactness, verdict::Counter};
 
-/// The least that all suspects get together.
+/// The least that all suspects get together, and what of it goes to those that are likely to be what is known: caches with
+/// ends of their own are worth a minute, one leak in many tests is not.
 const LEAST_BUDGET: Duration = Duration::from_secs(60);
+const LEAST_PLENTY: Duration = Duration::from_secs(10);
 /// The most that the longer look at one suspect gets.
 const HORIZON: Duration = Duration::from_secs(2);
 const THOROUGH_HORIZON: Duration = Duration::from_secs(20);
@@ -57,10 +59,14 @@ pub(super) fn judge_all(
         suspects: groups.values().map(Vec::len).sum(),
     });
     let plain = Duration::try_from_secs_f64(run.plain_cpu).unwrap_or_default();
-    let budget = settings.budget.unwrap_or((2 * plain).max(LEAST_BUDGET));
+    let (budget, plenty) = match settings.budget {
+        Some(given) => (given, given / 2),
+        None => ((2 * plain).max(LEAST_BUDGET), plain.max(LEAST_PLENTY)),
+    };
     run.budget = budget;
     let budget = Budget::new(
         budget,
+        plenty,
         if settings.thorough {
             THOROUGH_HORIZON
         } else {

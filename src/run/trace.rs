@@ -170,16 +170,19 @@ impl Case {
 pub struct Budget {
     total: Duration,
     spent_micros: AtomicU64,
+    /// So much is spent before it is scarce.
+    plenty: Duration,
     /// Most for one horizon.
     horizon: Duration,
 }
 
 impl Budget {
-    /// A budget of `total`, of which one suspect's horizon gets at most `horizon`.
-    pub fn new(total: Duration, horizon: Duration) -> Budget {
+    /// A budget of `total`, scarce once `plenty` of it is spent. One suspect's horizon gets at most `horizon`.
+    pub fn new(total: Duration, plenty: Duration, horizon: Duration) -> Budget {
         Budget {
             total,
             spent_micros: AtomicU64::new(0),
+            plenty,
             horizon,
         }
     }
@@ -203,9 +206,9 @@ impl Budget {
         self.left().is_zero()
     }
 
-    /// Whether less than half is left: what is likely is then not looked at once more.
+    /// Whether what is likely is not looked at once more.
     pub(super) fn is_scarce(&self) -> bool {
-        self.left() < self.total / 2
+        self.total - self.left() > self.plenty
     }
 
     /// What the next horizon may cost: a share, so that later suspects get theirs.
@@ -572,7 +575,8 @@ mod tests {
 
     #[test]
     fn a_budget_gives_each_horizon_a_share_and_ends() {
-        let budget = Budget::new(Duration::from_secs(8), Duration::from_secs(2));
+        let seconds = Duration::from_secs;
+        let budget = Budget::new(seconds(8), seconds(4), seconds(2));
         assert_eq!(budget.for_horizon(), Duration::from_secs(2));
         assert!(!budget.is_scarce());
         budget.spend(6.0);
