@@ -352,6 +352,8 @@ class Watch:
         self._containers = []  # type: list
         self._streams = []  # type: list
         self._adopted = []  # type: list
+        # Entries in those of them that are gone; in an array, since a number would be growth.
+        self._gone = array.array("q", [0])
         self._opening = array.array("q")
 
     def clear(self):
@@ -382,11 +384,12 @@ class Watch:
         # type: () -> None
         """Lets go of what only the watch still has: kept for longer, it would be growth.
 
-        The list keeps its length, and so its memory.
+        The list keeps its length, and so its memory; its entries stay counted, or growth elsewhere would not show.
         """
         adopted = self._adopted
         for at in range(len(adopted)):
             if sys.getrefcount(adopted[at]) == _OURS:
+                self._gone[0] += len(adopted[at])
                 adopted[at] = _GONE
 
     def _all(self):
@@ -400,7 +403,8 @@ class Watch:
     def total(self):
         # type: () -> int
         """Entries in all of them together."""
-        return sum(map(len, self._containers)) + sum(map(len, self._adopted)) + sum(map(_end_of, self._streams))
+        entries = sum(map(len, self._containers)) + sum(map(len, self._adopted)) + self._gone[0]
+        return entries + sum(map(_end_of, self._streams))
 
     def grown(self, others):
         # type: (list) -> list
