@@ -236,7 +236,7 @@ fn look(
     scope.series.clone_from(&case.series);
     scope.fits.clone_from(&case.fits);
     let exactness = suspects::exactness(run);
-    let budget = Budget::new(run.budget, run.budget, run.budget);
+    let budget = Budget::new(run.budget, run.budget / 2, run.budget);
     let glass = Glass {
         settings,
         bench: Bench {

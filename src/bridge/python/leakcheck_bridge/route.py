@@ -229,9 +229,6 @@ def describe(obj):
     elif cls is collections.deque:
         step.update(what="container", length=len(obj), capacity=obj.maxlen)
         step.update(_newest(obj))
-    elif cls not in _PLAIN and _is_stdlib_container(cls):
-        step.update(what="collection")
-        step.update(_newest(obj))
     elif cls in _PLAIN:
         step.update(what="container", length=len(obj))
         step.update(_newest(obj))
@@ -239,6 +236,9 @@ def describe(obj):
             step["registry"] = _interpreter_list(obj)
         elif cls is dict:
             step["registry"] = _subclasses_of(obj)
+    elif _is_stdlib_container(cls):
+        step.update(what="collection")
+        step.update(_newest(obj))
     elif _is_a(obj, dict) or _is_a(obj, list) or _is_a(obj, set):
         step.update(what="container", length=_length(obj))
         step.update(_newest(obj))
