@@ -91,6 +91,9 @@ impl Counter {
 /// One counter read at the boundaries of a window, one value per boundary.
 pub type Series = BTreeMap<Counter, Vec<i64>>;
 
+/// Bytes of the largest request that pymalloc serves, and `blocks` counts; a larger one is in `heap`.
+pub const LARGEST_BLOCK: f64 = 512.0;
+
 /// A quantity read at a boundary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -22,14 +22,31 @@ pub struct Call {
     pub kept: Vec<(String, u64)>,
 }
 
+/// What stays of an iteration.
+#[derive(Debug)]
+pub struct Stays {
+    /// Blocks of pymalloc's.
+    pub blocks: f64,
+    /// Bytes that they and what came from malloc have room for.
+    pub bytes: f64,
+}
+
+impl Stays {
+    /// Whether objects of these types and bytes can be what stays.
+    pub fn have_room_for(&self, kept: &[(String, u64)]) -> bool {
+        let bytes: f64 = kept.iter().map(|(_, bytes)| *bytes as f64).sum();
+        fewest_blocks(kept) <= self.blocks && bytes <= self.bytes
+    }
+}
+
 /// The function to be suspected and the call of it, where there is just one; without a name where there are
 /// several in one shared object. It made the objects at one of the
 /// places where they were `born`, or left their counts higher. `innocent` are functions that rightly keep what they get;
-/// so does one that keeps more than `blocks`, which is what stays of an iteration: an object that holds it goes again.
+/// so does one that keeps more than `stays`: an object that holds it goes again.
 pub fn suspect<'c>(
     calls: &'c [Call],
     born: &BTreeSet<(String, u32)>,
-    blocks: f64,
+    stays: &Stays,
     innocent: impl Fn(&Function) -> bool,
 ) -> Option<(Function, &'c Call)> {
     let all = || {
@@ -41,7 +58,7 @@ pub fn suspect<'c>(
     let raises = |call: &Call| {
         call.rises.len() > 1
             && call.rises[1..].iter().all(|rise| *rise > 0)
-            && fewest_blocks(&call.kept) <= blocks
+            && stays.have_room_for(&call.kept)
     };
     // A foreign function that a line names is called by nobody else, even if it is one of Python's.
     let raising: Vec<_> = all()
@@ -97,7 +114,11 @@ mod tests {
     fn told(calls: &[Call], born: u32) -> Option<(String, u32)> {
         let born = BTreeSet::from([("app.py".to_owned(), born)]);
         let innocent = |function: &Function| function.0.starts_with("list.");
-        let found = suspect(calls, &born, 1.0, innocent);
+        let stays = Stays {
+            blocks: 1.0,
+            bytes: 512.0,
+        };
+        let found = suspect(calls, &born, &stays, innocent);
         found.map(|(function, call)| (function.0, call.place.1))
     }
 
@@ -123,6 +144,10 @@ mod tests {
         let calls = [holder, call(7, "_fast.read", true, 0)];
         assert_eq!(told(&calls, 7), Some(("_fast.read".to_owned(), 7)));
         assert_eq!(fewest_blocks(&[("dict".to_owned(), 64)]), 1.0);
+        // A class whose instance is being returned.
+        let mut class = call(6, "_fast.parse", true, 1);
+        class.kept = vec![("app.Meta".to_owned(), 1704)];
+        assert_eq!(told(&[class], 9), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{
     Choice,
     value::{self, Mismatch, Scalar},
 };
-use crate::verdict::Counter;
+use crate::verdict::{Counter, LARGEST_BLOCK};
 
 /// The fields that a mark or an override can have.
 pub const FIELDS: [&str; 7] = [
@@ -21,8 +21,6 @@ pub const FIELDS: [&str; 7] = [
 
 /// Rates are means; an allowance of 2 is not to fail for the last bit of 2.
 const EPSILON: f64 = 1e-9;
-/// The largest request that is a block; a larger one is in the heap.
-const LARGEST_BLOCK: f64 = 512.0;
 
 /// Growth per iteration, by counter.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -6,7 +6,7 @@ use super::{
     cycles, ends,
     excuse::Excuses,
     held::{self, Held, Lost},
-    native::Homes,
+    native::{self, Homes},
     sites::{self, function_of},
     summary,
 };
@@ -261,7 +261,7 @@ fn finding(
             // Of what is in no list of objects the call alone knows the type.
             growth: diagnosis
                 .filter(|diagnosis| diagnosis.lost.is_empty())
-                .and_then(|_| held::lost(call)),
+                .and_then(|_| held::lost(call, &native::stays(case))),
         }
     });
     let native = native.or(culprit.map(|(function, _)| function));

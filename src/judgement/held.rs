@@ -3,7 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::{
-    attribute::{holder::Gain, lost::Call, route::Route, sites::Growth, types},
+    attribute::{
+        holder::Gain,
+        lost::{Call, Stays},
+        route::Route,
+        sites::Growth,
+        types,
+    },
     finding::{Kind, TypeGrowth},
     run::{
         diagnose::{self, Diagnosis},
@@ -108,8 +114,11 @@ pub(super) struct Lost {
     pub growth: Option<TypeGrowth>,
 }
 
-/// What a call loses a reference to, where it is of one type.
-pub(super) fn lost(call: &Call) -> Option<TypeGrowth> {
+/// What a call loses a reference to, where it is of one type and may be what stays.
+pub(super) fn lost(call: &Call, stays: &Stays) -> Option<TypeGrowth> {
+    if !stays.have_room_for(&call.kept) {
+        return None;
+    }
     let [(name, bytes)] = &call.kept[..] else {
         return None;
     };

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     attribute::{
-        lost::{self, Call},
+        lost::{self, Call, Stays},
         native::{Function, Passage},
         owner::Places,
     },
@@ -17,7 +17,7 @@ use crate::{
     },
     finding::{NativeFunction, Owner},
     run::{diagnose::Diagnosis, trace::Case},
-    verdict::Counter,
+    verdict::{Counter, LARGEST_BLOCK},
 };
 
 /// Where shared objects belong.
@@ -91,9 +91,7 @@ impl<'a> Homes<'a> {
             let home = self.home(function, false);
             !home.is_suspect()
         };
-        let blocks = case.fits.get(&Counter::Blocks);
-        let blocks = blocks.map_or(f64::INFINITY, |fit| fit.rate.value.ceil());
-        let (function, call) = lost::suspect(&diagnosis.calls, &born, blocks, innocent)?;
+        let (function, call) = lost::suspect(&diagnosis.calls, &born, &stays(case), innocent)?;
         Some((self.home(&function, false), call))
     }
 
@@ -121,6 +119,20 @@ impl<'a> Homes<'a> {
                 .iter()
                 .any(|folder| self.places.project.join(folder).join(top).is_dir())
         })
+    }
+}
+
+/// What stays of an iteration. What is too large for pymalloc is in `heap`, where that is counted.
+pub(super) fn stays(case: &Case) -> Stays {
+    let rate = |counter| case.fits.get(&counter).map(|fit| fit.rate.value);
+    let blocks = rate(Counter::Blocks).map_or(f64::INFINITY, f64::ceil);
+    let heap = match case.series.contains_key(&Counter::Heap) {
+        true => rate(Counter::Heap).unwrap_or(0.0),
+        false => f64::INFINITY,
+    };
+    Stays {
+        blocks,
+        bytes: blocks * LARGEST_BLOCK + heap,
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     attribute::sites::Growth,
     fit::{self, Exactness, Fit, Shape},
-    verdict::{Counter, Series},
+    verdict::{Counter, LARGEST_BLOCK, Series},
 };
 
 /// A longer look may keep this much: no cache that a test fills is meant to be larger.
@@ -25,8 +25,6 @@ const HORIZON_RESOURCES: f64 = 64.0;
 /// as far.
 const NEAR: u32 = 2048;
 const FAR_SHARE: f64 = 4.0;
-/// Bytes of the largest request that pymalloc serves.
-const LARGEST_BLOCK: f64 = 512.0;
 /// Fewer iterations than this are no reason to think that the end is near.
 const HALF: u32 = 256;
 /// The pause between two rises fits so often into the first stretch, and rest is this much longer than it.

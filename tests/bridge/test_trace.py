@@ -43,6 +43,12 @@ SEEDS = """
             for _ in range(3):
                 CHAIN[0] = make()
 
+        def test_tuples(self):
+            last = (CHAIN[0],)  # 1
+            last = (last, 2)  # 2
+            last = (last, 2, 3)  # 3
+            CHAIN[0] = (last, 2, 3, 4)  # 4
+
         def test_bytes(self):
             CHAIN[0] = make(make_bytes())
 
@@ -122,6 +128,13 @@ class Trace(BridgeCase):
         answer = self.worker.open_and_trace("test_three")
         (steps,) = self.growth(answer).values()
         self.assertEqual({count for count, _ in steps}, {3})
+
+    def test_tuples_that_free_lists_serve(self):
+        answer = self.worker.open_and_trace("test_tuples", iterations=6)
+        found = self.growth(answer).items()
+        grown = {self.at(answer, number): {count for count, _ in steps} for number, steps in found}
+        lines = [self.line("# %d" % length) for length in (1, 2, 3, 4)]
+        self.assertEqual(grown, {("test_seeds.py", line): {1} for line in lines})
 
     def test_bytes_exactly(self):
         answer = self.worker.open_and_trace("test_bytes", iterations=6)

@@ -19,6 +19,7 @@ try:
 except ImportError:  # a build without it: nothing can be traced
     _tracemalloc = None
 
+_collect = gc.collect
 _get_objects = gc.get_objects
 _get_referents = referents.get_referents
 _is_tracked = gc.is_tracked
@@ -140,6 +141,9 @@ class Tracer:
         # From the second boundary on: what the first traced iteration brings once is no rate.
         if self._first_types is None and self._reads == 2:
             self._first_types = self._survivors()
+        # The tuples that this took apart are in the interpreter's free lists. The next iteration would get them, and
+        # what it leaks seem to have been allocated here.
+        _collect()
         return True
 
     def read_last(self):
