@@ -46,8 +46,8 @@ const MOST: u32 = 24;
 const MANY_BLOCKS: f64 = 50e3;
 /// And where it leaves more than this many, no look is taken.
 const HUGE_BLOCKS: f64 = 200e3;
-/// Causes that are looked at; a suite with more has its names for the first ones.
-const CAUSES: usize = 40;
+/// Causes that are looked at, as far as the time for it lasts; a suite with more has its names for the first ones.
+const CAUSES: usize = 400;
 /// Ways of one cause that are looked at, unless the first two agree.
 const WAYS: usize = 24;
 /// Share of the suspects' budget that the looks may take on top of it.
