@@ -111,6 +111,12 @@ fn is_weak_dictionary(kind: &str) -> bool {
     )
 }
 
+/// Whether the weak dictionary holds its values weakly, and its keys as any other.
+fn is_by_value(route: &Route) -> bool {
+    let mut kinds = route.steps.iter().map(|step| step.kind.as_str());
+    kinds.any(|kind| kind == "weakref.WeakValueDictionary")
+}
+
 fn is_interpreters(name: &str) -> bool {
     const STATE: [&str; 9] = [
         "sys.",
@@ -207,6 +213,9 @@ pub fn advice_for(code: &str, route: &Route) -> String {
         ),
         "LK107" => format!(
             "{holder} lives as long as its function: make it a local variable of each call (default None for an argument), or empty it."
+        ),
+        "LK108" if is_by_value(route) => format!(
+            "The key in {holder} refers to its value, or to what keeps it, so the value never dies: use a key that does not, such as the value's id or name."
         ),
         "LK108" => format!(
             "The value in {holder} refers to its key, so the key never dies: store a weakref to the key in the value, or keep the value on the key object itself."
@@ -460,6 +469,22 @@ mod tests {
         assert!(advice_for("LK101", &route).starts_with("Remove the weakref from "));
         route.steps[0].registry = Some("app.Base.__subclasses__()".to_owned());
         assert_eq!(of_route(Kind::Python, &route), "LK116");
+    }
+
+    #[test]
+    fn a_weak_dictionary_is_told_by_what_it_holds_weakly() {
+        for (kind, begins) in [
+            ("weakref.WeakKeyDictionary", "The value in "),
+            ("weakref.WeakValueDictionary", "The key in "),
+        ] {
+            let steps = [
+                ("module", "app", "attribute"),
+                ("collection", kind, "attribute"),
+                ("object", "app.S", ""),
+            ];
+            let route = route_of(&Root::Module, Gain::Entries, 1, &steps);
+            assert!(advice_for("LK108", &route).starts_with(begins), "{kind}");
+        }
     }
 
     #[test]
