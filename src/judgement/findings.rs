@@ -355,7 +355,13 @@ fn resource(one: &Evidence<'_>, group: &group::Group<Key>) -> Option<Counter> {
 
 /// What grows in every one of the cases; a descriptor says more than the memory beside it.
 fn kind(cases: &[&Case], route: Option<&Route>) -> Kind {
-    let every = |counter| cases.iter().all(|case| case.fits.contains_key(&counter));
+    let grows = |counter| {
+        let grow = |case: &&&Case| case.fits.contains_key(&counter);
+        cases.iter().filter(grow).count()
+    };
+    let every = |counter| grows(counter) == cases.len();
+    // Of many tests that put new objects into one container, the blocks of one may be uneven.
+    let most = |counter| 2 * grows(counter) > cases.len();
     if every(Counter::Children) {
         Kind::Child
     } else if every(Counter::Tasks) {
@@ -364,9 +370,9 @@ fn kind(cases: &[&Case], route: Option<&Route>) -> Kind {
         Kind::Thread
     } else if every(Counter::Fds) {
         Kind::Fd
-    } else if every(Counter::Items) && !every(Counter::Blocks) {
+    } else if every(Counter::Items) && !most(Counter::Blocks) {
         Kind::Items
-    } else if every(Counter::Blocks)
+    } else if most(Counter::Blocks)
         || every(Counter::Objects)
         || cases.iter().any(|case| !case.growths.is_empty())
     {
