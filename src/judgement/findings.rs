@@ -530,3 +530,30 @@ fn losses(run: &Run) -> Vec<Finding> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fit::{self, Exactness};
+
+    fn grows(counters: &[Counter]) -> Case {
+        let mut case = Case::without_evidence(0, Judged::Leak);
+        let fit = fit::fit(&[0, 1, 2, 3, 4, 5], Exactness::Exact);
+        case.fits = counters.iter().map(|counter| (*counter, fit)).collect();
+        case
+    }
+
+    #[test]
+    fn entries_of_which_most_come_with_blocks_are_objects() {
+        let both = grows(&[Counter::Blocks, Counter::Items]);
+        let entries = grows(&[Counter::Items]);
+        for (cases, expected) in [
+            (vec![&both, &both, &entries], Kind::Python),
+            (vec![&both, &entries, &entries], Kind::Items),
+            (vec![&entries], Kind::Items),
+            (vec![&both], Kind::Python),
+        ] {
+            assert_eq!(kind(&cases, None), expected);
+        }
+    }
+}
