@@ -16,6 +16,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/capture.py"),
     ),
     (
+        "leakcheck_bridge/chance.py",
+        include_str!("python/leakcheck_bridge/chance.py"),
+    ),
+    (
         "leakcheck_bridge/channel.py",
         include_str!("python/leakcheck_bridge/channel.py"),
     ),

@@ -22,7 +22,7 @@ use crate::{
         native::{self, Passage},
     },
     finding::Owner,
-    verdict::Counter,
+    verdict::{Counter, Series},
 };
 
 /// Tests that are looked at, as far as the time for it lasts; a suite with more native leaks has its names for the first ones.
@@ -37,6 +37,10 @@ const LONGEST: f64 = 1.0;
 
 /// Iterations in which references are watched.
 const WATCHED: u32 = 4;
+/// Iterations with the same random numbers, at least.
+const REPLAYED: u32 = 12;
+/// What is said of a leak that such iterations do not show.
+const BY_CONTENT: &str = "keeps each new text or number once, outside Python: with the same random numbers again nothing grows";
 
 /// Looks at a test of each such leak, in a worker of `slot`, and leaves what was found with the case. What cannot be
 /// found out leaves the finding without a place; nothing else depends on it.
@@ -59,6 +63,19 @@ pub(super) fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
             if let Some(diagnosis) = &mut run.cases[at].diagnosis {
                 diagnosis.calls = calls;
             }
+        }
+    }
+    for at in with_causes_of_lost(&run.cases) {
+        if spent > allowance || INTERRUPTED.load(Ordering::SeqCst) {
+            return;
+        }
+        let Some((kept, cpu)) = look_at(run, bench, slot, at, by_content) else {
+            continue;
+        };
+        spent += cpu;
+        if kept == [true] {
+            run.cases[at].judged = Judged::Bounded(BY_CONTENT.to_owned());
+            hand_over(&mut run.cases, at);
         }
     }
     let leaks: Vec<usize> = (0..run.cases.len())
@@ -95,6 +112,40 @@ fn is_native(case: &Case) -> bool {
 /// Objects that nothing refers to, or memory that is in none.
 fn is_lost(case: &Case) -> bool {
     case.judged == Judged::Leak && case.diagnosis.as_ref().is_some_and(Diagnosis::is_lost)
+}
+
+/// Leaks in which nothing grows but what nothing in Python is seen to hold. A look at one of them told that of its causes.
+fn with_causes_of_lost(cases: &[Case]) -> Vec<usize> {
+    let lost: BTreeSet<&str> = cases
+        .iter()
+        .filter(|case| is_lost(case))
+        .filter_map(|case| case.diagnosis.as_ref())
+        .filter(|diagnosis| diagnosis.unseen)
+        .flat_map(|diagnosis| diagnosis.covers.iter().map(String::as_str))
+        .collect();
+    let grows_so = |case: &Case| {
+        let causes = diagnose::causes(case);
+        case.judged == Judged::Leak && causes.iter().all(|cause| lost.contains(cause.as_str()))
+    };
+    (0..cases.len())
+        .filter(|at| grows_so(&cases[*at]))
+        .collect()
+}
+
+/// What the look at a case told is of use to those for which it was taken, where it is no leak itself.
+fn hand_over(cases: &mut [Case], from: usize) {
+    let Some(diagnosis) = cases[from].diagnosis.take() else {
+        return;
+    };
+    let heir = cases.iter_mut().find(|case| {
+        let covered = |cause: &String| diagnosis.covers.contains(cause);
+        case.judged == Judged::Leak
+            && case.diagnosis.is_none()
+            && diagnose::causes(case).iter().any(covered)
+    });
+    if let Some(heir) = heir {
+        heir.diagnosis = Some(diagnosis);
+    }
 }
 
 /// What is found out about an open test, and the CPU seconds that it took.
@@ -190,6 +241,40 @@ fn references(worker: &mut Worker, _: &Case) -> Result<(Vec<Call>, f64), Loss> {
     }
 }
 
+/// Whether what the open test leaves stays once for each text or number that it makes: it grows as before, and no more when
+/// the same random numbers come again. What was lost is lost again then; a cache keeps nothing twice.
+fn by_content(worker: &mut Worker, case: &Case) -> Result<(Vec<bool>, f64), Loss> {
+    let iterations = diagnose::iterations(case).max(REPLAYED);
+    let usual = screen::run(
+        worker,
+        &Order::Run {
+            test: None,
+            thaw: false,
+            survey: false,
+            wider: case.wider,
+            warmup: 2,
+            before: false,
+            between: true,
+            iterations,
+        },
+    )?;
+    let cpu = usual.cpu;
+    if usual.outcome.status != Status::Passed || !rises(&usual.series) {
+        return Ok((vec![false], cpu));
+    }
+    let again = screen::run(worker, &Order::Replay { iterations })?;
+    let passed = again.outcome.status == Status::Passed;
+    Ok((vec![passed && !rises(&again.series)], cpu + again.cpu))
+}
+
+/// Whether anything rises that costs memory.
+fn rises(series: &Series) -> bool {
+    [Counter::Blocks, Counter::Heap]
+        .into_iter()
+        .filter_map(|counter| series.get(&counter))
+        .any(|readings| readings.last() > readings.first())
+}
+
 /// Asks for the function and the text of the lines that are told.
 fn describe(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, passages: &[Passage]) {
     let places: BTreeSet<(String, u32)> = passages
@@ -203,5 +288,85 @@ fn describe(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, passages: &[P
         && let Some(answers) = slot.describe(&places)
     {
         run.sources.extend(places.into_iter().zip(answers));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        attribute::sites::Growth,
+        fit::{self, Exactness},
+    };
+
+    fn leak(line: u32, diagnosis: Option<Diagnosis>) -> Case {
+        let fit = fit::fit(&[0, 1, 2, 3, 4, 5], Exactness::Exact);
+        let mut case = Case::without_evidence(0, Judged::Leak);
+        case.growths = vec![Growth {
+            frames: vec![("app.py".to_owned(), line)],
+            chosen: 0,
+            owner: Owner::Project,
+            too_shallow: false,
+            count: fit,
+            bytes: fit,
+        }];
+        case.diagnosis = diagnosis;
+        case
+    }
+
+    fn lost(line: u32) -> Diagnosis {
+        Diagnosis {
+            covers: BTreeSet::from([format!("app.py:{line}")]),
+            routes: Vec::new(),
+            alone: true,
+            types: Vec::new(),
+            lost: Vec::new(),
+            unseen: true,
+            calls: Vec::new(),
+            exits: 0.0,
+            resources: Vec::new(),
+            made: Vec::new(),
+            cost: (0.0, 0),
+        }
+    }
+
+    #[test]
+    fn all_that_grow_at_the_places_of_what_is_lost_are_asked_themselves() {
+        let mut cases = vec![
+            leak(7, None),
+            leak(7, Some(lost(7))),
+            leak(8, None),
+            leak(7, None),
+        ];
+        assert_eq!(with_causes_of_lost(&cases), [0, 1, 3]);
+        cases[0].judged = Judged::Clean(String::new());
+        assert_eq!(with_causes_of_lost(&cases), [1, 3]);
+        let other = &mut cases[1].diagnosis;
+        other.as_mut().unwrap().unseen = false;
+        assert!(with_causes_of_lost(&cases).is_empty());
+    }
+
+    #[test]
+    fn what_a_look_told_goes_to_one_for_which_it_was_taken_and_that_is_a_leak() {
+        let mut cases = vec![
+            leak(8, None),
+            leak(7, Some(lost(7))),
+            leak(7, None),
+            leak(7, None),
+        ];
+        cases[1].judged = Judged::Bounded(String::new());
+        cases[2].judged = Judged::Bounded(String::new());
+        hand_over(&mut cases, 1);
+        let with: Vec<bool> = cases.iter().map(|case| case.diagnosis.is_some()).collect();
+        assert_eq!(with, [false, false, false, true]);
+    }
+
+    #[test]
+    fn blocks_and_heap_cost_memory() {
+        let of = |counter, readings: &[i64]| Series::from([(counter, readings.to_vec())]);
+        assert!(rises(&of(Counter::Heap, &[5, 5, 6])));
+        assert!(rises(&of(Counter::Blocks, &[5, 6])));
+        assert!(!rises(&of(Counter::Blocks, &[5, 6, 5])));
+        assert!(!rises(&of(Counter::Items, &[5, 6])));
     }
 }

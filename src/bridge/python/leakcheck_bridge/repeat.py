@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from . import bounds, calls, counters, garbage, heap, limits, lines, outcome, references, resources, trace
+from . import bounds, calls, chance, counters, garbage, heap, limits, lines, outcome, references, resources, trace
 
 _getpid = posix.getpid
 _getframe = sys._getframe
@@ -82,6 +82,8 @@ class Repeater:
         self._index = -1
         self._wider = 0
         self._names = _Names()
+        #: While iterations are to be alike.
+        self._replay = None  # type: chance.Replay | None
         self._pid = _getpid()
         #: Where the survivors of the last dump were allocated, by identity.
         self.places = {}  # type: dict
@@ -129,6 +131,8 @@ class Repeater:
     def _once(self, around=None):
         self._names.start_over()
         tempfile._name_sequence = self._names
+        if self._replay is not None:
+            self._replay.start_over()
         self._heartbeat.begin_iteration()
         if around is None:
             result = self._runner.iterate(self._index)
@@ -235,6 +239,18 @@ class Repeater:
             "filling": entries[1] > entries[0],
             "wider": self._runner.wider(),
         }
+
+    def replay(self, iterations):
+        # type: (int) -> dict
+        """Like `run`, with the same random numbers in every iteration, the two before the window among them."""
+        self.thaw(refreeze=False)
+        self._replay = chance.Replay()
+        self._replay.begin()
+        try:
+            return self.run(iterations, 2)
+        finally:
+            self._replay.end()
+            self._replay = None
 
     def grown(self, iterations):
         # type: (int) -> dict

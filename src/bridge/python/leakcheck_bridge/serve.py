@@ -187,6 +187,10 @@ class Service:
                 numbers = (order["iterations"], order["readings"], self._reading(order))
                 order = None
                 answer = repeater.calls(*numbers)
+            elif what == "replay":
+                iterations = order["iterations"]
+                order = None
+                answer = repeater.replay(iterations)
             elif what == "references":
                 answer = repeater.references(order["iterations"])
             elif what == "name":
