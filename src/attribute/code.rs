@@ -113,8 +113,8 @@ fn is_weak_dictionary(kind: &str) -> bool {
 
 /// Whether the weak dictionary holds its values weakly, and its keys as any other.
 fn is_by_value(route: &Route) -> bool {
-    let mut kinds = route.steps.iter().map(|step| step.kind.as_str());
-    kinds.any(|kind| kind == "weakref.WeakValueDictionary")
+    let mut holding = route.steps.iter().take(route.at + 1);
+    holding.any(|step| step.kind == "weakref.WeakValueDictionary")
 }
 
 fn is_interpreters(name: &str) -> bool {

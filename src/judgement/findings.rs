@@ -356,8 +356,10 @@ fn resource(one: &Evidence<'_>, group: &group::Group<Key>) -> Option<Counter> {
 /// What grows in every one of the cases; a descriptor says more than the memory beside it.
 fn kind(cases: &[&Case], route: Option<&Route>) -> Kind {
     let grows = |counter| {
-        let grow = |case: &&&Case| case.fits.contains_key(&counter);
-        cases.iter().filter(grow).count()
+        let cases = cases.iter();
+        cases
+            .filter(|case| case.fits.contains_key(&counter))
+            .count()
     };
     let every = |counter| grows(counter) == cases.len();
     // Of many tests that put new objects into one container, the blocks of one may be uneven.

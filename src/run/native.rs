@@ -43,7 +43,7 @@ const REPLAYED: u32 = 12;
 const BY_CONTENT: &str = "keeps each new text or number once, outside Python: with the same random numbers again nothing grows";
 
 /// Looks at a test of each such leak, in a worker of `slot`, and leaves what was found with the case. What cannot be
-/// found out leaves the finding without a place; nothing else depends on it.
+/// found out leaves the finding without a place, and what was lost a leak.
 pub(super) fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
     let exact = run
         .counters
