@@ -275,10 +275,13 @@ fn judge(
         || label.accept.contains(&test.verdict)
         || alike.contains(&&*label.verdict) && alike.contains(&&*test.verdict);
     if !accepted {
-        let reason = test.reason.as_deref().unwrap_or_default();
+        let told = leaks.iter().map(|finding| &*finding.summary);
+        let told: Vec<&str> = test.reason.as_deref().into_iter().chain(told).collect();
         wrong.push(format!(
-            "{}, not {} ({reason})",
-            test.verdict, label.verdict
+            "{}, not {} ({})",
+            test.verdict,
+            label.verdict,
+            told.join("; ")
         ));
     }
     if test.verdict == "leak" && label.verdict == "leak" {
@@ -442,6 +445,15 @@ impl Job {
         format!("{part}/{}", self.runner)
     }
 
+    /// Keeps a report with a miss, to be looked at.
+    fn keep(&self, report: &Path) {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("misses");
+        fs::create_dir_all(&folder).unwrap();
+        let kept = folder.join(self.name().replace('/', "-") + ".json");
+        fs::copy(report, &kept).unwrap();
+        eprintln!("{}: {}", self.name(), kept.display());
+    }
+
     fn answers(&self) -> Vec<(String, Answer)> {
         let text = fs::read_to_string(self.part.join("expected.yaml")).unwrap();
         let part: Part =
@@ -486,6 +498,9 @@ impl Job {
             answers.push((name, answer));
         }
         assert!(left.is_empty(), "{}: no tests {left:?}", self.name());
+        if answers.iter().any(|(_, answer)| answer.failed()) {
+            self.keep(&path);
+        }
         answers
     }
 }
