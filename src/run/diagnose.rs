@@ -236,7 +236,12 @@ impl Diagnosis {
 
     /// Whether something outside Python keeps what stays: no object refers to it.
     pub fn is_lost(&self) -> bool {
-        self.routes.is_empty() && self.exits <= 0.5 && (self.unseen || !self.lost.is_empty())
+        self.is_without_holder() && (self.unseen || !self.lost.is_empty())
+    }
+
+    /// Whether nothing was found that holds what stays.
+    pub fn is_without_holder(&self) -> bool {
+        self.routes.is_empty() && self.exits <= 0.5
     }
 
     /// The holder as code names it.

@@ -121,7 +121,7 @@ impl Look {
 
 /// malloc's smallest chunk on 64-bit systems. A rise of less is no chunk more: it is the remainder, too small to be
 /// split off, of a chunk that was reused for a smaller request.
-const SMALLEST_CHUNK: i64 = 32;
+pub(super) const SMALLEST_CHUNK: i64 = 32;
 
 /// How many further readings would settle that a test is clean, if none of them rose.
 fn until_settled(series: &Series) -> u32 {

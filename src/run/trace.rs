@@ -30,6 +30,8 @@ use crate::{
 
 /// Iterations of the first window in the fresh process.
 pub const FIRST_WINDOW: u32 = 8;
+/// Windows that may follow it before growth is said to be in the first process only.
+const MORE_WINDOWS: u32 = 4;
 /// Traced iterations, and the fewest from which a rate can be read.
 const TRACED: u32 = 6;
 pub(super) const FEWEST: u32 = 2;
@@ -294,8 +296,13 @@ impl Bench<'_> {
         };
         case.series = ran.series;
         case.fits = self.growing(&case.series);
-        if case.fits.is_empty() && window >= FIRST_WINDOW {
-            // Growth that comes rarely may have hidden between these boundaries.
+        // Growth that comes rarely may have hidden between these boundaries; what comes by chance may have paused.
+        for more in 0..MORE_WINDOWS {
+            let rests = || rose_and_rests(case.series.get(&Counter::Blocks));
+            let is_over = more > 0 && (rests() || !rises_late(&case.series));
+            if window < FIRST_WINDOW || !case.fits.is_empty() || is_over {
+                break;
+            }
             let Some(ran) = self.run(worker, &mut case, None, false, 0, window)? else {
                 return Ok(case);
             };
@@ -545,6 +552,14 @@ pub(super) fn grows_memory(fits: &BTreeMap<Counter, Fit>) -> bool {
         .any(|counter| fits.contains_key(counter))
 }
 
+/// Whether memory is higher at the end of a series than anywhere in its first half.
+fn rises_late(series: &Series) -> bool {
+    [Counter::Blocks, Counter::Heap]
+        .iter()
+        .filter_map(|counter| series.get(counter))
+        .any(|readings| readings.last() > readings[..readings.len() / 2].iter().max())
+}
+
 /// `blocks +2, objects +1` of a signature.
 pub fn describe(signature: &screen::Signature) -> String {
     if signature.is_empty() {
@@ -560,6 +575,14 @@ pub fn describe(signature: &screen::Signature) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_ends_above_its_first_half_rises_late() {
+        let of = |readings: &[i64]| Series::from([(Counter::Blocks, readings.to_vec())]);
+        assert!(rises_late(&of(&[0, 1, 2, 2, 2, 3])));
+        assert!(!rises_late(&of(&[0, 1, 3, 2, 2, 3])));
+        assert!(!rises_late(&Series::from([(Counter::Items, vec![0, 1])])));
+    }
 
     #[test]
     fn a_million_integers_an_iteration_leave_room_for_a_few_only() {
