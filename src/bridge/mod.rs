@@ -88,6 +88,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/resources.py"),
     ),
     (
+        "leakcheck_bridge/kinds.py",
+        include_str!("python/leakcheck_bridge/kinds.py"),
+    ),
+    (
         "leakcheck_bridge/restore.py",
         include_str!("python/leakcheck_bridge/restore.py"),
     ),

@@ -165,9 +165,10 @@ class Bounds:
         for obj in gc.get_objects():
             cls = type(obj)
             try:
-                if cls not in ways:
-                    ways[cls] = _way(cls)
-                way = ways[cls]
+                if id(cls) not in ways:
+                    # With the class, or one more might get its identity.
+                    ways[id(cls)] = _way(cls), cls
+                way, _ = ways[id(cls)]
                 if way is not None and way.most(obj) is not None:
                     self._known.append([way, _reference(obj), way.size(obj)])
             except Exception:

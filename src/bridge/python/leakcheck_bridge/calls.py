@@ -13,7 +13,7 @@ import sys
 import types
 
 from .referents import class_dict, module_dict
-from .trace import bases_of
+from .trace import bases_of, name_of
 
 _gettrace, _settrace = sys.gettrace, sys.settrace
 _setprofile = sys.setprofile
@@ -422,7 +422,7 @@ def _foreign(name, value, libraries):
         module = sys.modules.get(_MODULE.__get__(value)) if type(_MODULE.__get__(value)) is str else None
         file = _file_of(module)
         return [_type_name(value), file] if file.endswith((".so", ".pyd")) else None
-    if cls.__name__ == "cython_function_or_method":
+    if name_of(cls) == "cython_function_or_method":
         file = _file_of(sys.modules.get(value.__module__))
         return ["{}.{}".format(value.__module__, value.__qualname__), file] if file else None
     return None

@@ -19,7 +19,7 @@ import threading
 import tracemalloc
 import types
 
-from . import referents, trace
+from . import kinds, referents, trace
 
 try:
     import _tracemalloc
@@ -49,17 +49,17 @@ _MOST_PLACED = 20000
 
 #: How many entries an instance of these (or of a class derived from one) has, whatever its own `__len__` says.
 _LENGTHS = {
-    dict: dict.__len__,
-    list: list.__len__,
-    set: set.__len__,
-    collections.deque: collections.deque.__len__,
-    bytearray: bytearray.__len__,
-    array.array: array.array.__len__,
-    io.BytesIO: lambda stream: 0 if stream.closed else io.BytesIO.tell(stream),
-    io.StringIO: lambda stream: 0 if stream.closed else io.StringIO.tell(stream),
+    id(dict): dict.__len__,
+    id(list): list.__len__,
+    id(set): set.__len__,
+    id(collections.deque): collections.deque.__len__,
+    id(bytearray): bytearray.__len__,
+    id(array.array): array.array.__len__,
+    id(io.BytesIO): lambda stream: 0 if stream.closed else io.BytesIO.tell(stream),
+    id(io.StringIO): lambda stream: 0 if stream.closed else io.StringIO.tell(stream),
 }
 #: The collector tracks none of these as long as they refer to nothing that it tracks.
-_HOPPED = frozenset((dict, bytearray, array.array))
+_HOPPED = kinds.ids_of(dict, bytearray, array.array)
 #: So many entries at the end of a container that grew tell what it gains.
 _NEWEST = 16
 
@@ -68,7 +68,7 @@ def length_function(cls):
     # type: (type) -> object
     """How to count the entries of an instance of `cls` without running code of its own; None where it has none."""
     for base in trace.bases_of(cls):
-        found = _LENGTHS.get(base)
+        found = _LENGTHS.get(id(base))
         if found is not None:
             return found
     return None
@@ -102,24 +102,32 @@ def is_plain_local(cls):
     return type.__getattribute__(cls, "__init__") is object.__init__
 
 
-class Types(dict):
+class Types:
     """Numbers for types, given as they are met."""
 
     def __init__(self):
-        super().__init__()
+        self._numbers = {}  # type: dict
+        # Held, or one more might get the identity of one that is gone.
+        self._classes = []  # type: list
         self.lengths = []  # type: list
         self.names = []  # type: list
 
-    def __missing__(self, cls):
-        number = self[cls] = len(self.names)
-        self.names.append(trace.type_name(cls))
-        self.lengths.append(length_function(cls))
-        return number
+    def of(self, objects):
+        # type: (list) -> array.array
+        """The number of each object's type."""
+        classes = list(map(type, objects))
+        for cls in {id(cls): cls for cls in classes}.values():
+            if id(cls) not in self._numbers:
+                self._numbers[id(cls)] = len(self._classes)
+                self._classes.append(cls)
+                self.names.append(trace.type_name(cls))
+                self.lengths.append(length_function(cls))
+        return array.array("I", map(self._numbers.__getitem__, map(id, classes)))
 
 
 def untracked(refs):
     """Of some referents, the containers that the collector does not know."""
-    return [obj for obj in refs if type(obj) in _HOPPED and not _is_tracked(obj)]
+    return [obj for obj in refs if id(type(obj)) in _HOPPED and not _is_tracked(obj)]
 
 
 class Recorder:
@@ -191,9 +199,11 @@ class Recorder:
             for obj in chunk:
                 cls = type(obj)
                 try:
-                    function = functions[cls]
+                    function, _ = functions[id(cls)]
                 except KeyError:
-                    function = functions[cls] = length_function(cls)
+                    function = length_function(cls)
+                    # With the class, or one more might get its identity.
+                    functions[id(cls)] = function, cls
                 if function is not None:
                     self._known.append(id(obj))
                     self._lengths.append(function(obj))
@@ -298,14 +308,14 @@ def put(file, columns):
 
 
 def write_chunk(file, numbers, chunk, untracked, measured, variables):
-    kinds = array.array("I", map(numbers.__getitem__, map(type, chunk)))
+    types_of = numbers.of(chunk)
     lengths = array.array("q", [-1]) * len(chunk)
     functions = numbers.lengths
     degrees = array.array("I")
     edges = array.array("Q")
     for at, obj in enumerate(chunk):
         refs = _get_referents(obj)
-        function = functions[kinds[at]]
+        function = functions[types_of[at]]
         if function is not None:
             lengths[at] = function(obj)
         elif issubclass(type(obj), _thread._local) and is_plain_local(type(obj)):
@@ -316,7 +326,7 @@ def write_chunk(file, numbers, chunk, untracked, measured, variables):
         degrees.append(len(refs))
         edges.extend(map(id, refs))
     header = array.array("Q", (len(chunk), untracked, len(edges)))
-    put(file, [header, *measured, lengths, edges, kinds, degrees])
+    put(file, [header, *measured, lengths, edges, types_of, degrees])
 
 
 def baseline():

@@ -18,7 +18,7 @@ import threading
 import time
 import types
 
-from . import counters, referents, route, trace, watch
+from . import counters, kinds, referents, route, trace, watch
 
 _CONTAINERS = (dict, list, set, collections.deque)
 #: Of names that may be those of a limit.
@@ -52,10 +52,10 @@ _signal, _set_timer = signal.signal, signal.setitimer
 _FLAGS = type.__dict__["__flags__"].__get__
 _HEAP_TYPE = 1 << 9
 #: Without attributes.
-_SIZED = (dict, list, set, collections.deque, collections.OrderedDict, tuple)
-_PLAIN = (*_SIZED, types.CellType, threading.local)
+_SIZED = kinds.ids_of(dict, list, set, collections.deque, collections.OrderedDict, tuple)
+_PLAIN = _SIZED | kinds.ids_of(types.CellType, threading.local)
 #: What refers to everything for a moment.
-_TRANSIENT = (types.FrameType, types.ModuleType, type(iter([])))
+_TRANSIENT = kinds.ids_of(types.FrameType, types.ModuleType, type(iter([])))
 
 
 def _length(obj):
@@ -69,12 +69,13 @@ def _length(obj):
 def _containers():
     objects = gc.get_objects()
     # There are far fewer types than objects.
-    kinds = {cls for cls in set(map(type, objects)) if issubclass(cls, _CONTAINERS)}
-    found = [obj for obj in objects if type(obj) in kinds]
+    classes = {id(cls): cls for cls in map(type, objects)}
+    wanted = {number for number, cls in classes.items() if issubclass(cls, _CONTAINERS)}
+    found = [obj for obj in objects if id(type(obj)) in wanted]
     if len(objects) + sum(map(_length, found)) > _CROWD:
         return []
     # A dictionary of nothing but text and numbers is unknown to the collector; whoever holds it is not.
-    objects = [obj for obj in objects if type(obj) not in _SIZED or len(obj) <= _DATA]
+    objects = [obj for obj in objects if id(type(obj)) not in _SIZED or len(obj) <= _DATA]
     others = {id(obj): obj for obj in referents.get_referents(*objects) if type(obj) is dict and not gc.is_tracked(obj)}
     return found + list(others.values())
 
@@ -271,14 +272,14 @@ def _beside(chain, level, hidden, asked):
         return []
     asked.append(None)
     obj = chain[-1]
-    found = [] if type(obj) in _PLAIN else _of_instance(obj, chain)
+    found = [] if id(type(obj)) in _PLAIN else _of_instance(obj, chain)
     referrers = gc.get_referrers(obj)
     if type(obj) is dict:
         referrers += _thread_locals_of(obj)
     above = []
     hidden.update((id(referrers), id(above), id(found), id(chain)))
     for other in referrers:
-        if id(other) in hidden or type(other) in _TRANSIENT or len(above) > _MOST_ABOVE:
+        if id(other) in hidden or id(type(other)) in _TRANSIENT or len(above) > _MOST_ABOVE:
             continue
         hidden.add(id(other))
         kind = type(other)
@@ -289,7 +290,7 @@ def _beside(chain, level, hidden, asked):
             places = _of_module(other, chain)
         elif issubclass(kind, type):
             places = _of_class(other, chain, set())
-        elif kind not in _PLAIN:
+        elif id(kind) not in _PLAIN:
             places = _of_instance(other, chain)
         if places is None or issubclass(kind, _CONTAINERS):
             above.append(other)
@@ -333,7 +334,7 @@ class Limit:
         # type: () -> list
         """`[kind, name, size, most]`; no size where that is not of entries."""
         size = self._size if self._value <= _HIGHEST else None
-        return [type(self._container).__name__, self._place.name, size, self._value]
+        return [trace.name_of(type(self._container)), self._place.name, size, self._value]
 
 
 class Limits:

@@ -267,10 +267,10 @@ def _types(variables, number_of):
         number = number_of(place) if place is not None else None
         if number is None:
             continue
-        entry = found.setdefault((type(obj), number), [0, 0])
+        entry = found.setdefault((id(type(obj)), number), [0, 0, type(obj)])
         entry[0] += 1
         entry[1] += trace._size(obj)
         objects.extend([other for other in _get_referents(obj) if not _is_tracked(other) and id(other) not in seen])
-    rows = [[trace.type_name(cls), number, *sums] for (cls, number), sums in found.items()]
+    rows = [[trace.type_name(cls), number, count, size] for (_, number), (count, size, cls) in found.items()]
     rows.sort(key=lambda row: (-row[3], row[0]))
     return rows[:_MOST_TYPES]

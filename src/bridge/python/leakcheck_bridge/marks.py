@@ -14,13 +14,13 @@ class _Odd(Exception):
 def _plain(value, depth=_DEPTH):
     """The value as JSON can say it. Subclasses of plain types may do anything when they are asked for text."""
     kind = type(value)
-    if value is None or kind in (bool, int):
+    if value is None or kind is bool or kind is int:
         return value
     if kind is float and math.isfinite(value):
         return value
     if isinstance(value, str):
         return str.__str__(value)
-    if depth and kind in (list, tuple):
+    if depth and (kind is list or kind is tuple):
         return [_plain(item, depth - 1) for item in value]
     if depth and kind is dict and all(isinstance(key, str) for key in value):
         return {str.__str__(key): _plain(item, depth - 1) for key, item in value.items()}

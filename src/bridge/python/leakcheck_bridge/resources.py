@@ -116,8 +116,8 @@ def _descriptor_text(descriptor, target, streams):
 def _callable_text(function):
     # type: (object) -> str
     """`module.qualified_name` of a function or method; the type of anything else."""
-    owner = getattr(function, "__func__", function) if type(function).__name__ == "method" else function
-    if type(owner).__name__ in ("function", "builtin_function_or_method"):
+    owner = getattr(function, "__func__", function) if trace.name_of(type(function)) == "method" else function
+    if trace.name_of(type(owner)) in ("function", "builtin_function_or_method"):
         return "{}.{}".format(owner.__module__, owner.__qualname__)
     return trace.type_name(type(function))
 

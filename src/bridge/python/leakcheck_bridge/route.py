@@ -13,7 +13,7 @@ import sys
 import types
 import weakref
 
-from . import heap, referents, trace
+from . import heap, kinds, referents, trace
 
 _get_referents = referents.get_referents
 _is_tracked = gc.is_tracked
@@ -23,8 +23,15 @@ _Member = types.MemberDescriptorType
 _Cache = type(functools.lru_cache()(len))
 _BoundBuiltin = types.BuiltinMethodType
 _SEQUENCES = (list, collections.deque, set, frozenset)
-_PLAIN = (dict, list, set, frozenset, tuple, collections.deque, collections.OrderedDict, collections.defaultdict)
-_SUSPENDED = {types.GeneratorType: "gi_frame", types.CoroutineType: "cr_frame", types.AsyncGeneratorType: "ag_frame"}
+_PLAIN = kinds.ids_of(
+    dict, list, set, frozenset, tuple, collections.deque, collections.OrderedDict, collections.defaultdict
+)
+_VALUES = kinds.ids_of(str, bytes, int, float, bytearray)
+_SUSPENDED = {
+    id(types.GeneratorType): "gi_frame",
+    id(types.CoroutineType): "cr_frame",
+    id(types.AsyncGeneratorType): "ag_frame",
+}
 #: Classes that one is derived from, of which is told where they come from.
 _MOST_BASES = 12
 _traceback_of = BaseException.__dict__["__traceback__"].__get__
@@ -49,13 +56,13 @@ def example(obj, depth=0):
         return repr(obj)
     if cls is int:
         return repr(obj) if obj.bit_length() < 128 else "int of {} bits".format(obj.bit_length())
-    if cls in (float, complex):
+    if cls is float or cls is complex:
         return repr(obj)
-    if cls in (str, bytes):
+    if cls is str or cls is bytes:
         return repr(obj) if len(obj) <= _LONGEST else repr(obj[:_LONGEST]) + "…"
-    if cls in (bytearray, memoryview):
+    if cls is bytearray or cls is memoryview:
         return "{} of {} bytes".format(cls.__name__, len(obj) if cls is bytearray else obj.nbytes)
-    if cls in (tuple, list) and depth < 2:
+    if (cls is tuple or cls is list) and depth < 2:
         inside = ", ".join(example(other, depth + 1) for other in obj[:4]) + (", …" if len(obj) > 4 else "")
         return ("({})" if cls is tuple else "[{}]").format(inside)
     if cls is dict and depth < 2 and len(obj) < 64:
@@ -205,8 +212,8 @@ def describe(obj):
         step.update(what="partial", text="partial of " + _callable_name(obj))
     elif cls is _Cache:
         step.update(_cache(obj))
-    elif cls in _SUSPENDED:
-        code = getattr(obj, _SUSPENDED[cls].replace("frame", "code"))
+    elif id(cls) in _SUSPENDED:
+        code = getattr(obj, _SUSPENDED[id(cls)].replace("frame", "code"))
         step.update(what="suspended", text="{} {}".format(cls.__name__, _code_name(obj, code)))
         step.update(file=code.co_filename, line=code.co_firstlineno)
     elif cls is types.FrameType:
@@ -229,7 +236,7 @@ def describe(obj):
     elif cls is collections.deque:
         step.update(what="container", length=len(obj), capacity=obj.maxlen)
         step.update(_newest(obj))
-    elif cls in _PLAIN:
+    elif id(cls) in _PLAIN:
         step.update(what="container", length=len(obj))
         step.update(_newest(obj))
         if cls is list:
@@ -242,7 +249,7 @@ def describe(obj):
     elif _is_a(obj, dict) or _is_a(obj, list) or _is_a(obj, set):
         step.update(what="container", length=_length(obj))
         step.update(_newest(obj))
-    elif cls in (str, bytes, int, float, bytearray):
+    elif id(cls) in _VALUES:
         step.update(example=example(obj))
     elif step["what"] == "object":
         step.update(_constructor(cls))
@@ -296,7 +303,7 @@ def _last_entry(mapping):
         keys = iter(list(dict.keys(mapping))[-1:])
     for key in keys:
         # Looking up any other key would call its `__eq__`.
-        plain = type(key) in (str, int, bytes, float)
+        plain = id(type(key)) in _VALUES
         value = dict.get(mapping, key) if plain else list(dict.values(mapping))[-1]
         # A count or a mark says less than what it is kept for.
         small = value is None or type(value) is bool or (type(value) is int and -6 < value < 257)
@@ -437,7 +444,7 @@ def _edge(objects, at):
             return "function", "", 1
         # The dictionary of results, or, with a bound, a result itself.
         return ("cached", " cached result", 2) if type(child) is dict and after is not None else ("cached", "", 1)
-    if cls in _SUSPENDED:
+    if id(cls) in _SUSPENDED:
         return _suspended_edge(obj, child, after)
     if cls is types.FrameType:
         return _frame_edge(obj, child)
@@ -523,7 +530,7 @@ def _function_edge(function, child, after, last):
 
 
 def _suspended_edge(obj, child, after):
-    frame = getattr(obj, _SUSPENDED[type(obj)])
+    frame = getattr(obj, _SUSPENDED[id(type(obj))])
     if frame is not None:
         if child is frame and after is not None:
             kind, text, _ = _frame_edge(frame, after)

@@ -41,6 +41,10 @@ def bases_of(cls):
     return _MRO.__get__(cls) or ()
 
 
+#: The name of a class, past whatever its metaclass makes of it.
+name_of = type.__dict__["__name__"].__get__
+
+
 def type_name(cls):
     # type: (type) -> str
     """`module.qualified_name` of a class, read past whatever its metaclass overrides."""
@@ -182,7 +186,7 @@ class Tracer:
 
     def _survivors(self):
         # type: () -> dict
-        """Objects born in the window by type: `[how many, bytes]`.
+        """Objects born in the window by the identity of their type: `[how many, bytes, type]`.
 
         The collector knows only containers; strings and numbers are found one step further, and
         belong to the window if tracemalloc saw them being allocated.
@@ -215,7 +219,7 @@ class Tracer:
 
     @staticmethod
     def _count(found, obj):
-        entry = found.setdefault(type(obj), [0, 0])
+        entry = found.setdefault(id(type(obj)), [0, 0, type(obj)])
         entry[0] += 1
         entry[1] += _size(obj)
 
@@ -227,8 +231,8 @@ class Tracer:
             first = self._first_types
             if first is not None and self._reads > 2:
                 spans = self._reads - 2
-                for cls, (count, size) in self._survivors().items():
-                    before = first.get(cls, (0, 0))
+                for number, (count, size, cls) in self._survivors().items():
+                    before = first.get(number, (0, 0))
                     if count > before[0]:
                         types.append([type_name(cls), (count - before[0]) / spans, (size - before[1]) / spans])
             tracemalloc.stop()

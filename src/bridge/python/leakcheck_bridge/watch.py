@@ -15,7 +15,7 @@ import os
 import sys
 import types
 
-from . import referents, trace
+from . import kinds, referents, trace
 
 _referents = gc.get_referents
 
@@ -33,11 +33,11 @@ _GONE = ()
 
 _CONTAINERS = (list, dict, set, bytearray, collections.deque, array.array)
 #: Those and the library's own kinds of them whose first entry can be asked for without running the project's code.
-_PLAIN = frozenset(
-    (list, dict, set, collections.deque, collections.defaultdict, collections.OrderedDict, collections.Counter)
+_PLAIN = kinds.ids_of(
+    list, dict, set, collections.deque, collections.defaultdict, collections.OrderedDict, collections.Counter
 )
 #: Those that the collector does not show, or only once there is something in them that it has to know.
-_HIDDEN = frozenset((dict, bytearray, array.array))
+_HIDDEN = kinds.ids_of(dict, bytearray, array.array)
 _LENGTHS = tuple(kind.__len__ for kind in _CONTAINERS)
 #: Text and bytes that are written to memory: their buffer grows ahead of what is in it.
 _STREAMS = (io.StringIO, io.BytesIO)
@@ -96,11 +96,11 @@ def _top(kind):
 def _is_hub(kind):
     # type: (type) -> bool
     for base in trace.bases_of(kind):
-        if base.__name__ in _HUBS and _top(base) in _RUNNER:
+        if trace.name_of(base) in _HUBS and _top(base) in _RUNNER:
             return True
     # The caches of an abstract class, which from Python 3.13 on the collector shows: they gain an entry
     # with every class that is asked about for the first time.
-    return kind.__name__ == "_abc_data" and _top(kind) == "_abc"
+    return trace.name_of(kind) == "_abc_data" and _top(kind) == "_abc"
 
 
 #: What a type's objects are to a survey.
@@ -209,8 +209,9 @@ def _containers(others):
     in one call.
     """
     roots, seen = _roots(others)
-    # By type; those of which nothing is ever wanted apart, since most references lead to such.
-    sorts = {}  # type: dict
+    # By type; those of which nothing is ever wanted apart, since most references lead to such. The types are held, or
+    # one more might get the identity of one that is gone.
+    sorts, met = {}, []  # type: dict, list
     dull = set()  # type: set
     attributes = set()  # type: set
     found = []
@@ -227,11 +228,12 @@ def _containers(others):
                     continue
                 kind = type(obj)
                 try:
-                    sort = sorts[kind]
+                    sort = sorts[id(kind)]
                 except KeyError:
-                    sort = sorts[kind] = _sort_of(kind)
+                    sort = sorts[id(kind)] = _sort_of(kind)
+                    met.append(kind)
                     if sort == _NOTHING:
-                        dull.add(kind)
+                        dull.add(id(kind))
                 if sort == _NOTHING:
                     continue
                 seen.add(number)
@@ -258,8 +260,8 @@ def _containers(others):
             if _HAS_DICTIONARIES:
                 attributes.update([id(obj) for obj in referred if type(obj) is dict])
             following.extend(referred)
-            reached = [obj for obj in following if type(obj) not in dull]
-        inner = [obj for obj in inner if type(obj) not in dull]
+            reached = [obj for obj in following if id(type(obj)) not in dull]
+        inner = [obj for obj in inner if id(type(obj)) not in dull]
     return found
 
 
@@ -316,14 +318,24 @@ def _of_the_interpreter():
 
 def _is_watchable(kind):
     # A subclass with a length of its own would run the project's code at every boundary.
-    return issubclass(kind, _CONTAINERS) and kind.__len__ in _LENGTHS
+    if not issubclass(kind, _CONTAINERS):
+        return False
+    # Past its metaclass.
+    for base in trace.bases_of(kind):
+        found = referents.class_dict(base).get("__len__")
+        if found is not None:
+            return any(found is length for length in _LENGTHS)
+    return False
 
 
 def _containers_among(objects):
     # type: (list) -> list
     """Those of some objects that are containers, and what they refer to that the collector does not show."""
-    found = [obj for obj in objects if _is_watchable(type(obj))]
-    found += [obj for obj in _referents(*objects) if type(obj) in _HIDDEN and not gc.is_tracked(obj)]
+    # There are far fewer types than objects.
+    classes = {id(cls): cls for cls in map(type, objects)}
+    wanted = {number for number, cls in classes.items() if _is_watchable(cls)}
+    found = [obj for obj in objects if id(type(obj)) in wanted]
+    found += [obj for obj in _referents(*objects) if id(type(obj)) in _HIDDEN and not gc.is_tracked(obj)]
     return found
 
 
@@ -337,7 +349,7 @@ def _is_the_runners(obj):
     """Whether an object is the runner's, or a container of such: told by what comes first in it."""
     for _ in range(4):
         kind = type(obj)
-        if kind not in _PLAIN and kind is not tuple:
+        if id(kind) not in _PLAIN and kind is not tuple:
             return _top(kind) in _RUNNER
         if kind is dict and any(_is_the_runners(key) for key in itertools.islice(obj, 1)):
             return True
@@ -387,6 +399,9 @@ class Watch:
         The list keeps its length, and so its memory; its entries stay counted, or growth elsewhere would not show.
         """
         adopted = self._adopted
+        # Nearly always somebody has each of them, which is quickly asked.
+        if _OURS not in map(sys.getrefcount, adopted):
+            return
         for at in range(len(adopted)):
             if sys.getrefcount(adopted[at]) == _OURS:
                 self._gone[0] += len(adopted[at])
