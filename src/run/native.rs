@@ -117,11 +117,13 @@ fn is_lost(case: &Case) -> bool {
 /// Leaks in which nothing grows but blocks that nothing in Python is seen to hold. A look at one of them told that of its
 /// causes. A place is not asked for: what fills by chance may have stood at none while it was traced.
 fn without_holder(cases: &[Case]) -> Vec<usize> {
+    let seen = [Counter::Objects, Counter::Items];
     let unheld: BTreeSet<&str> = cases
         .iter()
         .filter(|case| case.judged == Judged::Leak)
         .filter(|case| case.fits.contains_key(&Counter::Blocks))
-        .filter(|case| !case.fits.contains_key(&Counter::Items))
+        // Objects that the collector tracks, and entries of containers, are held where Python can look.
+        .filter(|case| !seen.iter().any(|counter| case.fits.contains_key(counter)))
         .filter_map(|case| case.diagnosis.as_ref())
         .filter(|diagnosis| diagnosis.is_without_holder())
         .flat_map(|diagnosis| diagnosis.covers.iter().map(String::as_str))
@@ -373,8 +375,11 @@ mod tests {
         case.diagnosis.as_mut().unwrap().covers = diagnose::causes(&case);
         assert_eq!(without_holder(std::slice::from_ref(&case)), [0]);
         let fit = case.fits[&Counter::Blocks];
-        case.fits.insert(Counter::Items, fit);
-        assert!(without_holder(std::slice::from_ref(&case)).is_empty());
+        for seen in [Counter::Items, Counter::Objects] {
+            case.fits.insert(seen, fit);
+            assert!(without_holder(std::slice::from_ref(&case)).is_empty());
+            case.fits.remove(&seen);
+        }
         case.fits = BTreeMap::from([(Counter::Heap, fit)]);
         assert!(without_holder(&[case]).is_empty());
     }
