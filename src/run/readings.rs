@@ -1,6 +1,9 @@
-//! Readings of several answers as one series, and of an answer that left some out.
+//! Readings of several answers as one series, and of an answer that left some out; what they leave room for.
 
-use crate::verdict::Series;
+use crate::{
+    attribute::sites::Growth,
+    verdict::{Counter, LARGEST_BLOCK, Series},
+};
 
 /// Appends the readings of a further answer. Its first boundary is the last one of the answer before; whatever differs
 /// between the two is our own, and the readings go on from there.
@@ -42,9 +45,68 @@ pub(super) fn fill_in(readings: &mut Vec<i64>, iterations: u32) {
     }
 }
 
+/// Whether the blocks in use leave room for what grows at a place, to a quarter at least. Where small objects take the
+/// place of others from before tracing began, as in a full cache, their line grows and the process does not.
+pub(super) fn has_room(growth: &Growth, series: &Series) -> bool {
+    let count = growth.count.rate.value;
+    let is_small = count > 0.0 && growth.bytes.rate.value <= count * LARGEST_BLOCK;
+    // The first iteration may bring more, once.
+    match series.get(&Counter::Blocks).map(|readings| &readings[1..]) {
+        Some([first, .., last]) if is_small => {
+            let iterations = series[&Counter::Blocks].len() - 2;
+            (last - first) as f64 >= count * iterations as f64 / 4.0
+        }
+        _ => true,
+    }
+}
+
+/// Whether memory is higher at the end of a series than anywhere in its first half.
+pub(super) fn rises_late(series: &Series) -> bool {
+    [Counter::Blocks, Counter::Heap]
+        .iter()
+        .filter_map(|counter| series.get(counter))
+        .any(|readings| readings.last() > readings[..readings.len() / 2].iter().max())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        finding::Owner,
+        fit::{self, Exactness},
+    };
+
+    #[test]
+    fn a_line_whose_objects_take_the_place_of_others_does_not_grow() {
+        let grows = |count: i64, bytes: i64| {
+            let fit = |each: i64| fit::fit(&[0, each, 2 * each, 3 * each], Exactness::Exact);
+            Growth {
+                frames: vec![("cache.py".to_owned(), 7)],
+                chosen: 0,
+                owner: Owner::Project,
+                too_shallow: false,
+                count: fit(count),
+                bytes: fit(bytes),
+            }
+        };
+        let blocks = |readings: &[i64]| Series::from([(Counter::Blocks, readings.to_vec())]);
+        let flat = blocks(&[0, 9, 9, 9, 9, 9, 9]);
+        assert!(!has_room(&grows(2, 160), &flat));
+        assert!(has_room(&grows(2, 4000), &flat) && has_room(&grows(0, 160), &flat));
+        assert!(has_room(
+            &grows(2, 160),
+            &blocks(&[0, 9, 9, 13, 13, 13, 17])
+        ));
+        assert!(has_room(&grows(2, 160), &Series::new()));
+    }
+
+    #[test]
+    fn what_ends_above_its_first_half_rises_late() {
+        let of = |readings: &[i64]| Series::from([(Counter::Blocks, readings.to_vec())]);
+        assert!(rises_late(&of(&[0, 1, 2, 2, 2, 3])));
+        assert!(!rises_late(&of(&[0, 1, 3, 2, 2, 3])));
+        assert!(!rises_late(&Series::from([(Counter::Items, vec![0, 1])])));
+    }
 
     #[test]
     fn what_each_iteration_replaces_is_no_growth() {
