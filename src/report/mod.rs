@@ -230,7 +230,11 @@ impl Report {
         let accepted = present()
             .filter(|finding| !finding.fails && is_accepted(finding))
             .count();
-        let failing = present().filter(|finding| finding.fails).count();
+        // Among the other verdicts these are counted by name.
+        let ended = [Verdict::Crashed, Verdict::TimedOut];
+        let failing = present()
+            .filter(|finding| finding.fails && !ended.contains(&finding.verdict))
+            .count();
         let stale = self.standing(Standing::Gone).any(|finding| finding.fails);
         let word = match (failing, accepted, self.exit_code) {
             (0, 0, ExitCode::Success) => "no leak".to_owned(),
