@@ -10,6 +10,7 @@ use super::{
     diagnose::{self, Diagnosis},
     loss::Loss,
     protocol::{Order, Record, Status},
+    readings::costly,
     screen, signature,
     slot::Slot,
     suspects::FRAMES_SHOWN,
@@ -288,12 +289,6 @@ fn goes_on(series: &Series) -> bool {
         };
         rise >= least
     })
-}
-
-fn costly(series: &Series) -> impl Iterator<Item = (Counter, &Vec<i64>)> {
-    [Counter::Blocks, Counter::Heap]
-        .into_iter()
-        .filter_map(|counter| Some((counter, series.get(&counter)?)))
 }
 
 /// Asks for the function and the text of the lines that are told.

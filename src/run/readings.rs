@@ -52,20 +52,25 @@ pub(super) fn has_room(growth: &Growth, series: &Series) -> bool {
     let is_small = count > 0.0 && growth.bytes.rate.value <= count * LARGEST_BLOCK;
     // The first iteration may bring more, once.
     match series.get(&Counter::Blocks).map(|readings| &readings[1..]) {
-        Some([first, .., last]) if is_small => {
-            let iterations = series[&Counter::Blocks].len() - 2;
+        Some(readings @ [first, .., last]) if is_small => {
+            let iterations = readings.len() - 1;
             (last - first) as f64 >= count * iterations as f64 / 4.0
         }
         _ => true,
     }
 }
 
+/// The counters that cost memory.
+pub(super) fn costly(series: &Series) -> impl Iterator<Item = (Counter, &Vec<i64>)> {
+    [Counter::Blocks, Counter::Heap]
+        .into_iter()
+        .filter_map(|counter| Some((counter, series.get(&counter)?)))
+}
+
 /// Whether memory is higher at the end of a series than anywhere in its first half.
 pub(super) fn rises_late(series: &Series) -> bool {
-    [Counter::Blocks, Counter::Heap]
-        .iter()
-        .filter_map(|counter| series.get(counter))
-        .any(|readings| readings.last() > readings[..readings.len() / 2].iter().max())
+    costly(series)
+        .any(|(_, readings)| readings.last() > readings[..readings.len() / 2].iter().max())
 }
 
 #[cfg(test)]

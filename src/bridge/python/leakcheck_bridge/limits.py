@@ -68,10 +68,7 @@ def _length(obj):
 
 def _containers():
     objects = gc.get_objects()
-    # There are far fewer types than objects.
-    classes = {id(cls): cls for cls in map(type, objects)}
-    wanted = {number for number, cls in classes.items() if issubclass(cls, _CONTAINERS)}
-    found = [obj for obj in objects if id(type(obj)) in wanted]
+    found = kinds.among(objects, lambda cls: issubclass(cls, _CONTAINERS))
     if len(objects) + sum(map(_length, found)) > _CROWD:
         return []
     # A dictionary of nothing but text and numbers is unknown to the collector; whoever holds it is not.

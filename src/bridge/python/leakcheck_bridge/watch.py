@@ -331,10 +331,7 @@ def _is_watchable(kind):
 def _containers_among(objects):
     # type: (list) -> list
     """Those of some objects that are containers, and what they refer to that the collector does not show."""
-    # There are far fewer types than objects.
-    classes = {id(cls): cls for cls in map(type, objects)}
-    wanted = {number for number, cls in classes.items() if _is_watchable(cls)}
-    found = [obj for obj in objects if id(type(obj)) in wanted]
+    found = kinds.among(objects, _is_watchable)
     found += [obj for obj in _referents(*objects) if id(type(obj)) in _HIDDEN and not gc.is_tracked(obj)]
     return found
 
