@@ -353,8 +353,8 @@ class Counters:
         self._at = array.array("q", [_ORIGIN])
         # What finalizers untied so far, and what was there before a collection.
         self._closed = array.array("q", [0, 0])
-        # Blocks at the last reading, with the names among them that stay for good.
-        self._raw = array.array("q", [-1, 0])
+        # Blocks at the last reading, the names among them that stay for good, and blocks at this one.
+        self._raw = array.array("q", [-1, 0, 0])
         self._own_descriptors = own_descriptors
         self._heap, heap_exactness = malloc.reader()
         self._blocks = sys.getallocatedblocks
@@ -425,6 +425,17 @@ class Counters:
         """Empties the standard library's caches."""
         for cache in self._caches:
             cache.forget()
+
+    def _read_blocks(self):
+        # type: () -> bool
+        """Notes the blocks in use after a collection; whether they are others than at the last reading.
+
+        With nothing held by the type cache: that holds names, which need no collector.
+        """
+        self._clear()
+        # Not in a number of its own, which would be one of them.
+        self._raw[2] = self._blocks()
+        return self._raw[2] != self._raw[0]
 
     @staticmethod
     def _collect_more():
@@ -516,9 +527,13 @@ class Counters:
         # looked at for long, garbage is not asked, and counting all it left would cost more than the collector does.
         self._closed[1] = _counted() if at < _ORIGIN + _COUNTED else 0
         found = _collect()
+        # Blocks before all else: a collection empties the free lists, and what is read after it fills them again, one
+        # object more or less by which way the reading takes. From Python 3.14 on there is one of numbers.
+        others = self._read_blocks()
         # A level as before needs no second look at the garbage, and that is nearly every reading.
-        if found and (at == _ORIGIN or self._blocks() != self._raw[0]):
+        if found and (at == _ORIGIN or others):
             self._collect_more()
+            others = self._read_blocks()
         # A number above 256 is an object, and would be counted.
         found = bool(found)
         blocks, objects, heap, fds, running, items, tasks, children, garbage = self.arrays
@@ -532,17 +547,13 @@ class Counters:
         items[at - _ORIGIN] = self.watch.total()
         tasks[at - _ORIGIN] = _count_tasks()
         children[at - _ORIGIN] = self._children() if self._children is not None else 0
-        # The type cache as late as may be: what looks up after it, has to fill it again. It holds names, which need no
-        # collector.
-        self._clear()
         heap[at - _ORIGIN] = self._heap() if self._heap is not None else 0
-        raw = self._blocks()
-        if raw != self._raw[0]:
+        if others:
             # Telling names that stay for good apart takes a walk; where as many blocks are in use as before, none came
             # that something else did not make up for.
-            self._raw[0] = raw
+            self._raw[0] = self._raw[2]
             self._raw[1] = self._immortals.count()
-        blocks[at - _ORIGIN] = raw - self._raw[1]
+        blocks[at - _ORIGIN] = self._raw[2] - self._raw[1]
         # Last of all: the dictionaries that it comes in must not be counted.
         garbage[at - _ORIGIN] = _collected() + self._closed[0]
         self._at[0] = at + 1
