@@ -187,8 +187,8 @@ def _counted():
     return len(kinds) - sum(map(_is, kinds, _TUPLES)) - sum(map(_is, kinds, _DICTS))
 
 
-def pending_tasks():
-    """asyncio's tasks that are not done."""
+def _pending_tasks(known=()):
+    """asyncio's tasks that are not done: all of them up to Python 3.13, then `known` and those that are not frozen."""
     module = sys.modules.get("asyncio.tasks")
     if module is None:
         return
@@ -200,14 +200,56 @@ def pending_tasks():
             task = item() if isinstance(item, weakref.ref) else item
             if task is not None and not task.done():
                 yield task
+    if _TASKS_ARE_HIDDEN:
+        met = set()
+        for task in itertools.chain(known, _unlisted_tasks(module.Task)):
+            if id(task) not in met and not task.done():
+                met.add(id(task))
+                yield task
 
 
-def _count_tasks():
-    # type: () -> int
-    count = 0
-    for _ in pending_tasks():
-        count += 1
-    return count
+#: From Python 3.14 on asyncio keeps its own tasks in lists in C, by thread, and shows those of one loop at a time.
+_TASKS_ARE_HIDDEN = sys.version_info >= (3, 14)
+
+
+def _unlisted_tasks(task_class):
+    # type: (type) -> list
+    """Tasks of asyncio's own class, or one derived from it, among the objects that are not frozen."""
+    classes, found = {}, [task_class]
+    while found:
+        kind = found.pop()
+        if id(kind) not in classes:
+            classes[id(kind)] = kind
+            found += type.__subclasses__(kind)
+    objects = _get_objects()
+    return list(itertools.compress(objects, map(classes.__contains__, map(id, map(type, objects)))))
+
+
+class _Tasks:
+    """How many of asyncio's tasks are not done."""
+
+    def __init__(self):
+        #: Weak references to those that were pending when a window opened, which froze them.
+        self._frozen = []  # type: list
+
+    def remember(self):
+        """To be called before the heap is frozen."""
+        if _TASKS_ARE_HIDDEN:
+            self._frozen = list(map(weakref.ref, self.all()))
+
+    def _older(self):
+        return [task for task in (reference() for reference in self._frozen) if task is not None]
+
+    def all(self):
+        """The tasks themselves."""
+        return _pending_tasks(self._older())
+
+    def count(self):
+        # type: () -> int
+        count = 0
+        for _ in self.all():
+            count += 1
+        return count
 
 
 class _GrowingCache:
@@ -334,8 +376,8 @@ def _wrapped(cache):
     return cache.__dict__.get("__wrapped__")
 
 
-#: Position of the first reading in `Counters._at`.
-_ORIGIN = 1000
+#: Position of the first reading in `Counters._at`: beyond the numbers that are shared, up to 1,024 from Python 3.15 on.
+_ORIGIN = 1 << 20
 #: Objects that the collector goes through in some 20 µs.
 _CROWD = 2000
 #: Readings of a window at which its objects are counted before the collector runs.
@@ -368,6 +410,7 @@ class Counters:
         if self._threads is None:
             self._threads, threads_exactness = _active_count, "exact"
         self._thread_level = 0
+        self.tasks = _Tasks()
         self._connections = _Connections()
         self._caches = [
             _GrowingCache(lambda: sys.path_importer_cache),
@@ -439,10 +482,10 @@ class Counters:
 
     @staticmethod
     def _collect_more():
-        # Finalizers of what was collected may have let go of more.
-        for _ in range(3):
-            if not _collect():
-                break
+        # Finalizers of what was collected may have let go of more. No loop: its iterator would go to a free list when
+        # the last collection has emptied that (Python 3.14).
+        if _collect() and _collect():
+            _collect()
 
     def _wait_for_threads(self):
         # type: () -> int
@@ -474,6 +517,7 @@ class Counters:
         self.settle()
         if last is not None:
             last()
+        self.tasks.remember()
         self._thread_level = self._threads()
         _freeze()
 
@@ -514,6 +558,7 @@ class Counters:
         _collect()
         self._connections.find()
         if refreeze:
+            self.tasks.remember()
             _freeze()
 
     def read(self):
@@ -526,7 +571,8 @@ class Counters:
         # Not in a number of its own: one above 256 would be an object, and smaller ones are not. Of a leak that is
         # looked at for long, garbage is not asked, and counting all it left would cost more than the collector does.
         self._closed[1] = _counted() if at < _ORIGIN + _COUNTED else 0
-        found = _collect()
+        # Not the number: one that is above 256 is a block of its own.
+        found = bool(_collect())
         # Blocks before all else: a collection empties the free lists, and what is read after it fills them again, one
         # object more or less by which way the reading takes. From Python 3.14 on there is one of numbers.
         others = self._read_blocks()
@@ -534,8 +580,6 @@ class Counters:
         if found and (at == _ORIGIN or others):
             self._collect_more()
             others = self._read_blocks()
-        # A number above 256 is an object, and would be counted.
-        found = bool(found)
         blocks, objects, heap, fds, running, items, tasks, children, garbage = self.arrays
         objects[at - _ORIGIN] = len(_get_objects())
         if not found and self._closed[1] > objects[at - _ORIGIN]:
@@ -545,7 +589,7 @@ class Counters:
         fds[at - _ORIGIN] = self._fds() - self._own_descriptors() if self._fds is not None else 0
         running[at - _ORIGIN] = threads
         items[at - _ORIGIN] = self.watch.total()
-        tasks[at - _ORIGIN] = _count_tasks()
+        tasks[at - _ORIGIN] = self.tasks.count()
         children[at - _ORIGIN] = self._children() if self._children is not None else 0
         heap[at - _ORIGIN] = self._heap() if self._heap is not None else 0
         if others:

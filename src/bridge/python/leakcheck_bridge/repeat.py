@@ -28,7 +28,8 @@ class _Names:
 
     Python interns the names of modules, code and paths, from 3.12 on for ever. A test that makes the same
     temporary folder anew each time would grow by its random name alone. The names stay unique: whoever
-    takes one that exists tries the next, as with any other.
+    takes one that exists tries the next, as with any other, and that is a name of its own: where a test keeps what
+    it makes, all the names before it are taken, and Python 3.14 tries no more than 20.
     """
 
     _CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789_"
@@ -37,6 +38,7 @@ class _Names:
         self._pid = _getpid()
         self._random = random.Random(0)
         self._start = self._random.getstate()
+        self._others = random.Random(1)
         self._taken = False
 
     def __iter__(self):
@@ -46,9 +48,11 @@ class _Names:
         if _getpid() != self._pid:
             # A forked child must not choose what its parent chooses next.
             self._pid = _getpid()
-            self._random = random.Random()
+            self._random, self._others = random.Random(), random.Random()
         self._taken = True
-        return "".join([self._random.choice(self._CHARACTERS) for _ in range(8)])
+        # `tempfile` counts its tries in a variable of this name, in every version.
+        chosen = self._others if _getframe(1).f_locals.get("seq") else self._random
+        return "".join([chosen.choice(self._CHARACTERS) for _ in range(8)])
 
     def start_over(self):
         if self._taken:
@@ -426,7 +430,7 @@ class Repeater:
         recorder = heap.Recorder(self._meter, iterations, frames)
         # The first one after the opening of a test brings what appears once.
         result = self._once()
-        noted = resources.Noted()
+        noted = resources.Noted(self._meter.tasks.all)
         if result.status == outcome.PASSED:
             recorder.open()
             for _ in itertools.repeat(None, iterations):

@@ -4,12 +4,14 @@ Nothing of the project's is called for it, and nothing is kept but numbers and t
 """
 
 import _socket
+import contextlib
 import os
 import posix
+import sys
 import tempfile
 import threading
 
-from . import counters, trace
+from . import trace
 
 _listdir = posix.listdir
 _readlink = posix.readlink
@@ -25,6 +27,7 @@ _DESCRIPTORS = "/proc/self/fd"
 _CHILDREN = "/proc/self/task/{}/children"
 #: So many of each kind are told.
 _MOST = 20
+_MOST_AWAITING = 4
 _LONGEST = 300
 
 _FAMILIES = {
@@ -141,7 +144,28 @@ def _task_text(task):
     frame = getattr(coroutine, "cr_frame", None)
     if frame is not None:
         text += ", waiting at {}:{}".format(os.path.basename(frame.f_code.co_filename), frame.f_lineno)
-    return text
+    awaiting = _awaiting(task)
+    return text + ", awaited by " + " < ".join(awaiting) if awaiting else text
+
+
+def _awaiting(task):
+    # type: (object) -> list
+    """Tasks that wait for this one, and those that wait for them, in words; known from Python 3.14 on."""
+    capture = getattr(sys.modules.get("asyncio"), "capture_call_graph", None)
+    if capture is None:
+        return []
+    found = []
+    # What waits for itself is a graph without an end.
+    with contextlib.suppress(RecursionError):
+        waiting = capture(task, limit=0).awaited_by
+        while waiting and len(found) < _MOST_AWAITING:
+            # What gathers or shields others is a future without a name, and stands between.
+            get_coro = getattr(waiting[0].future, "get_coro", None)
+            if get_coro is not None:
+                coroutine = get_coro()
+                found.append(str(getattr(coroutine, "__qualname__", trace.type_name(type(coroutine)))))
+            waiting = waiting[0].awaited_by
+    return found
 
 
 def _child_text(number):
@@ -159,13 +183,14 @@ def _children():
 
 
 class Noted:
-    """What there was at one time."""
+    """What there was at one time. `tasks()` gives asyncio's that are not done."""
 
-    def __init__(self):
-        # type: () -> None
+    def __init__(self, tasks):
+        # type: (object) -> None
+        self._pending = tasks
         self._descriptors = descriptors()
         self._threads = frozenset(map(id, _enumerate()))
-        self._tasks = frozenset(map(id, counters.pending_tasks()))
+        self._tasks = frozenset(map(id, self._pending()))
         self._children = frozenset(_children())
 
     def newer(self):
@@ -198,7 +223,7 @@ class Noted:
         return [_thread_text(thread) for thread in _enumerate() if id(thread) not in self._threads]
 
     def _new_tasks(self):
-        return [_task_text(task) for task in counters.pending_tasks() if id(task) not in self._tasks]
+        return [_task_text(task) for task in self._pending() if id(task) not in self._tasks]
 
     def _new_children(self):
         return [_child_text(number) for number in _children() if number not in self._children]

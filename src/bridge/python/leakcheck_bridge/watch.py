@@ -104,7 +104,7 @@ def _is_hub(kind):
 
 
 #: What a type's objects are to a survey.
-_NOTHING, _FUNCTION, _CLASS, _CONTAINER, _FIXED, _STREAM, _OTHER = range(7)
+_NOTHING, _FUNCTION, _CLASS, _CONTAINER, _FIXED, _STREAM, _LOGGER, _OTHER = range(8)
 
 
 def _sort_of(kind):
@@ -121,6 +121,8 @@ def _sort_of(kind):
         return _FIXED
     if issubclass(kind, _STREAMS):
         return _STREAM
+    if _is_logger(kind):
+        return _LOGGER
     return _NOTHING if _is_hub(kind) else _OTHER
 
 
@@ -138,8 +140,29 @@ def _end_of(stream):
     return end
 
 
+def _is_logger(kind):
+    # type: (type) -> bool
+    """Whether it is a logger whose list of handlers is an attribute like any other."""
+    logger = getattr(sys.modules.get("logging"), "Logger", None)
+    if type(logger) is not type or not issubclass(kind, logger):
+        return False
+    return not any("handlers" in referents.class_dict(base) for base in trace.bases_of(kind))
+
+
+def _handlers_of(logger):
+    """A logger's list of handlers as it is now: removing one puts another list in its place (Python 3.15, 3.14.10)."""
+    try:
+        found = object.__getattribute__(logger, "handlers")
+    except AttributeError:
+        return ()
+    return found if type(found) is list else ()
+
+
 def _length_of(container):
-    return _end_of(container) if issubclass(type(container), _STREAMS) else len(container)
+    kind = type(container)
+    if issubclass(kind, _STREAMS):
+        return _end_of(container)
+    return len(container if issubclass(kind, _CONTAINERS) else _handlers_of(container))
 
 
 def _captured(function):
@@ -201,7 +224,7 @@ _HAS_DICTIONARIES = sys.version_info < (3, 11)
 
 def _containers(others):
     # type: (list) -> list
-    """Every container and stream that hangs from a module of theirs, or from `others`, `(object, name)` each.
+    """Every container, stream and logger that hangs from a module of theirs, or from `others`, `(object, name)` each.
 
     First those that are reached through attributes alone, then what is in containers, then what is in containers in
     those: a registry with thousands of lists must not hide a list of its own kind. Within that, shallow ones first.
@@ -256,6 +279,11 @@ def _containers(others):
                     inner.extend(_entries(obj))
                 else:
                     found.append(obj)
+                    if sort == _LOGGER:
+                        handlers = _handlers_of(obj)
+                        seen.add(id(handlers))
+                        inner.extend(handlers)
+                        whole.append(obj)
             referred = _referents(*whole)
             if _HAS_DICTIONARIES:
                 attributes.update([id(obj) for obj in referred if type(obj) is dict])
@@ -310,7 +338,7 @@ def _of_the_interpreter():
     found = [("sys." + name, getattr(sys, name)) for name in ("path", "path_hooks", "meta_path", "modules")]
     logging = sys.modules.get("logging")
     if logging is not None:
-        found.append(("logging.root.handlers", logging.root.handlers))
+        found.append(("logging.root", logging.root))
         found.append(("logging.root.filters", logging.root.filters))
     found.append(("os.environ", getattr(os.environ, "_data", None)))
     return found
@@ -360,6 +388,7 @@ class Watch:
     def __init__(self):
         self._containers = []  # type: list
         self._streams = []  # type: list
+        self._loggers = []  # type: list
         self._adopted = []  # type: list
         # Entries in those of them that are gone; in an array, since a number would be growth.
         self._gone = array.array("q", [0])
@@ -370,6 +399,7 @@ class Watch:
         """Lets go of everything."""
         self._containers = []
         self._streams = []
+        self._loggers = []
         self._adopted = []
 
     def survey(self, others):
@@ -377,7 +407,8 @@ class Watch:
         """Finds the containers anew, also from `others`: `(object, name)` of what the runner holds for the tests."""
         found = _containers(others)[:_MOST]
         self._streams = [obj for obj in found if issubclass(type(obj), _STREAMS)]
-        self._containers = [obj for obj in found if not issubclass(type(obj), _STREAMS)]
+        self._containers = [obj for obj in found if issubclass(type(obj), _CONTAINERS)]
+        self._loggers = [obj for obj in found if not issubclass(type(obj), (*_STREAMS, *_CONTAINERS))]
         self._adopted = []
 
     def adopt(self, objects):
@@ -405,7 +436,7 @@ class Watch:
                 adopted[at] = _GONE
 
     def _all(self):
-        return self._containers + self._adopted + self._streams
+        return self._containers + self._adopted + self._streams + self._loggers
 
     def remember(self):
         # type: () -> None
@@ -416,6 +447,7 @@ class Watch:
         # type: () -> int
         """Entries in all of them together."""
         entries = sum(map(len, self._containers)) + sum(map(len, self._adopted)) + self._gone[0]
+        entries += sum(map(len, map(_handlers_of, self._loggers)))
         return entries + sum(map(_end_of, self._streams))
 
     def grown(self, others):
@@ -429,6 +461,10 @@ class Watch:
         }
         if not gained:
             return []
-        found = [[name, gained.pop(id(obj))] for obj, name in _walk(others) if id(obj) in gained]
+        found = [
+            [name + (".handlers" if _is_logger(type(obj)) else ""), gained.pop(id(obj))]
+            for obj, name in _walk(others)
+            if id(obj) in gained
+        ]
         found.sort(key=lambda entry: (-entry[1], entry[0]))
         return found[:20]
