@@ -207,6 +207,13 @@ CLEAN = """
             with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
                 self.assertNotEqual(one, two)
 
+        def test_names_that_are_taken(self):
+            # 30 files that stay, and names of them that the next iteration begins with.
+            folder = getattr(Clean, "folder", None) or tempfile.mkdtemp()
+            Clean.folder = folder
+            for _ in range(30):
+                os.close(tempfile.mkstemp(dir=folder)[0])
+
         def test_json(self):
             value = {"a": [1, 2.5, None, {"b": "c" * 100}]}
             self.assertEqual(json.loads(json.dumps(value)), value)

@@ -1,5 +1,6 @@
 """What a window leaves besides memory is told in words."""
 
+import asyncio
 import os
 import unittest
 
@@ -50,6 +51,22 @@ SUITE = """
             kept.append(loop)
             loop.run_until_complete(start())
 
+        def test_awaited_task(self):
+            async def idle():
+                await asyncio.get_running_loop().create_future()
+
+            async def collect(job):
+                await asyncio.gather(job)
+
+            async def start():
+                job = asyncio.ensure_future(idle())
+                kept.append((job, asyncio.ensure_future(collect(job))))
+                await asyncio.sleep(0.001)
+
+            loop = asyncio.new_event_loop()
+            kept.append(loop)
+            loop.run_until_complete(start())
+
         def test_nothing(self):
             pass
 
@@ -95,6 +112,18 @@ class Words(BridgeCase):
             self.assertEqual(
                 text, "task of Depot.test_task.<locals>.idle, waiting at test_depot.py:{}".format(line)
             )
+
+    @unittest.skipUnless(hasattr(asyncio, "capture_call_graph"), "asyncio tells who waits for a task from Python 3.14 on")
+    def test_a_task_says_who_waits_for_it(self):
+        tasks = [text for kind, text in self.newer("test_awaited_task") if kind == "task" and ".idle, " in text]
+        self.assertEqual(len(tasks), 3)
+        for text in tasks:
+            self.assertRegex(text, r", awaited by Depot\.test_awaited_task\.<locals>\.collect$")
+
+    def test_a_task_that_was_there_before_is_not_new(self):
+        self.assertEqual(len([kind for kind, _ in self.newer("test_task") if kind == "task"]), 3)
+        # From Python 3.14 on asyncio does not list its tasks, and those of the test before are frozen.
+        self.assertEqual([kind for kind, _ in self.newer("test_pipe")], ["fd"] * 6)
 
     def test_nothing_is_nothing(self):
         self.assertEqual(self.newer("test_nothing"), [])

@@ -9,6 +9,7 @@ reading ends at an event and the next begins after it.
 import array
 import ctypes
 import dis
+import os
 import sys
 import types
 
@@ -297,6 +298,26 @@ class Libraries:
                 return path
         return ""
 
+    def of_symbol(self, name, address):
+        # type: (str, int | None) -> str
+        """Where a function of a C library is.
+
+        In an executable that is not position independent, as Debian's Pythons are, the address of a library's function
+        that the executable calls as well is that of a stub in the executable. The library's own answer is another.
+        """
+        found = self.at(address)
+        if not found or found != os.path.realpath("/proc/self/exe"):
+            return found
+        for path in dict.fromkeys(path for _, _, path in self._ranges if ".so" in path):
+            try:
+                library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
+                own = self.at(ctypes.cast(library[name], ctypes.c_void_p).value)
+            except (AttributeError, OSError):
+                continue
+            if own != found:
+                return own
+        return found
+
 
 def address_of(builtin):
     # type: (object) -> int | None
@@ -413,7 +434,8 @@ def _foreign(name, value, libraries):
     if issubclass(cls, _FOREIGN):
         address = ctypes.cast(value, ctypes.c_void_p).value
         own = getattr(value, "__name__", None)
-        return [own if type(own) is str else name, libraries.at(address)]
+        name = own if type(own) is str else name
+        return [name, libraries.of_symbol(name, address)]
     if cls is types.GetSetDescriptorType:
         file = _file_of(sys.modules.get(_MODULE.__get__(value.__objclass__)))
         return ["{}.{}".format(_type_name(value.__objclass__), name), file] if file.endswith(".so") else None

@@ -32,6 +32,8 @@ _monotonic = time.monotonic
 _active_count = threading.active_count
 _is = operator.is_
 _TUPLES, _DICTS = itertools.repeat(tuple), itertools.repeat(dict)
+#: Whether the collector ceases to track dictionaries of plain values. From Python 3.14 on it tracks each for good.
+_UNTRACKS_DICTS = sys.version_info < (3, 14)
 
 #: In the order in which readings are recorded and sent.
 NAMES = ("blocks", "objects", "heap", "fds", "threads", "items", "tasks", "children", "garbage")
@@ -184,7 +186,8 @@ def _counted():
     """Objects of the window, without those that the collector ceases to track when it meets them."""
     kinds = list(map(type, _get_objects()))
     # Not `count`, which has a metaclass of the project's compare.
-    return len(kinds) - sum(map(_is, kinds, _TUPLES)) - sum(map(_is, kinds, _DICTS))
+    count = len(kinds) - sum(map(_is, kinds, _TUPLES))
+    return count - sum(map(_is, kinds, _DICTS)) if _UNTRACKS_DICTS else count
 
 
 def _pending_tasks(known=()):

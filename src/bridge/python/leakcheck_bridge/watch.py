@@ -27,7 +27,7 @@ _MOST_ENTRIES = 200
 #: Containers that tests made since the survey, of those whose lengths are read.
 _MOST_ADOPTED = 500
 #: References to such a container where nobody else has one: the list's, and that of whoever counts them.
-_OURS = 2
+OURS = 2
 #: Stands for one that is gone.
 _GONE = ()
 
@@ -428,10 +428,10 @@ class Watch:
         """
         adopted = self._adopted
         # Nearly always somebody has each of them, which is quickly asked.
-        if _OURS not in map(sys.getrefcount, adopted):
+        if OURS not in map(sys.getrefcount, adopted):
             return
         for at in range(len(adopted)):
-            if sys.getrefcount(adopted[at]) == _OURS:
+            if sys.getrefcount(adopted[at]) == OURS:
                 self._gone[0] += len(adopted[at])
                 adopted[at] = _GONE
 
