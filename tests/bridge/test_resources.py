@@ -113,7 +113,7 @@ class Words(BridgeCase):
                 text, "task of Depot.test_task.<locals>.idle, waiting at test_depot.py:{}".format(line)
             )
 
-    @unittest.skipUnless(hasattr(asyncio, "capture_call_graph"), "asyncio tells who waits for a task from Python 3.14 on")
+    @unittest.skipUnless(hasattr(asyncio, "capture_call_graph"), "needs Python 3.14")
     def test_a_task_says_who_waits_for_it(self):
         tasks = [text for kind, text in self.newer("test_awaited_task") if kind == "task" and ".idle, " in text]
         self.assertEqual(len(tasks), 3)
