@@ -28,6 +28,7 @@ SHOP = """
     sys.modules["shop_gone"] = weakref.proxy(types.ModuleType("gone"))
 
     ROWS = []
+    TURNING = [[number] for number in range(100)]
     KEEP = [None] * 4000
 
     class Store:
@@ -146,6 +147,11 @@ TESTS = """
 
         def test_replaces(self):
             shop.STORE.last = [shop.STORE]
+
+        def test_turns(self):
+            # The oldest of many goes for each that comes.
+            shop.TURNING.append([shop.STORE])
+            del shop.TURNING[0]
 
     class Ends(unittest.TestCase):
         def test_cache(self):
@@ -303,6 +309,11 @@ class Watched(BridgeCase):
         self.assertEqual(self.first_look("test_cache_of_the_same"), ([0] * 6, True))
         self.assertEqual(self.ends(0), ([], None))
         self.assertEqual(self.first_look("test_nothing"), ([0] * 6, False))
+
+    def test_what_is_replaced_is_let_go(self):
+        series = self.look("test_turns", 20)
+        self.assertEqual(increments(series["blocks"]), [0] * 20)
+        self.assertEqual(increments(series["items"]), [0] * 20)
 
     def test_what_has_no_end_is_not_explained(self):
         answer = self.bound("test_cache_for_ever")

@@ -569,7 +569,6 @@ class Counters:
         """Records one reading of every counter."""
         threads = self._wait_for_threads()
         self._forget_names()
-        self.watch.release()
         at = self._at[0]
         # Not in a number of its own: one above 256 would be an object, and smaller ones are not. Of a leak that is
         # looked at for long, garbage is not asked, and counting all it left would cost more than the collector does.
@@ -579,8 +578,10 @@ class Counters:
         # Blocks before all else: a collection empties the free lists, and what is read after it fills them again, one
         # object more or less by which way the reading takes. From Python 3.14 on there is one of numbers.
         others = self._read_blocks()
+        # Where the watch let go of something, that may have been all that held others.
+        more = others and self.watch.release()
         # A level as before needs no second look at the garbage, and that is nearly every reading.
-        if found and (at == _ORIGIN or others):
+        if more or (found and (at == _ORIGIN or others)):
             self._collect_more()
             others = self._read_blocks()
         blocks, objects, heap, fds, running, items, tasks, children, garbage = self.arrays
