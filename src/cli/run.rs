@@ -3,9 +3,16 @@
 use std::{
     env,
     ffi::OsString,
+    io,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
+    thread,
     time::Duration,
+};
+
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
+    iterator::Signals,
 };
 
 use super::{RunArgs, durations::Durations, publish::publish, shard, snapshots};
@@ -68,14 +75,23 @@ pub fn run(args: RunArgs) -> ExitCode {
     }
 }
 
-pub(super) fn listen_for_interrupts() -> Result<(), ctrlc::Error> {
-    ctrlc::set_handler(|| {
-        if INTERRUPTED.swap(true, Ordering::SeqCst) {
-            // Asked twice: nothing more is waited for.
-            run::process::kill_all();
-            std::process::exit(i32::from(ExitCode::Interrupted.number()));
+/// Has signals that ask for an end interrupt the run.
+pub(super) fn listen_for_interrupts() -> io::Result<()> {
+    let mut wanted = vec![SIGINT, SIGTERM, SIGQUIT];
+    // As `nohup` has it.
+    if !machine::is_ignored(SIGHUP) {
+        wanted.push(SIGHUP);
+    }
+    let mut signals = Signals::new(wanted)?;
+    thread::spawn(move || {
+        for _ in signals.forever() {
+            if INTERRUPTED.swap(true, Ordering::SeqCst) {
+                // Asked twice: nothing more is waited for. What is left goes by itself, see `supervise`.
+                std::process::exit(i32::from(ExitCode::Interrupted.number()));
+            }
         }
-    })
+    });
+    Ok(())
 }
 
 fn check(args: RunArgs) -> Result<Report, Failure> {

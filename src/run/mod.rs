@@ -3,7 +3,6 @@
 mod alone;
 mod choose;
 pub mod diagnose;
-mod directory;
 mod end;
 pub mod event;
 pub mod garbage;
@@ -17,7 +16,7 @@ pub mod loss;
 pub mod marks;
 mod native;
 pub mod plan;
-pub mod process;
+mod process;
 pub mod protocol;
 mod readings;
 mod replay;
@@ -54,6 +53,7 @@ use crate::{
     attribute::owner::Places,
     bridge,
     config::{Cycles, terms::Terms},
+    supervise::Folder,
     verdict::{Counter, Verdict},
 };
 
@@ -172,12 +172,10 @@ impl Run {
 }
 
 /// Makes the directory of a run, which goes with it, and puts the bridge there.
-fn prepare(settings: &Settings) -> Result<(tempfile::TempDir, Settings), StartError> {
-    let directory = directory::make().map_err(|error| {
-        StartError::Internal(format!("cannot make a temporary directory: {error}"))
-    })?;
+fn prepare(settings: &Settings) -> Result<(Folder, Settings), StartError> {
+    let directory = Folder::make().map_err(StartError::Usage)?;
     let start_script = bridge::lay_out(&directory.path().join("b"))
-        .map_err(|error| StartError::Internal(format!("cannot write the bridge: {error}")))?;
+        .map_err(|error| StartError::Usage(directory.unusable(&error)))?;
     let mut settings = settings.clone();
     settings.setup.directory = directory.path().to_owned();
     settings.setup.start_script = start_script;

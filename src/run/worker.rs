@@ -6,7 +6,6 @@ use std::{
     os::unix::{
         fs::FileExt,
         net::{UnixListener, UnixStream},
-        process::CommandExt,
     },
     path::{Path, PathBuf},
     sync::{
@@ -17,9 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use duct::cmd;
 use nix::{
-    sys::signal::{Signal, kill, killpg},
+    sys::signal::{Signal, kill},
     unistd::Pid,
 };
 
@@ -33,6 +31,7 @@ use super::{
 use crate::{
     bridge,
     config::{rule::Rule, terms::Terms},
+    supervise::{Supervised, unusable},
 };
 
 /// Set when the user wants everything to end.
@@ -86,8 +85,7 @@ pub struct Setup {
 
 /// A running worker.
 pub struct Worker {
-    handle: duct::Handle,
-    group: Pid,
+    process: Supervised,
     listener: UnixListener,
     stream: Option<UnixStream>,
     pending: Vec<u8>,
@@ -97,7 +95,6 @@ pub struct Worker {
     limits: Limits,
     memory: u64,
     watch: Watch,
-    gone: bool,
     /// What it said of itself.
     pub hello: Hello,
     /// Under which terms each of its tests is judged.
@@ -125,40 +122,16 @@ struct Beat {
 const ITERATION: u64 = 1;
 const LOADING: u64 = 4;
 
-impl Worker {
-    /// Starts a worker and waits until it has collected its tests.
-    /// Files in `skip` are left out.
-    pub fn start(
-        setup: &Setup,
-        name: &str,
-        hash_seed: u32,
-        skip: &[String],
-    ) -> Result<(Worker, Collected), StartError> {
-        let folder = setup.directory.join(name);
-        let started = Self::spawn(setup, &folder, hash_seed, skip).map_err(|error| {
-            StartError::Internal(format!("cannot start {}: {error}", setup.python.display()))
-        })?;
-        let mut worker = started;
-        let collected = worker.await_collection().and_then(|found| {
-            worker.terms = marks::terms(
-                &found.tests,
-                &found.marks,
-                &setup.terms,
-                &setup.rules,
-                &setup.project,
-            )?;
-            Ok(found)
-        });
-        match collected {
-            Ok(collected) => Ok((worker, collected)),
-            Err(error) => {
-                worker.kill();
-                Err(error)
-            }
-        }
-    }
+/// What a worker finds when it starts.
+struct LaidOut {
+    listener: UnixListener,
+    heartbeat: File,
+    orders: PathBuf,
+    log: File,
+}
 
-    fn spawn(setup: &Setup, folder: &Path, hash_seed: u32, skip: &[String]) -> io::Result<Worker> {
+impl LaidOut {
+    fn make(setup: &Setup, folder: &Path, skip: &[String]) -> io::Result<LaidOut> {
         fs::create_dir_all(folder.join("tmp"))?;
         let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
         let socket = file("s");
@@ -187,42 +160,90 @@ impl Worker {
             base_temp: &file("t"),
             cache_dir: &file("cache"),
         };
-        fs::write(folder.join("orders.json"), serde_json::to_vec(&orders)?)?;
+        let path = folder.join("orders.json");
+        fs::write(&path, serde_json::to_vec(&orders)?)?;
         let log = OpenOptions::new()
             .create(true)
             .append(true)
             .open(folder.join("log"))?;
-        let fixed = process::FixedAddresses::new();
-        let handle = cmd!(
-            &setup.python,
-            &setup.start_script,
-            folder.join("orders.json")
-        )
-        .dir(&setup.project)
-        .env("PYTHONHASHSEED", hash_seed.to_string())
-        // What the tests leave among the temporary files goes with the run.
-        .env("TMPDIR", folder.join("tmp"))
-        .env("GLIBC_TUNABLES", process::glibc_tunables())
-        // Would be on from the start and distort every reading; the bridge turns tracing on where it is needed.
-        .env_remove("PYTHONTRACEMALLOC")
-        .stdin_null()
-        .stdout_file(log.try_clone()?)
-        .stderr_file(log)
-        .unchecked()
-        // Its own process group, so that what the tests start can be ended with it.
-        .before_spawn(|command| {
-            command.process_group(0);
-            Ok(())
+        Ok(LaidOut {
+            listener,
+            heartbeat,
+            orders: path,
+            log,
         })
-        .start();
+    }
+}
+
+impl Worker {
+    /// Starts a worker and waits until it has collected its tests.
+    /// Files in `skip` are left out.
+    pub fn start(
+        setup: &Setup,
+        name: &str,
+        hash_seed: u32,
+        skip: &[String],
+    ) -> Result<(Worker, Collected), StartError> {
+        let folder = setup.directory.join(name);
+        let laid_out = LaidOut::make(setup, &folder, skip)
+            .map_err(|error| StartError::Usage(unusable(&setup.directory, &error)))?;
+        let mut worker = Self::spawn(setup, &folder, hash_seed, laid_out).map_err(|error| {
+            StartError::Internal(format!("cannot start {}: {error}", setup.python.display()))
+        })?;
+        let collected = worker.await_collection().and_then(|found| {
+            worker.terms = marks::terms(
+                &found.tests,
+                &found.marks,
+                &setup.terms,
+                &setup.rules,
+                &setup.project,
+            )?;
+            Ok(found)
+        });
+        match collected {
+            Ok(collected) => Ok((worker, collected)),
+            Err(error) => {
+                worker.kill();
+                Err(error)
+            }
+        }
+    }
+
+    fn spawn(
+        setup: &Setup,
+        folder: &Path,
+        hash_seed: u32,
+        laid_out: LaidOut,
+    ) -> io::Result<Worker> {
+        let LaidOut {
+            listener,
+            heartbeat,
+            orders,
+            log,
+        } = laid_out;
+        let output = log.try_clone()?;
+        let fixed = process::FixedAddresses::new();
+        let started = Supervised::start(
+            &setup.directory,
+            &setup.python,
+            [setup.start_script.as_os_str(), orders.as_os_str()],
+            folder,
+            |command| {
+                command
+                    .current_dir(&setup.project)
+                    .env("PYTHONHASHSEED", hash_seed.to_string())
+                    // What the tests leave among the temporary files goes with the run.
+                    .env("TMPDIR", folder.join("tmp"))
+                    .env("GLIBC_TUNABLES", process::glibc_tunables())
+                    // Would be on from the start and distort every reading; the bridge turns tracing on where it is needed.
+                    .env_remove("PYTHONTRACEMALLOC")
+                    .stdout(output)
+                    .stderr(log);
+            },
+        );
         drop(fixed);
-        let handle = handle?;
-        let pid = handle.pids().first().copied().unwrap_or_default();
-        let group = i32::try_from(pid).unwrap_or_default();
-        process::remember(group);
         Ok(Worker {
-            handle,
-            group: Pid::from_raw(group),
+            process: started?,
             listener,
             stream: None,
             pending: Vec::new(),
@@ -239,7 +260,6 @@ impl Worker {
                 begun: 0,
                 traced: false,
             },
-            gone: false,
             hello: Hello {
                 protocol: 0,
                 pid: 0,
@@ -426,18 +446,13 @@ impl Worker {
         if INTERRUPTED.load(Ordering::SeqCst) {
             return Err(Loss::Interrupted);
         }
-        let ended = self
-            .handle
-            .try_wait()
-            .map_err(|error| Loss::Bridge(error.to_string()))?
-            .map(|output| output.status);
-        if let Some(status) = ended {
+        if let Some(ending) = self.process.ending() {
             // What it still sent before it died is read first.
             if self.unread() {
                 return Ok(());
             }
             return Err(Loss::Died {
-                cause: process::describe_status(status),
+                cause: process::describe(ending),
                 place: stack::crash_place(&self.log(), &self.project),
             });
         }
@@ -480,7 +495,7 @@ impl Worker {
         if self.hello.pid > 0 {
             Pid::from_raw(self.hello.pid)
         } else {
-            self.group
+            self.process.pid()
         }
     }
 
@@ -560,29 +575,18 @@ impl Worker {
         };
         let start = Instant::now();
         while start.elapsed() < END_PATIENCE {
-            match self.handle.try_wait() {
-                Ok(None) => thread::sleep(Duration::from_millis(5)),
-                _ => break,
-            }
-            if INTERRUPTED.load(Ordering::SeqCst) {
+            if self.process.ending().is_some() || INTERRUPTED.load(Ordering::SeqCst) {
                 break;
             }
+            thread::sleep(Duration::from_millis(5));
         }
         self.kill();
         Ok(errors)
     }
 
-    /// Ends the process and everything in its group at once.
+    /// Ends the process at once, and everything that the tests started, also after its own end.
     pub fn kill(&mut self) {
-        if self.gone {
-            // The numbers of ended processes are given to others.
-            return;
-        }
-        self.gone = true;
-        // Also after its own end: processes that the tests started may still be there.
-        let _ = killpg(self.group, Signal::SIGKILL);
-        let _ = self.handle.wait();
-        process::forget(self.group.as_raw());
+        self.process.end();
     }
 
     fn log(&self) -> String {
@@ -609,11 +613,5 @@ impl Worker {
                 .open(&path)
                 .and_then(|file| file.set_len(0));
         }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
