@@ -10,10 +10,8 @@ use std::{
     time::Duration,
 };
 
-use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
-    iterator::Signals,
-};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+use signal_hook::iterator::Signals;
 
 use super::{RunArgs, durations::Durations, publish::publish, shard, snapshots};
 use crate::{
@@ -26,6 +24,7 @@ use crate::{
     report::{Environment, Report, events::Log, progress::Progress, text},
     run::{
         self, Settings,
+        deadly::Deadly,
         loss::StartError,
         screen::Policy,
         shard::Wanted,
@@ -40,6 +39,10 @@ const FIRST_LIMIT: Duration = Duration::from_secs(300);
 /// Repeats get this many times the first iteration, and never less than the floor: machines stall.
 const REPEAT_FACTOR: u32 = 10;
 const REPEAT_FLOOR: Duration = Duration::from_secs(10);
+/// Workers for each processor; tests that wait take more than one.
+const MOST_JOBS: usize = 8;
+/// What a worker may have in any case: a large suite takes this before its first test.
+const LEAST_MEMORY: u64 = 256 << 20;
 /// Where the system does not tell how much memory it has.
 const MEMORY_UNKNOWN: u64 = 4 << 30;
 
@@ -75,14 +78,20 @@ pub fn run(args: RunArgs) -> ExitCode {
     }
 }
 
-/// Has signals that ask for an end interrupt the run.
+/// Has signals that ask for an end interrupt the run. Called before there is any other thread.
 pub(super) fn listen_for_interrupts() -> io::Result<()> {
-    let mut wanted = vec![SIGINT, SIGTERM, SIGQUIT];
-    // As `nohup` has it.
-    if !machine::is_ignored(SIGHUP) {
-        wanted.push(SIGHUP);
+    let mut wanted = SigSet::empty();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT] {
+        wanted.add(signal);
     }
-    let mut signals = Signals::new(wanted)?;
+    // As `nohup` has it.
+    if !machine::is_ignored(Signal::SIGHUP) {
+        wanted.add(Signal::SIGHUP);
+    }
+    // One that came while its handler is installed would be lost: it waits.
+    let before = wanted.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let mut signals = Signals::new(wanted.iter().map(|signal| signal as i32))?;
+    before.thread_set_mask()?;
     thread::spawn(move || {
         for _ in signals.forever() {
             if INTERRUPTED.swap(true, Ordering::SeqCst) {
@@ -149,7 +158,8 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
     if let Some(progress) = &progress {
         progress.finish();
     }
-    let run = result.map_err(|error| Failure(code_of(&error), error.to_string()))?;
+    let mut run = result.map_err(|error| Failure(code_of(&error), error.to_string()))?;
+    run.notes.extend(jobs(config.jobs).1);
     let elsewhere = run
         .shard
         .as_ref()
@@ -218,7 +228,9 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
 pub(super) fn code_of(error: &StartError) -> ExitCode {
     match error {
         StartError::Usage(_) => ExitCode::Usage,
-        StartError::Collection(_) | StartError::Lost(_) => ExitCode::TestsFailed,
+        StartError::Collection(_) | StartError::Lost(_) | StartError::Import(..) => {
+            ExitCode::TestsFailed
+        }
         StartError::Interrupted => ExitCode::Interrupted,
         StartError::Blind(_) => ExitCode::NoEvidence,
         StartError::Internal(_) => ExitCode::Internal,
@@ -285,17 +297,10 @@ pub(super) fn settings(
     interpreter: &Interpreter,
     runner: Runner,
 ) -> Settings {
-    let jobs = match config.jobs {
-        Choice::Given(jobs) => jobs,
-        Choice::Auto => std::thread::available_parallelism().map_or(1, usize::from),
-    };
+    let (jobs, _) = jobs(config.jobs);
     let memory = match config.memory {
         Choice::Given(bytes) => bytes,
-        Choice::Auto => {
-            machine::memory().unwrap_or(MEMORY_UNKNOWN)
-                / 2
-                / u64::try_from(jobs).unwrap_or(1).max(1)
-        }
+        Choice::Auto => share_of_memory(machine::memory().unwrap_or(MEMORY_UNKNOWN), jobs),
     };
     let limits = match config.timeout.given() {
         Some(&given) => Limits {
@@ -338,6 +343,7 @@ pub(super) fn settings(
             },
             rules: config.rules.clone(),
             blind: Arc::default(),
+            deadly: Deadly::default(),
         },
         jobs,
         policy: Policy {
@@ -357,6 +363,29 @@ pub(super) fn settings(
         hash_seeds: hash_seeds(env::var("PYTHONHASHSEED").ok().as_deref()),
         shard: None,
     }
+}
+
+/// Workers at the same time, and a word where that is not what was asked for: each is a process that imports the suite.
+fn jobs(wanted: Choice<usize>) -> (usize, Option<String>) {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let most = MOST_JOBS * processors;
+    match wanted {
+        Choice::Auto => (processors, None),
+        Choice::Given(jobs) if jobs <= most => (jobs, None),
+        Choice::Given(jobs) => {
+            let note = format!(
+                "jobs = {jobs} is too many for {processors} processors: {most} are used (`-j auto` takes one a processor)"
+            );
+            (most, Some(note))
+        }
+    }
+}
+
+/// The memory cap of each worker. Not all need it at once, and none can live on next to nothing.
+fn share_of_memory(machine: u64, jobs: usize) -> u64 {
+    let half = machine / 2;
+    let share = half / u64::try_from(jobs).unwrap_or(1).max(1);
+    share.max(LEAST_MEMORY.min(half))
 }
 
 /// Two different ones, and the same two in every run: a verdict must not depend on luck. A seed that the user
@@ -408,6 +437,23 @@ pub(super) fn source_root(project: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_worker_is_never_left_without_memory() {
+        const GB: u64 = 1 << 30;
+        assert_eq!(share_of_memory(16 * GB, 2), 4 * GB);
+        assert_eq!(share_of_memory(16 * GB, 100_000), LEAST_MEMORY);
+        assert_eq!(share_of_memory(GB / 4, 4), GB / 8);
+    }
+
+    #[test]
+    fn many_more_workers_than_processors_are_told() {
+        assert_eq!(jobs(Choice::Given(2)), (2, None));
+        let (used, note) = jobs(Choice::Given(100_000));
+        assert!(used < 100_000 && used >= MOST_JOBS);
+        assert!(note.unwrap().contains(&format!(": {used} are used")));
+        assert_eq!(jobs(Choice::Auto).1, None);
+    }
 
     #[test]
     fn two_processes_never_share_a_hash_seed() {

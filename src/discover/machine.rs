@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use nix::sys::signal::Signal;
+
 /// Bytes that this process may use in all; `None` where the system does not tell.
 pub fn memory() -> Option<u64> {
     let machine = fs::read_to_string("/proc/meminfo")
@@ -15,12 +17,12 @@ pub fn memory() -> Option<u64> {
 }
 
 /// Whether who started us wants a signal to be ignored.
-pub fn is_ignored(signal: i32) -> bool {
+pub fn is_ignored(signal: Signal) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status
         .lines()
         .find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
-    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+    mask.is_some_and(|mask| mask >> (signal as i32 - 1) & 1 == 1)
 }
 
 fn total(meminfo: &str) -> Option<u64> {

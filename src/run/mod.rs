@@ -1,7 +1,9 @@
 //! The engine: screens every test, judges the suspects in fresh processes, and tells events as it goes.
 
+mod again;
 mod alone;
 mod choose;
+pub mod deadly;
 pub mod diagnose;
 mod end;
 pub mod event;
@@ -12,6 +14,7 @@ mod known;
 pub mod leavings;
 mod limits;
 mod lines;
+mod log;
 pub mod loss;
 pub mod marks;
 mod native;
@@ -222,6 +225,7 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     }
     run.wall.1 = begun.elapsed();
     run.interrupted = INTERRUPTED.load(Ordering::SeqCst);
+    run.errors.extend(settings.setup.deadly.troubles());
     match settings.setup.blind.get() {
         Some(why) if !run.interrupted => Err(StartError::Blind(why.clone())),
         _ => Ok(run),
@@ -337,11 +341,8 @@ fn screen_all(
                         tell(Event::Started {
                             id: tests[test].id.clone(),
                         });
-                        let first = Errand::First {
-                            opening,
-                            seen: &mut seen,
-                        };
-                        let Some((look, again)) = screen_one(stage, &mut slot, test, first) else {
+                        let looked = again::screen(stage, &mut slot, test, opening, &mut seen);
+                        let Some((look, again)) = looked else {
                             return;
                         };
                         opening = Opening {

@@ -23,6 +23,8 @@ use nix::{
 
 pub use super::limits::Limits;
 use super::{
+    deadly::{self, Deadly},
+    log::Log,
     loss::{Loss, StartError},
     marks, process,
     protocol::{Collected, Hello, Order, Orders, Record, Trouble},
@@ -51,8 +53,6 @@ const TICK: Duration = Duration::from_millis(40);
 const STACK_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a process gets to end by itself.
 const END_PATIENCE: Duration = Duration::from_secs(10);
-/// The log is cut when it grows beyond this many bytes between two orders.
-const LOG_LIMIT: u64 = 4 << 20;
 
 /// What every worker of a run is started with.
 #[derive(Debug, Clone)]
@@ -81,6 +81,8 @@ pub struct Setup {
     pub rules: Vec<Rule>,
     /// Why a worker could not be trusted, once there was one.
     pub blind: Arc<OnceLock<String>>,
+    /// Test files whose import ended a worker.
+    pub deadly: Deadly,
 }
 
 /// A running worker.
@@ -91,6 +93,7 @@ pub struct Worker {
     pending: Vec<u8>,
     heartbeat: File,
     folder: PathBuf,
+    log: Log,
     project: PathBuf,
     limits: Limits,
     memory: u64,
@@ -127,7 +130,9 @@ struct LaidOut {
     listener: UnixListener,
     heartbeat: File,
     orders: PathBuf,
-    log: File,
+    log: Log,
+    output: File,
+    errors: File,
 }
 
 impl LaidOut {
@@ -145,6 +150,17 @@ impl LaidOut {
             .truncate(true)
             .open(file("heartbeat"))?;
         heartbeat.set_len(4096)?;
+        let deadly = setup.deadly.files();
+        let is_deadly = |path: &String| {
+            let path = setup.project.join(path);
+            deadly.iter().any(|file| Path::new(file) == path)
+        };
+        let mut paths = setup.paths.clone();
+        paths.retain(|path| !is_deadly(path));
+        if paths.is_empty() {
+            // Without any it would be the whole project.
+            paths.clone_from(&setup.paths);
+        }
         let orders = Orders {
             socket: &socket,
             heartbeat: &file("heartbeat"),
@@ -153,8 +169,10 @@ impl LaidOut {
             capacity: CAPACITY,
             runner: setup.runner,
             args: &setup.args,
-            paths: &setup.paths,
+            paths: &paths,
             skip,
+            deadly: &deadly,
+            importing: &file("importing"),
             cwd: &setup.project.to_string_lossy(),
             cwd_on_path: true,
             base_temp: &file("t"),
@@ -162,32 +180,57 @@ impl LaidOut {
         };
         let path = folder.join("orders.json");
         fs::write(&path, serde_json::to_vec(&orders)?)?;
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(folder.join("log"))?;
+        let (log, output) = Log::open(&folder.join("log"))?;
+        let errors = output.try_clone()?;
         Ok(LaidOut {
             listener,
             heartbeat,
             orders: path,
             log,
+            output,
+            errors,
         })
     }
 }
 
 impl Worker {
     /// Starts a worker and waits until it has collected its tests.
-    /// Files in `skip` are left out.
+    /// Files in `skip` are left out, and those that cannot be imported without ending it.
     pub fn start(
         setup: &Setup,
         name: &str,
         hash_seed: u32,
         skip: &[String],
     ) -> Result<(Worker, Collected), StartError> {
-        let folder = setup.directory.join(name);
-        let laid_out = LaidOut::make(setup, &folder, skip)
+        // Where single tests are named, a runner takes the lack of one for a mistake.
+        let named = setup
+            .args
+            .iter()
+            .chain(&setup.paths)
+            .any(|one| one.contains("::"));
+        for attempt in 1.. {
+            let folder = setup.directory.join(match attempt {
+                1 => name.to_owned(),
+                _ => format!("{name}-{attempt}"),
+            });
+            match Self::start_in(setup, &folder, hash_seed, skip) {
+                Err(StartError::Import(file, trouble))
+                    if !named && setup.deadly.add(&file, trouble.clone()) => {}
+                started => return started,
+            }
+        }
+        unreachable!("a range without end")
+    }
+
+    fn start_in(
+        setup: &Setup,
+        folder: &Path,
+        hash_seed: u32,
+        skip: &[String],
+    ) -> Result<(Worker, Collected), StartError> {
+        let laid_out = LaidOut::make(setup, folder, skip)
             .map_err(|error| StartError::Usage(unusable(&setup.directory, &error)))?;
-        let mut worker = Self::spawn(setup, &folder, hash_seed, laid_out).map_err(|error| {
+        let mut worker = Self::spawn(setup, folder, hash_seed, laid_out).map_err(|error| {
             StartError::Internal(format!("cannot start {}: {error}", setup.python.display()))
         })?;
         let collected = worker.await_collection().and_then(|found| {
@@ -220,8 +263,9 @@ impl Worker {
             heartbeat,
             orders,
             log,
+            output,
+            errors,
         } = laid_out;
-        let output = log.try_clone()?;
         let fixed = process::FixedAddresses::new();
         let started = Supervised::start(
             &setup.directory,
@@ -238,7 +282,7 @@ impl Worker {
                     // Would be on from the start and distort every reading; the bridge turns tracing on where it is needed.
                     .env_remove("PYTHONTRACEMALLOC")
                     .stdout(output)
-                    .stderr(log);
+                    .stderr(errors);
             },
         );
         drop(fixed);
@@ -249,6 +293,7 @@ impl Worker {
             pending: Vec::new(),
             heartbeat,
             folder: folder.to_owned(),
+            log,
             project: setup.project.clone(),
             limits: setup.limits,
             memory: setup.memory,
@@ -298,7 +343,11 @@ impl Worker {
                 Err(Loss::Bridge(message)) => return Err(StartError::Internal(message)),
                 Err(loss) => {
                     let mut text = loss.to_string();
-                    if let Some(line) = self.last_log_line() {
+                    if let Some(file) = self.importing() {
+                        let trouble = deadly::trouble(&file, &self.project, &text);
+                        return Err(StartError::Import(file, trouble));
+                    }
+                    if let Some(line) = self.log.last_line() {
                         text = format!("{text}; its last words: {line}");
                     }
                     return Err(StartError::Lost(text));
@@ -307,9 +356,15 @@ impl Worker {
         }
     }
 
+    /// The test file that it was importing when it was last heard of.
+    fn importing(&self) -> Option<String> {
+        let name = fs::read_to_string(self.folder.join("importing")).ok()?;
+        (!name.is_empty()).then_some(name)
+    }
+
     /// pytest ended before its run loop; its own output says why.
     fn stopped(&self, status: i32) -> StartError {
-        let log = self.log();
+        let log = self.log.tail();
         let error = stack::last_words(&log);
         let at = |place: &str| {
             StartError::Collection(Trouble {
@@ -348,7 +403,7 @@ impl Worker {
 
     /// Sends one order and waits for its answer, within the limits.
     pub fn call(&mut self, order: &Order) -> Result<Record, Loss> {
-        self.trim_log();
+        self.log.trim();
         let mut line =
             serde_json::to_vec(order).map_err(|error| Loss::Bridge(error.to_string()))?;
         line.push(b'\n');
@@ -443,6 +498,7 @@ impl Worker {
 
     /// Looks whether the process lives, hangs, has grown too large, or is to be interrupted.
     fn look_after(&mut self) -> Result<(), Loss> {
+        self.log.hold();
         if INTERRUPTED.load(Ordering::SeqCst) {
             return Err(Loss::Interrupted);
         }
@@ -453,7 +509,7 @@ impl Worker {
             }
             return Err(Loss::Died {
                 cause: process::describe(ending),
-                place: stack::crash_place(&self.log(), &self.project),
+                place: stack::crash_place(&self.log.tail(), &self.project),
             });
         }
         let resident = process::resident(self.process());
@@ -587,31 +643,5 @@ impl Worker {
     /// Ends the process at once, and everything that the tests started, also after its own end.
     pub fn kill(&mut self) {
         self.process.end();
-    }
-
-    fn log(&self) -> String {
-        fs::read(self.folder.join("log"))
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .unwrap_or_default()
-    }
-
-    fn last_log_line(&self) -> Option<String> {
-        self.log()
-            .lines()
-            .rev()
-            .map(str::trim)
-            .find(|line| !line.is_empty())
-            .map(|line| line.chars().take(300).collect())
-    }
-
-    fn trim_log(&self) {
-        let path = self.folder.join("log");
-        if fs::metadata(&path).is_ok_and(|found| found.len() > LOG_LIMIT) {
-            // Opened for appending by the worker, so cutting it moves nobody's position.
-            let _ = OpenOptions::new()
-                .write(true)
-                .open(&path)
-                .and_then(|file| file.set_len(0));
-        }
     }
 }
