@@ -70,14 +70,20 @@ fn project(what: &str) -> Project {
 }
 
 fn start(project: &Project) -> Child {
-    project
-        .plain_command()
+    let plain = project.plain_command();
+    // What shells start in the background ignores Ctrl-C and Ctrl-\ until it says otherwise.
+    let mut command = common::scrubbed(Command::new("env"));
+    command
+        .arg("--default-signal=HUP,INT,QUIT")
+        .arg(plain.get_program())
+        .args(plain.get_args())
+        .current_dir(project.root())
+        .env("TMPDIR", project.temporary())
         .env("BEGUN", project.beside("begun"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+        .stderr(Stdio::null());
+    command.spawn().unwrap()
 }
 
 #[track_caller]
@@ -162,7 +168,7 @@ fn a_run_that_is_to_outlive_its_terminal_does() {
         "import os, time\n\ndef test_slow():\n    open(os.environ['BEGUN'], 'w').close()\n    time.sleep(0.3)\n",
     )]);
     let plain = project.plain_command();
-    let mut command = Command::new("sh");
+    let mut command = common::scrubbed(Command::new("sh"));
     command
         .args(["-c", "trap '' HUP; exec \"$0\" \"$@\""])
         .arg(plain.get_program())
@@ -242,7 +248,7 @@ fn the_next_run_removes_what_nobody_could() {
 #[test]
 fn nobody_else_can_look_into_the_folder() {
     let project = project(HANGING[0].1);
-    let mut command = Command::new("sh");
+    let mut command = common::scrubbed(Command::new("sh"));
     let plain = project.plain_command();
     command
         .args(["-c", "umask 0; exec \"$0\" \"$@\""])

@@ -11,6 +11,7 @@ pub mod garbage;
 mod horizon;
 pub mod inspect;
 mod known;
+mod layout;
 pub mod leavings;
 mod limits;
 mod lines;

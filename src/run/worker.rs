@@ -1,7 +1,7 @@
 //! One worker process: its start, the conversation with it, its time-outs, its memory cap and its end.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Read, Write},
     os::unix::{
         fs::FileExt,
@@ -24,10 +24,11 @@ use nix::{
 pub use super::limits::Limits;
 use super::{
     deadly::{self, Deadly},
+    layout::Layout,
     log::Log,
     loss::{Loss, StartError},
     marks, process,
-    protocol::{Collected, Hello, Order, Orders, Record, Trouble},
+    protocol::{Collected, Hello, Order, Record, Trouble},
     stack,
 };
 use crate::{
@@ -44,9 +45,9 @@ pub const CAPACITY: u32 = 8200;
 
 /// Asks for a stack dump. Linux never sends this one and test suites do not use it.
 #[cfg(target_os = "linux")]
-const STACK_SIGNAL: Signal = Signal::SIGSTKFLT;
+pub(super) const STACK_SIGNAL: Signal = Signal::SIGSTKFLT;
 #[cfg(not(target_os = "linux"))]
-const STACK_SIGNAL: Signal = Signal::SIGXCPU;
+pub(super) const STACK_SIGNAL: Signal = Signal::SIGXCPU;
 /// How long a conversation waits for data before it looks after the process.
 const TICK: Duration = Duration::from_millis(40);
 /// How long a hung process gets to write its stacks.
@@ -125,74 +126,6 @@ struct Beat {
 const ITERATION: u64 = 1;
 const LOADING: u64 = 4;
 
-/// What a worker finds when it starts.
-struct LaidOut {
-    listener: UnixListener,
-    heartbeat: File,
-    orders: PathBuf,
-    log: Log,
-    output: File,
-    errors: File,
-}
-
-impl LaidOut {
-    fn make(setup: &Setup, folder: &Path, skip: &[String]) -> io::Result<LaidOut> {
-        fs::create_dir_all(folder.join("tmp"))?;
-        let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
-        let socket = file("s");
-        let _ = fs::remove_file(&socket);
-        let listener = UnixListener::bind(&socket)?;
-        listener.set_nonblocking(true)?;
-        let heartbeat = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(file("heartbeat"))?;
-        heartbeat.set_len(4096)?;
-        let deadly = setup.deadly.files();
-        let is_deadly = |path: &String| {
-            let path = setup.project.join(path);
-            deadly.iter().any(|file| Path::new(file) == path)
-        };
-        let mut paths = setup.paths.clone();
-        paths.retain(|path| !is_deadly(path));
-        if paths.is_empty() {
-            // Without any it would be the whole project.
-            paths.clone_from(&setup.paths);
-        }
-        let orders = Orders {
-            socket: &socket,
-            heartbeat: &file("heartbeat"),
-            stacks: &file("stacks"),
-            stack_signal: STACK_SIGNAL as i32,
-            capacity: CAPACITY,
-            runner: setup.runner,
-            args: &setup.args,
-            paths: &paths,
-            skip,
-            deadly: &deadly,
-            importing: &file("importing"),
-            cwd: &setup.project.to_string_lossy(),
-            cwd_on_path: true,
-            base_temp: &file("t"),
-            cache_dir: &file("cache"),
-        };
-        let path = folder.join("orders.json");
-        fs::write(&path, serde_json::to_vec(&orders)?)?;
-        let (log, output) = Log::open(&folder.join("log"))?;
-        let errors = output.try_clone()?;
-        Ok(LaidOut {
-            listener,
-            heartbeat,
-            orders: path,
-            log,
-            output,
-            errors,
-        })
-    }
-}
-
 impl Worker {
     /// Starts a worker and waits until it has collected its tests.
     /// Files in `skip` are left out, and those that cannot be imported without ending it.
@@ -228,9 +161,9 @@ impl Worker {
         hash_seed: u32,
         skip: &[String],
     ) -> Result<(Worker, Collected), StartError> {
-        let laid_out = LaidOut::make(setup, folder, skip)
+        let layout = Layout::make(setup, folder, skip)
             .map_err(|error| StartError::Usage(unusable(&setup.directory, &error)))?;
-        let mut worker = Self::spawn(setup, folder, hash_seed, laid_out).map_err(|error| {
+        let mut worker = Self::spawn(setup, folder, hash_seed, layout).map_err(|error| {
             StartError::Internal(format!("cannot start {}: {error}", setup.python.display()))
         })?;
         let collected = worker.await_collection().and_then(|found| {
@@ -252,20 +185,15 @@ impl Worker {
         }
     }
 
-    fn spawn(
-        setup: &Setup,
-        folder: &Path,
-        hash_seed: u32,
-        laid_out: LaidOut,
-    ) -> io::Result<Worker> {
-        let LaidOut {
+    fn spawn(setup: &Setup, folder: &Path, hash_seed: u32, layout: Layout) -> io::Result<Worker> {
+        let Layout {
             listener,
             heartbeat,
             orders,
             log,
             output,
             errors,
-        } = laid_out;
+        } = layout;
         let fixed = process::FixedAddresses::new();
         let started = Supervised::start(
             &setup.directory,
