@@ -36,7 +36,6 @@ pub(super) fn screen(
         survey: true,
     };
     let (mut second, again) = screen_one(stage, slot, test, Errand::First { opening, seen })?;
-    second.iterations += first.iterations;
     match &second.screened {
         // Its first run was fine at least once.
         Screened::Lost {
@@ -49,6 +48,7 @@ pub(super) fn screen(
         }
         _ => note(stage.shared, told(&stage.tests[test].id, &reason)),
     }
+    second.iterations += first.iterations;
     if iteration <= 1 {
         // Without us it would have ended the whole suite.
         trouble(stage.shared, &stage.tests[test].id, &reason);
@@ -71,15 +71,15 @@ pub(super) fn judge(
     };
     let reason = reason(loss, iteration, tests, &slot.before(test));
     let mut second = judge(slot)?;
-    second.iterations += first.iterations;
     match &second.judged {
         Judged::Lost {
             iteration: 0 | 1, ..
         } if iteration > 1 => return Some(first),
-        Judged::Lost { .. } => {}
+        Judged::Lost { .. } => return Some(second),
         Judged::Leak => note(shared, told(&tests[test].id, &reason)),
         _ => second.judged = Judged::Unstable(reason),
     }
+    second.iterations += first.iterations;
     Some(second)
 }
 
