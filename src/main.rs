@@ -1,6 +1,9 @@
 //! Parses, calls, exits.
 
-use std::{panic, process};
+use std::{
+    io::{self, Write},
+    panic, process,
+};
 
 use leakcheck::{cli, exit_code::ExitCode, supervise};
 
@@ -10,7 +13,9 @@ fn main() -> process::ExitCode {
     }
     panic::catch_unwind(cli::main)
         .unwrap_or_else(|_| {
-            eprintln!(
+            // A panic of its own would be the last word.
+            let _ = writeln!(
+                io::stderr(),
                 "leakcheck: this is a bug in leakcheck; please report it with the message above"
             );
             ExitCode::Internal

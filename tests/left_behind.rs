@@ -70,20 +70,14 @@ fn project(what: &str) -> Project {
 }
 
 fn start(project: &Project) -> Child {
-    let plain = project.plain_command();
-    // What shells start in the background ignores Ctrl-C and Ctrl-\ until it says otherwise.
-    let mut command = common::scrubbed(Command::new("env"));
-    command
-        .arg("--default-signal=HUP,INT,QUIT")
-        .arg(plain.get_program())
-        .args(plain.get_args())
-        .current_dir(project.root())
-        .env("TMPDIR", project.temporary())
+    project
+        .plain_command()
         .env("BEGUN", project.beside("begun"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command.spawn().unwrap()
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 #[track_caller]
@@ -153,6 +147,30 @@ fn a_run_that_is_quit_leaves_nothing() {
 #[test]
 fn a_run_whose_terminal_is_gone_leaves_nothing() {
     leaves_nothing("setpgid", &[Signal::SIGHUP]);
+}
+
+/// Nobody reads what it says then.
+#[test]
+fn a_closed_terminal_is_an_interrupt_and_no_bug() {
+    let project = project(HANGING[0].1);
+    let nix::pty::OpenptyResult { master, slave } = nix::pty::openpty(None, None).unwrap();
+    let mut report = std::ffi::OsString::from("--report=json=");
+    report.push(project.beside("report.json"));
+    let mut run = project
+        .plain_command()
+        .arg(report)
+        .env("BEGUN", project.beside("begun"))
+        .stdin(Stdio::null())
+        .stdout(slave.try_clone().unwrap())
+        .stderr(slave)
+        .spawn()
+        .unwrap();
+    wait_for_the_test(&project);
+    drop(master);
+    send(&run, &[Signal::SIGHUP]);
+    assert_eq!(run.wait().unwrap().code(), Some(130));
+    assert!(project.beside("report.json").exists());
+    assert_eq!(left_at_last(&project), (0, 0, 0));
 }
 
 #[test]
@@ -276,6 +294,11 @@ fn nobody_else_can_look_into_the_folder() {
 #[ignore = "takes some ten minutes"]
 fn nothing_is_left_at_any_moment() {
     const MOMENTS: u64 = 10;
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap();
+    // A run inherits it, and would miss what comes before it listens.
+    assert_eq!(ignored & 0b111, 0, "run it in the foreground");
     let mut bad = Vec::new();
     println!("| ended by | what hangs | moments | processes | folders | sockets | slowest |");
     println!("|---|---|---|---|---|---|---|");

@@ -58,7 +58,9 @@ impl<E: std::fmt::Display> From<E> for Failure {
 /// Runs the check and prints its report.
 pub fn run(args: RunArgs) -> ExitCode {
     if let Err(error) = listen_for_interrupts() {
-        anstream::eprintln!("leakcheck: cannot listen for signals: {error}");
+        super::complain(format_args!(
+            "leakcheck: cannot listen for signals: {error}"
+        ));
         return ExitCode::Internal;
     }
     let output = args.output.clone();
@@ -66,13 +68,17 @@ pub fn run(args: RunArgs) -> ExitCode {
         Ok(report) => match publish(&report, &output) {
             Ok(()) => report.exit_code,
             Err(error) => {
-                anstream::eprintln!("leakcheck: {error}");
+                super::complain(format_args!("leakcheck: {error}"));
+                if report.exit_code == ExitCode::Interrupted && error.is_of_output() {
+                    // The terminal was closed, and that ended the run.
+                    return ExitCode::Interrupted;
+                }
                 // A report that could not be written must not turn a failure into something milder.
                 ExitCode::first(&[error.exit_code(), report.exit_code])
             }
         },
         Err(Failure(code, message)) => {
-            anstream::eprintln!("leakcheck: {}", text::shown_lines(&message));
+            super::complain(format_args!("leakcheck: {}", text::shown_lines(&message)));
             code
         }
     }
