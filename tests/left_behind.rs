@@ -15,6 +15,7 @@ use std::{
 
 use common::{Project, processes};
 use nix::{
+    fcntl::{FcntlArg, FdFlag, fcntl},
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
@@ -154,6 +155,8 @@ fn a_run_whose_terminal_is_gone_leaves_nothing() {
 fn a_closed_terminal_is_an_interrupt_and_no_bug() {
     let project = project(HANGING[0].1);
     let nix::pty::OpenptyResult { master, slave } = nix::pty::openpty(None, None).unwrap();
+    // Or the run would keep it open itself.
+    fcntl(&master, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
     let mut report = std::ffi::OsString::from("--report=json=");
     report.push(project.beside("report.json"));
     let mut run = project
