@@ -16,7 +16,7 @@ mod run;
 mod shard;
 mod snapshots;
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, fmt, io::Write, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -147,6 +147,11 @@ mod colorchoice {
             .write_global();
         }
     }
+}
+
+/// Says what is wrong. That nobody is there to read it (a closed terminal) changes nothing.
+fn complain(message: fmt::Arguments<'_>) {
+    let _ = writeln!(anstream::stderr(), "{message}");
 }
 
 /// Does what the command line says.

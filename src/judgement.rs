@@ -233,6 +233,7 @@ fn screened(look: &Look) -> (Verdict, Option<String>) {
         Screened::Failed(reason) => (Verdict::Failed, Some(reason.clone())),
         Screened::Skipped(reason) => (Verdict::Skipped, Some(reason.clone())),
         Screened::Unrepeatable(reason) => (Verdict::Unrepeatable, Some(reason.clone())),
+        Screened::Unstable(reason) => (Verdict::Unstable, Some(reason.clone())),
         Screened::Lost { loss, iteration } => lost(loss, *iteration),
     }
 }

@@ -1,7 +1,7 @@
 //! leakcheck repeats every test of a Python suite, reads exact counters after each iteration, and names what grows.
 //!
 //! Data goes one way through the modules: [`config`] and [`discover`] say what to test, [`bridge`] carries the half
-//! that lives in Python, [`run`] drives workers and measures, [`fit`] turns series into shapes, [`attribute`] finds
+//! that lives in Python, [`run`] drives workers and measures, [`supervise`] ends what they leave, [`fit`] turns series into shapes, [`attribute`] finds
 //! places and owners, [`judgement`] makes verdicts and findings of it all, and [`report`] writes them down.
 
 pub mod attribute;
@@ -16,4 +16,5 @@ pub mod fit;
 pub mod judgement;
 pub mod report;
 pub mod run;
+pub mod supervise;
 pub mod verdict;

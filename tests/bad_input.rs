@@ -265,16 +265,96 @@ fn a_test_file_that_exits_while_it_is_imported() {
 }
 
 #[test]
-fn a_test_file_that_kills_the_process_while_it_is_imported() {
+fn a_test_file_that_ends_the_process_while_it_is_imported_costs_only_itself() {
     let project = Project::of(&[
         ("test_a.py", UNITTEST),
         ("test_b.py", "import os\nos._exit(7)\n"),
+        (
+            "test_c.py",
+            "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n",
+        ),
     ]);
+    let before = project.files();
     for runner in ["unittest", "pytest"] {
-        refused(&project, &["--runner", runner], 4)
-            .says(&["exited with status 7"])
+        for paths in [&[][..], &["test_a.py", "test_b.py", "test_c.py"]] {
+            let checked = project.check(&[&["--runner", runner], paths].concat());
+            checked.exits(4).all("clean", 1);
+            let errors: Vec<(&str, &str)> = { checked.report.errors.iter() }
+                .map(|error| (&*error.place, &*error.message))
+                .collect();
+            let [(b, exits), (c, killed)] = errors[..] else {
+                panic!("{runner}: {errors:?}");
+            };
+            assert_eq!((b, c), ("test_b.py", "test_c.py"), "{runner}");
+            assert!(exits.contains("exited with status 7"), "{exits}");
+            assert!(killed.contains("SIGKILL"), "{killed}");
+            project.assert_nothing_left(&before);
+        }
+        // Where there is nothing else, and where it is asked for by name.
+        let refused = refused(&project, &["--runner", runner, "test_b.py"], 4);
+        let said = String::from_utf8_lossy(&refused.output.stdout) + &*refused.stderr;
+        for word in ["test_b.py", "exited with status 7"] {
+            assert!(said.contains(word), "{runner}: no {word:?} in: {said}");
+        }
+    }
+    refused(&project, &["test_b.py::test_x"], 4)
+        .says(&["test_b.py", "exited with status 7"])
+        .reports_nothing();
+}
+
+#[test]
+fn a_conftest_that_ends_the_process() {
+    let project = Project::of(&[
+        ("test_a.py", PASSES),
+        ("conftest.py", "import os\nos._exit(7)\n"),
+        ("more/test_b.py", PASSES),
+        ("more/conftest.py", ""),
+    ]);
+    refused(&project, &[], 4)
+        .says(&["exited with status 7"])
+        .reports_nothing();
+    project.write("more/conftest.py", "import os\nos._exit(7)\n");
+    project.write("conftest.py", "");
+    let refused = refused(&project, &[], 4);
+    refused.says(&["exited with status 7"]).reports_nothing();
+    // It is none of the files before it.
+    assert!(!refused.stderr.contains("test_"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_directory_for_temporary_files_that_is_none() {
+    use std::os::unix::ffi::OsStringExt;
+    let project = Project::of(&[("test_a.py", PASSES)]);
+    let before = project.files();
+    let strange = std::ffi::OsString::from_vec(b"/tmp/leak\xffcheck".to_vec());
+    std::fs::create_dir_all(&strange).unwrap();
+    for (directory, words) in [
+        ("/nonexistent".into(), ["/nonexistent", "No such file"]),
+        ("relative".into(), ["relative", "No such file"]),
+        ("/proc".into(), ["/proc", "cannot use"]),
+        ("/dev/null".into(), ["/dev/null", "Not a directory"]),
+        (strange.clone(), ["/tmp/leak", "not valid text"]),
+    ] {
+        let mut command = project.command();
+        command.env("TMPDIR", directory);
+        refused_after(&project, &mut command, &before, 2)
+            .says(&words)
+            .says(&["set TMPDIR to a directory"])
             .reports_nothing();
     }
+    std::fs::remove_dir(&strange).unwrap();
+    // No name at all is none given.
+    let output = project.command().env("TMPDIR", "").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn more_workers_than_any_machine_has_use_for() {
+    let project = Project::of(&[("test_a.py", PASSES), ("test_b.py", PASSES)]);
+    let checked = project.check(&["-j", "100000"]);
+    checked.exits(0).all("clean", 2);
+    let note = "jobs = 100000 is too many";
+    assert!(checked.stdout.contains(note), "{}", checked.stdout);
 }
 
 #[test]

@@ -7,13 +7,14 @@ mod common;
 
 use std::{
     fs,
-    path::Path,
     process::{Child, Stdio},
-    thread,
     time::{Duration, Instant},
 };
 
-use common::{Checked, Project};
+use common::{
+    Checked, Project,
+    processes::{lines as processes_of, wait_for},
+};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -39,48 +40,6 @@ def test_sleeps():
 def test_after():
     assert True
 ";
-
-/// Command lines of the processes that belong to `project`: started in it, or with its paths as arguments.
-fn processes_of(project: &Project) -> Vec<String> {
-    let root = project.root().canonicalize().unwrap();
-    let marks = [
-        root.to_string_lossy().into_owned(),
-        project.temporary().to_string_lossy().into_owned(),
-    ];
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let path = entry.path();
-        let state = fs::read_to_string(path.join("stat")).unwrap_or_default();
-        // A dead process that nobody has waited for yet is gone.
-        if state
-            .rsplit(')')
-            .next()
-            .is_some_and(|rest| rest.trim_start().starts_with('Z'))
-        {
-            continue;
-        }
-        let line = fs::read(path.join("cmdline")).unwrap_or_default();
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        let inside = fs::read_link(path.join("cwd")).is_ok_and(|folder| folder.starts_with(&root));
-        // One that is just ending has lost its memory, and its arguments with it.
-        if line.is_empty() {
-            continue;
-        }
-        if inside || marks.iter().any(|mark| line.contains(mark)) {
-            found.push(line);
-        }
-    }
-    found
-}
-
-#[track_caller]
-fn wait_for(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < limit, "waited {limit:?} for {what}");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
 
 /// Starts the check and returns when the sleeping test has begun `times`.
 #[track_caller]
@@ -167,17 +126,4 @@ fn an_interrupt_while_tests_are_collected() {
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     assert_eq!(processes_of(&project), Vec::<String>::new());
     project.assert_nothing_left(&before);
-}
-
-#[test]
-fn workers_do_not_outlive_a_killed_run() {
-    let project = Project::of(&[("test_sleep.py", SLEEPS)]);
-    // It cannot clean up after itself; what it started notices at the next boundary between iterations.
-    let mut run = started(&project, "0.5", false, 1);
-    send(&run, Signal::SIGKILL);
-    run.wait().unwrap();
-    wait_for("the worker to end", Duration::from_secs(15), || {
-        processes_of(&project).is_empty()
-    });
-    assert!(!Path::new(&project.beside("report.json")).exists());
 }

@@ -173,12 +173,12 @@ fn decide(
     act: impl FnOnce(Vec<Pending>) -> Result<Vec<Done>, Refusal>,
 ) -> ExitCode {
     if let Some(refusal) = at.refusal(verb) {
-        anstream::eprintln!("leakcheck: {refusal}");
+        super::complain(format_args!("leakcheck: {refusal}"));
         return ExitCode::Usage;
     }
     let (waiting, unusable) = pending::all(&at.folder());
     if !unusable.is_empty() {
-        anstream::eprintln!("leakcheck: {}", snapshots::lines(&unusable));
+        super::complain(format_args!("leakcheck: {}", snapshots::lines(&unusable)));
         return ExitCode::Usage;
     }
     match act(waiting) {
@@ -195,7 +195,7 @@ fn decide(
             ExitCode::Success
         }
         Err(refusal) => {
-            anstream::eprintln!("leakcheck: {refusal}");
+            super::complain(format_args!("leakcheck: {refusal}"));
             ExitCode::Usage
         }
     }

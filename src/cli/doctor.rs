@@ -37,7 +37,10 @@ pub(super) fn doctor(args: &DoctorArgs) -> ExitCode {
     let code = match examine(args, &mut page) {
         Ok(code) => code,
         Err(Failure(code, message)) => {
-            anstream::eprintln!("leakcheck: {}", crate::report::text::shown_lines(&message));
+            super::complain(format_args!(
+                "leakcheck: {}",
+                crate::report::text::shown_lines(&message)
+            ));
             code
         }
     };
@@ -45,7 +48,9 @@ pub(super) fn doctor(args: &DoctorArgs) -> ExitCode {
     match out.write_all(page.as_bytes()).and_then(|()| out.flush()) {
         // A reader such as `head` that has seen enough is no failure.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            anstream::eprintln!("leakcheck: cannot write to the standard output: {error}");
+            super::complain(format_args!(
+                "leakcheck: cannot write to the standard output: {error}"
+            ));
             ExitCode::Internal
         }
         _ => code,

@@ -12,10 +12,10 @@ pub(super) fn explain(code: Option<&str>) -> ExitCode {
         Some(code) => match explain::section(code) {
             Some(section) => writeln!(out, "{section}"),
             None => {
-                anstream::eprintln!(
+                super::complain(format_args!(
                     "leakcheck: there is no code `{}`; `leakcheck explain` lists them all",
                     crate::report::text::shown(code)
-                );
+                ));
                 return ExitCode::Usage;
             }
         },

@@ -45,7 +45,7 @@ pub fn init(args: &InitArgs) -> ExitCode {
     match plan(&args.project).and_then(|steps| carry_out(&steps, args.dry_run)) {
         Ok(()) => ExitCode::Success,
         Err(message) => {
-            anstream::eprintln!("leakcheck: {message}");
+            super::complain(format_args!("leakcheck: {message}"));
             ExitCode::Usage
         }
     }

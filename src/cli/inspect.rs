@@ -86,13 +86,15 @@ struct Wanted {
 /// Looks at the test and prints its page.
 pub(super) fn inspect(args: InspectArgs) -> ExitCode {
     if let Err(error) = run::listen_for_interrupts() {
-        anstream::eprintln!("leakcheck: cannot listen for signals: {error}");
+        super::complain(format_args!(
+            "leakcheck: cannot listen for signals: {error}"
+        ));
         return ExitCode::Internal;
     }
     match look(args) {
         Ok(code) => code,
         Err(Failure(code, message)) => {
-            anstream::eprintln!("leakcheck: {}", text::shown_lines(&message));
+            super::complain(format_args!("leakcheck: {}", text::shown_lines(&message)));
             code
         }
     }

@@ -33,7 +33,10 @@ pub fn man(args: &ManArgs) -> ExitCode {
     match written {
         Ok(()) => ExitCode::Success,
         Err(error) => {
-            anstream::eprintln!("leakcheck: cannot write to {}: {error}", text::show(folder));
+            super::complain(format_args!(
+                "leakcheck: cannot write to {}: {error}",
+                text::show(folder)
+            ));
             ExitCode::Usage
         }
     }

@@ -46,18 +46,18 @@ pub fn run(args: &MergeArgs) -> ExitCode {
         Ok(report) => report,
         Err(messages) => {
             for message in messages {
-                anstream::eprintln!("leakcheck: {}", shown_lines(&message));
+                super::complain(format_args!("leakcheck: {}", shown_lines(&message)));
             }
             return ExitCode::Usage;
         }
     };
     if let Some(lack) = report.merged.as_ref().and_then(Merged::lack) {
-        anstream::eprintln!("leakcheck: {lack}, so this is no evidence");
+        super::complain(format_args!("leakcheck: {lack}, so this is no evidence"));
     }
     match publish::publish(&report, &args.output) {
         Ok(()) => report.exit_code,
         Err(error) => {
-            anstream::eprintln!("leakcheck: {error}");
+            super::complain(format_args!("leakcheck: {error}"));
             // A report that could not be written must not turn a failure into something milder.
             ExitCode::first(&[error.exit_code(), report.exit_code])
         }

@@ -62,6 +62,11 @@ pub enum PublishError {
 }
 
 impl PublishError {
+    /// Whether it is the standard output.
+    pub fn is_of_output(&self) -> bool {
+        matches!(self, PublishError::Output(_))
+    }
+
     /// What the process exits with.
     pub fn exit_code(&self) -> ExitCode {
         match self {

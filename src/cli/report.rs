@@ -31,7 +31,7 @@ pub fn run(args: &ReportArgs) -> ExitCode {
     let mut report = match load(&args.file) {
         Ok(report) => report,
         Err(message) => {
-            anstream::eprintln!("leakcheck: {message}");
+            super::complain(format_args!("leakcheck: {message}"));
             return ExitCode::Usage;
         }
     };
@@ -41,7 +41,7 @@ pub fn run(args: &ReportArgs) -> ExitCode {
     match publish::publish(&report, &args.output) {
         Ok(()) => ExitCode::Success,
         Err(error) => {
-            anstream::eprintln!("leakcheck: {error}");
+            super::complain(format_args!("leakcheck: {error}"));
             error.exit_code()
         }
     }

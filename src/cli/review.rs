@@ -48,7 +48,7 @@ fn choice(key: &Key) -> Option<Choice> {
 /// Goes through what waits.
 pub fn review(args: &Where) -> ExitCode {
     let fail = |message: &str| {
-        anstream::eprintln!("leakcheck: {message}");
+        super::complain(format_args!("leakcheck: {message}"));
         ExitCode::Usage
     };
     if let Some(refusal) = args.refusal("review") {

@@ -3,10 +3,15 @@
 use std::{
     env,
     ffi::OsString,
+    io,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
+    thread,
     time::Duration,
 };
+
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+use signal_hook::iterator::Signals;
 
 use super::{RunArgs, durations::Durations, publish::publish, shard, snapshots};
 use crate::{
@@ -19,6 +24,7 @@ use crate::{
     report::{Environment, Report, events::Log, progress::Progress, text},
     run::{
         self, Settings,
+        deadly::Deadly,
         loss::StartError,
         screen::Policy,
         shard::Wanted,
@@ -33,6 +39,10 @@ const FIRST_LIMIT: Duration = Duration::from_secs(300);
 /// Repeats get this many times the first iteration, and never less than the floor: machines stall.
 const REPEAT_FACTOR: u32 = 10;
 const REPEAT_FLOOR: Duration = Duration::from_secs(10);
+/// Workers for each processor; tests that wait take more than one.
+const MOST_JOBS: usize = 8;
+/// What a worker may have in any case: a large suite takes this before its first test.
+const LEAST_MEMORY: u64 = 256 << 20;
 /// Where the system does not tell how much memory it has.
 const MEMORY_UNKNOWN: u64 = 4 << 30;
 
@@ -48,7 +58,9 @@ impl<E: std::fmt::Display> From<E> for Failure {
 /// Runs the check and prints its report.
 pub fn run(args: RunArgs) -> ExitCode {
     if let Err(error) = listen_for_interrupts() {
-        anstream::eprintln!("leakcheck: cannot listen for signals: {error}");
+        super::complain(format_args!(
+            "leakcheck: cannot listen for signals: {error}"
+        ));
         return ExitCode::Internal;
     }
     let output = args.output.clone();
@@ -56,26 +68,45 @@ pub fn run(args: RunArgs) -> ExitCode {
         Ok(report) => match publish(&report, &output) {
             Ok(()) => report.exit_code,
             Err(error) => {
-                anstream::eprintln!("leakcheck: {error}");
+                super::complain(format_args!("leakcheck: {error}"));
+                if report.exit_code == ExitCode::Interrupted && error.is_of_output() {
+                    // The terminal was closed, and that ended the run.
+                    return ExitCode::Interrupted;
+                }
                 // A report that could not be written must not turn a failure into something milder.
                 ExitCode::first(&[error.exit_code(), report.exit_code])
             }
         },
         Err(Failure(code, message)) => {
-            anstream::eprintln!("leakcheck: {}", text::shown_lines(&message));
+            super::complain(format_args!("leakcheck: {}", text::shown_lines(&message)));
             code
         }
     }
 }
 
-pub(super) fn listen_for_interrupts() -> Result<(), ctrlc::Error> {
-    ctrlc::set_handler(|| {
-        if INTERRUPTED.swap(true, Ordering::SeqCst) {
-            // Asked twice: nothing more is waited for.
-            run::process::kill_all();
-            std::process::exit(i32::from(ExitCode::Interrupted.number()));
+/// Has signals that ask for an end interrupt the run. Called before there is any other thread.
+pub(super) fn listen_for_interrupts() -> io::Result<()> {
+    let mut wanted = SigSet::empty();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT] {
+        wanted.add(signal);
+    }
+    // As `nohup` has it.
+    if !machine::is_ignored(Signal::SIGHUP) {
+        wanted.add(Signal::SIGHUP);
+    }
+    // One that came while its handler is installed would be lost: it waits.
+    let before = wanted.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let mut signals = Signals::new(wanted.iter().map(|signal| signal as i32))?;
+    before.thread_set_mask()?;
+    thread::spawn(move || {
+        for _ in signals.forever() {
+            if INTERRUPTED.swap(true, Ordering::SeqCst) {
+                // Asked twice: nothing more is waited for. What is left goes by itself, see `supervise`.
+                std::process::exit(i32::from(ExitCode::Interrupted.number()));
+            }
         }
-    })
+    });
+    Ok(())
 }
 
 fn check(args: RunArgs) -> Result<Report, Failure> {
@@ -133,7 +164,8 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
     if let Some(progress) = &progress {
         progress.finish();
     }
-    let run = result.map_err(|error| Failure(code_of(&error), error.to_string()))?;
+    let mut run = result.map_err(|error| Failure(code_of(&error), error.to_string()))?;
+    run.notes.extend(jobs(config.jobs).1);
     let elsewhere = run
         .shard
         .as_ref()
@@ -202,7 +234,9 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
 pub(super) fn code_of(error: &StartError) -> ExitCode {
     match error {
         StartError::Usage(_) => ExitCode::Usage,
-        StartError::Collection(_) | StartError::Lost(_) => ExitCode::TestsFailed,
+        StartError::Collection(_) | StartError::Lost(_) | StartError::Import(..) => {
+            ExitCode::TestsFailed
+        }
         StartError::Interrupted => ExitCode::Interrupted,
         StartError::Blind(_) => ExitCode::NoEvidence,
         StartError::Internal(_) => ExitCode::Internal,
@@ -269,17 +303,10 @@ pub(super) fn settings(
     interpreter: &Interpreter,
     runner: Runner,
 ) -> Settings {
-    let jobs = match config.jobs {
-        Choice::Given(jobs) => jobs,
-        Choice::Auto => std::thread::available_parallelism().map_or(1, usize::from),
-    };
+    let (jobs, _) = jobs(config.jobs);
     let memory = match config.memory {
         Choice::Given(bytes) => bytes,
-        Choice::Auto => {
-            machine::memory().unwrap_or(MEMORY_UNKNOWN)
-                / 2
-                / u64::try_from(jobs).unwrap_or(1).max(1)
-        }
+        Choice::Auto => share_of_memory(machine::memory().unwrap_or(MEMORY_UNKNOWN), jobs),
     };
     let limits = match config.timeout.given() {
         Some(&given) => Limits {
@@ -322,6 +349,7 @@ pub(super) fn settings(
             },
             rules: config.rules.clone(),
             blind: Arc::default(),
+            deadly: Deadly::default(),
         },
         jobs,
         policy: Policy {
@@ -341,6 +369,29 @@ pub(super) fn settings(
         hash_seeds: hash_seeds(env::var("PYTHONHASHSEED").ok().as_deref()),
         shard: None,
     }
+}
+
+/// Workers at the same time, and a word where that is not what was asked for: each is a process that imports the suite.
+fn jobs(wanted: Choice<usize>) -> (usize, Option<String>) {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let most = MOST_JOBS * processors;
+    match wanted {
+        Choice::Auto => (processors, None),
+        Choice::Given(jobs) if jobs <= most => (jobs, None),
+        Choice::Given(jobs) => {
+            let note = format!(
+                "jobs = {jobs} is too many for {processors} processors: {most} are used (`-j auto` takes one a processor)"
+            );
+            (most, Some(note))
+        }
+    }
+}
+
+/// The memory cap of each worker. Not all need it at once, and none can live on next to nothing.
+fn share_of_memory(machine: u64, jobs: usize) -> u64 {
+    let half = machine / 2;
+    let share = half / u64::try_from(jobs).unwrap_or(1).max(1);
+    share.max(LEAST_MEMORY.min(half))
 }
 
 /// Two different ones, and the same two in every run: a verdict must not depend on luck. A seed that the user
@@ -392,6 +443,23 @@ pub(super) fn source_root(project: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_worker_is_never_left_without_memory() {
+        const GB: u64 = 1 << 30;
+        assert_eq!(share_of_memory(16 * GB, 2), 4 * GB);
+        assert_eq!(share_of_memory(16 * GB, 100_000), LEAST_MEMORY);
+        assert_eq!(share_of_memory(GB / 4, 4), GB / 8);
+    }
+
+    #[test]
+    fn many_more_workers_than_processors_are_told() {
+        assert_eq!(jobs(Choice::Given(2)), (2, None));
+        let (used, note) = jobs(Choice::Given(100_000));
+        assert!((MOST_JOBS..100_000).contains(&used));
+        assert!(note.unwrap().contains(&format!(": {used} are used")));
+        assert_eq!(jobs(Choice::Auto).1, None);
+    }
 
     #[test]
     fn two_processes_never_share_a_hash_seed() {

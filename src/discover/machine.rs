@@ -1,6 +1,8 @@
-//! How much memory there is for us: the machine's, or what its control group allows.
+//! What the system grants us: memory, the machine's or what its control group allows; and which signals it keeps from us.
 
 use std::fs;
+
+use nix::sys::signal::Signal;
 
 /// Bytes that this process may use in all; `None` where the system does not tell.
 pub fn memory() -> Option<u64> {
@@ -12,6 +14,15 @@ pub fn memory() -> Option<u64> {
         (Some(machine), Some(group)) => Some(machine.min(group)),
         (machine, group) => machine.or(group),
     }
+}
+
+/// Whether who started us wants a signal to be ignored.
+pub fn is_ignored(signal: Signal) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status
+        .lines()
+        .find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal as i32 - 1) & 1 == 1)
 }
 
 fn total(meminfo: &str) -> Option<u64> {

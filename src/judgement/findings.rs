@@ -523,7 +523,7 @@ fn losses(run: &Run) -> Vec<Finding> {
                 types: Vec::new(),
                 sites: Vec::new(),
                 tests: vec![id],
-                evidence: "seen once".to_owned(),
+                evidence: "seen in two processes".to_owned(),
                 advice: code::advice(code).to_owned(),
                 curves: Vec::new(),
                 measured: None,

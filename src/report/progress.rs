@@ -1,7 +1,7 @@
 //! Shows how a run goes on: a bar where somebody watches, a line now and then in a log.
 
 use std::{
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -124,7 +124,9 @@ impl State {
             bar.set_message(self.message());
         } else if self.said.elapsed() >= EVERY {
             self.said = Instant::now();
-            anstream::eprintln!("{}", github::neutral(&self.line(self.begun.elapsed())));
+            let line = github::neutral(&self.line(self.begun.elapsed()));
+            // Nobody may be there to read it any more.
+            let _ = writeln!(anstream::stderr(), "{line}");
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Errand, Run, Settings, Shared, Stage, absorb, choose, diagnose,
+    Errand, Run, Settings, Shared, Stage, absorb, again, choose, diagnose,
     event::Event,
     finish,
     garbage::{self, Garbage, Told},
@@ -127,6 +127,7 @@ pub fn inspect(
     look(settings, &mut run, test, &mut scope)?;
     run.wall.1 = begun.elapsed();
     run.interrupted = INTERRUPTED.load(Ordering::SeqCst);
+    run.errors.extend(settings.setup.deadly.troubles());
     if let (Some(why), false) = (settings.setup.blind.get(), run.interrupted) {
         return Err(StartError::Blind(why.clone()));
     }
@@ -163,14 +164,12 @@ fn screen(
     tell(Event::Started {
         id: run.tests[test].id.clone(),
     });
-    let first = Errand::First {
-        opening: Opening {
-            thaw: true,
-            survey: true,
-        },
-        seen: &mut HashSet::new(),
+    let opening = Opening {
+        thaw: true,
+        survey: true,
     };
-    if let Some((mut look, again)) = screen_one(&stage, &mut slot, test, first) {
+    let looked = again::screen(&stage, &mut slot, test, opening, &mut HashSet::new());
+    if let Some((mut look, again)) = looked {
         if let Some(wider) = again {
             let first = look.clone();
             let errand = Errand::Again {

@@ -44,6 +44,9 @@ pub enum StartError {
     /// The process died, hung or misbehaved.
     #[error("the test process {0}")]
     Lost(String),
+    /// It did so while it imported a test file.
+    #[error("{}: {}", .1.place, .1.message)]
+    Import(String, Trouble),
     /// The user interrupted.
     #[error("interrupted")]
     Interrupted,
@@ -58,6 +61,14 @@ pub enum StartError {
 }
 
 impl Loss {
+    /// It cannot go on, though it lives: a test damaged it, or raised what ends a runner.
+    pub(super) fn broken(reason: &str) -> Loss {
+        Loss::Died {
+            cause: format!("had to be ended: {reason}"),
+            place: None,
+        }
+    }
+
     /// In one line, for where nothing but an explanation is lost by it.
     pub(super) fn line(&self) -> String {
         let text = self.to_string();

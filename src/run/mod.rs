@@ -1,23 +1,26 @@
 //! The engine: screens every test, judges the suspects in fresh processes, and tells events as it goes.
 
+mod again;
 mod alone;
 mod choose;
+pub mod deadly;
 pub mod diagnose;
-mod directory;
 mod end;
 pub mod event;
 pub mod garbage;
 mod horizon;
 pub mod inspect;
 mod known;
+mod layout;
 pub mod leavings;
 mod limits;
 mod lines;
+mod log;
 pub mod loss;
 pub mod marks;
 mod native;
 pub mod plan;
-pub mod process;
+mod process;
 pub mod protocol;
 mod readings;
 mod replay;
@@ -54,6 +57,7 @@ use crate::{
     attribute::owner::Places,
     bridge,
     config::{Cycles, terms::Terms},
+    supervise::Folder,
     verdict::{Counter, Verdict},
 };
 
@@ -172,12 +176,10 @@ impl Run {
 }
 
 /// Makes the directory of a run, which goes with it, and puts the bridge there.
-fn prepare(settings: &Settings) -> Result<(tempfile::TempDir, Settings), StartError> {
-    let directory = directory::make().map_err(|error| {
-        StartError::Internal(format!("cannot make a temporary directory: {error}"))
-    })?;
+fn prepare(settings: &Settings) -> Result<(Folder, Settings), StartError> {
+    let directory = Folder::make().map_err(StartError::Usage)?;
     let start_script = bridge::lay_out(&directory.path().join("b"))
-        .map_err(|error| StartError::Internal(format!("cannot write the bridge: {error}")))?;
+        .map_err(|error| StartError::Usage(directory.unusable(&error)))?;
     let mut settings = settings.clone();
     settings.setup.directory = directory.path().to_owned();
     settings.setup.start_script = start_script;
@@ -224,6 +226,7 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     }
     run.wall.1 = begun.elapsed();
     run.interrupted = INTERRUPTED.load(Ordering::SeqCst);
+    run.errors.extend(settings.setup.deadly.troubles());
     match settings.setup.blind.get() {
         Some(why) if !run.interrupted => Err(StartError::Blind(why.clone())),
         _ => Ok(run),
@@ -339,11 +342,8 @@ fn screen_all(
                         tell(Event::Started {
                             id: tests[test].id.clone(),
                         });
-                        let first = Errand::First {
-                            opening,
-                            seen: &mut seen,
-                        };
-                        let Some((look, again)) = screen_one(stage, &mut slot, test, first) else {
+                        let looked = again::screen(stage, &mut slot, test, opening, &mut seen);
+                        let Some((look, again)) = looked else {
                             return;
                         };
                         opening = Opening {

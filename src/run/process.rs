@@ -1,37 +1,10 @@
-//! What a worker's process needs of the system: its environment, its addresses, its group, its end.
+//! What a worker's process needs of the system: its environment, its addresses, its size, its end in words.
 
-use std::{fs, os::unix::process::ExitStatusExt, sync::Mutex};
+use std::{fs, os::unix::process::ExitStatusExt};
 
-use nix::{
-    sys::signal::{Signal, killpg},
-    unistd::Pid,
-};
+use nix::{sys::signal::Signal, unistd::Pid};
 
-/// Process groups that live, for an end that waits for nothing.
-static GROUPS: Mutex<Vec<i32>> = Mutex::new(Vec::new());
-
-/// Counts the process group among those that live.
-pub(super) fn remember(group: i32) {
-    if let Ok(mut groups) = GROUPS.lock() {
-        groups.push(group);
-    }
-}
-
-/// The process group has ended.
-pub(super) fn forget(group: i32) {
-    if let Ok(mut groups) = GROUPS.lock() {
-        groups.retain(|known| *known != group);
-    }
-}
-
-/// Ends every process of every worker at once.
-pub fn kill_all() {
-    if let Ok(groups) = GROUPS.lock() {
-        for group in groups.iter() {
-            let _ = killpg(Pid::from_raw(*group), Signal::SIGKILL);
-        }
-    }
-}
+use crate::supervise::Ending;
 
 /// What makes `mallinfo2` exact under glibc: no per-thread cache and no fast bins, whose freed chunks
 /// stay counted, and a threshold for mapped chunks that does not move with what was freed. It is as high as may be: a
@@ -92,10 +65,18 @@ pub(super) fn resident(pid: Pid) -> u64 {
     pages * 4096
 }
 
-/// How a process ended, in words.
-pub(super) fn describe_status(status: std::process::ExitStatus) -> String {
+/// How a process ended that we did not end, in words.
+pub(super) fn describe(ending: Ending) -> String {
+    let status = match ending {
+        Ending::Status(status) => status,
+        Ending::Unwatched => return "lost the parent process that watches over it".to_owned(),
+    };
     match (status.signal(), status.code()) {
         (Some(number), _) => match Signal::try_from(number) {
+            // Nobody else sends it unasked.
+            Ok(Signal::SIGKILL) => {
+                "was killed by SIGKILL (perhaps the machine ran out of memory)".to_owned()
+            }
             Ok(signal) => format!("was killed by {signal}"),
             Err(_) => format!("was killed by signal {number}"),
         },

@@ -32,6 +32,10 @@ pub struct Orders<'a> {
     pub paths: &'a [String],
     /// Absolute paths of files that need not be collected.
     pub skip: &'a [String],
+    /// Absolute paths of files that must not be imported, because that ended a worker before this one.
+    pub deadly: &'a [String],
+    /// Path of the file that names the test file which is being imported.
+    pub importing: &'a str,
     /// Directory in which the worker runs.
     pub cwd: &'a str,
     /// Whether `cwd` goes first on `sys.path`.

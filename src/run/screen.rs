@@ -64,6 +64,8 @@ pub enum Screened {
     Skipped(String),
     /// Passed first, and then not.
     Unrepeatable(String),
+    /// Took its worker with it, and not again.
+    Unstable(String),
     /// Took its worker with it.
     Lost {
         /// How.
@@ -210,10 +212,7 @@ pub fn not_passed(outcome: &Outcome, iteration: u32) -> Option<Screened> {
     match outcome.status {
         Status::Passed => None,
         Status::Broken => Some(Screened::Lost {
-            loss: Loss::Died {
-                cause: reason,
-                place: None,
-            },
+            loss: Loss::broken(&reason),
             iteration: u64::from(iteration),
         }),
         Status::Skipped if first => Some(Screened::Skipped(outcome.message.clone())),

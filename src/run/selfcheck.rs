@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, fs, time::Instant};
 
 use super::{
-    directory,
     loss::{Loss, StartError},
     protocol::{Hello, Order, Status},
     screen,
@@ -12,6 +11,7 @@ use super::{
 use crate::{
     bridge,
     fit::Look as Glance,
+    supervise::Folder,
     verdict::{Counter, Series},
 };
 
@@ -82,14 +82,12 @@ pub struct Examined {
 
 /// Starts a worker for no test at all, and checks it. The suite need not be in a state to be collected.
 pub fn examine(setup: &Setup) -> Result<Examined, StartError> {
-    let internal = |error: std::io::Error| {
-        StartError::Internal(format!("cannot write to a temporary directory: {error}"))
-    };
-    let directory = directory::make().map_err(internal)?;
+    let directory = Folder::make().map_err(StartError::Usage)?;
+    let unusable_folder = |error: std::io::Error| StartError::Usage(directory.unusable(&error));
     let empty = directory.path().join("empty");
-    fs::create_dir(&empty).map_err(internal)?;
+    fs::create_dir(&empty).map_err(unusable_folder)?;
     let mut setup = setup.clone();
-    setup.start_script = bridge::lay_out(&directory.path().join("b")).map_err(internal)?;
+    setup.start_script = bridge::lay_out(&directory.path().join("b")).map_err(unusable_folder)?;
     setup.directory = directory.path().to_owned();
     setup.paths = vec![empty.to_string_lossy().into_owned()];
     // They choose tests, or are options of the suite's own.

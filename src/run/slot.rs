@@ -25,6 +25,8 @@ pub struct Slot<'a> {
     tests: Vec<Collectable>,
     starts: u32,
     failed_starts: u32,
+    /// What ran in the last worker, in turn.
+    ran: Vec<usize>,
 }
 
 impl<'a> Slot<'a> {
@@ -40,12 +42,14 @@ impl<'a> Slot<'a> {
             tests: Vec::new(),
             starts: 0,
             failed_starts: 0,
+            ran: Vec::new(),
         }
     }
 
     /// Starts a worker.
     pub fn start(&mut self) -> Result<Collected, StartError> {
         self.starts += 1;
+        self.ran.clear();
         let name = format!("{}.{}", self.name, self.starts);
         let (mut worker, collected) = Worker::start(self.setup, &name, self.hash_seed, &self.skip)?;
         if let Err(error) = selfcheck::require(&mut worker) {
@@ -99,6 +103,9 @@ impl<'a> Slot<'a> {
                 self.order = Some(matching(tests, &self.tests));
             }
         }
+        if self.ran.last() != Some(&test) {
+            self.ran.push(test);
+        }
         let index = match &self.order {
             None => Some(test),
             Some(order) => order.get(&test).copied(),
@@ -107,6 +114,12 @@ impl<'a> Slot<'a> {
             (Some(worker), Some(index)) => Some((worker, index)),
             _ => None,
         })
+    }
+
+    /// The tests that ran before `test` in the last worker, which may be gone.
+    pub fn before(&self, test: usize) -> Vec<usize> {
+        let others = self.ran.iter().copied();
+        others.filter(|other| *other != test).collect()
     }
 
     /// Asks what stands at places of the source; `None` if the worker is gone.

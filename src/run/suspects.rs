@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Run, Settings, Shared, absorb, alone, bug, diagnose,
+    Run, Settings, Shared, absorb, again, alone, bug, diagnose,
     event::Event,
     finish,
     known::Known,
@@ -306,9 +306,10 @@ fn judge_some(
                     });
                     let thaw = file != tests[test].file;
                     file.clone_from(&tests[test].file);
-                    let Some(case) = judge_one(bench, slot, tests, look, thaw, shared) else {
-                        return;
-                    };
+                    let judged = again::judge(slot, tests, test, shared, |slot| {
+                        judge_one(bench, slot, tests, look, thaw, shared)
+                    });
+                    let Some(case) = judged else { return };
                     tell(Event::Judged {
                         ids: vec![tests[test].id.clone()],
                         verdict: verdict_of(&case.judged),

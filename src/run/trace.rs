@@ -399,10 +399,7 @@ impl Bench<'_> {
         }
         case.judged = if ran.outcome.status == Status::Broken {
             Judged::Lost {
-                loss: Loss::Died {
-                    cause: ran.outcome.message,
-                    place: None,
-                },
+                loss: Loss::broken(&ran.outcome.message),
                 iteration: u64::from(case.iterations),
             }
         } else if case.iterations <= 1 {

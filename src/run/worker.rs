@@ -1,12 +1,11 @@
 //! One worker process: its start, the conversation with it, its time-outs, its memory cap and its end.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Read, Write},
     os::unix::{
         fs::FileExt,
         net::{UnixListener, UnixStream},
-        process::CommandExt,
     },
     path::{Path, PathBuf},
     sync::{
@@ -17,22 +16,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use duct::cmd;
 use nix::{
-    sys::signal::{Signal, kill, killpg},
+    sys::signal::{Signal, kill},
     unistd::Pid,
 };
 
 pub use super::limits::Limits;
 use super::{
+    deadly::{self, Deadly},
+    layout::Layout,
+    log::Log,
     loss::{Loss, StartError},
     marks, process,
-    protocol::{Collected, Hello, Order, Orders, Record, Trouble},
+    protocol::{Collected, Hello, Order, Record, Trouble},
     stack,
 };
 use crate::{
     bridge,
     config::{rule::Rule, terms::Terms},
+    supervise::{Supervised, unusable},
 };
 
 /// Set when the user wants everything to end.
@@ -43,17 +45,15 @@ pub const CAPACITY: u32 = 8200;
 
 /// Asks for a stack dump. Linux never sends this one and test suites do not use it.
 #[cfg(target_os = "linux")]
-const STACK_SIGNAL: Signal = Signal::SIGSTKFLT;
+pub(super) const STACK_SIGNAL: Signal = Signal::SIGSTKFLT;
 #[cfg(not(target_os = "linux"))]
-const STACK_SIGNAL: Signal = Signal::SIGXCPU;
+pub(super) const STACK_SIGNAL: Signal = Signal::SIGXCPU;
 /// How long a conversation waits for data before it looks after the process.
 const TICK: Duration = Duration::from_millis(40);
 /// How long a hung process gets to write its stacks.
 const STACK_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a process gets to end by itself.
 const END_PATIENCE: Duration = Duration::from_secs(10);
-/// The log is cut when it grows beyond this many bytes between two orders.
-const LOG_LIMIT: u64 = 4 << 20;
 
 /// What every worker of a run is started with.
 #[derive(Debug, Clone)]
@@ -82,22 +82,23 @@ pub struct Setup {
     pub rules: Vec<Rule>,
     /// Why a worker could not be trusted, once there was one.
     pub blind: Arc<OnceLock<String>>,
+    /// Test files whose import ended a worker.
+    pub deadly: Deadly,
 }
 
 /// A running worker.
 pub struct Worker {
-    handle: duct::Handle,
-    group: Pid,
+    process: Supervised,
     listener: UnixListener,
     stream: Option<UnixStream>,
     pending: Vec<u8>,
     heartbeat: File,
     folder: PathBuf,
+    log: Log,
     project: PathBuf,
     limits: Limits,
     memory: u64,
     watch: Watch,
-    gone: bool,
     /// What it said of itself.
     pub hello: Hello,
     /// Under which terms each of its tests is judged.
@@ -127,18 +128,44 @@ const LOADING: u64 = 4;
 
 impl Worker {
     /// Starts a worker and waits until it has collected its tests.
-    /// Files in `skip` are left out.
+    /// Files in `skip` are left out, and those that cannot be imported without ending it.
     pub fn start(
         setup: &Setup,
         name: &str,
         hash_seed: u32,
         skip: &[String],
     ) -> Result<(Worker, Collected), StartError> {
-        let folder = setup.directory.join(name);
-        let started = Self::spawn(setup, &folder, hash_seed, skip).map_err(|error| {
+        // Where single tests are named, a runner takes the lack of one for a mistake.
+        let named = setup
+            .args
+            .iter()
+            .chain(&setup.paths)
+            .any(|one| one.contains("::"));
+        for attempt in 1.. {
+            let folder = setup.directory.join(match attempt {
+                1 => name.to_owned(),
+                _ => format!("{name}-{attempt}"),
+            });
+            match Self::start_in(setup, &folder, hash_seed, skip) {
+                Err(StartError::Import(file, trouble))
+                    if !named && setup.deadly.add(&file, trouble.clone()) => {}
+                started => return started,
+            }
+        }
+        unreachable!("a range without end")
+    }
+
+    fn start_in(
+        setup: &Setup,
+        folder: &Path,
+        hash_seed: u32,
+        skip: &[String],
+    ) -> Result<(Worker, Collected), StartError> {
+        let layout = Layout::make(setup, folder, skip)
+            .map_err(|error| StartError::Usage(unusable(&setup.directory, &error)))?;
+        let mut worker = Self::spawn(setup, folder, hash_seed, layout).map_err(|error| {
             StartError::Internal(format!("cannot start {}: {error}", setup.python.display()))
         })?;
-        let mut worker = started;
         let collected = worker.await_collection().and_then(|found| {
             worker.terms = marks::terms(
                 &found.tests,
@@ -158,76 +185,43 @@ impl Worker {
         }
     }
 
-    fn spawn(setup: &Setup, folder: &Path, hash_seed: u32, skip: &[String]) -> io::Result<Worker> {
-        fs::create_dir_all(folder.join("tmp"))?;
-        let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
-        let socket = file("s");
-        let _ = fs::remove_file(&socket);
-        let listener = UnixListener::bind(&socket)?;
-        listener.set_nonblocking(true)?;
-        let heartbeat = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(file("heartbeat"))?;
-        heartbeat.set_len(4096)?;
-        let orders = Orders {
-            socket: &socket,
-            heartbeat: &file("heartbeat"),
-            stacks: &file("stacks"),
-            stack_signal: STACK_SIGNAL as i32,
-            capacity: CAPACITY,
-            runner: setup.runner,
-            args: &setup.args,
-            paths: &setup.paths,
-            skip,
-            cwd: &setup.project.to_string_lossy(),
-            cwd_on_path: true,
-            base_temp: &file("t"),
-            cache_dir: &file("cache"),
-        };
-        fs::write(folder.join("orders.json"), serde_json::to_vec(&orders)?)?;
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(folder.join("log"))?;
+    fn spawn(setup: &Setup, folder: &Path, hash_seed: u32, layout: Layout) -> io::Result<Worker> {
+        let Layout {
+            listener,
+            heartbeat,
+            orders,
+            log,
+            output,
+            errors,
+        } = layout;
         let fixed = process::FixedAddresses::new();
-        let handle = cmd!(
+        let started = Supervised::start(
+            &setup.directory,
             &setup.python,
-            &setup.start_script,
-            folder.join("orders.json")
-        )
-        .dir(&setup.project)
-        .env("PYTHONHASHSEED", hash_seed.to_string())
-        // What the tests leave among the temporary files goes with the run.
-        .env("TMPDIR", folder.join("tmp"))
-        .env("GLIBC_TUNABLES", process::glibc_tunables())
-        // Would be on from the start and distort every reading; the bridge turns tracing on where it is needed.
-        .env_remove("PYTHONTRACEMALLOC")
-        .stdin_null()
-        .stdout_file(log.try_clone()?)
-        .stderr_file(log)
-        .unchecked()
-        // Its own process group, so that what the tests start can be ended with it.
-        .before_spawn(|command| {
-            command.process_group(0);
-            Ok(())
-        })
-        .start();
+            [setup.start_script.as_os_str(), orders.as_os_str()],
+            folder,
+            |command| {
+                command
+                    .current_dir(&setup.project)
+                    .env("PYTHONHASHSEED", hash_seed.to_string())
+                    // What the tests leave among the temporary files goes with the run.
+                    .env("TMPDIR", folder.join("tmp"))
+                    .env("GLIBC_TUNABLES", process::glibc_tunables())
+                    // Would be on from the start and distort every reading; the bridge turns tracing on where it is needed.
+                    .env_remove("PYTHONTRACEMALLOC")
+                    .stdout(output)
+                    .stderr(errors);
+            },
+        );
         drop(fixed);
-        let handle = handle?;
-        let pid = handle.pids().first().copied().unwrap_or_default();
-        let group = i32::try_from(pid).unwrap_or_default();
-        process::remember(group);
         Ok(Worker {
-            handle,
-            group: Pid::from_raw(group),
+            process: started?,
             listener,
             stream: None,
             pending: Vec::new(),
             heartbeat,
             folder: folder.to_owned(),
+            log,
             project: setup.project.clone(),
             limits: setup.limits,
             memory: setup.memory,
@@ -239,7 +233,6 @@ impl Worker {
                 begun: 0,
                 traced: false,
             },
-            gone: false,
             hello: Hello {
                 protocol: 0,
                 pid: 0,
@@ -278,7 +271,11 @@ impl Worker {
                 Err(Loss::Bridge(message)) => return Err(StartError::Internal(message)),
                 Err(loss) => {
                     let mut text = loss.to_string();
-                    if let Some(line) = self.last_log_line() {
+                    if let Some(file) = self.importing() {
+                        let trouble = deadly::trouble(&file, &self.project, &text);
+                        return Err(StartError::Import(file, trouble));
+                    }
+                    if let Some(line) = self.log.last_line() {
                         text = format!("{text}; its last words: {line}");
                     }
                     return Err(StartError::Lost(text));
@@ -287,9 +284,15 @@ impl Worker {
         }
     }
 
+    /// The test file that it was importing when it was last heard of.
+    fn importing(&self) -> Option<String> {
+        let name = fs::read_to_string(self.folder.join("importing")).ok()?;
+        (!name.is_empty()).then_some(name)
+    }
+
     /// pytest ended before its run loop; its own output says why.
     fn stopped(&self, status: i32) -> StartError {
-        let log = self.log();
+        let log = self.log.tail();
         let error = stack::last_words(&log);
         let at = |place: &str| {
             StartError::Collection(Trouble {
@@ -328,7 +331,7 @@ impl Worker {
 
     /// Sends one order and waits for its answer, within the limits.
     pub fn call(&mut self, order: &Order) -> Result<Record, Loss> {
-        self.trim_log();
+        self.log.trim();
         let mut line =
             serde_json::to_vec(order).map_err(|error| Loss::Bridge(error.to_string()))?;
         line.push(b'\n');
@@ -423,22 +426,18 @@ impl Worker {
 
     /// Looks whether the process lives, hangs, has grown too large, or is to be interrupted.
     fn look_after(&mut self) -> Result<(), Loss> {
+        self.log.hold();
         if INTERRUPTED.load(Ordering::SeqCst) {
             return Err(Loss::Interrupted);
         }
-        let ended = self
-            .handle
-            .try_wait()
-            .map_err(|error| Loss::Bridge(error.to_string()))?
-            .map(|output| output.status);
-        if let Some(status) = ended {
+        if let Some(ending) = self.process.ending() {
             // What it still sent before it died is read first.
             if self.unread() {
                 return Ok(());
             }
             return Err(Loss::Died {
-                cause: process::describe_status(status),
-                place: stack::crash_place(&self.log(), &self.project),
+                cause: process::describe(ending),
+                place: stack::crash_place(&self.log.tail(), &self.project),
             });
         }
         let resident = process::resident(self.process());
@@ -480,7 +479,7 @@ impl Worker {
         if self.hello.pid > 0 {
             Pid::from_raw(self.hello.pid)
         } else {
-            self.group
+            self.process.pid()
         }
     }
 
@@ -560,60 +559,17 @@ impl Worker {
         };
         let start = Instant::now();
         while start.elapsed() < END_PATIENCE {
-            match self.handle.try_wait() {
-                Ok(None) => thread::sleep(Duration::from_millis(5)),
-                _ => break,
-            }
-            if INTERRUPTED.load(Ordering::SeqCst) {
+            if self.process.ending().is_some() || INTERRUPTED.load(Ordering::SeqCst) {
                 break;
             }
+            thread::sleep(Duration::from_millis(5));
         }
         self.kill();
         Ok(errors)
     }
 
-    /// Ends the process and everything in its group at once.
+    /// Ends the process at once, and everything that the tests started, also after its own end.
     pub fn kill(&mut self) {
-        if self.gone {
-            // The numbers of ended processes are given to others.
-            return;
-        }
-        self.gone = true;
-        // Also after its own end: processes that the tests started may still be there.
-        let _ = killpg(self.group, Signal::SIGKILL);
-        let _ = self.handle.wait();
-        process::forget(self.group.as_raw());
-    }
-
-    fn log(&self) -> String {
-        fs::read(self.folder.join("log"))
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .unwrap_or_default()
-    }
-
-    fn last_log_line(&self) -> Option<String> {
-        self.log()
-            .lines()
-            .rev()
-            .map(str::trim)
-            .find(|line| !line.is_empty())
-            .map(|line| line.chars().take(300).collect())
-    }
-
-    fn trim_log(&self) {
-        let path = self.folder.join("log");
-        if fs::metadata(&path).is_ok_and(|found| found.len() > LOG_LIMIT) {
-            // Opened for appending by the worker, so cutting it moves nobody's position.
-            let _ = OpenOptions::new()
-                .write(true)
-                .open(&path)
-                .and_then(|file| file.set_len(0));
-        }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.kill();
+        self.process.end();
     }
 }

@@ -136,6 +136,8 @@ class Worker:
             "args": list(args),
             "paths": list(paths),
             "skip": list(skip),
+            "deadly": options.pop("deadly", []),
+            "importing": self._file("importing"),
             "cwd": project.folder,
             "cwd_on_path": True,
             "base_temp": self._file("t"),

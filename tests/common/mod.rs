@@ -7,6 +7,8 @@
 #![allow(dead_code)]
 
 pub mod everything;
+#[cfg(target_os = "linux")]
+pub mod processes;
 pub mod workflow;
 
 use std::{

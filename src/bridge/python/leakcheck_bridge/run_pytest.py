@@ -71,7 +71,7 @@ class _Bridge:
         orders = service.orders
         # Where single tests are named, pytest calls a file that yields none of them an error.
         named = any("::" in argument for argument in orders["args"] + orders["paths"])
-        self.skip = frozenset() if named else frozenset(orders["skip"])
+        self.skip = frozenset() if named else frozenset(orders["skip"] + orders["deadly"])
 
     def _note(self, text):
         if text and text not in self.notes:
@@ -107,6 +107,15 @@ class _Bridge:
     def pytest_ignore_collect(self, collection_path):
         # No answer leaves the decision to the project and to pytest.
         return True if str(collection_path) in self.skip else None
+
+    @_hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_make_collect_report(self, collector):
+        path = str(getattr(collector, "path", None) or getattr(collector, "fspath", ""))
+        # What a folder's collector imports is no test file.
+        is_file = not isinstance(collector, pytest.Package) and os.path.isfile(path)
+        self.service.importing(path if is_file else "")
+        yield
+        self.service.importing("")
 
     def pytest_collectreport(self, report):
         if report.failed:

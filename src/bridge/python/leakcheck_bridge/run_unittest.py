@@ -203,6 +203,27 @@ class Runner:
         self._ended_wider = True
 
 
+class _Loader(unittest.TestLoader):
+    """Leaves out what would end this process, and says what is imported."""
+
+    def __init__(self, service):
+        super().__init__()
+        self._service = service
+        self._deadly = frozenset(service.orders["deadly"])
+
+    def _match_path(self, path, full_path, pattern):
+        return full_path not in self._deadly and super()._match_path(path, full_path, pattern)
+
+    def _get_module_from_name(self, name):
+        path = os.path.join(self._top_level_dir or "", *name.split("."))
+        files = [path + ".py", os.path.join(path, "__init__.py")]
+        self._service.importing(next(filter(os.path.isfile, files), ""))
+        try:
+            return super()._get_module_from_name(name)
+        finally:
+            self._service.importing("")
+
+
 def _arguments(orders):
     """The options of `python -m unittest` that choose tests; those that shape output are taken and ignored."""
     parser = argparse.ArgumentParser(prog="python -m unittest", add_help=False)
@@ -229,7 +250,8 @@ def _top_of(folder):
     return folder
 
 
-def _load(orders):
+def _load(service):
+    orders = service.orders
     options = _arguments(orders)
     if options.tests[:1] == ["discover"]:
         # `python -m unittest discover [start [pattern [top]]]`
@@ -238,7 +260,7 @@ def _load(orders):
         options.start = options.start or rest[0] or orders["cwd"]
         options.pattern = rest[1] or options.pattern
         options.top = options.top or rest[2]
-    loader = unittest.TestLoader()
+    loader = _Loader(service)
     if options.names:
         loader.testNamePatterns = [name if "*" in name else "*{}*".format(name) for name in options.names]
     loaded = []
@@ -278,7 +300,7 @@ def main(service):
     tests = []
     errors = []
     records = []
-    for test in _flatten(_load(orders)):
+    for test in _flatten(_load(service)):
         kind = type(test)
         if kind.__name__ == "_FailedTest" and kind.__module__ == "unittest.loader":
             error = getattr(test, "_exception", None)

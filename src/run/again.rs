@@ -1,0 +1,112 @@
+//! Asks a test again, in a fresh process, that took its process with it: what did it may be a timer of the test before,
+//! or somebody outside, and is nobody's fault until it was seen twice.
+
+use super::{
+    Errand, Stage,
+    loss::Loss,
+    note,
+    protocol::{Collectable, Wider},
+    screen::{Look, Opening, Screened},
+    screen_one,
+    slot::Slot,
+    trace::{Case, Judged},
+    trouble,
+};
+
+/// Tests before it that are named.
+const NAMED: usize = 3;
+
+/// A first look at a test in the screen. One that ended its process once and not again is unstable, and a suspect if it
+/// grows.
+pub(super) fn screen(
+    stage: &Stage<'_>,
+    slot: &mut Slot<'_>,
+    test: usize,
+    opening: Opening,
+    seen: &mut std::collections::HashSet<String>,
+) -> Option<(Look, Option<Wider>)> {
+    let (first, again) = screen_one(stage, slot, test, Errand::First { opening, seen })?;
+    let (loss, iteration) = match &first.screened {
+        Screened::Lost { loss, iteration } if is_doubtful(loss, *iteration) => (loss, *iteration),
+        _ => return Some((first, again)),
+    };
+    let reason = reason(loss, iteration, stage.tests, &slot.before(test));
+    let opening = Opening {
+        thaw: true,
+        survey: true,
+    };
+    let (mut second, again) = screen_one(stage, slot, test, Errand::First { opening, seen })?;
+    match &second.screened {
+        // Its first run was fine at least once.
+        Screened::Lost {
+            iteration: 0 | 1, ..
+        } if iteration > 1 => return Some((first, None)),
+        Screened::Lost { .. } => return Some((second, again)),
+        Screened::Clean | Screened::Bounded(_) => {
+            second.screened = Screened::Unstable(reason.clone());
+            second.series.clear();
+        }
+        _ => note(stage.shared, told(&stage.tests[test].id, &reason)),
+    }
+    second.iterations += first.iterations;
+    if iteration <= 1 {
+        // Without us it would have ended the whole suite.
+        trouble(stage.shared, &stage.tests[test].id, &reason);
+    }
+    Some((second, again))
+}
+
+/// The same for a suspect; `judge` judges it once.
+pub(super) fn judge(
+    slot: &mut Slot<'_>,
+    tests: &[Collectable],
+    test: usize,
+    shared: &std::sync::Mutex<super::Shared>,
+    mut judge: impl FnMut(&mut Slot<'_>) -> Option<Case>,
+) -> Option<Case> {
+    let first = judge(slot)?;
+    let (loss, iteration) = match &first.judged {
+        Judged::Lost { loss, iteration } if is_doubtful(loss, *iteration) => (loss, *iteration),
+        _ => return Some(first),
+    };
+    let reason = reason(loss, iteration, tests, &slot.before(test));
+    let mut second = judge(slot)?;
+    match &second.judged {
+        Judged::Lost {
+            iteration: 0 | 1, ..
+        } if iteration > 1 => return Some(first),
+        Judged::Lost { .. } => return Some(second),
+        Judged::Leak => note(shared, told(&tests[test].id, &reason)),
+        _ => second.judged = Judged::Unstable(reason),
+    }
+    second.iterations += first.iterations;
+    Some(second)
+}
+
+/// Whether it is worth another process. A first run that hangs takes minutes, and would hang in a plain run too.
+fn is_doubtful(loss: &Loss, iteration: u64) -> bool {
+    match loss {
+        Loss::Died { .. } | Loss::Memory { .. } => true,
+        Loss::Hung { .. } => iteration > 1,
+        Loss::Interrupted | Loss::Bridge(_) => false,
+    }
+}
+
+fn told(id: &str, reason: &str) -> String {
+    format!("{id}: {reason}")
+}
+
+fn reason(loss: &Loss, iteration: u64, tests: &[Collectable], before: &[usize]) -> String {
+    let mut text = format!(
+        "in iteration {} the test process {loss}; in a fresh process it did not: look for what a test before it leaves \
+         running (a timer, a thread), or for who else may have ended it",
+        iteration.max(1)
+    );
+    let names: Vec<&str> = { before.iter().rev().take(NAMED) }
+        .map(|test| &*tests[*test].id)
+        .collect();
+    if !names.is_empty() {
+        text.push_str(&format!("; before it ran {}", names.join(", ")));
+    }
+    text
+}

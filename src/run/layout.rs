@@ -1,0 +1,82 @@
+//! What a worker finds when it starts: its folder, its socket, its heartbeat, its log and its orders.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::net::UnixListener,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    log::Log,
+    protocol::Orders,
+    worker::{CAPACITY, STACK_SIGNAL, Setup},
+};
+
+/// What a worker finds when it starts.
+pub(super) struct Layout {
+    pub(super) listener: UnixListener,
+    pub(super) heartbeat: File,
+    pub(super) orders: PathBuf,
+    pub(super) log: Log,
+    pub(super) output: File,
+    pub(super) errors: File,
+}
+
+impl Layout {
+    pub(super) fn make(setup: &Setup, folder: &Path, skip: &[String]) -> io::Result<Layout> {
+        fs::create_dir_all(folder.join("tmp"))?;
+        let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
+        let socket = file("s");
+        let _ = fs::remove_file(&socket);
+        let listener = UnixListener::bind(&socket)?;
+        listener.set_nonblocking(true)?;
+        let heartbeat = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(file("heartbeat"))?;
+        heartbeat.set_len(4096)?;
+        let deadly = setup.deadly.files();
+        let is_deadly = |path: &String| {
+            let path = setup.project.join(path);
+            deadly.iter().any(|file| Path::new(file) == path)
+        };
+        let mut paths = setup.paths.clone();
+        paths.retain(|path| !is_deadly(path));
+        if paths.is_empty() {
+            // Without any it would be the whole project.
+            paths.clone_from(&setup.paths);
+        }
+        let orders = Orders {
+            socket: &socket,
+            heartbeat: &file("heartbeat"),
+            stacks: &file("stacks"),
+            stack_signal: STACK_SIGNAL as i32,
+            capacity: CAPACITY,
+            runner: setup.runner,
+            args: &setup.args,
+            paths: &paths,
+            skip,
+            deadly: &deadly,
+            importing: &file("importing"),
+            cwd: &setup.project.to_string_lossy(),
+            cwd_on_path: true,
+            base_temp: &file("t"),
+            cache_dir: &file("cache"),
+        };
+        let path = folder.join("orders.json");
+        fs::write(&path, serde_json::to_vec(&orders)?)?;
+        let (log, output) = Log::open(&folder.join("log"))?;
+        let errors = output.try_clone()?;
+        Ok(Layout {
+            listener,
+            heartbeat,
+            orders: path,
+            log,
+            output,
+            errors,
+        })
+    }
+}

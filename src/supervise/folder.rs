@@ -1,0 +1,247 @@
+//! The run's temporary directory: where it is, what it is called, who holds it, and that it goes.
+
+use std::{
+    env,
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    io::{self, ErrorKind},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    process::{Child, Stdio},
+    time::{Duration, SystemTime},
+};
+
+use nix::fcntl::{Flock, FlockArg};
+
+use super::{Role, left, wait};
+
+/// A file in each folder of ours that is locked as long as somebody needs it: what ended a run may have ended the guard, too.
+const LOCK: &str = "leakcheck.lock";
+const PREFIX: &str = "leakcheck-";
+/// The socket's path has a limit of about 100 bytes.
+const LONGEST: usize = 60;
+const TRIES: u32 = 100;
+/// The guard's own limits, and some more.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// A run's folder. It goes with this, whatever is in it, or with the process.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    lock: Option<Flock<File>>,
+    guard: Option<(Child, UnixStream)>,
+}
+
+impl Folder {
+    /// Makes it, and removes those of runs that were killed with everything that guarded them. The error says what to do.
+    pub fn make() -> Result<Folder, String> {
+        let base = base()?;
+        sweep(&base);
+        let (path, lock) = create(&base).map_err(|error| useless(&base, &error.to_string()))?;
+        let mut folder = Folder {
+            path,
+            lock: Some(lock),
+            guard: None,
+        };
+        // Without one we remove it ourselves.
+        folder.guard = folder.start_guard().ok();
+        Ok(folder)
+    }
+
+    fn start_guard(&self) -> io::Result<(Child, UnixStream)> {
+        let (mut command, control) = Role::Guard.command()?;
+        let child = command
+            .arg(&self.path)
+            .current_dir("/")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok((child, control))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What to say where nothing can be written into it.
+    pub fn unusable(&self, error: &io::Error) -> String {
+        unusable(&self.path, error)
+    }
+}
+
+/// What to say where nothing can be written into a run's folder.
+pub fn unusable(folder: &Path, error: &io::Error) -> String {
+    useless(folder.parent().unwrap_or(folder), &error.to_string())
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        self.lock = None;
+        let removed = self.guard.take().is_some_and(|(mut child, control)| {
+            drop(control);
+            wait(&mut child, LIMIT)
+        });
+        if !removed {
+            left::end_strays(&self.path, Duration::from_secs(1));
+            remove(&self.path);
+        }
+    }
+}
+
+/// The directory for temporary files, resolved, so that paths in tracebacks can be told to lie below it.
+fn base() -> Result<PathBuf, String> {
+    let named = PathBuf::from(temporary());
+    let base = named
+        .canonicalize()
+        .map_err(|error| useless(&named, &error.to_string()))?;
+    if base.to_str().is_none() {
+        return Err(useless(&base, "its name is not valid text"));
+    }
+    if base.as_os_str().len() > LONGEST {
+        let base = Path::new("/tmp").canonicalize();
+        return base.map_err(|error| useless(Path::new("/tmp"), &error.to_string()));
+    }
+    Ok(base)
+}
+
+/// As Python and most tools have it, an empty name is none.
+fn temporary() -> std::ffi::OsString {
+    env::var_os("TMPDIR")
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "/tmp".into())
+}
+
+fn useless(directory: &Path, why: &str) -> String {
+    format!(
+        "cannot use {} for temporary files: {why}; set TMPDIR to a directory that can be written to and has some space",
+        directory.display()
+    )
+}
+
+/// Makes a folder that nobody else can look into, whatever the umask, and takes hold of it.
+fn create(base: &Path) -> io::Result<(PathBuf, Flock<File>)> {
+    // The first free number and not a random name: paths are hashed and interned by what runs below them, and two
+    // runs of one suite are to be alike. A directory that exists is never used.
+    let numbered = (0..TRIES).map(|number| number.to_string());
+    let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let random = format!(
+        "{}-{}",
+        std::process::id(),
+        time.unwrap_or_default().as_nanos()
+    );
+    let mut last = ErrorKind::AlreadyExists.into();
+    for name in numbered.chain([random]) {
+        let path = base.join(format!("{PREFIX}{name}"));
+        match DirBuilder::new().mode(0o700).create(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                last = error;
+                continue;
+            }
+            made => made?,
+        }
+        fs::set_permissions(&path, Permissions::from_mode(0o700))?;
+        let taken = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path.join(LOCK))
+            .map(|_| share(&path));
+        match taken {
+            Ok(Some(lock)) => return Ok((path, lock)),
+            // Somebody took it for a leftover before we held it.
+            Ok(None) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => {
+                remove(&path);
+                return Err(error);
+            }
+        }
+    }
+    Err(last)
+}
+
+/// Holds the folder beside others; `None` where it is gone.
+pub(super) fn share(folder: &Path) -> Option<Flock<File>> {
+    hold(folder, FlockArg::LockSharedNonblock)
+}
+
+/// Holds the folder alone; `None` as long as others hold it, or where it is gone or none of ours.
+pub(super) fn own(folder: &Path) -> Option<Flock<File>> {
+    hold(folder, FlockArg::LockExclusiveNonblock)
+}
+
+fn hold(folder: &Path, how: FlockArg) -> Option<Flock<File>> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
+        .open(folder.join(LOCK))
+        .ok()?;
+    let lock = Flock::lock(file, how).ok()?;
+    // Whoever held it alone before may have removed it.
+    let found = lock.metadata().ok()?;
+    (found.is_file() && found.nlink() > 0).then_some(lock)
+}
+
+/// Removes folders of runs that are over, with what still runs in them.
+fn sweep(base: &Path) {
+    for entry in fs::read_dir(base).into_iter().flatten().flatten() {
+        let is_named = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let path = entry.path();
+        let is_ours = || {
+            path.symlink_metadata().is_ok_and(|found| {
+                found.is_dir() && found.uid() == nix::unistd::Uid::effective().as_raw()
+            })
+        };
+        if !is_named || !is_ours() {
+            continue;
+        }
+        if let Some(_lock) = own(&path) {
+            left::end_strays(&path, Duration::from_secs(1));
+            remove(&path);
+        } else if is_numbered(&entry.file_name().to_string_lossy()) {
+            // Its run ended before it took hold of it. One that is not empty stays.
+            let _ = fs::remove_dir(&path);
+        }
+    }
+}
+
+fn is_numbered(name: &str) -> bool {
+    name.strip_prefix(PREFIX)
+        .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Removes a folder; also where tests left folders that nobody may look into.
+pub(super) fn remove(path: &Path) {
+    // The lock last: as long as it is there, the next run can tell whose the rest is.
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        if entry.file_name() != LOCK {
+            remove_whole(&entry.path());
+        }
+    }
+    remove_whole(path);
+}
+
+fn remove_whole(path: &Path) {
+    for _ in 0..3 {
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => open_up(path),
+            // Something was added meanwhile.
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {}
+            _ => return,
+        }
+    }
+}
+
+fn open_up(path: &Path) {
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let _ = fs::set_permissions(&folder, Permissions::from_mode(0o700));
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(entry.path());
+            }
+        }
+    }
+}
