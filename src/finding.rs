@@ -422,6 +422,10 @@ pub struct Finding {
     /// Which descriptors, threads, tasks or child processes stay, in words, with how many are alike.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<String>,
+    /// Of a crash: the C functions from where it happened to where the interpreter begins, innermost first. Known from
+    /// Python 3.14 on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub c_stack: Vec<String>,
     /// The function of machine code that it comes from, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub native: Option<NativeFunction>,

@@ -156,6 +156,14 @@ fn a_repeat_that_always_ends_the_process_is_a_finding() {
             .unwrap();
         assert_eq!(finding.code, "LK501");
         assert!(finding.summary.contains(words), "{}", finding.summary);
+        // Python adds the C stack to a crash from 3.14 on; nothing else has one.
+        let stacked = common::python_version() >= (3, 14) && name == "::test_crash";
+        assert_eq!(
+            finding.c_stack.iter().any(|frame| frame.contains("(libc")),
+            stacked,
+            "{:?}",
+            finding.c_stack
+        );
     }
 }
 

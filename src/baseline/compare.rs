@@ -267,6 +267,7 @@ fn fixed(file: &File, snapshot: &Snapshot, against: &Against<'_>) -> Finding {
         rate: BTreeMap::new(),
         holder: None,
         resources: Vec::new(),
+        c_stack: Vec::new(),
         native: None,
         types: Vec::new(),
         sites: Vec::new(),
@@ -326,6 +327,7 @@ pub(crate) mod tests {
                 .collect(),
             holder: None,
             resources: Vec::new(),
+            c_stack: Vec::new(),
             native: None,
             types: Vec::new(),
             sites: vec![Site {

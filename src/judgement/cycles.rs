@@ -79,6 +79,7 @@ fn finding(
         holder: Some(cycle.ring.holder.clone()),
         types: cycle.types.clone(),
         resources: Vec::new(),
+        c_stack: Vec::new(),
         native: None,
         sites: site.into_iter().collect(),
         evidence: evidence(seen, tests.len()),

@@ -55,6 +55,7 @@ fn finding(caches: &BTreeSet<(&str, &str, u64)>, tests: Vec<String>) -> Finding 
                 ..Holder::named(name)
             }),
         resources: Vec::new(),
+        c_stack: Vec::new(),
         native: None,
         types: Vec::new(),
         sites: Vec::new(),

@@ -327,6 +327,7 @@ fn finding(
             (None, None) => code::advice(code).to_owned(),
         },
         resources: diagnosis.map_or_else(Vec::new, |diagnosis| held::resources(diagnosis, kind)),
+        c_stack: Vec::new(),
         native,
         measured: Some(Measured {
             test: run.tests[case.test].id.clone(),
@@ -519,6 +520,7 @@ fn losses(run: &Run) -> Vec<Finding> {
                 rate: BTreeMap::new(),
                 holder: None,
                 resources: Vec::new(),
+                c_stack: loss.c_stack().to_vec(),
                 native: None,
                 types: Vec::new(),
                 sites: Vec::new(),

@@ -81,6 +81,7 @@ struct Shown {
     path: Vec<String>,
     also: Vec<String>,
     resources: String,
+    c_stack: String,
     chain: Option<Value>,
     charts: Vec<Value>,
     rates: Vec<[String; 2]>,
@@ -307,6 +308,7 @@ fn shown(report: &Report, finding: &Finding, anchor: String) -> Shown {
             .map(|holder| shortened(&holder.text, 1000)),
         path: finding.holder.as_ref().map_or_else(Vec::new, path),
         resources: source::resources(finding),
+        c_stack: source::c_stack(finding),
         also: finding
             .holder
             .iter()

@@ -160,6 +160,12 @@ fn details(report: &Report, finding: &Finding) -> String {
             code(&source::resources(finding))
         ));
     }
+    if !finding.c_stack.is_empty() {
+        text.push_str(&format!(
+            "**C stack** {}\n\n",
+            code(&source::c_stack(finding))
+        ));
+    }
     if let Some(site) = finding.sites.first() {
         let lines: Vec<String> = source::lines(finding, site)
             .into_iter()

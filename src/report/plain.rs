@@ -263,6 +263,9 @@ fn footer(report: &Report, finding: &Finding, said: &[&Finding]) -> Vec<(&'stati
     if !finding.resources.is_empty() {
         lines.push(("which", source::resources(finding)));
     }
+    if !finding.c_stack.is_empty() {
+        lines.push(("c stack", source::c_stack(finding)));
+    }
     if let Some(rates) = growth::rates(finding) {
         lines.push(("growth", format!("{}, {rates}", brief(&finding.shape))));
     }

@@ -103,6 +103,17 @@ pub fn resources(finding: &Finding) -> String {
     found.join("; ")
 }
 
+/// The C functions of a crash, innermost first.
+pub fn c_stack(finding: &Finding) -> String {
+    const LONGEST: usize = 120;
+    let frames: Vec<String> = finding
+        .c_stack
+        .iter()
+        .map(|frame| text::shortened(frame, LONGEST))
+        .collect();
+    frames.join(" < ")
+}
+
 /// `2 blocks, 412 B`.
 pub fn amount(count: f64, bytes: f64) -> String {
     if is_place_only(count, bytes) {

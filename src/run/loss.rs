@@ -13,6 +13,8 @@ pub enum Loss {
         cause: String,
         /// Innermost Python frame of the crash, where faulthandler could tell.
         place: Option<String>,
+        /// The C functions of the crash, innermost first; from Python 3.14 on.
+        c_stack: Vec<String>,
     },
     /// An iteration took too long.
     Hung {
@@ -61,11 +63,20 @@ pub enum StartError {
 }
 
 impl Loss {
+    /// The C functions of a crash, innermost first; none of anything else.
+    pub fn c_stack(&self) -> &[String] {
+        match self {
+            Loss::Died { c_stack, .. } => c_stack,
+            _ => &[],
+        }
+    }
+
     /// It cannot go on, though it lives: a test damaged it, or raised what ends a runner.
     pub(super) fn broken(reason: &str) -> Loss {
         Loss::Died {
             cause: format!("had to be ended: {reason}"),
             place: None,
+            c_stack: Vec::new(),
         }
     }
 
@@ -83,7 +94,7 @@ impl Loss {
 impl std::fmt::Display for Loss {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Loss::Died { cause, place } => {
+            Loss::Died { cause, place, .. } => {
                 write!(f, "{cause}")?;
                 if let Some(place) = place {
                     write!(f, " at {place}")?;

@@ -13,6 +13,18 @@ static MOST_RECENT: LazyLock<Regex> = LazyLock::new(|| {
         .expect("a constant pattern")
 });
 
+static C_FRAME: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r#"^\s+Binary file "(?P<file>[^"]*)"(?:, at (?P<symbol>[^+\s]*)\+(?P<offset>0x[0-9a-f]+))? \[0x[0-9a-f]+\]$"#,
+    )
+    .expect("a constant pattern")
+});
+
+/// How the C stack begins that Python 3.14 and later add to a crash.
+const C_STACK: &str = "Current thread's C stack trace (most recent call first):";
+/// Frames shown of it.
+const SHOWN_OF_C: usize = 8;
+
 /// Frames shown of a hang.
 const SHOWN: usize = 6;
 
@@ -76,6 +88,50 @@ pub fn crash_place(log: &str, project: &Path) -> Option<String> {
         .find(of_project)
         .or(frames.iter().find(|frame| !is_machinery(&frame.text)))
         .map(|frame| frame.text.clone())
+}
+
+/// The C functions of a crash, innermost first, as `function (library)`: from where the signal came to where the
+/// interpreter begins. Empty where the log has no such stack, as before Python 3.14.
+pub fn c_stack(log: &str) -> Vec<String> {
+    let Some(begin) = log
+        .rfind("Fatal Python error")
+        .and_then(|fatal| Some(fatal + log[fatal..].find(C_STACK)?))
+    else {
+        return Vec::new();
+    };
+    let frames: Vec<_> = log[begin..]
+        .lines()
+        .skip(1)
+        .map_while(|line| C_FRAME.captures(line))
+        .collect();
+    let Some(interpreter) = frames.first().map(|frame| frame["file"].to_owned()) else {
+        return Vec::new();
+    };
+    // The first ones are faulthandler's own, and what calls a handler of signals.
+    let own = frames
+        .iter()
+        .take_while(|frame| frame["file"] == interpreter)
+        .count();
+    let crashed = frames.get(own + 1..).unwrap_or_default();
+    // A crash in the interpreter itself has nothing before it.
+    let foreign = crashed
+        .iter()
+        .take_while(|frame| frame["file"] != interpreter)
+        .count();
+    crashed
+        .iter()
+        .take(if foreign == 0 { SHOWN_OF_C } else { foreign })
+        .take(SHOWN_OF_C)
+        .map(|frame| {
+            let file = frame["file"].rsplit('/').next().unwrap_or_default();
+            let place = match (frame.name("symbol"), frame.name("offset")) {
+                (Some(symbol), _) if !symbol.is_empty() => symbol.as_str().to_owned(),
+                (_, Some(offset)) => format!("+{}", offset.as_str()),
+                _ => "?".to_owned(),
+            };
+            format!("{place} ({file})")
+        })
+        .collect()
 }
 
 /// How pytest marks the lines of a traceback that ended it.
@@ -146,6 +202,38 @@ Current thread 0x00007f0b (most recent call first):
             main_thread(DUMP),
             ["helper (test_a.py:12)", "test_hang (test_a.py:20)"]
         );
+    }
+
+    #[test]
+    fn a_crash_has_the_c_functions_from_the_signal_to_the_interpreter() {
+        let log = r#"Fatal Python error: Segmentation fault
+
+Current thread 0x00007f0b [python] (most recent call first):
+  File "/p/tests/test_a.py", line 12 in helper
+
+Current thread's C stack trace (most recent call first):
+  Binary file "/v/bin/python", at _Py_DumpStack+0x4a [0x49b2f9]
+  Binary file "/v/bin/python" [0x53d28e]
+  Binary file "/lib/libc.so.6", at +0x406b0 [0x7f7ccfd636b0]
+  Binary file "/lib/libc.so.6", at +0x17a718 [0x7f7ccfe9d718]
+  Binary file "/v/lib/_fast.so", at read_header+0x1d [0x7f7ccf9114ad]
+  Binary file "/v/bin/python", at PyEval_EvalCode+0x9d [0x592ead]
+  Binary file "/v/bin/python" [0x749444]
+
+Extension modules: _fast (total: 1)
+"#;
+        assert_eq!(
+            c_stack(log),
+            ["+0x17a718 (libc.so.6)", "read_header (_fast.so)"]
+        );
+        // In the interpreter itself.
+        let inside = log
+            .lines()
+            .filter(|line| !line.contains("0x17a718") && !line.contains("_fast.so"))
+            .collect::<Vec<_>>()
+            .join("\n");
+        assert_eq!(c_stack(&inside), ["PyEval_EvalCode (python)", "? (python)"]);
+        assert_eq!(c_stack(DUMP), [""; 0]);
     }
 
     #[test]

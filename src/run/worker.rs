@@ -435,9 +435,11 @@ impl Worker {
             if self.unread() {
                 return Ok(());
             }
+            let log = self.log.tail();
             return Err(Loss::Died {
                 cause: process::describe(ending),
-                place: stack::crash_place(&self.log.tail(), &self.project),
+                place: stack::crash_place(&log, &self.project),
+                c_stack: stack::c_stack(&log),
             });
         }
         let resident = process::resident(self.process());

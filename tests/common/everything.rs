@@ -103,6 +103,9 @@ pub fn finding(kind: &str, number: usize) -> Value {
             "IPv4 stream socket at 127.0.0.1:4000"
         ]);
     }
+    if kind == "native" {
+        finding["c_stack"] = json!(["+0x17a718 (libc.so.6)", "read_header (_fast.so)"]);
+    }
     finding
 }
 
@@ -295,8 +298,16 @@ pub fn renamed(document: &Value, make: &dyn Fn(&str) -> String) -> Value {
                         value["text"] = json!(renamed_lines(text, make));
                         continue;
                     }
-                    let lists = ["tests", "path", "notes", "advice", "also", "resources"]
-                        .contains(&&**name)
+                    let lists = [
+                        "tests",
+                        "path",
+                        "notes",
+                        "advice",
+                        "also",
+                        "resources",
+                        "c_stack",
+                    ]
+                    .contains(&&**name)
                         && value.is_array();
                     walk(value, lists || NAMES.contains(&&**name), make);
                 }

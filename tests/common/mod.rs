@@ -533,6 +533,9 @@ pub struct Finding {
     pub rate: BTreeMap<String, Rate>,
     /// What keeps it alive.
     pub holder: Option<Holder>,
+    /// Of a crash: its C functions.
+    #[serde(default)]
+    pub c_stack: Vec<String>,
     /// Where it is allocated, largest first.
     pub sites: Vec<Site>,
     /// Ids.
