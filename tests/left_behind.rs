@@ -90,8 +90,12 @@ fn wait_for_the_test(project: &Project) {
 
 fn send(run: &Child, signals: &[Signal]) {
     let pid = Pid::from_raw(i32::try_from(run.id()).unwrap());
-    for signal in signals {
-        // It may be gone after the first of them.
+    for (number, signal) in signals.iter().enumerate() {
+        if number > 0 {
+            // Two at once may arrive as one.
+            thread::sleep(Duration::from_millis(15));
+        }
+        // It may be gone after the first of them; its number is kept until somebody waits for it.
         let _ = kill(pid, *signal);
     }
 }

@@ -211,6 +211,13 @@ pub fn not_passed(outcome: &Outcome, iteration: u32) -> Option<Screened> {
     };
     match outcome.status {
         Status::Passed => None,
+        // A test that raises it does so at once; later it was somebody outside, who would have ended any runner.
+        Status::Failed if !first && outcome.message.starts_with("KeyboardInterrupt") => {
+            Some(Screened::Lost {
+                loss: Loss::broken(&reason),
+                iteration: u64::from(iteration),
+            })
+        }
         Status::Broken => Some(Screened::Lost {
             loss: Loss::broken(&reason),
             iteration: u64::from(iteration),
@@ -547,6 +554,19 @@ mod tests {
             Glance::More
         );
         assert_eq!(glance(&series(&[1; 3], &[64; 3]), false), Glance::More);
+    }
+
+    #[test]
+    fn an_interrupt_is_no_failure_of_a_repeat() {
+        let outcome = Outcome {
+            status: Status::Failed,
+            phase: "call".to_owned(),
+            message: "KeyboardInterrupt".to_owned(),
+        };
+        let told = |iteration| not_passed(&outcome, iteration).unwrap();
+        assert_eq!(told(1), Screened::Failed("KeyboardInterrupt".to_owned()));
+        let loss = Loss::broken("KeyboardInterrupt");
+        assert_eq!(told(3), Screened::Lost { loss, iteration: 3 });
     }
 
     #[test]

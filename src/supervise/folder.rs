@@ -245,3 +245,41 @@ fn open_up(path: &Path) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_that_nobody_may_look_into_go_as_well() {
+        let base = tempfile::tempdir().unwrap();
+        let (path, lock) = create(base.path()).unwrap();
+        fs::create_dir_all(path.join("tmp/closed/inner")).unwrap();
+        fs::write(path.join("tmp/closed/inner/file"), "x").unwrap();
+        for closed in ["tmp/closed/inner", "tmp/closed"] {
+            fs::set_permissions(path.join(closed), Permissions::from_mode(0o000)).unwrap();
+        }
+        drop(lock);
+        remove(&path);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_folder_has_many_holders_or_one_owner() {
+        let base = tempfile::tempdir().unwrap();
+        let (path, first) = create(base.path()).unwrap();
+        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o700);
+        let second = share(&path);
+        assert!(second.is_some() && own(&path).is_none());
+        // As long as one of them lives, nobody takes it for a leftover.
+        drop(first);
+        sweep(base.path());
+        assert!(path.exists() && own(&path).is_none());
+        drop(second);
+        let other = base.path().join("leakcheck-of-mine");
+        fs::create_dir(&other).unwrap();
+        sweep(base.path());
+        assert!(!path.exists() && other.exists());
+        assert!(share(&path).is_none());
+    }
+}
