@@ -17,7 +17,7 @@ import pytest
 from _pytest import runner as pytest_runner
 from _pytest.unittest import TestCaseFunction
 
-from . import capture, marks, outcome, restore
+from . import capture, marks, outcome, restore, watch
 
 #: Under which key pytest (from 7.3 on) keeps in each item which of its phases have passed.
 _PASSED_KEY = getattr(_pytest.tmpdir, "tmppath_result_key", None)
@@ -176,7 +176,10 @@ class _Protocol:
 
     @_hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef):
-        if not _is_function_scoped(fixturedef) and hasattr(fixturedef, "_finalizers"):
+        if _is_function_scoped(fixturedef) or not hasattr(fixturedef, "_finalizers"):
+            return
+        # One may be set up again before the next was told of its end.
+        if not any(known is fixturedef for known in self.wider):
             self.wider.append(fixturedef)
 
     @_hookimpl(tryfirst=True)
@@ -233,7 +236,8 @@ class Runner:
         self._session = session
         self._base_temp = orders["base_temp"]
         self.protocol = _Protocol(self._base_temp)
-        self.late_errors = []  # type: list
+        #: Failed teardowns of wider fixtures; they belong to tests that were answered for already.
+        self.troubles = outcome.Troubles()
         self._item = None
         self._pristine = {}  # type: dict
         self._first = True
@@ -295,9 +299,7 @@ class Runner:
         try:
             self._session._setupstate.teardown_exact(following)
         except BaseException as error:
-            self.late_errors.append(
-                {"where": self._last_nodeid, "message": "in teardown of a wider fixture: " + outcome.describe(error)}
-            )
+            self.troubles.add(self._last_nodeid, "in teardown of a wider fixture: " + outcome.describe(error))
 
     def finish(self):
         # type: () -> None
@@ -340,7 +342,12 @@ class Runner:
         found += [(plugin, "plugin " + str(config.pluginmanager.get_name(plugin))) for plugin in _plugins(config)]
         found += [(value, "config." + name) for name, value in list(vars(config).items()) if name[:1] != "_"]
         stored = getattr(getattr(config, "stash", None), "_storage", {})
-        return found + [(value, "config.stash[…]") for value in list(stored.values())]
+        found += [(value, "config.stash[…]") for value in list(stored.values())]
+        # It need not be among the modules, or not any more.
+        module = getattr(self._item, "module", None)
+        if type(module) is types.ModuleType:
+            found += watch.of_namespace(vars(module), module.__name__)
+        return found
 
     # -- one iteration ---------------------------------------------------------------------
 
