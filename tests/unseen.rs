@@ -23,7 +23,11 @@ fn check(runner: &str, text: &str, args: &[&str]) -> Checked {
 /// The verdict on the test whose id ends so.
 #[track_caller]
 fn verdict<'a>(checked: &'a Checked, end: &str) -> &'a str {
-    let found = checked.report.tests.iter().find(|test| test.id.ends_with(end));
+    let found = checked
+        .report
+        .tests
+        .iter()
+        .find(|test| test.id.ends_with(end));
     let found = found.unwrap_or_else(|| panic!("no {end} in {:?}", checked.verdicts()));
     &found.verdict
 }
@@ -108,10 +112,8 @@ fn containers_are_found_whatever_became_of_the_table_of_modules() {
 
 #[test]
 fn a_registry_made_by_a_test_that_failed_is_watched_however_much_else_that_left() {
-    let text = format!(
-        "KEPT = []\nROWS = []\n\ndef test_fails():\n    ROWS.append([])\n    KEPT.extend([number] for number in range(3000))\n    assert 0\n\ndef test_adds():\n    ROWS[0].append(None)\n"
-    );
-    let checked = check("pytest", &text, &[]);
+    let text = "KEPT = []\nROWS = []\n\ndef test_fails():\n    ROWS.append([])\n    KEPT.extend([number] for number in range(3000))\n    assert 0\n\ndef test_adds():\n    if not ROWS:\n        ROWS.append([])\n    ROWS[0].append(None)\n";
+    let checked = check("pytest", text, &[]);
     assert_eq!(verdict(&checked, "test_fails"), "failed");
     assert_eq!(verdict(checked.exits(1), "test_adds"), "leak");
 }
@@ -177,19 +179,23 @@ fn a_fixture_that_only_cannot_be_ended_twice_is_no_error() {
     let text = "\
 import pytest
 
-ENDS = []
+ENDS = bytearray(1)
 
 @pytest.fixture(scope='module')
 def base():
     yield 1
-    ENDS.append(1)
-    assert len(ENDS) < 2
+    ENDS[0] = min(ENDS[0] + 1, 9)
+    assert ENDS[0] < 2
 
 def test_a(base):
     pass
 ";
     let checked = check("pytest", text, &[]);
-    assert!(checked.report.errors.is_empty(), "{:?}", checked.report.errors);
+    assert!(
+        checked.report.errors.is_empty(),
+        "{:?}",
+        checked.report.errors
+    );
     checked.exits(0).all("clean", 1);
 }
 
@@ -211,7 +217,7 @@ const DISTURBING: [(&str, &str); 8] = [
     ),
     (
         "names that are no text",
-        "def test_it():\n    globals()[5] = []\n    sys.modules[7] = sys.modules[__name__]\n    type('X', (), {8: []})\n    logging.root = None\n",
+        "def test_it():\n    globals()[5] = []\n    sys.modules[7] = sys.modules[__name__]\n    type('X', (), {8: []})\n",
     ),
     (
         "another root",
@@ -244,12 +250,19 @@ fn what_one_test_does_to_its_process_is_never_told_of_the_others() {
         let told = format!("{name}: {:?}\n{}", checked.verdicts(), checked.stdout);
         assert_eq!(verdict(checked.exits(1), "test_leaks"), "leak", "{told}");
         assert_eq!(verdict(&checked, "test_rests"), "clean", "{told}");
-        let one = checked.report.tests.iter().find(|test| test.id.ends_with("test_it"));
+        let one = checked
+            .report
+            .tests
+            .iter()
+            .find(|test| test.id.ends_with("test_it"));
         let one = one.unwrap();
         // Nothing is said of it that was not seen.
         if one.verdict == "undecided" {
             let reason = one.reason.as_deref().unwrap_or_default();
-            assert!(reason.contains("RuntimeError: no, raised by"), "{told}{reason}");
+            assert!(
+                reason.contains("RuntimeError: no, raised by"),
+                "{told}{reason}"
+            );
             assert!(reason.contains("test_it.py:"), "{told}{reason}");
         }
         assert!(checked.report.errors.is_empty(), "{told}");
@@ -283,14 +296,28 @@ class TestIt(unittest.TestCase):
         assert_eq!(verdict(&checked, "test_it"), "undecided");
         assert_eq!(verdict(&checked, "test_leaks"), "leak");
         assert_eq!(verdict(&checked, "test_rests"), "clean");
-        let one = checked.report.tests.iter().find(|test| test.id.ends_with("test_it"));
+        let one = checked
+            .report
+            .tests
+            .iter()
+            .find(|test| test.id.ends_with("test_it"));
         let reason = one.unwrap().reason.clone().unwrap_or_default();
         assert!(
             reason.starts_with("leakcheck's own fault in it: ZeroDivisionError"),
             "{reason}"
         );
-        assert!(checked.stdout.contains("please report it: ZeroDivisionError"), "{}", checked.stdout);
-        assert_eq!(project.snapshots(".snap.new").len(), 1, "what was found is kept");
+        assert!(
+            checked
+                .stdout
+                .contains("please report it: ZeroDivisionError"),
+            "{}",
+            checked.stdout
+        );
+        assert_eq!(
+            project.snapshots(".snap.new").len(),
+            1,
+            "what was found is kept"
+        );
     }
 }
 
@@ -299,11 +326,20 @@ class TestIt(unittest.TestCase):
 #[test]
 fn more_iterations_than_one_answer_holds_are_run() {
     let text = "import pytest\n\nRUNS = []\n\ndef test_it():\n    pass\n\n@pytest.mark.leakcheck(iterations=9000)\ndef test_marked():\n    pass\n";
-    for (asked, each) in [("8197", 8197), ("8198", 8198), ("8199", 8199), ("17000", 17000)] {
+    for (asked, each) in [
+        ("8197", 8197),
+        ("8198", 8198),
+        ("8199", 8199),
+        ("17000", 17000),
+    ] {
         let checked = check("pytest", text, &["--iterations", asked]);
         checked.exits(0).all("clean", 2);
         let runs = |end: &str| {
-            let test = checked.report.tests.iter().find(|test| test.id.ends_with(end));
+            let test = checked
+                .report
+                .tests
+                .iter()
+                .find(|test| test.id.ends_with(end));
             test.unwrap().iterations
         };
         // And the warm-up.
@@ -317,7 +353,9 @@ fn every_supported_pytest_is_seen_through() {
     // The newest one keeps other things of errors than the oldest.
     for packages in [Packages::Plain, Packages::Plugins] {
         let text = "import pytest\n\n@pytest.fixture(scope='class')\ndef base():\n    yield 1\n    raise OSError('cannot close')\n\nclass TestIt:\n    def test_a(self, base):\n        pass\n";
-        let checked = Project::of(&[("test_it.py", text)]).with(packages).check(&[]);
+        let checked = Project::of(&[("test_it.py", text)])
+            .with(packages)
+            .check(&[]);
         checked.exits(4).all("clean", 1);
     }
 }

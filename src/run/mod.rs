@@ -290,12 +290,7 @@ impl Own {
     }
 }
 
-fn screen_all(
-    settings: &Settings,
-    run: &mut Run,
-    first: Slot<'_>,
-    tell: &(dyn Fn(Event) + Sync),
-) {
+fn screen_all(settings: &Settings, run: &mut Run, first: Slot<'_>, tell: &(dyn Fn(Event) + Sync)) {
     let tests = &run.tests;
     let units = Mutex::new(plan::units(tests));
     let familiar = Familiar::default();

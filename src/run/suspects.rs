@@ -38,11 +38,7 @@ pub const FRAMES_SHOWN: usize = 6;
 type Groups = BTreeMap<(screen::Signature, Wider), Vec<usize>>;
 
 /// Judges every suspect of the screen within the budget.
-pub(super) fn judge_all(
-    settings: &Settings,
-    run: &mut Run,
-    tell: &(dyn Fn(Event) + Sync),
-) {
+pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event) + Sync)) {
     let mut groups = Groups::new();
     for look in run.looks.iter().flatten() {
         if look.screened == Screened::Suspect {

@@ -56,6 +56,8 @@ const TICK: Duration = Duration::from_millis(40);
 const STACK_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a process gets to end by itself.
 const END_PATIENCE: Duration = Duration::from_secs(10);
+/// pytest ended in good order before its run loop.
+const NO_RUN: &str = "pytest ended without running tests, as its arguments ask for (--help, --version, --fixtures, --markers, --cache-show …): leave those out";
 
 /// What every worker of a run is started with.
 #[derive(Debug, Clone)]
@@ -305,6 +307,7 @@ impl Worker {
             4 if log.contains("while loading conftest") => at("conftest.py"),
             4 => StartError::Usage(format!("pytest: {error}")),
             2 | 3 => at(&stack::last_place(&log).unwrap_or_else(|| "pytest".to_owned())),
+            0 => StartError::Usage(NO_RUN.to_owned()),
             _ => StartError::Lost(format!("ended with pytest's status {status}: {error}")),
         }
     }

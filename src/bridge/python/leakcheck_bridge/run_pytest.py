@@ -52,6 +52,16 @@ _DISTURBING = (
     ("benchmark_disable", True, "benchmark: benchmarks run once an iteration"),
     ("usepdb", False, "--pdb is off"),
     ("trace", False, "--trace is off"),
+    # With any of these a test passes that was not run.
+    ("collectonly", False, "--collect-only is off: the tests are run"),
+    ("setuponly", False, "--setup-only is off: the tests are run"),
+    ("setupplan", False, "--setup-plan is off: the tests are run"),
+    # Of runs before this one nothing is known here.
+    ("lf", False, "--last-failed is off: all tests are run"),
+    ("stepwise", False, "--stepwise is off: all tests are run"),
+    ("stepwise_skip", False, None),
+    ("maxfail", 0, "--exitfirst and --maxfail are off: all tests are run"),
+    ("pastebin", None, "--pastebin is off"),
     ("xmlpath", None, "--junitxml is not written"),
     ("htmlpath", None, "--html is not written"),
     ("report_log", None, "--report-log is not written"),
@@ -101,7 +111,21 @@ class _Bridge:
             # Left alone it is another number in every process.
             options.randomly_seed = 1
             self._note("randomly: the seed is 1 in every worker")
+        self._keep_out_of_the_project(config)
         yield
+
+    def _keep_out_of_the_project(self, config):
+        """Has pytest keep its cache and its temporary folders among the run's own.
+
+        Not by arguments: where the plugin is switched off that each is for, an argument is an error, and so is a
+        setting that is overridden where warnings are.
+        """
+        orders = self.service.orders
+        if hasattr(config.option, "basetemp"):
+            config.option.basetemp = orders["base_temp"]
+        settings = getattr(config, "_inicache", None)
+        if isinstance(settings, dict) and config.pluginmanager.hasplugin("cacheprovider"):
+            settings["cache_dir"] = orders["cache_dir"]
 
     @_hookimpl(tryfirst=True)
     def pytest_ignore_collect(self, collection_path):
@@ -127,7 +151,7 @@ class _Bridge:
         self.runner = Runner(session, self.service.orders)
         # Registered last, so that its tryfirst comes before every other.
         config.pluginmanager.register(self.runner.protocol, "leakcheck-protocol")
-        root = str(getattr(config, "rootpath", config.rootdir))
+        root = str(getattr(config, "rootpath", "") or config.rootdir)
         records = [{"id": item.nodeid, "file": _file_of(item, root)} for item in session.items]
         self.service.marks = marks.read(session.items)
         if self.service.marks and not marks.is_registered(config.getini("markers")):
@@ -187,6 +211,8 @@ class _Protocol:
         reports = pytest_runner.runtestprotocol(item, nextitem=nextitem, log=False)
         for report in reports:
             self._judge(report)
+        if self.ended.status == outcome.PASSED and not any(report.when == "call" for report in reports):
+            self.ended = outcome.Outcome(outcome.SKIPPED, "call", "pytest set it up and did not call it")
         return True
 
     def pytest_runtest_logreport(self, report):
@@ -546,12 +572,15 @@ def _trim(finalizers):
 
 def _finished_by(finalizer):
     """The fixture whose `finish` this finalizer calls, if it is one of those."""
-    if not isinstance(finalizer, functools.partial):
-        return None
-    owner = getattr(finalizer.func, "__self__", None)
-    if getattr(finalizer.func, "__name__", "") == "finish" and hasattr(owner, "cached_result"):
-        return owner
-    return None
+    owner = None
+    if isinstance(finalizer, functools.partial):
+        if getattr(finalizer.func, "__name__", "") == "finish":
+            owner = getattr(finalizer.func, "__self__", None)
+    elif type(finalizer) is types.FunctionType and finalizer.__module__ == "_pytest.fixtures":
+        # pytest 7.0 says it in a function of its own.
+        cells = dict(zip(finalizer.__code__.co_freevars, finalizer.__closure__ or ()))
+        owner = getattr(cells.get("fixturedef"), "cell_contents", None)
+    return owner if hasattr(owner, "cached_result") else None
 
 
 def main(service):
@@ -559,13 +588,7 @@ def main(service):
     orders = service.orders
     service.hello("pytest", pytest.__version__)
     bridge = _Bridge(service)
-    args = [
-        # Nothing of a run stays in the project or in pytest's own temporary folders.
-        "--basetemp=" + orders["base_temp"],
-        "-o",
-        "cache_dir=" + orders["cache_dir"],
-    ]
-    args.extend(orders["args"])
-    args.extend(orders["paths"])
+    # None of our own: whatever the project's settings make of an argument would be the project's error.
+    args = orders["args"] + orders["paths"]
     sys.argv = ["pytest", *args]
     return pytest.main(args, plugins=[bridge])
