@@ -46,7 +46,7 @@ FIELDS = {
     "traced": {"outcome", "lost", "cpu", "resident", "boundaries", "tracebacks", "types", "errors"},
     "described": {"answers", "errors"},
     "ended": {"errors"},
-    "error": {"message", "traceback"},
+    "error": {"message", "traceback", "foreign", "place"},
     "stopped": {"status"},
 }
 

@@ -166,6 +166,10 @@ def _file_of(item, root):
     return str(found) if found is not None else os.path.join(root, path)
 
 
+def _is_call(report):
+    return report.when == "call"
+
+
 def _file_part(item):
     # type: (object) -> str
     return item.nodeid.split("::", 1)[0]
@@ -211,7 +215,7 @@ class _Protocol:
         reports = pytest_runner.runtestprotocol(item, nextitem=nextitem, log=False)
         for report in reports:
             self._judge(report)
-        if self.ended.status == outcome.PASSED and not any(report.when == "call" for report in reports):
+        if self.ended.status == outcome.PASSED and reports[0].passed and not any(map(_is_call, reports)):
             self.ended = outcome.Outcome(outcome.SKIPPED, "call", "pytest set it up and did not call it")
         return True
 
@@ -225,7 +229,11 @@ class _Protocol:
             self.ended = outcome.Outcome(outcome.FAILED, report.when, _crash_line(report))
         elif report.skipped and self.ended.status == outcome.PASSED:
             # An expected failure is no skip; and a subtest's skip happens within a test that goes on.
-            if hasattr(report, "wasxfail") or hasattr(report, "context"):
+            expected = getattr(report, "wasxfail", None)
+            if isinstance(expected, str) and "[NOTRUN]" in expected:
+                # `xfail(run=False)`
+                self.ended = outcome.Outcome(outcome.SKIPPED, report.when, expected)
+            if expected is not None or hasattr(report, "context"):
                 return
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
             self.ended = outcome.Outcome(outcome.SKIPPED, report.when, reason)
