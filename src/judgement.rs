@@ -81,6 +81,9 @@ pub fn report(
         _ => share_judged(&tests),
     };
     let mut codes = codes(&tests, &findings, &run.errors);
+    if run.is_faulty {
+        codes.push(ExitCode::Internal);
+    }
     if run.interrupted {
         codes.push(ExitCode::Interrupted);
     }
@@ -241,10 +244,14 @@ fn screened(look: &Look) -> (Verdict, Option<String>) {
 fn lost(loss: &Loss, iteration: u64) -> (Verdict, Option<String>) {
     let verdict = match loss {
         Loss::Hung { .. } => Verdict::TimedOut,
-        Loss::Bridge(_) => Verdict::Undecided,
-        _ => Verdict::Crashed,
+        _ if loss.is_the_tests() => Verdict::Crashed,
+        _ => Verdict::Undecided,
     };
-    let reason = if iteration > 1 {
+    let reason = if let Loss::Bridge(message) = loss {
+        // All of it is among the errors.
+        let first = message.lines().next().unwrap_or_default();
+        format!("leakcheck's own fault in it: {first}")
+    } else if iteration > 1 {
         format!("in iteration {iteration}: {loss}")
     } else {
         loss.to_string()

@@ -760,3 +760,222 @@ def test_other_number(number):
         .any(|finding| finding.kind == "fd" && finding.tests == ["test_many.py::test_opens"]);
     assert!(opened, "{:#?}", checked.report.findings);
 }
+
+// -- options with which pytest runs no test, or not as it would ---------------------------------------------
+
+const LEAKS: &str = "\
+import pytest
+
+KEPT = []
+
+class Order:
+    pass
+
+@pytest.fixture
+def base():
+    return 1
+
+def test_leaks(base):
+    KEPT.append(Order())
+
+def test_rests(base):
+    pass
+";
+
+/// Options with which tests do not run, or some of them, and what the report says of each that is turned off.
+const NOT_RUNNING: [(&[&str], &str); 12] = [
+    (&["--collect-only"], "--collect-only is off"),
+    (&["--setup-only"], "--setup-only is off"),
+    (&["--setup-plan"], "--setup-plan is off"),
+    (&["--setup-show"], ""),
+    (&["--lf"], "--last-failed is off"),
+    (&["--lf", "--lfnf=none"], "--last-failed is off"),
+    (&["--ff", "--nf"], ""),
+    (&["--sw"], "--stepwise is off"),
+    (&["--sw", "--sw-skip"], "--stepwise is off"),
+    (&["--cache-clear"], ""),
+    (&["-x"], "--exitfirst and --maxfail are off"),
+    (&["--pdb", "--trace"], "--pdb is off"),
+];
+
+#[test]
+fn every_option_that_keeps_tests_from_running_is_off() {
+    for packages in all_pytests() {
+        // That it failed is known of a test only once it has run.
+        let text = "def test_fails():\n    assert 0\n\ndef test_rests():\n    pass\n";
+        let project = Project::of(&[("test_it.py", text)]).with(packages);
+        let before = project.files();
+        for (options, note) in NOT_RUNNING {
+            // On the command line, and among the settings of the project.
+            project.write("pytest.ini", "[pytest]\n");
+            let mut args = vec!["--"];
+            args.extend(options);
+            let given = project.check(&args);
+            project.write(
+                "pytest.ini",
+                &format!("[pytest]\naddopts = {}\n", options.join(" ")),
+            );
+            for checked in [given, project.check(&[])] {
+                checked.exits(4);
+                let found: Vec<_> = checked.verdicts().into_values().collect();
+                assert_eq!(
+                    found,
+                    ["failed", "clean"],
+                    "{options:?}\n{}",
+                    checked.stdout
+                );
+                let told = checked.report.notes.join("\n");
+                assert!(told.contains(note), "{options:?}: {told}");
+            }
+        }
+        project.assert_nothing_left(&before);
+    }
+}
+
+#[test]
+fn a_test_that_is_set_up_and_not_called_is_not_clean() {
+    // As an option that nobody knows of yet would have it.
+    let conftest = "\
+import _pytest.runner
+
+real = _pytest.runner.call_and_report
+
+def report(item, when, *args, **more):
+    return real(item, 'setup' if when == 'call' else when, *args, **more)
+
+_pytest.runner.call_and_report = report
+";
+    let project = Project::of(&[("conftest.py", conftest), ("test_it.py", LEAKS)]);
+    let checked = project.check(&[]);
+    checked.exits(3).all("skipped", 2);
+    assert_eq!(
+        checked.report.tests[0].reason.as_deref(),
+        Some("pytest set it up and did not call it")
+    );
+}
+
+#[test]
+fn arguments_for_something_else_than_a_run_are_refused() {
+    for argument in [
+        "--help",
+        "--version",
+        "--fixtures",
+        "--fixtures-per-test",
+        "--markers",
+        "--cache-show",
+    ] {
+        let project = Project::of(&[("test_it.py", LEAKS)]);
+        let output = project.command().args(["--", argument]).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{argument}: {told}");
+        assert!(
+            told.contains("pytest ended without running tests"),
+            "{told}"
+        );
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+}
+
+// -- strict projects ---------------------------------------------------------------------------------------
+
+/// What a project may insist on, beside doing without some of pytest's plugins.
+const STRICT: &str =
+    "[pytest]\nfilterwarnings = error\naddopts = --strict-config --strict-markers -W error";
+
+/// pytest's own plugins that can be switched off; without `python` there are no tests.
+const SWITCHED_OFF: [&str; 25] = [
+    "terminal",
+    "debugging",
+    "unittest",
+    "capture",
+    "skipping",
+    "legacypath",
+    "tmpdir",
+    "monkeypatch",
+    "recwarn",
+    "pastebin",
+    "assertion",
+    "junitxml",
+    "doctest",
+    "cacheprovider",
+    "freeze_support",
+    "setuponly",
+    "setupplan",
+    "stepwise",
+    "unraisableexception",
+    "threadexception",
+    "warnings",
+    "logging",
+    "reports",
+    "faulthandler",
+    "subtests",
+];
+
+/// Whether a plain pytest runs the project.
+fn runs_plainly(project: &Project) -> bool {
+    let mut command = common::scrubbed(std::process::Command::new(project.python()));
+    command
+        .args(["-m", "pytest", "-q"])
+        .current_dir(project.root());
+    command.output().unwrap().status.code() == Some(0)
+}
+
+#[test]
+fn nothing_that_is_passed_to_pytest_is_an_error_in_a_strict_project() {
+    let mut all = all_pytests();
+    if python_version() < (3, 14) {
+        all.push(Packages::Oldest);
+    }
+    for packages in all {
+        let project =
+            Project::of(&[("test_it.py", "def test_rests(tmp_path):\n    pass\n")]).with(packages);
+        let mut without: Vec<Vec<&str>> = SWITCHED_OFF.iter().map(|name| vec![*name]).collect();
+        without.extend([
+            vec![],
+            vec![
+                "cacheprovider",
+                "stepwise",
+                "tmpdir",
+                "legacypath",
+                "logging",
+            ],
+            vec![
+                "setuponly",
+                "setupplan",
+                "debugging",
+                "pastebin",
+                "junitxml",
+            ],
+        ]);
+        for names in without {
+            let off: String = names.iter().map(|name| format!(" -p no:{name}")).collect();
+            project.write("pytest.ini", &format!("{STRICT}{off}\n"));
+            let takes = if names.contains(&"tmpdir") {
+                ""
+            } else {
+                "tmp_path"
+            };
+            project.write(
+                "test_it.py",
+                &format!("def test_rests({takes}):\n    pass\n"),
+            );
+            let before = project.files();
+            let output = project.command().output().unwrap();
+            let told = String::from_utf8_lossy(&output.stdout).into_owned();
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            if output.status.code() != Some(0) {
+                // Some cannot do without each other, in any run.
+                assert!(
+                    !runs_plainly(&project),
+                    "{packages:?} {names:?}: {told}{errors}"
+                );
+                continue;
+            }
+            assert!(
+                told.starts_with("leakcheck: no leak in 1 test · 1 clean ("),
+                "{packages:?} {names:?}: {told}"
+            );
+            project.assert_nothing_left(&before);
+        }
+    }
+}

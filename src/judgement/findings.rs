@@ -495,7 +495,7 @@ fn losses(run: &Run) -> Vec<Finding> {
     });
     screened
         .chain(judged)
-        .filter(|(_, loss, iteration)| *iteration > 1 && !matches!(loss, Loss::Bridge(_)))
+        .filter(|(_, loss, iteration)| *iteration > 1 && loss.is_the_tests())
         .map(|(test, loss, iteration)| {
             let hung = matches!(loss, Loss::Hung { .. });
             let code = if hung { code::HANG } else { code::CRASH };

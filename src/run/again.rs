@@ -6,7 +6,7 @@ use super::{
     loss::Loss,
     note,
     protocol::{Collectable, Wider},
-    screen::{Look, Opening, Screened},
+    screen::{Look, Screened},
     screen_one,
     slot::Slot,
     trace::{Case, Judged},
@@ -22,20 +22,17 @@ pub(super) fn screen(
     stage: &Stage<'_>,
     slot: &mut Slot<'_>,
     test: usize,
-    opening: Opening,
+    thaw: bool,
     seen: &mut std::collections::HashSet<String>,
 ) -> Option<(Look, Option<Wider>)> {
-    let (first, again) = screen_one(stage, slot, test, Errand::First { opening, seen })?;
+    let (first, again) = screen_one(stage, slot, test, Errand::First { thaw, seen })?;
     let (loss, iteration) = match &first.screened {
         Screened::Lost { loss, iteration } if is_doubtful(loss, *iteration) => (loss, *iteration),
         _ => return Some((first, again)),
     };
     let reason = reason(loss, iteration, stage.tests, &slot.before(test));
-    let opening = Opening {
-        thaw: true,
-        survey: true,
-    };
-    let (mut second, again) = screen_one(stage, slot, test, Errand::First { opening, seen })?;
+    let anew = Errand::First { thaw: true, seen };
+    let (mut second, again) = screen_one(stage, slot, test, anew)?;
     match &second.screened {
         // Its first run was fine at least once.
         Screened::Lost {
@@ -88,7 +85,7 @@ fn is_doubtful(loss: &Loss, iteration: u64) -> bool {
     match loss {
         Loss::Died { .. } | Loss::Memory { .. } => true,
         Loss::Hung { .. } => iteration > 1,
-        Loss::Interrupted | Loss::Bridge(_) => false,
+        Loss::Interrupted | Loss::Disturbed { .. } | Loss::Absent(_) | Loss::Bridge(_) => false,
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     loss::{Loss, StartError},
     prepare,
     protocol::{Followed, Order, Record, Status},
-    screen::{self, Familiar, Opening, Screened},
+    screen::{self, Familiar, Screened},
     screen_one,
     slot::Slot,
     suspects,
@@ -122,7 +122,8 @@ pub fn inspect(
     run.plain_cpu = run.looks[test].as_ref().map_or(0.0, |look| look.cpu_plain);
     run.wall.0 = begun.elapsed();
     let begun = Instant::now();
-    suspects::judge_all(settings, &mut run, tell)?;
+    suspects::judge_all(settings, &mut run, tell);
+    faultless(&run)?;
     let mut scope = Scope::default();
     look(settings, &mut run, test, &mut scope)?;
     run.wall.1 = begun.elapsed();
@@ -164,11 +165,7 @@ fn screen(
     tell(Event::Started {
         id: run.tests[test].id.clone(),
     });
-    let opening = Opening {
-        thaw: true,
-        survey: true,
-    };
-    let looked = again::screen(&stage, &mut slot, test, opening, &mut HashSet::new());
+    let looked = again::screen(&stage, &mut slot, test, true, &mut HashSet::new());
     if let Some((mut look, again)) = looked {
         if let Some(wider) = again {
             let first = look.clone();
@@ -192,7 +189,16 @@ fn screen(
         return Err(StartError::Interrupted);
     }
     finish(slot, &shared);
-    absorb(run, shared)
+    absorb(run, shared);
+    faultless(run)
+}
+
+/// Of a single test nothing is left to be told where leakcheck itself failed.
+fn faultless(run: &Run) -> Result<(), StartError> {
+    match run.errors.last().filter(|_| run.is_faulty) {
+        Some(error) => Err(StartError::Internal(error.message.clone())),
+        None => Ok(()),
+    }
 }
 
 /// The run as if there were no other test.
@@ -300,7 +306,8 @@ fn look(
     }
     let shared = Mutex::new(Shared::default());
     finish(slot, &shared);
-    absorb(run, shared)
+    absorb(run, shared);
+    faultless(run)
 }
 
 /// One way of looking; says why where there was nothing to see.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::protocol::Trouble;
+use super::protocol::{Failure, Trouble};
 
 /// Why a worker is gone, or must go.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +30,15 @@ pub enum Loss {
     },
     /// The user interrupted the run.
     Interrupted,
+    /// Code of the project ran in the midst of ours and raised, or left the process in no state to be read.
+    Disturbed {
+        /// The Python error in one line.
+        error: String,
+        /// Whose code raised it, where that is known.
+        place: Option<String>,
+    },
+    /// There was no worker to run it in: says why.
+    Absent(String),
     /// The bridge failed, or broke the protocol: a bug of ours.
     Bridge(String),
 }
@@ -80,6 +89,25 @@ impl Loss {
         }
     }
 
+    /// What an error in the bridge means: it may be that of code which the project had run in the midst of it.
+    pub(super) fn of(failure: Failure) -> Loss {
+        if failure.foreign {
+            return Loss::Disturbed {
+                error: failure.message,
+                place: failure.place,
+            };
+        }
+        Loss::Bridge(format!("{}\n{}", failure.message, failure.traceback))
+    }
+
+    /// Whether the test ended its worker, and nothing of ours did.
+    pub fn is_the_tests(&self) -> bool {
+        matches!(
+            self,
+            Loss::Died { .. } | Loss::Hung { .. } | Loss::Memory { .. }
+        )
+    }
+
     /// In one line, for where nothing but an explanation is lost by it.
     pub(super) fn line(&self) -> String {
         let text = self.to_string();
@@ -112,7 +140,14 @@ impl std::fmt::Display for Loss {
                 write!(f, "grew beyond the memory cap of {} MB", cap / 1_000_000)
             }
             Loss::Interrupted => write!(f, "interrupted"),
-            Loss::Bridge(message) => write!(f, "{message}"),
+            Loss::Disturbed { error, place } => {
+                write!(f, "the process could not be read after it: {error}")?;
+                if let Some(place) = place {
+                    write!(f, ", raised by {place}")?;
+                }
+                Ok(())
+            }
+            Loss::Absent(message) | Loss::Bridge(message) => write!(f, "{message}"),
         }
     }
 }

@@ -105,8 +105,10 @@ pub struct Run {
     pub leavings: Vec<Leavings>,
     /// Function and text of source lines.
     pub sources: HashMap<(String, u32), (String, Option<String>)>,
-    /// Collection and teardown errors, and workers that could not be started.
+    /// Collection and teardown errors, workers that could not be started, and faults of our own.
     pub errors: Vec<Trouble>,
+    /// Whether any of these is one of our own.
+    pub is_faulty: bool,
     /// What was neutralised, or could not be looked at, one line each.
     pub notes: Vec<String>,
     /// `exact`, `estimate` or `absent`, by counter.
@@ -140,8 +142,8 @@ struct Shared {
     spent: HashMap<usize, f64>,
     /// What could not be done, where no verdict depends on it.
     notes: Vec<String>,
-    /// A bug of ours, which ends the run.
-    bug: Option<String>,
+    /// What went wrong in leakcheck itself.
+    faults: Vec<Trouble>,
 }
 
 impl Run {
@@ -159,6 +161,7 @@ impl Run {
             leavings: Vec::new(),
             sources: HashMap::new(),
             errors: collected.errors,
+            is_faulty: false,
             notes: collected.notes,
             counters: hello.counters,
             runner_version: hello.runner_version,
@@ -211,7 +214,7 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     run.tests = own.tests;
     run.shard = own.shard;
     run.elsewhere = own.elsewhere;
-    screen_all(settings, &mut run, first, tell)?;
+    screen_all(settings, &mut run, first, tell);
     run.plain_cpu += run
         .looks
         .iter()
@@ -222,7 +225,7 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
 
     let begun = Instant::now();
     if !INTERRUPTED.load(Ordering::SeqCst) {
-        suspects::judge_all(settings, &mut run, tell)?;
+        suspects::judge_all(settings, &mut run, tell);
     }
     run.wall.1 = begun.elapsed();
     run.interrupted = INTERRUPTED.load(Ordering::SeqCst);
@@ -287,12 +290,7 @@ impl Own {
     }
 }
 
-fn screen_all(
-    settings: &Settings,
-    run: &mut Run,
-    first: Slot<'_>,
-    tell: &(dyn Fn(Event) + Sync),
-) -> Result<(), StartError> {
+fn screen_all(settings: &Settings, run: &mut Run, first: Slot<'_>, tell: &(dyn Fn(Event) + Sync)) {
     let tests = &run.tests;
     let units = Mutex::new(plan::units(tests));
     let familiar = Familiar::default();
@@ -328,11 +326,8 @@ fn screen_all(
                 let mut others = Vec::new();
                 let mut candidates = Candidates::default();
                 while let Some(unit) = next(units) {
-                    let mut opening = Opening {
-                        thaw: thawed.elapsed() >= THAW_EVERY,
-                        survey: true,
-                    };
-                    if opening.thaw {
+                    let mut thaw = thawed.elapsed() >= THAW_EVERY;
+                    if thaw {
                         thawed = Instant::now();
                     }
                     for &test in &unit.tests {
@@ -342,14 +337,11 @@ fn screen_all(
                         tell(Event::Started {
                             id: tests[test].id.clone(),
                         });
-                        let looked = again::screen(stage, &mut slot, test, opening, &mut seen);
+                        let looked = again::screen(stage, &mut slot, test, thaw, &mut seen);
                         let Some((look, again)) = looked else {
                             return;
                         };
-                        opening = Opening {
-                            thaw: false,
-                            survey: false,
-                        };
+                        thaw = false;
                         // Last of all: what a fixture does that is set up twice must disturb no other test.
                         if let Some(wider) = again {
                             others.push((look.clone(), wider));
@@ -400,7 +392,7 @@ struct Stage<'a> {
 enum Errand<'a> {
     /// Its first look.
     First {
-        opening: Opening,
+        thaw: bool,
         seen: &'a mut HashSet<String>,
     },
     /// Another one with wider fixtures set up anew in each iteration.
@@ -430,22 +422,27 @@ fn screen_one(
         wider: Wider::Stay,
         garbage: Vec::new(),
     };
+    let survey = slot.must_survey(&tests[test].file);
     let (worker, index) = match slot.worker_for(tests, test) {
         Ok(Some(found)) => found,
         Ok(None) => {
-            let loss = Loss::Bridge("not collected by a second worker".to_owned());
+            let loss = Loss::Absent("not collected by a second worker".to_owned());
             return Some((lost(loss, 0), None));
         }
         Err(StartError::Interrupted) => return None,
         Err(error) => {
             trouble(shared, "starting a worker", &error.to_string());
-            return Some((lost(Loss::Bridge(error.to_string()), 0), None));
+            return Some((lost(Loss::Absent(error.to_string()), 0), None));
         }
     };
     let begun = Instant::now();
     let answer = match &mut errand {
-        Errand::First { opening, seen } => {
-            screen::look_at(worker, index, *opening, &settings.policy, familiar, seen)
+        Errand::First { thaw, seen } => {
+            let opening = Opening {
+                thaw: *thaw,
+                survey,
+            };
+            screen::look_at(worker, index, opening, &settings.policy, familiar, seen)
         }
         Errand::Again { first, wider } => {
             screen::look_again(worker, index, first, *wider, &settings.policy, familiar).map(
@@ -466,17 +463,17 @@ fn screen_one(
             }
             if matches!(looked.look.screened, Screened::Lost { .. }) {
                 slot.discard();
+            } else if looked.look.iterations > 0 {
+                // One that was not run, for a skip of ours, has looked for nothing.
+                slot.has_surveyed(&tests[test].file);
             }
             Some((looked.look, looked.again))
         }
         Err(Loss::Interrupted) => None,
-        Err(Loss::Bridge(message)) => {
-            bug(shared, message);
-            None
-        }
         Err(loss) => {
             let iteration = worker.begun();
             slot.discard();
+            fault(shared, &tests[test].id, &loss);
             Some((lost(loss, iteration), None))
         }
     }
@@ -496,9 +493,16 @@ fn spend(shared: &Mutex<Shared>, test: usize, begun: Instant) {
     }
 }
 
-fn bug(shared: &Mutex<Shared>, message: String) {
-    if let Ok(mut shared) = shared.lock() {
-        shared.bug = Some(message);
+/// Notes what went wrong in leakcheck itself while it looked at a test, if that is what the worker was lost by. The test
+/// has no judgement then, and all others have theirs.
+fn fault(shared: &Mutex<Shared>, test: &str, loss: &Loss) {
+    if let Loss::Bridge(message) = loss
+        && let Ok(mut shared) = shared.lock()
+    {
+        shared.faults.push(Trouble {
+            place: test.to_owned(),
+            message: format!("a fault of leakcheck's own, please report it: {message}"),
+        });
     }
 }
 
@@ -533,9 +537,10 @@ fn finish(slot: Slot<'_>, shared: &Mutex<Shared>) {
     }
 }
 
-fn absorb(run: &mut Run, shared: Mutex<Shared>) -> Result<(), StartError> {
+fn absorb(run: &mut Run, shared: Mutex<Shared>) {
     let shared = shared.into_inner().unwrap_or_default();
-    for error in shared.errors {
+    run.is_faulty |= !shared.faults.is_empty();
+    for error in shared.errors.into_iter().chain(shared.faults) {
         if !run.errors.contains(&error) {
             run.errors.push(error);
         }
@@ -547,9 +552,6 @@ fn absorb(run: &mut Run, shared: Mutex<Shared>) -> Result<(), StartError> {
     for (test, seconds) in shared.spent {
         *run.spent.entry(test).or_default() += seconds;
     }
-    shared
-        .bug
-        .map_or(Ok(()), |message| Err(StartError::Internal(message)))
 }
 
 /// The verdict a judgement stands for.
@@ -565,6 +567,7 @@ pub fn verdict_of(judged: &Judged) -> Verdict {
             loss: Loss::Hung { .. },
             ..
         } => Verdict::TimedOut,
-        Judged::Lost { .. } => Verdict::Crashed,
+        Judged::Lost { loss, .. } if loss.is_the_tests() => Verdict::Crashed,
+        Judged::Lost { .. } => Verdict::Undecided,
     }
 }

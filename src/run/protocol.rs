@@ -247,12 +247,22 @@ pub enum Record {
         status: i32,
     },
     /// The bridge could not start or failed.
-    Error {
-        /// The Python error in one line.
-        message: String,
-        /// All of it.
-        traceback: String,
-    },
+    Error(Failure),
+}
+
+/// An error in the bridge.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Failure {
+    /// The Python error in one line.
+    pub message: String,
+    /// All of it.
+    pub traceback: String,
+    /// Whether the bridge's own code is not to blame for it.
+    #[serde(default)]
+    pub foreign: bool,
+    /// Whose code raised it then, where that is known.
+    #[serde(default)]
+    pub place: Option<String>,
 }
 
 /// First record of a worker.

@@ -8,7 +8,7 @@ use super::{
     protocol::{Filled, Order, Outcome, Ran, Record, Status, Trouble, Wider},
     readings::{extend, fill_in, join, mend_opening},
     signature::{grows_as, plain_signature, rise},
-    worker::Worker,
+    worker::{MOST_READ, Worker},
 };
 use crate::{
     config::terms::Terms,
@@ -343,13 +343,11 @@ pub fn look_again(
         Ok((look, troubles))
     } else {
         // Fixtures that cannot be set up twice are nothing to report: nobody does it.
-        Ok((
-            Look {
-                iterations,
-                ..first.clone()
-            },
-            Vec::new(),
-        ))
+        let look = Look {
+            iterations,
+            ..first.clone()
+        };
+        Ok((look, troubles))
     }
 }
 
@@ -391,6 +389,8 @@ fn look_with(
     let (mut anew, mut watched) = (false, false);
     loop {
         let first = look.iterations == 0;
+        // Where more are asked for than one answer holds, several make up a look.
+        let asked = (next - readings).min(MOST_READ);
         let ran = run(
             worker,
             &Order::Run {
@@ -401,7 +401,7 @@ fn look_with(
                 warmup: if first { policy.warmup } else { 0 },
                 before: first,
                 between: !(first && sparing),
-                iterations: next - readings,
+                iterations: asked,
             },
         )?;
         if first {
@@ -409,7 +409,7 @@ fn look_with(
             look.cpu_plain = ran.cpu_warm / f64::from(policy.warmup);
         }
         look.iterations += ran.iterations;
-        readings = next;
+        readings += asked;
         troubles.extend(ran.errors);
         fixtures = ran.wider;
         extend(&mut look.series, &ran.series);
@@ -420,6 +420,9 @@ fn look_with(
                 second_try(worker, test, &mut look)?;
             }
             return Ok((look, fixtures, troubles));
+        }
+        if readings < next {
+            continue;
         }
         if let Some(expected) = expected.as_ref().filter(|_| first)
             && grows_as(&look.series, expected)
@@ -471,7 +474,7 @@ fn look_with(
                 for readings in look.series.values_mut() {
                     readings.remove(0);
                 }
-                match end_of(worker, &mut look, readings, policy.thorough)? {
+                match end_of(worker, &mut look, readings.min(MOST_READ), policy.thorough)? {
                     Some(ends) => look.screened = Screened::Bounded(ends),
                     None => familiar.add(Some(signature(&look.series))),
                 }

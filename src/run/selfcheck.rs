@@ -65,6 +65,7 @@ fn unusable(loss: Loss) -> StartError {
     match loss {
         Loss::Interrupted => StartError::Interrupted,
         Loss::Bridge(message) => StartError::Internal(message),
+        Loss::Disturbed { .. } => StartError::Blind(loss.to_string()),
         loss => StartError::Lost(loss.to_string()),
     }
 }

@@ -23,6 +23,8 @@ pub struct Slot<'a> {
     /// Index in the worker by index in the run, where the two differ.
     order: Option<HashMap<usize, usize>>,
     tests: Vec<Collectable>,
+    /// The file whose containers the worker has looked for last.
+    surveyed: Option<String>,
     starts: u32,
     failed_starts: u32,
     /// What ran in the last worker, in turn.
@@ -40,6 +42,7 @@ impl<'a> Slot<'a> {
             worker: None,
             order: None,
             tests: Vec::new(),
+            surveyed: None,
             starts: 0,
             failed_starts: 0,
             ran: Vec::new(),
@@ -60,6 +63,7 @@ impl<'a> Slot<'a> {
             return Err(error);
         }
         self.worker = Some(worker);
+        self.surveyed = None;
         self.tests.clone_from(&collected.tests);
         self.order = None;
         Ok(collected)
@@ -120,6 +124,19 @@ impl<'a> Slot<'a> {
     pub fn before(&self, test: usize) -> Vec<usize> {
         let others = self.ran.iter().copied();
         others.filter(|other| *other != test).collect()
+    }
+
+    /// Whether the worker that runs a test of `file` next has to look for containers first: it has not done so for this
+    /// file, or it takes the place of one that had.
+    pub fn must_survey(&self, file: &str) -> bool {
+        self.worker.is_none() || self.surveyed.as_deref() != Some(file)
+    }
+
+    /// The worker has looked for the containers of `file`.
+    pub fn has_surveyed(&mut self, file: &str) {
+        if self.surveyed.as_deref() != Some(file) {
+            self.surveyed = Some(file.to_owned());
+        }
     }
 
     /// Asks what stands at places of the source; `None` if the worker is gone.

@@ -8,9 +8,9 @@ use std::{
 };
 
 use super::{
-    Run, Settings, Shared, absorb, again, alone, bug, diagnose,
+    Run, Settings, Shared, absorb, again, alone, diagnose,
     event::Event,
-    finish,
+    fault, finish,
     known::Known,
     loss::{Loss, StartError},
     native, next, plan,
@@ -38,11 +38,7 @@ pub const FRAMES_SHOWN: usize = 6;
 type Groups = BTreeMap<(screen::Signature, Wider), Vec<usize>>;
 
 /// Judges every suspect of the screen within the budget.
-pub(super) fn judge_all(
-    settings: &Settings,
-    run: &mut Run,
-    tell: &(dyn Fn(Event) + Sync),
-) -> Result<(), StartError> {
+pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event) + Sync)) {
     let mut groups = Groups::new();
     for look in run.looks.iter().flatten() {
         if look.screened == Screened::Suspect {
@@ -53,7 +49,7 @@ pub(super) fn judge_all(
         }
     }
     if groups.is_empty() {
-        return Ok(());
+        return;
     }
     tell(Event::Tracing {
         suspects: groups.values().map(Vec::len).sum(),
@@ -95,7 +91,7 @@ pub(super) fn judge_all(
         .iter()
         .map(|name| Slot::new(&settings.setup, name, settings.hash_seeds.1, skip.clone()))
         .collect();
-    judge_some(run, &bench, &chosen, &mut slots, tell, false)?;
+    judge_some(run, &bench, &chosen, &mut slots, tell, false);
 
     // A group whose representatives agree is confirmed by the screen; one whose do not is judged member by member.
     let mut rest = Vec::new();
@@ -133,13 +129,13 @@ pub(super) fn judge_all(
         }
     }
     rest.sort_unstable_by_key(|test| (wider_of(run, *test), *test));
-    let left = judge_some(run, &bench, &rest, &mut slots, tell, false)?;
+    let left = judge_some(run, &bench, &rest, &mut slots, tell, false);
     if budget.is_spent() {
         give_up(run, &budget, left, tell);
     }
     // A leak that grows like a cache would be hidden behind it: as long as there is time, each shows an end itself.
     let others: Vec<usize> = bounded.keys().copied().collect();
-    let left = judge_some(run, &bench, &others, &mut slots, tell, true)?;
+    let left = judge_some(run, &bench, &others, &mut slots, tell, true);
     confirm_alike(
         run,
         left.into_iter().map(|test| (test, bounded[&test])),
@@ -157,7 +153,7 @@ pub(super) fn judge_all(
     for slot in slots {
         finish(slot, &shared);
     }
-    absorb(run, shared)
+    absorb(run, shared);
 }
 
 /// How far each counter of a run is to be trusted.
@@ -287,7 +283,7 @@ fn judge_some(
     slots: &mut [Slot<'_>],
     tell: &(dyn Fn(Event) + Sync),
     likely: bool,
-) -> Result<Vec<usize>, StartError> {
+) -> Vec<usize> {
     let queue = Mutex::new(suspects.iter().copied().collect::<VecDeque<_>>());
     let shared = Mutex::new(Shared::default());
     let cases = Mutex::new(Vec::new());
@@ -324,8 +320,8 @@ fn judge_some(
     let mut cases = cases.into_inner().unwrap_or_default();
     cases.sort_by_key(|case: &Case| case.test);
     run.cases.extend(cases);
-    absorb(run, shared)?;
-    Ok(queue.into_inner().unwrap_or_default().into())
+    absorb(run, shared);
+    queue.into_inner().unwrap_or_default().into()
 }
 
 fn judge_one(
@@ -358,13 +354,10 @@ fn judge_one(
             Some(case)
         }
         Err(Loss::Interrupted) => None,
-        Err(Loss::Bridge(message)) => {
-            bug(shared, message);
-            None
-        }
         Err(loss) => {
             let iteration = worker.begun();
             slot.discard();
+            fault(shared, &tests[test].id, &loss);
             Some(Case::without_evidence(
                 test,
                 Judged::Lost { loss, iteration },

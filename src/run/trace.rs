@@ -15,7 +15,7 @@ use super::{
     readings::{extend, has_room, rises_late},
     screen::{self, Look},
     signature::is_chance,
-    worker::Worker,
+    worker::{MOST_READ, Worker},
 };
 use crate::{
     attribute::{
@@ -287,7 +287,7 @@ impl Bench<'_> {
             .unwrap_or(FIRST_WINDOW)
             .saturating_sub(1);
         let window = affordable(bytes_per_iteration(&look.series), WINDOW_BYTES)
-            .min(needed.max(FIRST_WINDOW))
+            .min(needed.clamp(FIRST_WINDOW, MOST_READ))
             .max(FEWEST);
         let terms = worker.terms.get(index);
         let warmup = terms.and_then(|terms| terms.warmup).unwrap_or(self.warmup);

@@ -28,7 +28,7 @@ use super::{
     log::Log,
     loss::{Loss, StartError},
     marks, process,
-    protocol::{Collected, Hello, Order, Record, Trouble},
+    protocol::{Collected, Failure, Hello, Order, Record, Trouble},
     stack,
 };
 use crate::{
@@ -42,6 +42,8 @@ pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Most readings of one answer; a longer window takes several orders.
 pub const CAPACITY: u32 = 8200;
+/// Most iterations of one order that reads after each: there may be a reading before them, and one after a warm-up.
+pub const MOST_READ: u32 = CAPACITY - 2;
 
 /// Asks for a stack dump. Linux never sends this one and test suites do not use it.
 #[cfg(target_os = "linux")]
@@ -54,6 +56,8 @@ const TICK: Duration = Duration::from_millis(40);
 const STACK_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a process gets to end by itself.
 const END_PATIENCE: Duration = Duration::from_secs(10);
+/// pytest ended in good order before its run loop.
+const NO_RUN: &str = "pytest ended without running tests, as its arguments ask for (--help, --version, --fixtures, --markers, --cache-show …): leave those out";
 
 /// What every worker of a run is started with.
 #[derive(Debug, Clone)]
@@ -259,9 +263,7 @@ impl Worker {
                 }
                 Ok(Record::Collected(collected)) => return Ok(collected),
                 Ok(Record::Stopped { status }) => return Err(self.stopped(status)),
-                Ok(Record::Error { message, traceback }) => {
-                    return Err(Self::loading_failed(&message, &traceback));
-                }
+                Ok(Record::Error(failure)) => return Err(Self::loading_failed(&failure)),
                 Ok(other) => {
                     return Err(StartError::Internal(format!(
                         "unexpected record at start: {other:?}"
@@ -305,11 +307,13 @@ impl Worker {
             4 if log.contains("while loading conftest") => at("conftest.py"),
             4 => StartError::Usage(format!("pytest: {error}")),
             2 | 3 => at(&stack::last_place(&log).unwrap_or_else(|| "pytest".to_owned())),
+            0 => StartError::Usage(NO_RUN.to_owned()),
             _ => StartError::Lost(format!("ended with pytest's status {status}: {error}")),
         }
     }
 
-    fn loading_failed(message: &str, traceback: &str) -> StartError {
+    fn loading_failed(failure: &Failure) -> StartError {
+        let (message, traceback) = (&failure.message, &failure.traceback);
         // The refusal of arguments is the user's to mend; anything else in our own frames is ours.
         if let Some(text) = message.strip_prefix("ValueError: unittest argument: ") {
             return StartError::Usage(format!("unittest: {text}"));
@@ -324,7 +328,7 @@ impl Worker {
         } else {
             StartError::Collection(Trouble {
                 place: "loading the tests".to_owned(),
-                message: message.to_owned(),
+                message: message.clone(),
             })
         }
     }
@@ -361,9 +365,7 @@ impl Worker {
             }
         }
         match self.receive()? {
-            Record::Error { message, traceback } => Err(Loss::Bridge(format!(
-                "the bridge failed: {message}\n{traceback}"
-            ))),
+            Record::Error(failure) => Err(Loss::of(failure)),
             record => Ok(record),
         }
     }

@@ -46,7 +46,7 @@ FIELDS = {
     "traced": {"outcome", "lost", "cpu", "resident", "boundaries", "tracebacks", "types", "errors"},
     "described": {"answers", "errors"},
     "ended": {"errors"},
-    "error": {"message", "traceback"},
+    "error": {"message", "traceback", "foreign", "place"},
     "stopped": {"status"},
 }
 
@@ -247,7 +247,7 @@ class Surroundings(BridgeCase):
                     "path": sys.path,
                     "cwd": os.getcwd(),
                     "argv": sys.argv,
-                    "modules": [name for name, module in sys.modules.items() if hasattr(module, "OURS")],
+                    "modules": [name for name, module in sys.modules.items() if getattr(module, "OURS", None) is False],
                     "hooks": [len(sys.meta_path), sys.gettrace() is None, sys.getprofile() is None],
                     "main": sys.modules["__main__"].__name__,
                     "streams": [sys.stdout is sys.__stdout__, sys.stderr is sys.__stderr__],

@@ -37,6 +37,8 @@ pub enum Packages {
     Plugins,
     /// The newest pytest.
     Newest,
+    /// The oldest one that is supported.
+    Oldest,
     /// What reads the reports.
     Reports,
     /// pytest and what the corpus needs besides.
@@ -50,6 +52,7 @@ impl Packages {
             Packages::Plain => "plain",
             Packages::Plugins => "plugins",
             Packages::Newest => "newest",
+            Packages::Oldest => "oldest",
             Packages::Reports => "reports",
             Packages::Corpus => "corpus",
         }
@@ -61,6 +64,7 @@ impl Packages {
             Packages::Plain => include_str!("../requirements.txt"),
             Packages::Plugins => include_str!("../requirements-plugins.txt"),
             Packages::Newest => include_str!("../requirements-newest.txt"),
+            Packages::Oldest => include_str!("../requirements-oldest.txt"),
             Packages::Reports => include_str!("../requirements-reports.txt"),
             Packages::Corpus => include_str!("../requirements-corpus.txt"),
         }

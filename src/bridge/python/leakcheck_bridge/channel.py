@@ -6,6 +6,7 @@ ours any more; and the heartbeat is a memory mapping, which needs no descriptor 
 """
 
 import _socket
+import array
 import fcntl
 import json
 import mmap
@@ -154,29 +155,35 @@ class Heartbeat:
                     if int(name) != file.fileno() and _is_at(int(name), file.fileno()):
                         _close(int(name))
         self.page = memoryview(self._map).cast("Q")
+        # What is counted here stands in the page for the other half; tests can write to that as well. In an array, since
+        # a number would be growth.
+        self._counts = array.array("Q", [0] * 4)
 
     def state(self, state):
         # type: (int) -> None
         """Says what comes next."""
         self.page[self.STATE] = state
-        self.page[self.SEQUENCE] += 1
+        self._counts[self.SEQUENCE] += 1
+        self.page[self.SEQUENCE] = self._counts[self.SEQUENCE]
 
     def begin_test(self):
         # type: () -> None
         """A test starts from its first iteration."""
+        self._counts[self.BEGUN] = 0
         self.page[self.BEGUN] = 0
         self.page[self.STOP] = 0
 
     def begin_iteration(self):
         # type: () -> None
         """One more iteration starts."""
-        self.page[self.BEGUN] += 1
+        self._counts[self.BEGUN] += 1
+        self.page[self.BEGUN] = self._counts[self.BEGUN]
         self.state(self.ITERATION)
 
     def begun(self):
         # type: () -> int
         """Iterations of the current test so far."""
-        return self.page[self.BEGUN]
+        return self._counts[self.BEGUN]
 
     def asked_to_stop(self):
         # type: () -> bool

@@ -30,6 +30,29 @@ class Outcome:
 OK = Outcome(PASSED)
 
 
+class Troubles:
+    """What went wrong beside the tests, until it was told.
+
+    One of each place: what is kept of something that fails in each iteration would be growth in the test.
+    """
+
+    def __init__(self):
+        self._known = {}  # type: dict
+        #: While it is, nothing is taken in.
+        self.closed = False
+
+    def add(self, where, message):
+        # type: (str, str) -> None
+        if not self.closed and where not in self._known:
+            self._known[where] = message[:_LONGEST]
+
+    def take(self):
+        # type: () -> list
+        """All of them, which are forgotten."""
+        taken, self._known = self._known, {}
+        return [{"where": where, "message": message} for where, message in taken.items()]
+
+
 def describe(error):
     # type: (BaseException) -> str
     """`Type: message` of an exception whose own methods may misbehave."""

@@ -12,6 +12,11 @@ module_dict = types.ModuleType.__dict__["__dict__"].__get__
 if sys.version_info[:2] == (3, 12):
     _gc_get_referents = gc.get_referents
 
+    def _is_asyncio(module):
+        # One that was never initialised has no namespace, and what stands for the name may be anything.
+        name = (module_dict(module) or {}).get("__name__")
+        return type(name) is str and name == "_asyncio"
+
     def get_referents(*objects):
         """Whatever the objects refer to, without what the module `_asyncio` does.
 
@@ -22,6 +27,6 @@ if sys.version_info[:2] == (3, 12):
             *[
                 obj
                 for obj in objects
-                if type(obj) is not types.ModuleType or module_dict(obj).get("__name__") != "_asyncio"
+                if type(obj) is not types.ModuleType or not _is_asyncio(obj)
             ]
         )

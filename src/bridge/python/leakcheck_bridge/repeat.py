@@ -76,7 +76,7 @@ class Repeater:
     A runner offers `open(index)`, `iterate(index) -> Outcome`, `tidy()`, which forgets what the
     runner itself kept of the last iteration, `wider()`, the fixtures of class, module, package and session that
     the open test has set up, `end_wider(session)`, which tears them down, `kept()`, `(object, name)` of what it holds
-    and tests may fill, and `finish()`.
+    and tests may fill, `finish()`, and `troubles`, what went wrong beside the tests.
     """
 
     def __init__(self, runner, meter, heartbeat):
@@ -115,6 +115,9 @@ class Repeater:
         self._index = index
         self._wider = wider
         self._ended = array.array("Q")
+        if wider:
+            # What stands now was set up once, as in any run; how it ends is told.
+            self._runner.end_wider(wider > 1)
         self._runner.open(index)
 
     def survey(self):
@@ -144,7 +147,10 @@ class Repeater:
             result = around(lambda: self._runner.iterate(self._index))
         if self._wider:
             self._heartbeat.state(self._heartbeat.WIDER)
+            # Nobody but us sets them up again and again: that they cannot be is nothing to tell.
+            self._runner.troubles.closed = True
             self._runner.end_wider(self._wider > 1)
+            self._runner.troubles.closed = False
         if _getpid() != self._pid:
             # A child that the test forked came back here. The parent is the one that counts.
             posix._exit(0)
@@ -174,7 +180,8 @@ class Repeater:
         meter.reset()
         if before:
             meter.reset_at_boundaries(self._fillers)
-            meter.open_window(self.survey if survey else meter.adopt)
+            # Much that the tests before left is not gone through one by one.
+            meter.open_window(self.survey if survey or meter.is_crowded() else meter.adopt)
         elif survey and not warmup:
             self.survey()
         opened = None
@@ -188,7 +195,8 @@ class Repeater:
         warming = warmup
         # One loop for both parts, and no counting in objects: whatever is made between the opening of
         # the window and a later boundary would be growth.
-        rounds = itertools.repeat(None, warmup + min(iterations, meter.capacity - 1))
+        # Two readings come beside those of the iterations: before them, and after a warm-up.
+        rounds = itertools.repeat(None, warmup + min(iterations, meter.capacity - 2))
         # Iterations until the next reading.
         unread = 1 if between else iterations
         # A test that looks at the stack (asyncio does, in debug mode) makes an object of this frame, which lasts as

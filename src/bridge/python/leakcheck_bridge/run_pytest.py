@@ -17,7 +17,7 @@ import pytest
 from _pytest import runner as pytest_runner
 from _pytest.unittest import TestCaseFunction
 
-from . import capture, marks, outcome, restore
+from . import capture, marks, outcome, restore, watch
 
 #: Under which key pytest (from 7.3 on) keeps in each item which of its phases have passed.
 _PASSED_KEY = getattr(_pytest.tmpdir, "tmppath_result_key", None)
@@ -52,6 +52,16 @@ _DISTURBING = (
     ("benchmark_disable", True, "benchmark: benchmarks run once an iteration"),
     ("usepdb", False, "--pdb is off"),
     ("trace", False, "--trace is off"),
+    # With any of these a test passes that was not run.
+    ("collectonly", False, "--collect-only is off: the tests are run"),
+    ("setuponly", False, "--setup-only is off: the tests are run"),
+    ("setupplan", False, "--setup-plan is off: the tests are run"),
+    # Of runs before this one nothing is known here.
+    ("lf", False, "--last-failed is off: all tests are run"),
+    ("stepwise", False, "--stepwise is off: all tests are run"),
+    ("stepwise_skip", False, None),
+    ("maxfail", 0, "--exitfirst and --maxfail are off: all tests are run"),
+    ("pastebin", None, "--pastebin is off"),
     ("xmlpath", None, "--junitxml is not written"),
     ("htmlpath", None, "--html is not written"),
     ("report_log", None, "--report-log is not written"),
@@ -101,7 +111,21 @@ class _Bridge:
             # Left alone it is another number in every process.
             options.randomly_seed = 1
             self._note("randomly: the seed is 1 in every worker")
+        self._keep_out_of_the_project(config)
         yield
+
+    def _keep_out_of_the_project(self, config):
+        """Has pytest keep its cache and its temporary folders among the run's own.
+
+        Not by arguments: where the plugin is switched off that each is for, an argument is an error, and so is a
+        setting that is overridden where warnings are.
+        """
+        orders = self.service.orders
+        if hasattr(config.option, "basetemp"):
+            config.option.basetemp = orders["base_temp"]
+        settings = getattr(config, "_inicache", None)
+        if isinstance(settings, dict) and config.pluginmanager.hasplugin("cacheprovider"):
+            settings["cache_dir"] = orders["cache_dir"]
 
     @_hookimpl(tryfirst=True)
     def pytest_ignore_collect(self, collection_path):
@@ -127,7 +151,7 @@ class _Bridge:
         self.runner = Runner(session, self.service.orders)
         # Registered last, so that its tryfirst comes before every other.
         config.pluginmanager.register(self.runner.protocol, "leakcheck-protocol")
-        root = str(getattr(config, "rootpath", config.rootdir))
+        root = str(getattr(config, "rootpath", "") or config.rootdir)
         records = [{"id": item.nodeid, "file": _file_of(item, root)} for item in session.items]
         self.service.marks = marks.read(session.items)
         if self.service.marks and not marks.is_registered(config.getini("markers")):
@@ -140,6 +164,10 @@ def _file_of(item, root):
     path = _file_part(item)
     found = getattr(item, "path", None) or getattr(item, "fspath", None)
     return str(found) if found is not None else os.path.join(root, path)
+
+
+def _is_call(report):
+    return report.when == "call"
 
 
 def _file_part(item):
@@ -176,7 +204,10 @@ class _Protocol:
 
     @_hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef):
-        if not _is_function_scoped(fixturedef) and hasattr(fixturedef, "_finalizers"):
+        if _is_function_scoped(fixturedef) or not hasattr(fixturedef, "_finalizers"):
+            return
+        # One may be set up again before the next was told of its end.
+        if not any(known is fixturedef for known in self.wider):
             self.wider.append(fixturedef)
 
     @_hookimpl(tryfirst=True)
@@ -184,6 +215,8 @@ class _Protocol:
         reports = pytest_runner.runtestprotocol(item, nextitem=nextitem, log=False)
         for report in reports:
             self._judge(report)
+        if self.ended.status == outcome.PASSED and reports[0].passed and not any(map(_is_call, reports)):
+            self.ended = outcome.Outcome(outcome.SKIPPED, "call", "pytest set it up and did not call it")
         return True
 
     def pytest_runtest_logreport(self, report):
@@ -196,7 +229,11 @@ class _Protocol:
             self.ended = outcome.Outcome(outcome.FAILED, report.when, _crash_line(report))
         elif report.skipped and self.ended.status == outcome.PASSED:
             # An expected failure is no skip; and a subtest's skip happens within a test that goes on.
-            if hasattr(report, "wasxfail") or hasattr(report, "context"):
+            expected = getattr(report, "wasxfail", None)
+            if isinstance(expected, str) and "[NOTRUN]" in expected:
+                # `xfail(run=False)`
+                self.ended = outcome.Outcome(outcome.SKIPPED, report.when, expected)
+            if expected is not None or hasattr(report, "context"):
                 return
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
             self.ended = outcome.Outcome(outcome.SKIPPED, report.when, reason)
@@ -233,7 +270,8 @@ class Runner:
         self._session = session
         self._base_temp = orders["base_temp"]
         self.protocol = _Protocol(self._base_temp)
-        self.late_errors = []  # type: list
+        #: Failed teardowns of wider fixtures; they belong to tests that were answered for already.
+        self.troubles = outcome.Troubles()
         self._item = None
         self._pristine = {}  # type: dict
         self._first = True
@@ -295,9 +333,7 @@ class Runner:
         try:
             self._session._setupstate.teardown_exact(following)
         except BaseException as error:
-            self.late_errors.append(
-                {"where": self._last_nodeid, "message": "in teardown of a wider fixture: " + outcome.describe(error)}
-            )
+            self.troubles.add(self._last_nodeid, "in teardown of a wider fixture: " + outcome.describe(error))
 
     def finish(self):
         # type: () -> None
@@ -340,7 +376,12 @@ class Runner:
         found += [(plugin, "plugin " + str(config.pluginmanager.get_name(plugin))) for plugin in _plugins(config)]
         found += [(value, "config." + name) for name, value in list(vars(config).items()) if name[:1] != "_"]
         stored = getattr(getattr(config, "stash", None), "_storage", {})
-        return found + [(value, "config.stash[…]") for value in list(stored.values())]
+        found += [(value, "config.stash[…]") for value in list(stored.values())]
+        # It need not be among the modules, or not any more.
+        module = getattr(self._item, "module", None)
+        if type(module) is types.ModuleType:
+            found += watch.of_namespace(vars(module), module.__name__)
+        return found
 
     # -- one iteration ---------------------------------------------------------------------
 
@@ -539,12 +580,15 @@ def _trim(finalizers):
 
 def _finished_by(finalizer):
     """The fixture whose `finish` this finalizer calls, if it is one of those."""
-    if not isinstance(finalizer, functools.partial):
-        return None
-    owner = getattr(finalizer.func, "__self__", None)
-    if getattr(finalizer.func, "__name__", "") == "finish" and hasattr(owner, "cached_result"):
-        return owner
-    return None
+    owner = None
+    if isinstance(finalizer, functools.partial):
+        if getattr(finalizer.func, "__name__", "") == "finish":
+            owner = getattr(finalizer.func, "__self__", None)
+    elif type(finalizer) is types.FunctionType and finalizer.__module__ == "_pytest.fixtures":
+        # pytest 7.0 says it in a function of its own.
+        cells = dict(zip(finalizer.__code__.co_freevars, finalizer.__closure__ or ()))
+        owner = getattr(cells.get("fixturedef"), "cell_contents", None)
+    return owner if hasattr(owner, "cached_result") else None
 
 
 def main(service):
@@ -552,13 +596,7 @@ def main(service):
     orders = service.orders
     service.hello("pytest", pytest.__version__)
     bridge = _Bridge(service)
-    args = [
-        # Nothing of a run stays in the project or in pytest's own temporary folders.
-        "--basetemp=" + orders["base_temp"],
-        "-o",
-        "cache_dir=" + orders["cache_dir"],
-    ]
-    args.extend(orders["args"])
-    args.extend(orders["paths"])
+    # None of our own: whatever the project's settings make of an argument would be the project's error.
+    args = orders["args"] + orders["paths"]
     sys.argv = ["pytest", *args]
     return pytest.main(args, plugins=[bridge])

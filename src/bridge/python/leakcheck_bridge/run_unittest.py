@@ -7,7 +7,7 @@ import traceback
 import unittest
 import warnings
 
-from . import outcome, restore
+from . import outcome, restore, watch
 
 _format = traceback.format_exception_only
 
@@ -19,7 +19,7 @@ class _Result(unittest.TestResult):
         super().__init__()
         self.ended = outcome.OK
         #: Failed teardowns of classes and modules; they belong to tests that were answered for already.
-        self.late_errors = []  # type: list
+        self.troubles = outcome.Troubles()
 
     def startTest(self, test):
         self.ended = outcome.OK
@@ -36,7 +36,7 @@ class _Result(unittest.TestResult):
         # Class and module fixtures have no test; unittest stands in an object with a description.
         wider = test.description if type(test).__name__ == "_ErrorHolder" else None
         if isinstance(wider, str) and wider.startswith("tearDown"):
-            self.late_errors.append({"where": wider, "message": text})
+            self.troubles.add(wider, text)
         elif self.ended.status != outcome.FAILED:
             self.ended = outcome.Outcome(outcome.FAILED, "call" if wider is None else wider, text)
 
@@ -81,12 +81,8 @@ class Runner:
         self._ended_wider = False
 
     @property
-    def late_errors(self):
-        return self._result.late_errors
-
-    @late_errors.setter
-    def late_errors(self, value):
-        self._result.late_errors = value
+    def troubles(self):
+        return self._result.troubles
 
     def _wider(self, call, *args):
         """Runs class or module fixtures and says how that ended."""
@@ -192,8 +188,10 @@ class Runner:
 
     def kept(self):
         # type: () -> list
-        """What tests may fill hangs from their modules."""
-        return []
+        """What tests may fill hangs from their modules, and that of the open one need not be among the modules."""
+        cls = type(self._current)
+        function = getattr(cls, getattr(self._current, "_testMethodName", ""), None)
+        return watch.of_namespace(getattr(function, "__globals__", {}), cls.__module__)
 
     def end_wider(self, session):
         # type: (bool) -> None

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 
-from . import PROTOCOL, channel, counters, heap, malloc, outcome, repeat, route, selfcheck, source
+from . import PROTOCOL, channel, counters, heap, malloc, outcome, repeat, route, selfcheck, source, watch
 
 _fstat = posix.fstat
 _open = posix.open
@@ -29,6 +29,26 @@ def _fix_examples():
         return []
     core.global_force_seed = 1
     return ["hypothesis: the seed is 1, so that every iteration has the same examples"]
+
+
+def _raised_by(error):
+    # type: (BaseException) -> tuple
+    """Whether an error is none of the bridge's making, and whose code raised it then, where that is known.
+
+    A hook, a profiler, a signal's handler or a method that a test left behind may run at any line of ours; and so may
+    an interrupt come, or the memory and the depth that a test left be too small.
+    """
+    place, frame = None, error.__traceback__
+    while frame is not None:
+        code, names = frame.tb_frame.f_code, frame.tb_frame.f_globals
+        name = names.get("__name__")
+        if str(name).startswith(__package__ + "."):
+            place = None
+        elif place is None and watch.is_theirs(str(name)):
+            place = "{}:{} in {}".format(code.co_filename, frame.tb_lineno, code.co_name)
+        frame = frame.tb_next
+    foreign = place is not None or not isinstance(error, Exception) or isinstance(error, (MemoryError, RecursionError))
+    return foreign, place
 
 
 class StackDump:
@@ -126,9 +146,16 @@ class Service:
 
     def fail(self, error):
         # type: (BaseException) -> None
-        """Reports an error of our own."""
+        """Reports an error of our own, or of code that the tests had run in the midst of ours."""
+        foreign, place = _raised_by(error)
         self.link.send(
-            {"re": "error", "message": outcome.describe(error), "traceback": traceback.format_exc()}
+            {
+                "re": "error",
+                "message": outcome.describe(error),
+                "traceback": traceback.format_exc(),
+                "foreign": foreign,
+                "place": place,
+            }
         )
 
     def _reading(self, order):
@@ -225,12 +252,11 @@ class Service:
                 answer = {"re": "described", "answers": source.describe(order["places"])}
             elif what == "end":
                 repeater.finish()
-                link.send({"re": "ended", "errors": runner.late_errors})
+                link.send({"re": "ended", "errors": runner.troubles.take()})
                 return
             else:
                 raise ValueError("unknown order {!r}".format(what))
-            answer["errors"] = runner.late_errors
-            runner.late_errors = []
+            answer["errors"] = runner.troubles.take()
             link.send(answer)
             # Or the next window would see them go.
             answer = order = numbers = None

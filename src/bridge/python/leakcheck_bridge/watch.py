@@ -14,6 +14,7 @@ import itertools
 import os
 import sys
 import types
+import weakref
 
 from . import kinds, referents, trace
 
@@ -175,12 +176,15 @@ def _captured(function):
 def _attributes_of(cls):
     """The attributes of a class of theirs; none of another."""
     attributes = referents.class_dict(cls).copy()
-    return attributes if is_theirs(str(attributes.get("__module__", ""))) else {}
+    # A namespace may have keys that are no names, and anything under those that are.
+    module = attributes.get("__module__", "")
+    return attributes if type(module) is str and is_theirs(module) else {}
 
 
 def _of_class(cls):
     """`(object, label)` of the attributes of a class of theirs."""
-    return [(value, "." + name) for name, value in _attributes_of(cls).items() if name not in _OF_CLASSES]
+    attributes = _attributes_of(cls).items()
+    return [(value, "." + name) for name, value in attributes if type(name) is str and name not in _OF_CLASSES]
 
 
 def _entries(container):
@@ -204,18 +208,40 @@ def _namespace(module):
     return None
 
 
+#: Modules of theirs that were ever met, by name: tests take some out of `sys.modules` that others go on using.
+_met = weakref.WeakValueDictionary()  # type: weakref.WeakValueDictionary
+
+
+def _modules():
+    # type: () -> list
+    """`(name, module)` of all there are."""
+    found = [(name, module) for name, module in list(sys.modules.items()) if type(name) is str]
+    there = {id(module) for _, module in found}
+    found += [(name, module) for name, module in list(_met.items()) if id(module) not in there]
+    return found
+
+
 def _roots(others):
     """`(object, name)` of all that a walk begins with, `others` last, and the identities of what it never enters."""
-    modules = list(sys.modules.items())
+    modules = _modules()
     # Not through what is nobody's: a function of the standard library leads to all of its module.
     closed = {id(module) for _, module in modules}
     closed.update(id(_namespace(module)) for _, module in modules)
     found = [(obj, name) for name, obj in _of_the_interpreter()]
     for name, module in modules:
         if type(module) is types.ModuleType and is_theirs(name):
-            found += [(obj, name + "." + key) for key, obj in list(vars(module).items()) if key[:2] != "__"]
+            _met[name] = module
+            found += of_namespace(_namespace(module) or {}, name)
     found += [(obj, name) for obj, name in others if _top(type(obj)) not in _RUNNER]
     return found, closed
+
+
+def of_namespace(names, module):
+    # type: (dict, object) -> list
+    """`(object, name)` of what stands in the namespace of a module."""
+    module = module if type(module) is str else "?"
+    names = list(names.items())
+    return [(obj, module + "." + name) for name, obj in names if type(name) is str and name[:2] != "__"]
 
 
 #: Whether the attributes of an instance are a dictionary that it refers to.
@@ -274,7 +300,7 @@ def _containers(others):
                     (following if number in attributes else inner).extend(_entries(obj))
                 elif sort == _CLASS:
                     values = _attributes_of(obj)
-                    following.extend([values[name] for name in values if name not in _OF_CLASSES])
+                    following.extend([values[name] for name in values if type(name) is str and name not in _OF_CLASSES])
                 elif sort == _FIXED:
                     inner.extend(_entries(obj))
                 else:
@@ -335,11 +361,9 @@ def _walk(others):
 
 
 def _of_the_interpreter():
-    found = [("sys." + name, getattr(sys, name)) for name in ("path", "path_hooks", "meta_path", "modules")]
-    logging = sys.modules.get("logging")
-    if logging is not None:
-        found.append(("logging.root", logging.root))
-        found.append(("logging.root.filters", logging.root.filters))
+    found = [("sys." + name, getattr(sys, name, None)) for name in ("path", "path_hooks", "meta_path", "modules")]
+    root = getattr(sys.modules.get("logging"), "root", None)
+    found += [("logging.root", root), ("logging.root.filters", getattr(root, "filters", None))]
     found.append(("os.environ", getattr(os.environ, "_data", None)))
     return found
 
