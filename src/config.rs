@@ -97,6 +97,8 @@ pub struct Config {
     pub timeout: Choice<Duration>,
     /// Whether to look longer at every test.
     pub thorough: bool,
+    /// Whether a just-in-time compiler that is switched on stays so in the processes that run the tests.
+    pub jit: bool,
     /// Iterations that are not judged.
     pub warmup: u32,
     /// Judged iterations of every test in the screen.
@@ -125,6 +127,7 @@ pub struct Overrides {
     pub budget: Option<Choice<Duration>>,
     pub timeout: Option<Choice<Duration>>,
     pub thorough: Option<bool>,
+    pub jit: Option<bool>,
     pub warmup: Option<u32>,
     pub iterations: Option<Choice<u32>>,
     pub memory: Option<Choice<u64>>,
@@ -161,6 +164,7 @@ impl Config {
         set(&mut self.budget, overrides.budget);
         set(&mut self.timeout, overrides.timeout);
         set(&mut self.thorough, overrides.thorough);
+        set(&mut self.jit, overrides.jit);
         set(&mut self.warmup, overrides.warmup);
         set(&mut self.iterations, overrides.iterations);
         set(&mut self.memory, overrides.memory);
@@ -192,6 +196,7 @@ mod tests {
             budget: Choice::Auto,
             timeout: Choice::Auto,
             thorough: false,
+            jit: false,
             warmup: 1,
             iterations: Choice::Auto,
             memory: Choice::Auto,
@@ -215,6 +220,7 @@ mod tests {
             budget: Some(Choice::Given(Duration::from_secs(60))),
             timeout: Some(Choice::Given(Duration::from_secs(5))),
             thorough: Some(true),
+            jit: Some(true),
             warmup: Some(2),
             iterations: Some(Choice::Given(9)),
             memory: Some(Choice::Given(1 << 30)),
@@ -239,6 +245,7 @@ mod tests {
             budget: Choice::Given(Duration::from_secs(60)),
             timeout: Choice::Given(Duration::from_secs(5)),
             thorough: true,
+            jit: true,
             warmup: 2,
             iterations: Choice::Given(9),
             memory: Choice::Given(1 << 30),

@@ -24,13 +24,15 @@ pub enum Kind {
     Task,
     /// Child processes.
     Child,
+    /// Subinterpreters.
+    Interpreter,
     /// Objects that only the cycle collector frees.
     Cycle,
 }
 
 impl Kind {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Python,
         Kind::Items,
         Kind::Native,
@@ -38,6 +40,7 @@ impl Kind {
         Kind::Thread,
         Kind::Task,
         Kind::Child,
+        Kind::Interpreter,
         Kind::Cycle,
     ];
 
@@ -51,6 +54,7 @@ impl Kind {
             Kind::Thread => "thread",
             Kind::Task => "task",
             Kind::Child => "child",
+            Kind::Interpreter => "interpreter",
             Kind::Cycle => "cycle",
         }
     }

@@ -114,13 +114,15 @@ pub enum Counter {
     Tasks,
     /// Child processes of the main thread.
     Children,
+    /// Subinterpreters.
+    Interpreters,
     /// Objects that only the cycle collector freed, counted up. It rises in a test that leaks nothing.
     Garbage,
 }
 
 impl Counter {
     /// Every counter, in the order of the bridge's readings.
-    pub const ALL: [Counter; 9] = [
+    pub const ALL: [Counter; 10] = [
         Counter::Blocks,
         Counter::Objects,
         Counter::Heap,
@@ -129,6 +131,7 @@ impl Counter {
         Counter::Items,
         Counter::Tasks,
         Counter::Children,
+        Counter::Interpreters,
         Counter::Garbage,
     ];
 
@@ -143,6 +146,7 @@ impl Counter {
             Counter::Items => "items",
             Counter::Tasks => "tasks",
             Counter::Children => "children",
+            Counter::Interpreters => "interpreters",
             Counter::Garbage => "garbage",
         }
     }

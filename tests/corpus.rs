@@ -1,7 +1,7 @@
 //! The labelled corpus under each of its runners: a confusion table by kind, every miss, and the targets.
 //!
 //! `LEAKCHECK_CORPUS=resources/pytest,native` runs a part of it, `cargo test --test corpus -- --nocapture` shows the
-//! table of a good run as well.
+//! table of a good run as well. `LEAKCHECK_CORPUS_WITH="PYTHONMALLOC=malloc LD_PRELOAD=…"` runs it with these variables.
 
 mod common;
 
@@ -465,7 +465,13 @@ impl Job {
         let path = project.beside("corpus.json");
         let mut option = std::ffi::OsString::from("--report=json=");
         option.push(&path);
-        let output = project.command().args(args).arg(option).output().unwrap();
+        let variables = env::var("LEAKCHECK_CORPUS_WITH").unwrap_or_default();
+        let variables = variables
+            .split_whitespace()
+            .filter_map(|variable| variable.split_once('='));
+        let mut command = project.command();
+        command.args(args).arg(option).envs(variables);
+        let output = command.output().unwrap();
         let text = fs::read_to_string(&path).unwrap_or_else(|error| {
             let printed = String::from_utf8_lossy(&output.stderr);
             panic!("{}: no report ({error})\n{printed}", self.name())

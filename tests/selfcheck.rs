@@ -201,12 +201,30 @@ fn doctor_says_why_a_counter_is_not_exact_and_fails_where_one_is_blind() {
         .unwrap();
     let page = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{page}");
+    for words in [
+        "build       PYTHONMALLOC=malloc counts nothing, and is pymalloc in",
+        "  blocks    exact, saw",
+    ] {
+        assert!(page.contains(words), "{page}");
+    }
+
+    std::fs::create_dir_all(project.beside("site")).unwrap();
+    std::fs::write(
+        project.beside("site").join("sitecustomize.py"),
+        "import sys\nsys.getallocatedblocks = lambda: 0\n",
+    )
+    .unwrap();
+    let output = doctor(&project, None)
+        .env("PYTHONPATH", project.beside("site"))
+        .output()
+        .unwrap();
+    let page = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{page}");
     assert!(
-        page.contains("  blocks    absent: PYTHONMALLOC=malloc turns"),
+        page.contains("  blocks    absent: this Python does not count"),
         "{page}"
     );
 
-    std::fs::create_dir_all(project.beside("site")).unwrap();
     std::fs::write(
         project.beside("site").join("sitecustomize.py"),
         "import sys\nsys.getallocatedblocks = lambda: 100000\n",

@@ -27,6 +27,7 @@ pub fn of(kind: Kind) -> &'static str {
         Kind::Thread => "LK302",
         Kind::Task => "LK303",
         Kind::Child => "LK304",
+        Kind::Interpreter => "LK305",
         Kind::Cycle => "LK401",
     }
 }
@@ -159,6 +160,9 @@ pub fn advice(code: &str) -> &'static str {
         "LK303" => "Await the task or cancel it before the test ends.",
         "LK304" => {
             "Wait for the process (subprocess.run, Popen as a context manager) or end it in the teardown."
+        }
+        "LK305" => {
+            "Close the interpreter in the teardown (Interpreter.close(), or `with InterpreterPoolExecutor(…)`)."
         }
         "LK401" => {
             "Break the cycle: make the back reference a weakref, or clear it when the objects are done with."
@@ -512,6 +516,7 @@ mod tests {
             Kind::Thread,
             Kind::Task,
             Kind::Child,
+            Kind::Interpreter,
             Kind::Cycle,
         ];
         let mut codes: Vec<_> = kinds
@@ -525,6 +530,6 @@ mod tests {
         codes.dedup();
         texts.sort_unstable();
         texts.dedup();
-        assert_eq!((codes.len(), texts.len()), (11, 11));
+        assert_eq!((codes.len(), texts.len()), (12, 12));
     }
 }

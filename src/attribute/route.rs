@@ -108,8 +108,9 @@ impl Route {
 }
 
 /// Lists of the standard library that an object is in until it ends, by itself or with its last user.
-const LISTINGS: [&str; 4] = [
+const LISTINGS: [&str; 5] = [
     "threading._active",
+    "concurrent.interpreters._known",
     "threading._dangling",
     "concurrent.futures.thread._threads_queues",
     FINALIZERS,

@@ -102,6 +102,7 @@ pub fn comparable(finding: &Finding) -> BTreeMap<&str, Rate> {
         Kind::Thread => &["threads"],
         Kind::Task => &["tasks"],
         Kind::Child => &["children"],
+        Kind::Interpreter => &["interpreters"],
         Kind::Items => &["items"],
         Kind::Native => &["heap"],
         Kind::Python | Kind::Cycle if alone => &["blocks", "objects", "garbage", "bytes"],

@@ -40,6 +40,14 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/references.py"),
     ),
     (
+        "leakcheck_bridge/interpreters.py",
+        include_str!("python/leakcheck_bridge/interpreters.py"),
+    ),
+    (
+        "leakcheck_bridge/texts.py",
+        include_str!("python/leakcheck_bridge/texts.py"),
+    ),
+    (
         "leakcheck_bridge/watch.py",
         include_str!("python/leakcheck_bridge/watch.py"),
     ),

@@ -8,12 +8,12 @@ use std::{
 
 use clap::Args;
 
-use super::run::{Failure, code_of, python_from, settings};
+use super::run::{Failure, failure, python_from, settings};
 use crate::{
     config::{Choice, Config, Overrides, Runner, rule::Rule, text, value},
     discover::{
         self, Interpreter, Project,
-        interpreter::{Env, Libc, Mallinfo},
+        interpreter::{Env, Libc, Mallinfo, NEWEST},
     },
     exit_code::ExitCode,
     run::selfcheck::{self, Examined},
@@ -89,6 +89,10 @@ fn examine(args: &DoctorArgs, page: &mut String) -> Result<ExitCode, Failure> {
             text::show(&interpreter.path)
         ),
     );
+    let build = build(&interpreter, config.jit);
+    if !build.is_empty() {
+        line(page, "build", &build.join("; "));
+    }
     line(
         page,
         "system",
@@ -107,8 +111,9 @@ fn examine(args: &DoctorArgs, page: &mut String) -> Result<ExitCode, Failure> {
         }
         Err(error) => {
             line(page, "runner", runner.name());
-            line(page, "self-check", &format!("could not be made: {error}"));
-            match code_of(&error) {
+            let Failure(code, message) = failure(&interpreter, &error);
+            line(page, "self-check", &format!("could not be made: {message}"));
+            match code {
                 // Whatever keeps a worker from starting keeps a run from being evidence.
                 ExitCode::TestsFailed | ExitCode::Usage => ExitCode::NoEvidence,
                 code => code,
@@ -136,6 +141,44 @@ fn line(page: &mut String, name: &str, value: &str) {
     page.push_str(&format!("{name:<11} {}\n", text::escape(value)));
 }
 
+/// What is unusual about it.
+fn build(interpreter: &Interpreter, jit: bool) -> Vec<String> {
+    let mut found = Vec::new();
+    if interpreter.is_newer() {
+        found.push(format!(
+            "newer than this leakcheck knows ({}.{})",
+            NEWEST.0, NEWEST.1
+        ));
+    }
+    if interpreter.debug {
+        found.push(match interpreter.references {
+            Some(count) => format!("debug, sys.gettotalrefcount() tells {count} references"),
+            None => "debug".to_owned(),
+        });
+    }
+    if interpreter.free_threaded {
+        let lock = if interpreter.gil { "on" } else { "off" };
+        found.push(format!("free-threaded, its lock is {lock}"));
+    }
+    if let (Some(theirs), Some(ours)) = (&interpreter.python_malloc, interpreter.counting_malloc())
+    {
+        found.push(format!(
+            "PYTHONMALLOC={theirs} counts nothing, and is {ours} in the processes that run the tests"
+        ));
+    }
+    if interpreter.jit {
+        found.push(
+            if jit {
+                "just-in-time compiler on (jit = true)"
+            } else {
+                "just-in-time compiler on, and off in the processes that run the tests (jit = true leaves it on)"
+            }
+            .to_owned(),
+        );
+    }
+    found
+}
+
 fn counters(page: &mut String, interpreter: &Interpreter, examined: &Examined) {
     line(page, "counters", "");
     for counter in Counter::ALL {
@@ -154,7 +197,12 @@ fn counters(page: &mut String, interpreter: &Interpreter, examined: &Examined) {
         } else {
             ""
         };
-        let text = format!("  {:<9} {word}{seen}{why}\n", counter.name());
+        let alone = if counter == Counter::Heap && word != "absent" && !examined.hello.sizes {
+            ", of C code alone: Python has its own memory from elsewhere"
+        } else {
+            ""
+        };
+        let text = format!("  {:<9} {word}{seen}{alone}{why}\n", counter.name());
         page.push_str(&text);
     }
 }
@@ -169,14 +217,15 @@ fn why(counter: Counter, word: &str, interpreter: &Interpreter) -> String {
             None => "this Python does not count the blocks it gives out".to_owned(),
         },
         (Counter::Blocks, _) => {
-            "a free-threaded build frees memory later, and keeps it apart by thread".to_owned()
+            "objects that were made and dropped to try it did not show one by one".to_owned()
         }
         (Counter::Heap, "absent") => match (&interpreter.libc, interpreter.mallinfo) {
             (_, Mallinfo::Absent) => format!(
                 "{} has no mallinfo to ask; native leaks are not seen",
                 interpreter.libc
             ),
-            _ => "mallinfo does not see what malloc gives out: another malloc is loaded (LD_PRELOAD?); native leaks are not seen"
+            _ => "nothing tells what malloc gives out: another one is loaded (LD_PRELOAD?) that is neither glibc's, jemalloc nor tcmalloc; native \
+                  leaks are not seen"
                 .to_owned(),
         },
         (Counter::Heap, _) => match interpreter.libc {
@@ -223,6 +272,7 @@ fn resolved(config: &Config) -> Vec<(&'static str, String)> {
         budget,
         timeout,
         thorough,
+        jit,
         warmup,
         iterations,
         memory,
@@ -248,6 +298,7 @@ fn resolved(config: &Config) -> Vec<(&'static str, String)> {
         ("budget", choice(budget, seconds)),
         ("timeout", choice(timeout, seconds)),
         ("thorough", thorough.to_string()),
+        ("jit", jit.to_string()),
         ("warmup", warmup.to_string()),
         ("iterations", choice(iterations, ToString::to_string)),
         ("memory", choice(memory, |bytes| format!("{bytes} bytes"))),

@@ -193,7 +193,7 @@ fn inspection(args: InspectArgs) -> Result<Inspection, Failure> {
     if let Some(progress) = &progress {
         progress.finish();
     }
-    let (found, scope) = found.map_err(|error| Failure(run::code_of(&error), error.to_string()))?;
+    let (found, scope) = found.map_err(|error| run::failure(&interpreter, &error))?;
     let environment = Environment {
         source_root: run::source_root(&project.root),
         ..run::environment(&interpreter, runner, &found, settings.jobs)

@@ -18,12 +18,17 @@ use crate::{
     attribute::owner::Places,
     baseline::{acceptance::Package, rates},
     config::{Choice, Config, Overrides, Runner, terms::Terms},
-    discover::{self, Interpreter, Project, interpreter::Env, machine, packages},
+    discover::{
+        self, Interpreter, Project,
+        interpreter::{Env, NEWEST},
+        machine, packages,
+    },
     exit_code::ExitCode,
     judgement,
     report::{Environment, Report, events::Log, progress::Progress, text},
     run::{
         self, Settings,
+        build::{Build, Jit},
         deadly::Deadly,
         loss::StartError,
         screen::Policy,
@@ -164,8 +169,9 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
     if let Some(progress) = &progress {
         progress.finish();
     }
-    let mut run = result.map_err(|error| Failure(code_of(&error), error.to_string()))?;
+    let mut run = result.map_err(|error| failure(&interpreter, &error))?;
     run.notes.extend(jobs(config.jobs).1);
+    run.notes.extend(newer(&interpreter));
     let elsewhere = run
         .shard
         .as_ref()
@@ -241,6 +247,34 @@ pub(super) fn code_of(error: &StartError) -> ExitCode {
         StartError::Blind(_) => ExitCode::NoEvidence,
         StartError::Internal(_) => ExitCode::Internal,
     }
+}
+
+/// What keeps a run from being made. On a Python of the future a failure of the bridge, or a process that does not even
+/// start, is no bug to report.
+pub(super) fn failure(interpreter: &Interpreter, error: &StartError) -> Failure {
+    match error {
+        StartError::Internal(message) | StartError::Lost(message) if interpreter.is_newer() => {
+            let first = message.lines().next().unwrap_or_default();
+            Failure(
+                ExitCode::Usage,
+                format!(
+                    "leakcheck does not work with {} {}, which is newer than it knows ({}.{}): {first}; use an older Python or a newer leakcheck",
+                    interpreter.implementation, interpreter.version_text, NEWEST.0, NEWEST.1
+                ),
+            )
+        }
+        error => Failure(code_of(error), error.to_string()),
+    }
+}
+
+/// The note that a Python is newer than this.
+pub(super) fn newer(interpreter: &Interpreter) -> Option<String> {
+    interpreter.is_newer().then(|| {
+        format!(
+            "{} {} is newer than this leakcheck knows ({}.{}); its self-check passed, so planted leaks are seen",
+            interpreter.implementation, interpreter.version_text, NEWEST.0, NEWEST.1
+        )
+    })
 }
 
 fn overrides(args: RunArgs, current: &Path) -> Result<Overrides, Failure> {
@@ -350,6 +384,14 @@ pub(super) fn settings(
             rules: config.rules.clone(),
             blind: Arc::default(),
             deadly: Deadly::default(),
+            build: Build {
+                malloc: interpreter.counting_malloc(),
+                jit: match (interpreter.jit, config.jit) {
+                    (false, _) => Jit::Off,
+                    (true, false) => Jit::TurnedOff,
+                    (true, true) => Jit::On,
+                },
+            },
         },
         jobs,
         policy: Policy {
@@ -359,6 +401,8 @@ pub(super) fn settings(
         },
         budget: config.budget.given().copied(),
         thorough: config.thorough,
+        // A collection goes through all objects there, also through those that are frozen.
+        pace: if interpreter.free_threaded { 4 } else { 1 },
         cycles: config.cycles,
         places: Places {
             project: project.root.clone(),

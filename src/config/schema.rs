@@ -30,7 +30,7 @@ struct Key {
 const OVERRIDE: &str = "override";
 
 /// All keys there are. A key that is missing here is unknown, whatever the defaults say.
-const KEYS: [Key; 15] = [
+const KEYS: [Key; 16] = [
     Key {
         name: "python",
         read: |to, value, directory| {
@@ -72,6 +72,10 @@ const KEYS: [Key; 15] = [
     Key {
         name: "thorough",
         read: |to, value, _| put(&mut to.thorough, value, value::flag),
+    },
+    Key {
+        name: "jit",
+        read: |to, value, _| put(&mut to.jit, value, value::flag),
     },
     Key {
         name: "warmup",

@@ -53,6 +53,7 @@ pub(super) fn defaults() -> Option<Config> {
         budget: all.budget?,
         timeout: all.timeout?,
         thorough: all.thorough?,
+        jit: all.jit?,
         warmup: all.warmup?,
         iterations: all.iterations?,
         memory: all.memory?,

@@ -14,6 +14,9 @@ use crate::config::text;
 /// The oldest Python that the bridge runs on.
 const OLDEST: (u8, u8) = (3, 8);
 
+/// The newest Python that this was tried on.
+pub const NEWEST: (u8, u8) = (3, 15);
+
 /// How long an interpreter may take to say what it is. A cold start from a network drive takes seconds.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -104,12 +107,20 @@ pub struct Interpreter {
     pub libc: Libc,
     /// A debug build.
     pub debug: bool,
-    /// A build without the global lock.
+    /// What `sys.gettotalrefcount` says of it, where it is one.
+    pub references: Option<i64>,
+    /// A build that can do without the global lock.
     pub free_threaded: bool,
+    /// Whether it has the lock all the same.
+    pub gil: bool,
+    /// Whether its just-in-time compiler is on, as the tests would have it.
+    pub jit: bool,
     /// Whether Python counts the blocks it has given out, which it does with its own allocator only.
     pub pymalloc: bool,
     /// `PYTHONMALLOC`, as the tests would see it.
     pub python_malloc: Option<String>,
+    /// Whether it was built with an allocator of its own that counts, in use or not.
+    pub own_malloc: bool,
     /// How to ask malloc.
     pub mallinfo: Mallinfo,
     /// The version of pytest, or `unknown` where it is there without one.
@@ -189,6 +200,23 @@ impl Interpreter {
         Interpreter::new(origin, path, answer)
     }
 
+    /// Whether it came out after this was written: what the bridge asks of it may be gone.
+    pub fn is_newer(&self) -> bool {
+        (self.version.0, self.version.1) > NEWEST
+    }
+
+    /// The value of `PYTHONMALLOC` with which it counts, where the one that the user has takes that from it: the same
+    /// checks, and Python's own allocator under them.
+    pub fn counting_malloc(&self) -> Option<&'static str> {
+        match self.python_malloc.as_deref() {
+            Some("malloc") if self.own_malloc && !self.free_threaded => Some("pymalloc"),
+            Some("malloc_debug") if self.own_malloc && !self.free_threaded => {
+                Some("pymalloc_debug")
+            }
+            _ => None,
+        }
+    }
+
     fn new(origin: Origin, path: PathBuf, answer: Answer) -> Result<Interpreter, InterpreterError> {
         let Answer {
             version,
@@ -223,9 +251,13 @@ impl Interpreter {
             machine: facts.machine,
             libc: Libc::new(&facts.libc.0, &facts.libc.1),
             debug: facts.debug,
+            references: facts.references,
             free_threaded: facts.free_threaded,
+            gil: facts.gil,
+            jit: facts.jit,
             pymalloc: facts.pymalloc,
             python_malloc: facts.python_malloc,
+            own_malloc: facts.own_malloc,
             mallinfo: match facts.mallinfo.as_deref() {
                 Some("mallinfo2") => Mallinfo::Two,
                 Some(_) => Mallinfo::One,
@@ -267,7 +299,7 @@ pub(super) mod tests {
     pub(in crate::discover) fn interpreter_with(pytest: Option<&str>) -> Interpreter {
         let facts = serde_json::json!({
             "executable": "/env/bin/python", "platform": "linux", "machine": "x86_64", "libc": ["glibc", "2.36"],
-            "debug": false, "free_threaded": false, "pymalloc": true, "python_malloc": null,
+            "debug": false, "references": null, "free_threaded": false, "gil": true, "jit": false, "pymalloc": true, "python_malloc": null, "own_malloc": true,
             "mallinfo": "mallinfo", "pytest": pytest, "plugins": [],
             "paths": {
                 "prefix": "/env", "base_prefix": "/usr", "stdlib": "/usr/lib/python3", "user_site": null,

@@ -45,6 +45,14 @@ def libc():
     return platform.libc_ver()
 
 
+def jit():
+    """Whether the just-in-time compiler is on."""
+    try:
+        return bool(sys._jit.is_enabled())
+    except Exception:
+        return False
+
+
 def mallinfo():
     """The best of the functions that say how much malloc has given out."""
     try:
@@ -109,9 +117,14 @@ if sys.version_info >= (3, 8) and answer["implementation"] == "CPython":
         "libc": [libc_name, libc_version],
         "debug": bool(sysconfig.get_config_var("Py_DEBUG")) or hasattr(sys, "gettotalrefcount"),
         "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+        "references": sys.gettotalrefcount() if hasattr(sys, "gettotalrefcount") else None,
+        "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
+        "jit": jit(),
         # None are counted when another allocator is in use.
         "pymalloc": sys.getallocatedblocks() > 0,
         "python_malloc": os.environ.get("PYTHONMALLOC") or None,
+        # Whether it has one of its own, in use or not.
+        "own_malloc": bool(sysconfig.get_config_var("WITH_PYMALLOC")),
         "mallinfo": mallinfo_name,
         "pytest": pytest_version(),
         "plugins": plugins(),

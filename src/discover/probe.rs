@@ -37,9 +37,13 @@ pub(super) struct Facts {
     /// Name and version.
     pub libc: (String, String),
     pub debug: bool,
+    pub references: Option<i64>,
     pub free_threaded: bool,
+    pub gil: bool,
+    pub jit: bool,
     pub pymalloc: bool,
     pub python_malloc: Option<String>,
+    pub own_malloc: bool,
     pub mallinfo: Option<String>,
     pub pytest: Option<String>,
     pub plugins: Vec<String>,

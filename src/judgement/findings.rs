@@ -33,7 +33,8 @@ use crate::{
 /// Types of a finding that a report keeps.
 const TYPES_KEPT: usize = 8;
 
-const RESOURCES: [Counter; 4] = [
+const RESOURCES: [Counter; 5] = [
+    Counter::Interpreters,
     Counter::Children,
     Counter::Tasks,
     Counter::Threads,
@@ -200,7 +201,9 @@ fn finding(
         route,
     );
     let made = diagnosis
-        .filter(|diagnosis| matches!(kind, Kind::Fd | Kind::Child) || diagnosis.is_lost())
+        .filter(|diagnosis| {
+            matches!(kind, Kind::Fd | Kind::Child | Kind::Interpreter) || diagnosis.is_lost()
+        })
         .map(|diagnosis| &diagnosis.made)
         .filter(|made| !made.is_empty());
     if let Some(born) = made.or(route.map(|route| &route.born)) {
@@ -365,7 +368,9 @@ fn kind(cases: &[&Case], route: Option<&Route>) -> Kind {
     let every = |counter| grows(counter) == cases.len();
     // Of many tests that put new objects into one container, the blocks of one may be uneven.
     let most = |counter| 2 * grows(counter) > cases.len();
-    if every(Counter::Children) {
+    if every(Counter::Interpreters) {
+        Kind::Interpreter
+    } else if every(Counter::Children) {
         Kind::Child
     } else if every(Counter::Tasks) {
         Kind::Task

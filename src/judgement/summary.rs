@@ -47,6 +47,10 @@ pub(super) fn summary(
                 .replace("processs", "processes"),
             "started",
         ),
+        Kind::Interpreter => (
+            count(value("interpreters"), "interpreter", "stays", "stay"),
+            "made",
+        ),
         Kind::Task => (
             count(value("tasks"), "pending task", "stays", "stay"),
             "started",

@@ -23,6 +23,7 @@ pub fn meaning_of(counter: Counter) -> &'static str {
         Counter::Items => "entries of long-lived containers",
         Counter::Tasks => "pending asyncio tasks",
         Counter::Children => "child processes",
+        Counter::Interpreters => "interpreters besides the main one",
         Counter::Garbage => "objects that the cycle collector has freed so far",
     }
 }
@@ -39,6 +40,7 @@ pub fn amount(name: &str, value: f64) -> String {
         "items" => "item",
         "tasks" => "task",
         "children" => "child process",
+        "interpreters" => "interpreter",
         "garbage" => "collected object",
         other => return format!("{} {other}", number(value)),
     };
@@ -89,6 +91,7 @@ pub fn main_rate(finding: &Finding) -> Option<(&str, Rate)> {
         Kind::Thread => &["threads"],
         Kind::Task => &["tasks", "bytes", "heap"],
         Kind::Child => &["children"],
+        Kind::Interpreter => &["interpreters"],
         Kind::Items => &["items", "bytes", "heap"],
         Kind::Cycle => &["garbage"],
         Kind::Python | Kind::Native => &["bytes", "heap", "blocks", "objects"],
@@ -129,7 +132,7 @@ pub fn main_curve(finding: &Finding) -> Option<&Curve> {
         Kind::Thread => &[Counter::Threads],
         Kind::Native => &[Counter::Heap],
         Kind::Cycle => &[Counter::Garbage],
-        Kind::Python | Kind::Items | Kind::Task | Kind::Child => {
+        Kind::Python | Kind::Items | Kind::Task | Kind::Child | Kind::Interpreter => {
             &[Counter::Blocks, Counter::Objects, Counter::Heap]
         }
     };

@@ -514,6 +514,7 @@ pub(super) fn kind_name(kind: Kind) -> &'static str {
         Kind::Thread => "thread",
         Kind::Task => "task",
         Kind::Child => "child process",
+        Kind::Interpreter => "interpreter",
         Kind::Cycle => "cycle",
     }
 }

@@ -333,7 +333,12 @@ pub(super) fn survey(
         return Ok(None);
     }
     // Asking takes iterations, and a process has few descriptors to lose.
-    let resources = [Counter::Fds, Counter::Threads, Counter::Children];
+    let resources = [
+        Counter::Fds,
+        Counter::Threads,
+        Counter::Children,
+        Counter::Interpreters,
+    ];
     if !resources
         .iter()
         .any(|counter| case.fits.contains_key(counter))

@@ -115,7 +115,7 @@ pub fn inspect(
     let begun = Instant::now();
     let mut slot = Slot::new(&settings.setup, "a0", settings.hash_seeds.0, Vec::new());
     let collected = slot.start()?;
-    let mut run = Run::of(collected, &slot);
+    let mut run = Run::of(&settings.setup, collected, &slot);
     let test = choose::choose(&run.tests, wanted).map_err(|message| not_found(&run, message))?;
     tell(Event::Collected { tests: 1 });
     screen(settings, &mut run, slot, test, tell)?;

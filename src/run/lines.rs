@@ -23,7 +23,7 @@ pub(super) fn find(
     heap: &Heap,
     diagnosis: &mut Diagnosis,
 ) -> Result<(), Loss> {
-    for counter in [Counter::Fds, Counter::Children] {
+    for counter in [Counter::Fds, Counter::Children, Counter::Interpreters] {
         if case.fits.contains_key(&counter) {
             let found = look(worker, bench, case, diagnosis, counter, None)?;
             if !found.is_empty() {

@@ -2,6 +2,7 @@
 
 mod again;
 mod alone;
+pub mod build;
 mod choose;
 pub mod deadly;
 pub mod diagnose;
@@ -74,6 +75,8 @@ pub struct Settings {
     pub budget: Option<Duration>,
     /// Whether suspects get longer horizons.
     pub thorough: bool,
+    /// How many times as long as on other builds a look takes, since the readings do.
+    pub pace: u32,
     /// What garbage in cycles means.
     pub cycles: Cycles,
     /// Whose code is where.
@@ -148,11 +151,13 @@ struct Shared {
 
 impl Run {
     /// A run of what the worker of `slot`, which has just started, collected.
-    fn of(collected: Collected, slot: &Slot<'_>) -> Run {
+    fn of(setup: &Setup, collected: Collected, slot: &Slot<'_>) -> Run {
         let hello = slot
             .hello()
             .cloned()
             .unwrap_or_else(|| unreachable!("it has just started"));
+        let mut notes = setup.build.notes(&hello);
+        notes.extend(collected.notes);
         Run {
             terms: slot.terms().to_vec(),
             looks: vec![None; collected.tests.len()],
@@ -162,7 +167,7 @@ impl Run {
             sources: HashMap::new(),
             errors: collected.errors,
             is_faulty: false,
-            notes: collected.notes,
+            notes,
             counters: hello.counters,
             runner_version: hello.runner_version,
             plain_cpu: collected.cpu,
@@ -196,7 +201,7 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     let begun = Instant::now();
     let mut first = Slot::new(&settings.setup, "a0", settings.hash_seeds.0, Vec::new());
     let collected = first.start()?;
-    let mut run = Run::of(collected, &first);
+    let mut run = Run::of(&settings.setup, collected, &first);
     if settings.setup.paths.is_empty() {
         // Of a part of the suite, most overrides are for tests of the rest.
         run.notes

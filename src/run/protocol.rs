@@ -124,7 +124,7 @@ pub enum Order {
         iterations: u32,
         /// Most readings in each of them.
         readings: u32,
-        /// Which one: `heap`, `fds` or `children`.
+        /// Which one: `heap`, `fds`, `children` or `interpreters`.
         counter: Counter,
         /// Instead: how long the last object of this way is.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -278,6 +278,8 @@ pub struct Hello {
     pub runner_version: String,
     /// `exact`, `estimate` or `absent`, by counter.
     pub counters: BTreeMap<Counter, String>,
+    /// Whether Python's own memory is in `heap`, where it is large.
+    pub sizes: bool,
 }
 
 /// What was collected.
@@ -353,6 +355,9 @@ pub struct Ran {
     pub cpu_warm: f64,
     /// CPU seconds of the whole answer.
     pub cpu: f64,
+    /// Of these, for the readings.
+    #[serde(default)]
+    pub cpu_read: f64,
     /// Resident bytes of the process afterwards.
     pub resident: u64,
     /// The readings.
@@ -408,6 +413,8 @@ pub struct Traced {
     pub outcome: Outcome,
     /// Whether the test stopped tracemalloc.
     pub lost: bool,
+    /// Whether nothing was traced since the test makes interpreters.
+    pub interpreters: bool,
     /// CPU seconds.
     pub cpu: f64,
     /// Resident bytes of the process afterwards.

@@ -57,7 +57,10 @@ pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event
     let plain = Duration::try_from_secs_f64(run.plain_cpu).unwrap_or_default();
     let (budget, plenty) = match settings.budget {
         Some(given) => (given, given / 2),
-        None => ((2 * plain).max(LEAST_BUDGET), plain.max(LEAST_PLENTY)),
+        None => (
+            (2 * plain).max(LEAST_BUDGET * settings.pace),
+            plain.max(LEAST_PLENTY * settings.pace),
+        ),
     };
     run.budget = budget;
     let budget = Budget::new(

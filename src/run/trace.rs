@@ -109,6 +109,10 @@ pub struct Case {
     pub settled: bool,
 }
 
+/// CPython itself loses memory with each interpreter, more in some versions than in others.
+const INTERPRETERS: &str = "runs beside other interpreters, which it makes or which another test left: memory must not be traced then, since CPython ends the process, \
+     and what Python itself loses with each of them cannot be told from a leak";
+
 impl Case {
     /// A suspect about which nothing could be measured.
     pub fn without_evidence(test: usize, judged: Judged) -> Case {
@@ -330,7 +334,13 @@ impl Bench<'_> {
         }
         let traced = grows_memory(&case.fits);
         if traced {
-            self.trace(worker, &mut case)?;
+            let told = self.trace(worker, &mut case)?;
+            // Those that this one left would be in the way of the next.
+            case.spoiled = !told;
+            if !told && !case.fits.contains_key(&Counter::Interpreters) {
+                case.judged = Judged::Undecided(INTERPRETERS.to_owned());
+                return Ok(case);
+            }
         }
         let own: Vec<Growth> = case
             .growths
@@ -343,6 +353,7 @@ impl Bench<'_> {
             Counter::Threads,
             Counter::Tasks,
             Counter::Children,
+            Counter::Interpreters,
         ]
         .iter()
         .any(|counter| case.fits.contains_key(counter));
@@ -446,8 +457,8 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Finds the growing sites, if it can.
-    fn trace(&self, worker: &mut Worker, case: &mut Case) -> Result<(), Loss> {
+    /// Finds the growing sites, if it can. False for a test that makes interpreters, which is not traced.
+    fn trace(&self, worker: &mut Worker, case: &mut Case) -> Result<bool, Loss> {
         let period = case
             .fits
             .values()
@@ -481,6 +492,9 @@ impl Bench<'_> {
                 other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
             };
             self.budget.spend(traced.cpu);
+            if traced.interpreters {
+                return Ok(false);
+            }
             case.iterations += iterations;
             if traced.outcome.status != Status::Passed {
                 // Some tests refuse to run, or take another way, under tracemalloc: then there is no place to name.
@@ -506,7 +520,7 @@ impl Bench<'_> {
                 break;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn sites(&self, traced: &Traced, depth: usize) -> Vec<Growth> {

@@ -23,6 +23,7 @@ use nix::{
 
 pub use super::limits::Limits;
 use super::{
+    build::Build,
     deadly::{self, Deadly},
     layout::Layout,
     log::Log,
@@ -84,6 +85,8 @@ pub struct Setup {
     pub terms: Terms,
     /// Terms for some of them.
     pub rules: Vec<Rule>,
+    /// What it gets otherwise than a plain run.
+    pub build: Build,
     /// Why a worker could not be trusted, once there was one.
     pub blind: Arc<OnceLock<String>>,
     /// Test files whose import ended a worker.
@@ -213,6 +216,7 @@ impl Worker {
                     .env("GLIBC_TUNABLES", process::glibc_tunables())
                     // Would be on from the start and distort every reading; the bridge turns tracing on where it is needed.
                     .env_remove("PYTHONTRACEMALLOC")
+                    .envs(setup.build.variables())
                     .stdout(output)
                     .stderr(errors);
             },
@@ -243,6 +247,7 @@ impl Worker {
                 runner: String::new(),
                 runner_version: String::new(),
                 counters: std::collections::BTreeMap::default(),
+                sizes: false,
             },
             terms: Vec::new(),
         })

@@ -23,13 +23,14 @@ TINY = """
 
 #: What each record holds, as the Rust half reads it.
 FIELDS = {
-    "hello": {"protocol", "pid", "runner", "runner_version", "counters"},
+    "hello": {"protocol", "pid", "runner", "runner_version", "counters", "sizes"},
     "collected": {"tests", "errors", "notes", "marks", "cpu"},
     "ran": {
         "iterations",
         "outcome",
         "seconds",
         "cpu_warm",
+        "cpu_read",
         "cpu",
         "resident",
         "series",
@@ -43,7 +44,7 @@ FIELDS = {
     "bound": {"filled", "cpu", "window", "errors"},
     "dumped": {"outcome", "cpu", "cpu_dump", "resident", "graph", "resources", "errors"},
     "named": {"paths", "places", "errors"},
-    "traced": {"outcome", "lost", "cpu", "resident", "boundaries", "tracebacks", "types", "errors"},
+    "traced": {"outcome", "lost", "interpreters", "cpu", "resident", "boundaries", "tracebacks", "types", "errors"},
     "described": {"answers", "errors"},
     "ended": {"errors"},
     "error": {"message", "traceback", "foreign", "place"},

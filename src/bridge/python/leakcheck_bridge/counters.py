@@ -6,18 +6,19 @@ because everything older is frozen; threads that are ending have ended.
 """
 
 import array
+import contextlib
+import ctypes
 import gc
 import itertools
 import operator
 import posix
 import resource
 import sys
-import sysconfig
 import threading
 import time
 import weakref
 
-from . import bounds, malloc, opcodes, watch
+from . import bounds, interpreters, malloc, opcodes, watch
 
 _collect = gc.collect
 _freeze = gc.freeze
@@ -29,14 +30,16 @@ _listdir = posix.listdir
 _stat = posix.stat
 _sleep = time.sleep
 _monotonic = time.monotonic
+_cpu = time.process_time
 _active_count = threading.active_count
 _is = operator.is_
+_count_interpreters = interpreters.count
 _TUPLES, _DICTS = itertools.repeat(tuple), itertools.repeat(dict)
 #: Whether the collector ceases to track dictionaries of plain values. From Python 3.14 on it tracks each for good.
 _UNTRACKS_DICTS = sys.version_info < (3, 14)
 
 #: In the order in which readings are recorded and sent.
-NAMES = ("blocks", "objects", "heap", "fds", "threads", "items", "tasks", "children", "garbage")
+NAMES = ("blocks", "objects", "heap", "fds", "threads", "items", "tasks", "children", "interpreters", "garbage")
 
 #: Of wait(2): children of any kind.
 _WALL = 0x40000000
@@ -47,13 +50,64 @@ _THREAD_PATIENCE = 0.2
 _LIVE_THREAD_PATIENCE = 0.03
 
 
+def _find_clear():
+    # type: () -> object
+    """What empties the interpreter's caches."""
+    everything = getattr(sys, "_clear_internal_caches", None)
+    if everything is not None and _is_compiling():
+        # It drops what was compiled as well, and all of it would be compiled anew in each iteration. The function of
+        # `sys` that empties the types' cache alone warns that it will go.
+        with contextlib.suppress(AttributeError):
+            types = ctypes.pythonapi.PyType_ClearCache
+            types.argtypes, types.restype = (), None
+            return types
+    return everything or getattr(sys, "_clear_type_cache", None) or (lambda: None)
+
+
+def _is_compiling():
+    # type: () -> bool
+    """Whether the just-in-time compiler is on."""
+    try:
+        return sys._jit.is_enabled()
+    except AttributeError:
+        return False
+
+
+class _Probe:
+    """Takes one block, from no free list."""
+
+    __slots__ = ("link",)
+
+
+#: More than any free list would hide.
+_PROBES = 200
+
+
 def _blocks_exactness():
     # type: () -> str
-    if sys.getallocatedblocks() == 0:
+    """What the counter of blocks is worth: objects must show in it, each of them, and go with them.
+
+    Builds differ in what they count and in when they free: tried, it needs no list of them.
+    """
+    blocks = sys.getallocatedblocks
+    if blocks() == 0:
         return "absent"
-    if sysconfig.get_config_var("Py_GIL_DISABLED"):
-        return "estimate"
-    return "exact"
+    readings = array.array("q", [0, 0, 0])
+    kept = [None] * _PROBES  # type: list
+    # The first time for what the readings themselves take.
+    for _ in range(2):
+        _collect()
+        readings[0] = blocks()
+        for at in range(_PROBES):
+            kept[at] = _Probe()
+        _collect()
+        readings[1] = blocks()
+        for at in range(_PROBES):
+            kept[at] = None
+        _collect()
+        readings[2] = blocks()
+    rose, fell = readings[1] - readings[0], readings[1] - readings[2]
+    return "exact" if rose == fell == _PROBES else "estimate"
 
 
 class _Immortals:
@@ -405,14 +459,15 @@ class Counters:
         self._at = array.array("q", [_ORIGIN])
         # What finalizers untied so far, and what was there before a collection.
         self._closed = array.array("q", [0, 0])
+        # CPU seconds of the readings.
+        self._spent = array.array("d", [0.0])
         # Blocks at the last reading, the names among them that stay for good, and blocks at this one.
         self._raw = array.array("q", [-1, 0, 0])
         self._own_descriptors = own_descriptors
         self._heap, heap_exactness = malloc.reader()
         self._blocks = sys.getallocatedblocks
         self._immortals = _Immortals()
-        clear = getattr(sys, "_clear_internal_caches", None) or getattr(sys, "_clear_type_cache", None)
-        self._clear = clear or (lambda: None)
+        self._clear = _find_clear()
         self._fds, fds_exactness = self._counter_in_proc("/proc/self/fd", "/dev/fd", 1)
         self._threads, threads_exactness = self._counter_in_proc("/proc/self/task", None, 0)
         if _is_told():
@@ -431,7 +486,9 @@ class Counters:
             _ClassCaches(),
             self._connections,
         ]
-        self.watch = watch.Watch()
+        # Where Python's own memory is in no counter of bytes, what becomes longer must show by its length.
+        self.sees_sizes = self._heap is not None and malloc.holds_objects(self._heap)
+        self.watch = watch.Watch(lengths=not self.sees_sizes)
         self._children, children_exactness = _children_reader()
         self.exactness = {
             "blocks": _blocks_exactness(),
@@ -442,6 +499,7 @@ class Counters:
             "items": "exact",
             "tasks": "exact",
             "children": children_exactness,
+            "interpreters": "exact",
             "garbage": "exact",
         }
 
@@ -574,6 +632,7 @@ class Counters:
     def read(self):
         # type: () -> None
         """Records one reading of every counter."""
+        self._spent[0] -= _cpu()
         threads = self._wait_for_threads()
         self._forget_names()
         at = self._at[0]
@@ -591,7 +650,7 @@ class Counters:
         if more or (found and (at == _ORIGIN or others)):
             self._collect_more()
             others = self._read_blocks()
-        blocks, objects, heap, fds, running, items, tasks, children, garbage = self.arrays
+        blocks, objects, heap, fds, running, items, tasks, children, interpreting, garbage = self.arrays
         objects[at - _ORIGIN] = len(_get_objects())
         if not found and self._closed[1] > objects[at - _ORIGIN]:
             # A finalizer may untie the cycle that it is in: a generator that is closed, an event loop that closes
@@ -602,6 +661,7 @@ class Counters:
         items[at - _ORIGIN] = self.watch.total()
         tasks[at - _ORIGIN] = self.tasks.count()
         children[at - _ORIGIN] = self._children() if self._children is not None else 0
+        interpreting[at - _ORIGIN] = _count_interpreters()
         heap[at - _ORIGIN] = self._heap() if self._heap is not None else 0
         if others:
             # Telling names that stay for good apart takes a walk; where as many blocks are in use as before, none came
@@ -612,6 +672,12 @@ class Counters:
         # Last of all: the dictionaries that it comes in must not be counted.
         garbage[at - _ORIGIN] = _collected() + self._closed[0]
         self._at[0] = at + 1
+        self._spent[0] += _cpu()
+
+    def spent(self):
+        # type: () -> float
+        """CPU seconds that readings took since the last reset."""
+        return self._spent[0]
 
     def heap(self):
         # type: () -> int
@@ -631,6 +697,7 @@ class Counters:
     def reset(self):
         # type: () -> None
         """Forgets the readings so far; the window stays open."""
+        self._spent[0] = 0.0
         self._at[0] = _ORIGIN
 
     def readings(self):

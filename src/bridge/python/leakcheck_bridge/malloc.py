@@ -1,5 +1,6 @@
 """The C library's malloc: how many bytes are in use, and gaps that make this take long to tell."""
 
+import array
 import ctypes
 
 
@@ -23,13 +24,8 @@ def _allocator(libc):
     return libc.malloc, libc.free
 
 
-def reader():
-    # type: () -> tuple
-    """A function that returns bytes in use in malloc (or None), and whether it is exact."""
-    try:
-        libc = ctypes.CDLL(None)
-    except OSError:
-        return None, "absent"
+def _of_glibc(libc):
+    """`mallinfo2`, or the older one."""
     if hasattr(libc, "mallinfo2"):
         info = libc.mallinfo2
         info.restype = _Mallinfo2
@@ -39,7 +35,8 @@ def reader():
             found = info()
             return found.uordblks + found.hblkhd
 
-    elif hasattr(libc, "mallinfo"):
+        return read
+    if hasattr(libc, "mallinfo"):
         info = libc.mallinfo
         info.restype = _Mallinfo
         info.argtypes = []
@@ -49,24 +46,113 @@ def reader():
             found = info()
             return (found.uordblks + found.hblkhd) & 0xFFFFFFFF
 
-    else:
-        return None, "absent"
+        return read
+    return None
 
-    # A replaced allocator (jemalloc by LD_PRELOAD, a sanitizer) leaves mallinfo blind; and without the
-    # tunables that the worker is started with, freed chunks stay counted. A known allocation tells both.
+
+def _of_jemalloc(libc):
+    """Bytes that jemalloc has given out, with what the thread keeps for itself given back before."""
+    try:
+        ask = libc.mallctl
+    except AttributeError:
+        return None
+    ask.restype = ctypes.c_int
+    ask.argtypes = [ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
+    # Its figures are those of the last epoch.
+    epoch, found = ctypes.c_uint64(1), ctypes.c_size_t(0)
+    size = ctypes.c_size_t(ctypes.sizeof(found))
+    to_epoch, to_found, to_size = map(ctypes.addressof, (epoch, found, size))
+
+    def read():
+        ask(b"thread.tcache.flush", None, None, None, 0)
+        ask(b"epoch", None, None, to_epoch, 8)
+        if ask(b"stats.allocated", to_found, to_size, None, 0):
+            return 0
+        return found.value
+
+    # They are pointed to by number only.
+    read.keeps = (epoch, found, size)
+    return read
+
+
+def _of_tcmalloc(libc):
+    """Bytes that tcmalloc has given out, without what threads keep to themselves."""
+    try:
+        ask = libc.MallocExtension_GetNumericProperty
+    except AttributeError:
+        return None
+    ask.restype = ctypes.c_int
+    ask.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
+    found = ctypes.c_size_t(0)
+    to_found = ctypes.addressof(found)
+
+    def read():
+        return found.value if ask(b"generic.current_allocated_bytes", to_found) else 0
+
+    read.keeps = found
+    return read
+
+
+_WARM = 9000
+
+#: What is tried, and the largest share that a size may be rounded up by.
+_READERS = ((_of_glibc, 1.07), (_of_jemalloc, 1.25), (_of_tcmalloc, 1.25))
+
+
+def _exactness(libc, read, share):
+    # type: (object, object, float) -> str
+    """What a reader is worth: a known allocation must show, and vanish when it is freed.
+
+    Under another allocator (one by LD_PRELOAD, a sanitizer) mallinfo is blind; and without the tunables that the worker
+    is started with, freed chunks stay counted.
+    """
     malloc, free = _allocator(libc)
-    read()
+    # No number may be kept between two readings: where Python's own memory comes from malloc too, it would be counted.
+    readings = array.array("q", [0, 0, 0])
+    pointer = array.array("Q", [0])
     exact = True
-    for size, least, most in ((24, 24, 64), (1000, 1000, 1040), (300000, 300000, 320000)):
-        before = read()
-        pointer = malloc(size)
-        during = read()
-        free(pointer)
-        after = read()
-        if not least <= during - before <= most:
-            return None, "absent"
-        exact = exact and after == before
-    return read, "exact" if exact else "estimate"
+    # The first ones for what the readings themselves take once; so large a chunk is in nobody's cache.
+    for size in (_WARM, _WARM, 24, 1000, 300000):
+        readings[0] = read()
+        pointer[0] = malloc(size)
+        readings[1] = read()
+        free(pointer[0])
+        readings[2] = read()
+        if size == _WARM:
+            continue
+        if not size <= readings[1] - readings[0] <= size * share + 64:
+            return "absent"
+        exact = exact and readings[2] == readings[0]
+    return "exact" if exact else "estimate"
+
+
+def reader():
+    # type: () -> tuple
+    """A function that returns bytes in use in malloc (or None), and whether it is exact."""
+    try:
+        libc = ctypes.CDLL(None)
+    except OSError:
+        return None, "absent"
+    for find, share in _READERS:
+        read = find(libc)
+        if read is not None:
+            exactness = _exactness(libc, read, share)
+            if exactness != "absent":
+                return read, exactness
+    return None, "absent"
+
+
+def holds_objects(read):
+    # type: (object) -> bool
+    """Whether Python's own large objects are among what is read: a free-threaded build has them elsewhere."""
+    readings = array.array("q", [0, 0])
+    kept = [None]
+    for _ in range(2):
+        kept[0] = None
+        readings[0] = read()
+        kept[0] = bytearray(300000)
+        readings[1] = read()
+    return readings[1] - readings[0] >= 300000
 
 
 #: Sizes that are tried, in bytes: coarse steps first, then one for each size that chunks have.

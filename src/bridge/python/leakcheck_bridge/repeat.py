@@ -9,7 +9,21 @@ import sys
 import tempfile
 import time
 
-from . import bounds, calls, chance, counters, garbage, heap, limits, lines, outcome, references, resources, trace
+from . import (
+    bounds,
+    calls,
+    chance,
+    counters,
+    garbage,
+    heap,
+    interpreters,
+    limits,
+    lines,
+    outcome,
+    references,
+    resources,
+    trace,
+)
 
 _getpid = posix.getpid
 _getframe = sys._getframe
@@ -244,6 +258,7 @@ class Repeater:
             "seconds": first[0],
             "cpu_warm": first[1] or _cpu() - begun,
             "cpu": _cpu() - begun,
+            "cpu_read": meter.spent(),
             "resident": counters.resident_bytes(),
             "series": meter.readings(),
             "opened": opened,
@@ -345,12 +360,32 @@ class Repeater:
         # type: () -> bool
         return self._once().status == outcome.PASSED
 
+    def _is_traceable(self):
+        # type: () -> bool
+        """Whether memory may be traced while the open test runs: not if it makes interpreters, or left one."""
+        if not interpreters.may_be_made():
+            return True
+        return interpreters.made_in(self._once) == 0 and interpreters.count() == 0
+
     def trace(self, iterations, frames, last_only):
         # type: (int, int, bool) -> dict
         """Opens a window with tracemalloc on and reads sites at each of its boundaries, or at its end only."""
         meter, heartbeat = self._meter, self._heartbeat
         begun = _cpu()
         result = outcome.OK
+        if not self._is_traceable():
+            heartbeat.state(heartbeat.IDLE)
+            return {
+                "re": "traced",
+                "outcome": result.record(),
+                "lost": True,
+                "interpreters": True,
+                "cpu": _cpu() - begun,
+                "resident": counters.resident_bytes(),
+                "boundaries": [],
+                "tracebacks": [],
+                "types": [],
+            }
         meter.open_window()
         meter.settle()
         tracer = trace.Tracer(frames)
@@ -377,6 +412,7 @@ class Repeater:
             "re": "traced",
             "outcome": result.record(),
             "lost": lost,
+            "interpreters": False,
             "cpu": _cpu() - begun,
             "resident": counters.resident_bytes(),
             "boundaries": tracer.boundaries,
@@ -389,6 +425,20 @@ class Repeater:
         """Follows iterations line by line, and looks at what is in use where most of it stands."""
         meter, heartbeat = self._meter, self._heartbeat
         begun = _cpu()
+        if not self._is_traceable():
+            heartbeat.state(heartbeat.IDLE)
+            return {
+                "re": "followed",
+                "outcome": outcome.OK.record(),
+                "whole": False,
+                "cpu": _cpu() - begun,
+                "functions": [],
+                "stood": 0,
+                "top": None,
+                "standing": None,
+                "boundaries": [],
+                "tracebacks": [],
+            }
         follower = lines.Follower(always, within, without)
         meter.open_window()
         tracer, whole = trace.Tracer(1), True
@@ -435,6 +485,8 @@ class Repeater:
         """Runs iterations, noting what each of them leaves, and writes the whole heap down as a graph."""
         heartbeat = self._heartbeat
         begun = _cpu()
+        if frames and not self._is_traceable():
+            frames = 0
         recorder = heap.Recorder(self._meter, iterations, frames)
         # The first one after the opening of a test brings what appears once.
         result = self._once()
@@ -472,6 +524,8 @@ class Repeater:
         """Runs one iteration with the collector held back, and writes down what it left."""
         heartbeat = self._heartbeat
         begun = _cpu()
+        if frames and not self._is_traceable():
+            frames = 0
         look = self._garbage = garbage.Look(self._meter, frames)
         result = outcome.OK
         graph = None

@@ -1,4 +1,4 @@
-"""What a window leaves besides memory: descriptors, threads, tasks and child processes, each in words.
+"""What a window leaves besides memory: descriptors, threads, tasks, child processes and interpreters, each in words.
 
 Nothing of the project's is called for it, and nothing is kept but numbers and texts.
 """
@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 
-from . import trace
+from . import interpreters, trace
 
 _listdir = posix.listdir
 _readlink = posix.readlink
@@ -192,6 +192,7 @@ class Noted:
         self._threads = frozenset(map(id, _enumerate()))
         self._tasks = frozenset(map(id, self._pending()))
         self._children = frozenset(_children())
+        self._interpreters = frozenset(interpreters.numbers())
 
     def newer(self):
         # type: () -> list
@@ -202,6 +203,7 @@ class Noted:
             ("thread", self._new_threads),
             ("task", self._new_tasks),
             ("child", self._new_children),
+            ("interpreter", self._new_interpreters),
         ):
             try:
                 found += [[kind, text[:_LONGEST]] for text in texts()[-_MOST:]]
@@ -224,6 +226,10 @@ class Noted:
 
     def _new_tasks(self):
         return [_task_text(task) for task in self._pending() if id(task) not in self._tasks]
+
+    def _new_interpreters(self):
+        found = [number for number in interpreters.numbers() if number not in self._interpreters]
+        return ["interpreter {}".format(number) for number in found]
 
     def _new_children(self):
         return [_child_text(number) for number in _children() if number not in self._children]

@@ -8,7 +8,20 @@ import sys
 import time
 import traceback
 
-from . import PROTOCOL, channel, counters, heap, malloc, outcome, repeat, route, selfcheck, source, watch
+from . import (
+    PROTOCOL,
+    channel,
+    counters,
+    heap,
+    interpreters,
+    malloc,
+    outcome,
+    repeat,
+    route,
+    selfcheck,
+    source,
+    watch,
+)
 
 _fstat = posix.fstat
 _open = posix.open
@@ -120,6 +133,7 @@ class Service:
                 "runner": runner_name,
                 "runner_version": runner_version,
                 "counters": self.meter.exactness,
+                "sizes": self.meter.sees_sizes,
             }
         )
 
@@ -164,6 +178,7 @@ class Service:
         if "container" in order:
             return heap.length_of(order["container"])
         readings = {"heap": self.meter.heap, "fds": self.meter.descriptors, "children": self.meter.children}
+        readings["interpreters"] = interpreters.count
         return readings[order["counter"]]
 
     def _obey(self, runner, tests, errors, notes):

@@ -16,7 +16,7 @@ import sys
 import types
 import weakref
 
-from . import kinds, referents, trace
+from . import kinds, referents, texts, trace
 
 _referents = gc.get_referents
 
@@ -248,14 +248,14 @@ def of_namespace(names, module):
 _HAS_DICTIONARIES = sys.version_info < (3, 11)
 
 
-def _containers(others):
-    # type: (list) -> list
+def _containers(others, holders=None):
+    # type: (list, list | None) -> list
     """Every container, stream and logger that hangs from a module of theirs, or from `others`, `(object, name)` each.
 
     First those that are reached through attributes alone, then what is in containers, then what is in containers in
     those: a registry with thousands of lists must not hide a list of its own kind. Within that, shallow ones first.
     Once a file, so it has to be quick: what lies at one distance is looked at together, and asked for its references
-    in one call.
+    in one call. The classes and the plain objects on the way are added to `holders`, where it is given.
     """
     roots, seen = _roots(others)
     # By type; those of which nothing is ever wanted apart, since most references lead to such. The types are held, or
@@ -300,6 +300,8 @@ def _containers(others):
                     (following if number in attributes else inner).extend(_entries(obj))
                 elif sort == _CLASS:
                     values = _attributes_of(obj)
+                    if holders is not None and values:
+                        holders.append(obj)
                     following.extend([values[name] for name in values if type(name) is str and name not in _OF_CLASSES])
                 elif sort == _FIXED:
                     inner.extend(_entries(obj))
@@ -310,6 +312,8 @@ def _containers(others):
                         seen.add(id(handlers))
                         inner.extend(handlers)
                         whole.append(obj)
+            if holders is not None:
+                holders.extend(whole)
             referred = _referents(*whole)
             if _HAS_DICTIONARIES:
                 attributes.update([id(obj) for obj in referred if type(obj) is dict])
@@ -360,6 +364,13 @@ def _walk(others):
                 queue.append((child, name + label))
 
 
+def _namespaces():
+    # type: () -> list
+    """Those of the modules of theirs."""
+    modules = [module for name, module in list(sys.modules.items()) if is_theirs(name)]
+    return [referents.module_dict(module) for module in modules if type(module) is types.ModuleType]
+
+
 def _of_the_interpreter():
     found = [("sys." + name, getattr(sys, name, None)) for name in ("path", "path_hooks", "meta_path", "modules")]
     root = getattr(sys.modules.get("logging"), "root", None)
@@ -407,9 +418,14 @@ def _is_the_runners(obj):
 
 
 class Watch:
-    """The watched containers. Held strongly: lists and dicts know no weak references."""
+    """The watched containers. Held strongly: lists and dicts know no weak references.
 
-    def __init__(self):
+    With `lengths` also the texts that objects on the way to them refer to, see `texts`.
+    """
+
+    def __init__(self, lengths=False):
+        # type: (bool) -> None
+        self._texts = texts.Texts() if lengths else None
         self._containers = []  # type: list
         self._streams = []  # type: list
         self._loggers = []  # type: list
@@ -425,11 +441,16 @@ class Watch:
         self._streams = []
         self._loggers = []
         self._adopted = []
+        if self._texts is not None:
+            self._texts.clear()
 
     def survey(self, others):
         # type: (list) -> None
         """Finds the containers anew, also from `others`: `(object, name)` of what the runner holds for the tests."""
-        found = _containers(others)[:_MOST]
+        holders = None if self._texts is None else _namespaces()
+        found = _containers(others, holders)[:_MOST]
+        if self._texts is not None:
+            self._texts.survey(holders)
         self._streams = [obj for obj in found if issubclass(type(obj), _STREAMS)]
         self._containers = [obj for obj in found if issubclass(type(obj), _CONTAINERS)]
         self._loggers = [obj for obj in found if not issubclass(type(obj), (*_STREAMS, *_CONTAINERS))]
@@ -471,13 +492,16 @@ class Watch:
         # type: () -> None
         """Remembers the lengths, for `grown`."""
         self._opening = array.array("q", map(_length_of, self._all()))
+        if self._texts is not None:
+            self._texts.remember()
 
     def total(self):
         # type: () -> int
         """Entries in all of them together."""
         entries = sum(map(len, self._containers)) + sum(map(len, self._adopted)) + self._gone[0]
         entries += sum(map(len, map(_handlers_of, self._loggers)))
-        return entries + sum(map(_end_of, self._streams))
+        entries += sum(map(_end_of, self._streams))
+        return entries if self._texts is None else entries + self._texts.total()
 
     def grown(self, others):
         # type: (list) -> list
@@ -488,12 +512,22 @@ class Watch:
             for container, length, before in zip(containers, map(_length_of, containers), self._opening)
             if length > before
         }
-        if not gained:
+        longer = {} if self._texts is None else self._texts.grown()
+        if not gained and not longer:
             return []
-        found = [
-            [name + (".handlers" if _is_logger(type(obj)) else ""), gained.pop(id(obj))]
-            for obj, name in _walk(others)
-            if id(obj) in gained
-        ]
+        found = []
+        for obj, name in _walk(others):
+            if id(obj) in gained:
+                found.append([name + (".handlers" if _is_logger(type(obj)) else ""), gained.pop(id(obj))])
+            if longer:
+                # No way leads on to a text.
+                for child, label in _children(obj):
+                    if id(child) in longer:
+                        found.append([name + label, longer.pop(id(child))[1]])
+        if longer:
+            for name, module in list(sys.modules.items()):
+                if type(module) is types.ModuleType and is_theirs(name):
+                    values = list(referents.module_dict(module).items())
+                    found += [[name + "." + key, longer.pop(id(obj))[1]] for key, obj in values if id(obj) in longer]
         found.sort(key=lambda entry: (-entry[1], entry[0]))
         return found[:20]
