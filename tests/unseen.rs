@@ -326,10 +326,7 @@ class TestIt(unittest.TestCase):
 #[test]
 fn more_iterations_than_one_answer_holds_are_run() {
     let text = "import pytest\n\nRUNS = []\n\ndef test_it():\n    pass\n\n@pytest.mark.leakcheck(iterations=9000)\ndef test_marked():\n    pass\n";
-    for (asked, each) in [
-        ("8199", 8199),
-        ("17000", 17000),
-    ] {
+    for (asked, each) in [("8199", 8199), ("17000", 17000)] {
         let checked = check("pytest", text, &["--iterations", asked]);
         checked.exits(0).all("clean", 2);
         let runs = |end: &str| {

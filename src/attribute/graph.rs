@@ -2,8 +2,11 @@
 
 use std::{
     collections::HashMap,
-    io::{self, Read},
+    io::{self, BufReader, Read},
+    path::Path,
 };
+
+use crate::files::read;
 
 /// What is known of a dumped heap besides the columns in its file.
 #[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
@@ -61,7 +64,16 @@ pub struct Graph {
     index: HashMap<u64, u32>,
 }
 
+/// Bytes of the longest file of a heap: one of fifty million objects.
+const LONGEST: u64 = 4 << 30;
+
 impl Graph {
+    /// Reads the file that the bridge wrote.
+    pub fn of_file(path: &Path, dump: &Dump) -> io::Result<Graph> {
+        let file = read::open(path).map_err(io::Error::other)?;
+        Graph::read(BufReader::new(file.take(LONGEST)), dump)
+    }
+
     /// Reads the columns that the bridge wrote.
     pub fn read(mut file: impl Read, dump: &Dump) -> io::Result<Graph> {
         let mut graph = Graph {

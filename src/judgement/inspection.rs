@@ -1,8 +1,6 @@
 //! From what was looked at of one test to what is shown of it: paths as people read them, and the source beside the lines.
 
-use std::fs;
-
-use super::{Baseline, kept, report};
+use super::{Baseline, kept, quoted, report};
 use crate::{
     attribute::{lines::Function, owner::Places},
     finding::{Curve, Rate},
@@ -75,7 +73,7 @@ fn routine(run: &Run, scope: &Scope, places: &Places, function: &Function) -> Ro
         Some((name, _)) if !name.starts_with('<') => name.clone(),
         _ => function.name.clone(),
     };
-    let text = source(&function.file);
+    let text = quoted::lines(places, &function.file);
     let last = function.lines.last().map_or(function.first, |line| line.0);
     let lines = (function.first..=last)
         .filter_map(|number| {
@@ -99,20 +97,6 @@ fn routine(run: &Run, scope: &Scope, places: &Places, function: &Function) -> Ro
     }
 }
 
-/// The lines of a file; none where it is no text, or gone.
-fn source(file: &str) -> Vec<String> {
-    const LONGEST: u64 = 4 << 20;
-    /// Generated code has lines of megabytes, and a page is no place for them.
-    const WIDEST: usize = 400;
-    if fs::metadata(file).map_or(true, |found| found.len() > LONGEST) {
-        return Vec::new();
-    }
-    let text = fs::read_to_string(file).unwrap_or_default();
-    text.split('\n')
-        .map(|line| line.trim_end_matches('\r').chars().take(WIDEST).collect())
-        .collect()
-}
-
 fn cycle_of(run: &Run, places: &Places, cycle: &garbage::Cycle) -> Cycle {
     Cycle {
         text: cycle.ring.holder.text.clone(),
@@ -134,7 +118,7 @@ fn place_of(run: &Run, places: &Places, place: &(String, u32)) -> Place {
         file: places.show(&place.0),
         line: place.1,
         function: known.map_or_else(String::new, |(function, _)| function.clone()),
-        source: known.and_then(|(_, text)| text.clone()),
+        source: quoted::line(run, places, place),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod again;
 mod alone;
+pub mod answers;
 mod choose;
 pub mod deadly;
 pub mod diagnose;
@@ -32,6 +33,7 @@ mod slot;
 mod stack;
 mod suspects;
 pub mod trace;
+pub mod wire;
 pub mod worker;
 
 use std::{
