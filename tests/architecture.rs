@@ -351,6 +351,28 @@ fn files_are_opened_in_one_place() {
 }
 
 #[test]
+fn nothing_speaks_to_a_network() {
+    let words = [
+        "TcpStream",
+        "TcpListener",
+        "UdpSocket",
+        "ToSocketAddrs",
+        "reqwest",
+        "ureq",
+        "hyper",
+    ];
+    let manifest =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    for word in words {
+        assert!(!manifest.contains(word), "Cargo.toml has {word}");
+        for source in Source::all() {
+            let path = source.path.display();
+            assert!(!source.code().contains(word), "{path} has {word}");
+        }
+    }
+}
+
+#[test]
 fn every_file_says_its_job_first() {
     let silent: Vec<PathBuf> = Source::all()
         .into_iter()

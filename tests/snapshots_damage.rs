@@ -170,7 +170,7 @@ fn what_is_no_file_of_its_own() {
 
     fs::remove_dir(&folder).unwrap();
     fs::write(&folder, "").unwrap();
-    assert!(refused(&project).contains("cannot be listed"));
+    assert!(refused(&project).contains("is no folder"));
 }
 
 #[test]

@@ -5,7 +5,11 @@ mod common;
 use std::{
     ffi::OsStr,
     fs,
-    os::unix::{ffi::OsStrExt, fs::symlink, process::CommandExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{PermissionsExt, symlink},
+        process::CommandExt,
+    },
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -418,4 +422,71 @@ fn arguments_that_make_the_runner_do_something_else_are_told_to() {
         assert_eq!(code, 2, "{argument}: {text}");
         assert!(text.contains("without running tests"), "{argument}: {text}");
     }
+}
+
+#[test]
+fn deciding_and_rendering_runs_nothing_of_the_project() {
+    let project = Project::of(&[
+        ("leakcheck.toml", "python = \"./python\"\n"),
+        ("conftest.py", "open('ran', 'w')\n"),
+        ("sitecustomize.py", "open('ran', 'w')\n"),
+    ]);
+    for name in ["python", "python3", "git", "cargo", "pytest", "less"] {
+        project.write(name, "#!/bin/sh\ntouch ran\n");
+        let path = project.root().join(name);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let run = project.beside("run.json");
+    fs::write(&run, report_text()).unwrap();
+    for verb in [
+        "accept", "reject", "review", "report", "merge", "explain", "init",
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_leakcheck"));
+        command
+            .arg(verb)
+            .current_dir(project.root())
+            .env("PATH", project.root())
+            .env("PAGER", "less");
+        if ["report", "merge"].contains(&verb) {
+            command.arg(&run);
+        }
+        let (code, text) = said(command);
+        assert!([0, 2].contains(&code), "{verb}: {code} {text}");
+        assert!(!project.root().join("ran").exists(), "{verb}");
+    }
+}
+
+#[test]
+fn the_environment_is_in_no_report() {
+    let project = Project::of(&[(
+        "test_a.py",
+        "import subprocess\nL = []\nC = []\n\
+         def test_list(): L.append([1] * 5)\n\
+         def test_child(): C.append(subprocess.Popen(['sleep', '100']))\n\
+         def test_error(): raise ValueError('no')\n",
+    )]);
+    let mut command = project.plain_command();
+    let formats = [
+        "json", "html", "sarif", "junit", "markdown", "gitlab", "github", "plain",
+    ];
+    for format in formats {
+        let mut report = std::ffi::OsString::from(format!("--report={format}="));
+        report.push(project.beside(format));
+        command.arg(report);
+    }
+    command.env("DEPLOY_TOKEN", "swordfish");
+    let output = ended(command);
+    let mut all = [output.stdout, output.stderr].concat();
+    for format in formats {
+        all.extend(fs::read(project.beside(format)).unwrap());
+    }
+    for text in project.snapshots(".snap.new").values() {
+        all.extend(text.bytes());
+    }
+    let all = String::from_utf8_lossy(&all);
+    assert!(
+        all.contains("test_list") && all.contains("sleep 100"),
+        "{all}"
+    );
+    assert!(!all.contains("swordfish"), "{all}");
 }

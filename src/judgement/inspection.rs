@@ -67,6 +67,9 @@ pub fn inspection(
     }
 }
 
+/// Lines of the longest function that is shown.
+const LONGEST: u32 = 20_000;
+
 fn routine(run: &Run, scope: &Scope, places: &Places, function: &Function) -> Routine {
     let place = (function.file.clone(), function.first);
     let name = match run.sources.get(&place) {
@@ -75,6 +78,8 @@ fn routine(run: &Run, scope: &Scope, places: &Places, function: &Function) -> Ro
     };
     let text = quoted::lines(places, &function.file);
     let last = function.lines.last().map_or(function.first, |line| line.0);
+    // What a process says of its lines may be anything.
+    let last = last.min(function.first.saturating_add(LONGEST));
     let lines = (function.first..=last)
         .filter_map(|number| {
             let ran = function.lines.iter().find(|line| line.0 == number);

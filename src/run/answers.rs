@@ -188,7 +188,10 @@ fn numbers<'a>(values: impl IntoIterator<Item = &'a i64>) -> Result<(), String> 
 }
 
 fn series(series: &Series, iterations: u64) -> Result<(), String> {
+    let length = series.values().next().map_or(0, Vec::len);
     for readings in series.values() {
+        // All counters are read at once.
+        same("readings", readings.len(), length)?;
         few("readings", readings.len() as u64, iterations + BESIDE)?;
         numbers(readings)?;
     }
@@ -253,6 +256,10 @@ mod tests {
             ),
             (ran(4, 0.5, "9223372036854775807"), "a reading of"),
             (r#"{"re":"ended","errors":[]}"#.to_owned(), "another order"),
+            (
+                ran(4, 0.5, "1,2").replace("{\"blocks\"", "{\"fds\":[1],\"blocks\""),
+                "2 readings where 1",
+            ),
         ] {
             let error = said(&RUN, &answer).unwrap_err();
             assert!(error.contains(cause), "{error}");

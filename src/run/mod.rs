@@ -23,7 +23,7 @@ mod native;
 pub mod plan;
 mod process;
 pub mod protocol;
-mod readings;
+pub mod readings;
 mod replay;
 pub mod screen;
 pub mod selfcheck;
