@@ -23,8 +23,11 @@ use leakcheck::{
     verdict::Series,
 };
 
+/// Takes an input.
+pub type Target = fn(&[u8]);
+
 /// Every target by its name.
-pub const ALL: [(&str, fn(&[u8])); 5] = [
+pub const ALL: [(&str, Target); 5] = [
     ("wire", wire),
     ("snapshot", snapshot),
     ("config", config),

@@ -25,7 +25,7 @@ fn stored(folder: &str, target: &str) -> Vec<(String, Vec<u8>)> {
 
 /// Fails with the name of the input that the target does not get over.
 #[track_caller]
-fn give(target: fn(&[u8]), name: &str, data: &[u8]) {
+fn give(target: targets::Target, name: &str, data: &[u8]) {
     let result = panic::catch_unwind(|| target(data));
     assert!(
         result.is_ok(),

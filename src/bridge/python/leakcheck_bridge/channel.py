@@ -76,8 +76,8 @@ def _is_at(one, other):
 class Channel:
     """Sends and receives one JSON record a line over a Unix socket.
 
-    Each line begins with a token. That of an answer is that of its order, so that the other half does not take something
-    else for it.
+    Each line begins with a token. That of an answer is that of its order, so that the other half does not take
+    something else for it.
     """
 
     def __init__(self, path, token):

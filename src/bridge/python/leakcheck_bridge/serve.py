@@ -2,7 +2,6 @@
 
 import contextlib
 import faulthandler
-import json
 import posix
 import sys
 import time
