@@ -191,7 +191,9 @@ fn series(series: &Series, iterations: u64) -> Result<(), String> {
     let length = series.values().next().map_or(0, Vec::len);
     for readings in series.values() {
         // All counters are read at once.
-        same("readings", readings.len(), length)?;
+        if readings.len() != length {
+            return Err("not as many readings of one counter as of another".to_owned());
+        }
         few("readings", readings.len() as u64, iterations + BESIDE)?;
         numbers(readings)?;
     }
@@ -258,7 +260,7 @@ mod tests {
             (r#"{"re":"ended","errors":[]}"#.to_owned(), "another order"),
             (
                 ran(4, 0.5, "1,2").replace("{\"blocks\"", "{\"fds\":[1],\"blocks\""),
-                "2 readings where 1",
+                "as of another",
             ),
         ] {
             let error = said(&RUN, &answer).unwrap_err();
