@@ -170,8 +170,28 @@ impl Graph {
                 graph.before[*at as usize] = i64::from_ne_bytes(*length);
             }
         }
+        graph.check_sums()?;
         graph.adopt(&mentioned);
         Ok(graph)
+    }
+
+    /// Fails where a sum over the objects may overflow: no heap has so many bytes or entries.
+    fn check_sums(&self) -> io::Result<()> {
+        const MOST: u64 = 1 << 45;
+        let signed = |column: &[i64]| {
+            let mut all = column.iter().map(|value| value.unsigned_abs());
+            all.try_fold(0, u64::checked_add)
+        };
+        let sums = [
+            self.sizes.iter().copied().try_fold(0, u64::checked_add),
+            signed(&self.counts),
+            signed(&self.lengths),
+            signed(&self.before),
+        ];
+        if sums.iter().any(|sum| sum.is_none_or(|sum| sum > MOST)) {
+            return Err(damaged("its figures are larger than any heap's"));
+        }
+        Ok(())
     }
 
     /// Turns identities into numbers. What is no node (an untracked string, say) is left out.
