@@ -8,6 +8,7 @@ mod held;
 mod inspection;
 mod merge;
 mod native;
+mod quoted;
 mod sites;
 mod standing;
 mod summary;

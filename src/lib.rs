@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 pub mod discover;
 pub mod exit_code;
+pub mod files;
 pub mod finding;
 pub mod fit;
 pub mod judgement;

@@ -109,6 +109,22 @@ fn anchor(heading: &str) -> String {
 }
 
 #[test]
+fn the_tests_that_hold_a_claim_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("docs/security.md")).unwrap();
+    let named: Vec<(&str, &str)> = text
+        .split('`')
+        .filter_map(|code| code.split_once("::"))
+        .collect();
+    assert!(named.len() > 25, "{named:?}");
+    for (file, test) in named {
+        let source = fs::read_to_string(root.join(file)).unwrap_or_default();
+        let start = format!("fn {test}(");
+        assert!(source.contains(&start), "there is no {file}::{test}");
+    }
+}
+
+#[test]
 fn links_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let link = regex::Regex::new(r"\]\(([^)\s]+)\)").unwrap();

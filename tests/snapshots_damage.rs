@@ -170,7 +170,7 @@ fn what_is_no_file_of_its_own() {
 
     fs::remove_dir(&folder).unwrap();
     fs::write(&folder, "").unwrap();
-    assert!(refused(&project).contains("cannot be listed"));
+    assert!(refused(&project).contains("is no folder"));
 }
 
 #[test]
@@ -241,10 +241,7 @@ fn what_cannot_be_written_is_said_and_the_verdict_stands() {
     let output = project.command().output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(
-        said.contains(".leakcheck/snapshots/: cannot be listed"),
-        "{said}"
-    );
+    assert!(said.contains(".leakcheck is no folder"), "{said}");
     fs::remove_file(project.root().join(".leakcheck")).unwrap();
     fs::create_dir(project.root().join(".leakcheck")).unwrap();
     std::os::unix::fs::symlink(
@@ -252,8 +249,8 @@ fn what_cannot_be_written_is_said_and_the_verdict_stands() {
         project.root().join(".leakcheck/snapshots"),
     )
     .unwrap();
-    let checked = project.check(&[]);
-    checked
-        .exits(1)
-        .notes(&["could not be written", ".leakcheck/snapshots"]);
+    let output = project.command().output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(".leakcheck/snapshots is a link"), "{said}");
 }

@@ -20,9 +20,31 @@ pub fn of(parts: &[&str]) -> String {
     text
 }
 
+/// Whether a text from outside is one: it becomes a part of file names and commands.
+pub fn is_one(text: &str) -> bool {
+    text.len() == DIGITS
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_made_here_is_one() {
+        assert!(is_one(&of(&["x"])) && is_one("0123456789abcdef"));
+        for wrong in [
+            "",
+            "../../../../etc/",
+            "0123456789ABCDEF",
+            "0123456789abcde",
+            "0123456789abcdef0",
+        ] {
+            assert!(!is_one(wrong), "{wrong}");
+        }
+    }
 
     #[test]
     fn the_same_parts_give_the_same_digits_on_every_machine() {

@@ -2,8 +2,11 @@
 
 use std::{
     collections::HashMap,
-    io::{self, Read},
+    io::{self, BufReader, Read},
+    path::Path,
 };
+
+use crate::files::read;
 
 /// What is known of a dumped heap besides the columns in its file.
 #[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
@@ -61,7 +64,16 @@ pub struct Graph {
     index: HashMap<u64, u32>,
 }
 
+/// Bytes of the longest file of a heap: one of fifty million objects.
+const LONGEST: u64 = 4 << 30;
+
 impl Graph {
+    /// Reads the file that the bridge wrote.
+    pub fn of_file(path: &Path, dump: &Dump) -> io::Result<Graph> {
+        let file = read::open(path).map_err(io::Error::other)?;
+        Graph::read(BufReader::new(file.take(LONGEST)), dump)
+    }
+
     /// Reads the columns that the bridge wrote.
     pub fn read(mut file: impl Read, dump: &Dump) -> io::Result<Graph> {
         let mut graph = Graph {
@@ -81,8 +93,6 @@ impl Graph {
             if nodes == 0 {
                 break;
             }
-            let tracked = nodes.saturating_sub(untracked);
-            graph.tracked.extend((0..nodes).map(|at| at < tracked));
             let words = |file: &mut _, count| -> io::Result<Vec<u64>> {
                 Ok(column::<8>(file, count)?
                     .iter()
@@ -90,6 +100,9 @@ impl Graph {
                     .collect())
             };
             graph.ids.extend(words(&mut file, nodes)?);
+            // Only now is it certain that there are so many.
+            let tracked = nodes.saturating_sub(untracked);
+            graph.tracked.extend((0..nodes).map(|at| at < tracked));
             graph.sizes.extend(words(&mut file, nodes)?);
             let signed = |word: u64| word.cast_signed();
             graph
@@ -111,6 +124,19 @@ impl Graph {
                 end += degree as usize;
                 graph.offsets.push(end);
             }
+            if end != edges.len() {
+                return Err(damaged("the objects do not refer to as many as are there"));
+            }
+        }
+        if u32::try_from(graph.ids.len()).is_err() || u16::try_from(dump.cohorts.len()).is_err() {
+            return Err(damaged("it is larger than any heap"));
+        }
+        if graph
+            .kinds
+            .iter()
+            .any(|kind| *kind as usize >= dump.types.len())
+        {
+            return Err(damaged("an object is of a type that has no name"));
         }
         for (at, id) in graph.ids.iter().enumerate() {
             // Should one object stand there twice, the first one is it.
@@ -144,8 +170,28 @@ impl Graph {
                 graph.before[*at as usize] = i64::from_ne_bytes(*length);
             }
         }
+        graph.check_sums()?;
         graph.adopt(&mentioned);
         Ok(graph)
+    }
+
+    /// Fails where a sum over the objects may overflow: no heap has so many bytes or entries.
+    fn check_sums(&self) -> io::Result<()> {
+        const MOST: u64 = 1 << 45;
+        let signed = |column: &[i64]| {
+            let mut all = column.iter().map(|value| value.unsigned_abs());
+            all.try_fold(0, u64::checked_add)
+        };
+        let sums = [
+            self.sizes.iter().copied().try_fold(0, u64::checked_add),
+            signed(&self.counts),
+            signed(&self.lengths),
+            signed(&self.before),
+        ];
+        if sums.iter().any(|sum| sum.is_none_or(|sum| sum > MOST)) {
+            return Err(damaged("its figures are larger than any heap's"));
+        }
+        Ok(())
     }
 
     /// Turns identities into numbers. What is no node (an untracked string, say) is left out.
@@ -273,9 +319,15 @@ fn number(word: &[u8; 8]) -> io::Result<usize> {
     usize::try_from(u64::from_ne_bytes(*word)).map_err(io::Error::other)
 }
 
+fn damaged(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
 fn column<const WIDTH: usize>(file: &mut impl Read, count: usize) -> io::Result<Vec<[u8; WIDTH]>> {
     let mut bytes = Vec::new();
-    let wanted = count * WIDTH;
+    let wanted = count
+        .checked_mul(WIDTH)
+        .ok_or_else(|| damaged("a column is longer than any memory"))?;
     file.take(wanted as u64).read_to_end(&mut bytes)?;
     if bytes.len() < wanted {
         return Err(io::ErrorKind::UnexpectedEof.into());
@@ -358,6 +410,26 @@ pub(crate) mod tests {
     fn a_file_that_ends_early_is_an_error() {
         let file = bytes(&[3, 0, 4, 100], &[]);
         assert!(Graph::read(&*file, &dump(&[], 0)).is_err());
+    }
+
+    #[test]
+    fn numbers_that_lead_out_of_the_file_are_an_error() {
+        let block = |header: [u64; 3], kind: u32, degree: u32| {
+            let mut file = bytes(&header, &[]);
+            file.extend(bytes(&[100, 72, 1, 0, 999], &[kind, degree]));
+            file.extend(bytes(&[0, 0, 0], &[]));
+            file
+        };
+        assert!(Graph::read(&*block([1, 0, 1], 0, 1), &dump(&[], 0)).is_ok());
+        for file in [
+            block([1, 0, 1], 2, 1),
+            block([1, 0, 1], 0, u32::MAX),
+            block([u64::MAX, 0, 1], 0, 1),
+            block([1 << 60, 0, 1 << 61], 0, 1),
+        ] {
+            assert!(Graph::read(&*file, &dump(&[], 0)).is_err());
+        }
+        assert!(Graph::read(&*block([1, 0, 1], 0, 1), &dump(&[usize::MAX], 0)).is_err());
     }
 
     #[test]

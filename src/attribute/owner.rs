@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::finding::Owner;
+use crate::{files::name, finding::Owner};
 
 /// Where the kinds of code live.
 #[derive(Debug, Clone, Default)]
@@ -32,7 +32,7 @@ impl Places {
         if file.starts_with('<') {
             return None;
         }
-        let path = Path::new(file);
+        let path = &*name::to_path(file);
         // Before a run has its directory every path would begin with it.
         if !self.bridge.as_os_str().is_empty() && path.starts_with(&self.bridge) {
             return Some(Owner::Runner);
@@ -99,7 +99,7 @@ impl Places {
         if file.starts_with('<') {
             return file.to_owned();
         }
-        let path = Path::new(file);
+        let path = &*name::to_path(file);
         for folder in self.packages.iter().chain(&self.stdlib) {
             if let Ok(inside) = path.strip_prefix(folder) {
                 return inside.to_string_lossy().into_owned();

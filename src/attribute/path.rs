@@ -6,7 +6,7 @@ use super::{
     graph::{Dump, Graph},
     owner::Places,
 };
-use crate::finding::Owner;
+use crate::{files::name, finding::Owner};
 
 const NONE: u32 = u32::MAX;
 
@@ -83,7 +83,7 @@ impl Terrain {
             let owner = file.as_deref().and_then(|file| places.owner(file));
             let inside = file
                 .as_deref()
-                .is_some_and(|file| std::path::Path::new(file).starts_with(&places.bridge));
+                .is_some_and(|file| name::to_path(file).starts_with(&places.bridge));
             if name.starts_with("leakcheck_bridge") || (inside && name == "__main__") {
                 ours[node as usize] = true;
             } else if owner == Some(Owner::Runner) {

@@ -365,17 +365,17 @@ pub(crate) mod tests {
             .collect()
     }
 
-    struct Case {
-        accepted: Vec<File>,
+    pub struct Case {
+        pub accepted: Vec<File>,
         tests: Vec<(String, bool)>,
-        whole: bool,
+        pub whole: bool,
         deny_stale: bool,
         build: &'static str,
         packages: BTreeMap<String, Package>,
     }
 
     impl Case {
-        fn of(before: &[Finding]) -> Case {
+        pub fn of(before: &[Finding]) -> Case {
             Case {
                 accepted: accepted(before),
                 tests: vec![("t.py::test".to_owned(), true)],
@@ -386,7 +386,7 @@ pub(crate) mod tests {
             }
         }
 
-        fn run(&self, now: &[Finding]) -> (Vec<Finding>, Outcome) {
+        pub fn run(&self, now: &[Finding]) -> (Vec<Finding>, Outcome) {
             let mut findings = now.to_vec();
             let outcome = compare(
                 &mut findings,

@@ -2,16 +2,21 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, fs,
-    io::{self, Read, Write},
+    fmt, io,
     path::{Path, PathBuf},
 };
 
 use super::format::{Entry, Snapshot};
-use crate::config::text;
+use crate::{
+    config::text,
+    files::{
+        own::{FOLDER, Own},
+        read::Refusal,
+    },
+};
 
-/// The folder of all that leakcheck keeps in a project.
-pub const FOLDER: &str = ".leakcheck";
+/// Its name in the folder of ours.
+const SNAPSHOTS: &str = "snapshots";
 /// Ends the name of an accepted snapshot.
 const ACCEPTED: &str = ".snap";
 /// Ends the name of one that waits for a decision.
@@ -22,13 +27,6 @@ const LARGEST: u64 = 256 << 10;
 const SLUG: usize = 60;
 /// Digits of the fingerprint in a name.
 const DIGITS: usize = 8;
-
-/// What stands in `.leakcheck/.gitignore`.
-pub const GITIGNORE: &str = "\
-# Findings that wait for `leakcheck review`, and files that are being written.
-*.snap.new
-.tmp*
-";
 
 /// A file of the baseline that could be read.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,7 +47,7 @@ impl File {
 /// A file that could not be used, and why: one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unusable {
-    /// The file's name.
+    /// The file's name; empty where it is about the folder.
     pub name: String,
     /// What is wrong, and what to do.
     pub cause: String,
@@ -57,31 +55,31 @@ pub struct Unusable {
 
 impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name.is_empty() {
+            // About the folder, which its cause names.
+            return f.write_str(&self.cause);
+        }
         write!(f, "{}: {}", shown(&self.name), self.cause)
     }
 }
 
 fn shown(name: &str) -> String {
-    format!("{FOLDER}/snapshots/{}", text::escape(name))
+    format!("{FOLDER}/{SNAPSHOTS}/{}", text::escape(name))
 }
 
 /// The baseline of a project.
 #[derive(Debug, Clone)]
-pub struct Folder {
-    project: PathBuf,
-}
+pub struct Folder(Own);
 
 impl Folder {
     /// That of the project whose root is `project`.
     pub fn of(project: &Path) -> Folder {
-        Folder {
-            project: project.to_owned(),
-        }
+        Folder(Own::of(project, SNAPSHOTS))
     }
 
     /// Where its files are.
     pub fn path(&self) -> PathBuf {
-        self.project.join(FOLDER).join("snapshots")
+        self.0.path()
     }
 
     /// The accepted snapshots in the order of their names. Fails with a line for each file that cannot be used.
@@ -115,17 +113,13 @@ impl Folder {
     fn load(&self, ending: &str) -> (Vec<File>, Vec<Unusable>) {
         let mut unusable = Vec::new();
         let mut files = Vec::new();
-        let names = match names(&self.path()) {
-            Ok(names) => names,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => {
-                unusable.push(Unusable {
-                    name: String::new(),
-                    cause: format!("cannot be listed: {error}"),
-                });
-                Vec::new()
-            }
-        };
+        let names = self.0.names().unwrap_or_else(|error| {
+            unusable.push(Unusable {
+                name: String::new(),
+                cause: error.to_string(),
+            });
+            Vec::new()
+        });
         for name in names {
             // `x.snap.new` does not end with `.snap`, and a hidden file is being written.
             if !name.to_string_lossy().ends_with(ending) || name.to_string_lossy().starts_with('.')
@@ -133,7 +127,9 @@ impl Folder {
                 continue;
             }
             let result = match name.to_str() {
-                Some(_) => read(&self.path().join(&name)),
+                Some(name) => self
+                    .read(name)
+                    .and_then(|entry| entry.ok_or_else(|| Refusal::Missing.to_string())),
                 None => Err("its name is not valid text; rename it".to_owned()),
             };
             let name = name.to_string_lossy().into_owned();
@@ -147,53 +143,37 @@ impl Folder {
 
     /// The accepted file of that name, if there is one.
     pub fn one_accepted(&self, name: &str) -> Result<Option<Entry>, Unusable> {
-        let path = self.path().join(name);
-        if fs::symlink_metadata(&path).is_err() {
-            return Ok(None);
-        }
-        read(&path).map(Some).map_err(|cause| Unusable {
+        self.read(name).map_err(|cause| Unusable {
             name: name.to_owned(),
             cause,
         })
     }
 
-    /// Puts the whole text there in one step: who reads sees the old file or the new one.
-    pub fn write(&self, name: &str, text: &str) -> io::Result<()> {
-        let folder = self.path();
-        fs::create_dir_all(&folder)?;
-        self.write_gitignore()?;
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".tmp");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // As any file: the user's mask applies.
-            builder.permissions(fs::Permissions::from_mode(0o666));
-        }
-        let mut file = builder.tempfile_in(&folder)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_data()?;
-        file.persist(folder.join(name))
-            .map_err(|error| error.error)?;
-        Ok(())
+    fn read(&self, name: &str) -> Result<Option<Entry>, String> {
+        let bytes = match self.0.read(name, LARGEST) {
+            Ok(bytes) => bytes,
+            Err(Refusal::Missing) => return Ok(None),
+            Err(refusal @ Refusal::Large(_)) => {
+                return Err(format!(
+                    "{refusal}, which no snapshot is; take it back from version control, or delete it"
+                ));
+            }
+            Err(refusal) => return Err(refusal.to_string()),
+        };
+        let text = String::from_utf8(bytes)
+            .map_err(|_| format!("{}; take it back from version control", Refusal::NoText))?;
+        let entry = Entry::parse(&text).map_err(|damage| damage.to_string())?;
+        Ok(Some(entry))
     }
 
-    /// Keeps pending files out of version control, unless the user has said what to keep out.
-    fn write_gitignore(&self) -> io::Result<()> {
-        let path = self.project.join(FOLDER).join(".gitignore");
-        match fs::File::create_new(path) {
-            Ok(mut file) => file.write_all(GITIGNORE.as_bytes()),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(error),
-        }
+    /// Puts the whole text there in one step: who reads sees the old file or the new one.
+    pub fn write(&self, name: &str, text: &str) -> io::Result<()> {
+        self.0.write(name, text)
     }
 
     /// Takes the file away. Somebody else may have been faster.
     pub fn remove(&self, name: &str) -> io::Result<()> {
-        match fs::remove_file(self.path().join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        self.0.remove(name)
     }
 }
 
@@ -256,39 +236,6 @@ fn slug(text: &str) -> String {
     slug.trim_matches(['-', '.']).to_owned()
 }
 
-fn names(folder: &Path) -> io::Result<Vec<std::ffi::OsString>> {
-    let mut names = fs::read_dir(folder)?
-        .map(|entry| entry.map(|entry| entry.file_name()))
-        .collect::<io::Result<Vec<_>>>()?;
-    names.sort();
-    Ok(names)
-}
-
-fn read(path: &Path) -> Result<Entry, String> {
-    let unreadable = |error: io::Error| format!("cannot be read: {error}");
-    // Looked at before it is opened: opening a pipe would wait for ever.
-    let metadata = fs::symlink_metadata(path).map_err(unreadable)?;
-    if metadata.is_symlink() {
-        return Err("it is a link; put the file itself there".to_owned());
-    }
-    if !metadata.is_file() {
-        return Err("it is no file; move it elsewhere".to_owned());
-    }
-    let mut bytes = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
-        .map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(format!(
-            "it is larger than {} kB, which no snapshot is; take it back from version control, or delete it",
-            LARGEST >> 10
-        ));
-    }
-    let text = String::from_utf8(bytes)
-        .map_err(|_| "it is not UTF-8 text; take it back from version control".to_owned())?;
-    Entry::parse(&text).map_err(|damage| damage.to_string())
-}
-
 /// A line for every file that says the same as one before it.
 fn twice(files: &[File]) -> Vec<Unusable> {
     let mut first: BTreeMap<String, &str> = BTreeMap::new();
@@ -313,10 +260,13 @@ fn twice(files: &[File]) -> Vec<Unusable> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use proptest::prelude::*;
 
     use super::*;
     use crate::baseline::format::tests::snapshot;
+    use crate::files::own::GITIGNORE;
 
     #[test]
     fn names_can_be_read_and_typed() {
@@ -346,7 +296,7 @@ mod tests {
         let files = folder.accepted().unwrap();
         assert_eq!(files.len(), 1);
         assert_eq!(files[0].entry, Entry::One(Box::new(one)));
-        assert_eq!(names(&folder.path()).unwrap(), ["b.snap"]);
+        assert_eq!(folder.0.names().unwrap(), ["b.snap"]);
         let ignored = fs::read_to_string(project.path().join(".leakcheck/.gitignore")).unwrap();
         assert_eq!(ignored, GITIGNORE);
         folder.remove("b.snap").unwrap();
@@ -405,7 +355,7 @@ mod tests {
                 assert_eq!(folder.accepted().unwrap().len(), 1);
             }
         });
-        assert_eq!(names(&folder.path()).unwrap(), ["a.snap"]);
+        assert_eq!(folder.0.names().unwrap(), ["a.snap"]);
     }
 
     proptest! {

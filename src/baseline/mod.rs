@@ -10,3 +10,6 @@ pub mod rates;
 mod render;
 mod scope;
 pub mod scrub;
+
+#[cfg(test)]
+mod properties;

@@ -1,15 +1,16 @@
 //! How long each file of a suite took, kept so that shards are even: `.leakcheck/durations.json`.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::{self, Read, Write},
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, io, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{baseline::files::FOLDER, report::text};
+use crate::{
+    files::{
+        own::{FOLDER, Own},
+        read::Refusal,
+    },
+    report::text,
+};
 
 /// Its name in the project's folder of ours.
 const NAME: &str = "durations.json";
@@ -21,7 +22,7 @@ const LARGEST: u64 = 16 << 20;
 /// Durations of a project.
 #[derive(Debug, Default)]
 pub struct Durations {
-    path: PathBuf,
+    folder: Own,
     /// Wall seconds by file as shown.
     pub files: BTreeMap<String, f64>,
 }
@@ -35,13 +36,14 @@ struct Document {
 impl Durations {
     /// Those of the project whose root is `project`; none where there is no file. An error is one line.
     pub fn of(project: &Path) -> Result<Durations, String> {
-        let path = project.join(FOLDER).join(NAME);
-        let files = read(&path).map_err(|cause| {
+        let folder = Own::of(project, "");
+        folder.check().map_err(|error| error.to_string())?;
+        let files = read(&folder).map_err(|cause| {
             format!(
                 "{FOLDER}/{NAME} {cause}; without it the suite is divided by the number of tests"
             )
         })?;
-        Ok(Durations { path, files })
+        Ok(Durations { folder, files })
     }
 
     /// Writes them with what was measured now. Files of which nothing was measured are left out where `all` of the suite
@@ -60,26 +62,19 @@ impl Durations {
             schema: SCHEMA.to_owned(),
             files: self.files,
         };
-        put(&self.path, &document).map_err(|error| format!("cannot write {FOLDER}/{NAME}: {error}"))
+        put(&self.folder, &document)
+            .map_err(|error| format!("cannot write {FOLDER}/{NAME}: {error}"))
     }
 }
 
-fn read(path: &Path) -> Result<BTreeMap<String, f64>, String> {
-    let unreadable = |error: io::Error| format!("cannot be read: {error}");
-    // Looked at before it is opened: opening a pipe would wait for ever.
-    match fs::symlink_metadata(path) {
-        Ok(found) if !found.is_file() => return Err("is no file".to_owned()),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(error) => return Err(unreadable(error)),
-    }
-    let mut bytes = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
-        .map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(format!("is larger than {} MB", LARGEST >> 20));
-    }
+fn read(folder: &Own) -> Result<BTreeMap<String, f64>, String> {
+    let bytes = match folder.read(NAME, LARGEST) {
+        Ok(bytes) => bytes,
+        Err(Refusal::Missing) => return Ok(BTreeMap::new()),
+        Err(Refusal::Link | Refusal::NoFile) => return Err("is no file".to_owned()),
+        Err(Refusal::Large(most)) => return Err(format!("is larger than {} MB", most >> 20)),
+        Err(refusal) => return Err(refusal.to_string()),
+    };
     let document: Document = serde_json::from_slice(&bytes)
         .map_err(|error| format!("is damaged ({})", text::brief(&error.to_string())))?;
     if document.schema != SCHEMA {
@@ -101,27 +96,16 @@ fn read(path: &Path) -> Result<BTreeMap<String, f64>, String> {
     }
 }
 
-/// In one step: who reads sees the old file or the new one.
-fn put(path: &Path, document: &Document) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".tmp");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As any file: the user's mask applies.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(folder)?;
-    serde_json::to_writer_pretty(&mut file, document)?;
-    file.write_all(b"\n")?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+fn put(folder: &Own, document: &Document) -> io::Result<()> {
+    let mut text = serde_json::to_string_pretty(document)?;
+    text.push('\n');
+    folder.write(NAME, &text)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn seconds(all: &[(&str, f64)]) -> BTreeMap<String, f64> {
@@ -142,7 +126,10 @@ mod tests {
         of().write(&seconds(&[("b", 3.0)]), true).unwrap();
         assert_eq!(of().files, seconds(&[("b", 3.0)]));
         let left = fs::read_dir(project.path().join(FOLDER)).unwrap().count();
-        assert_eq!(left, 1);
+        assert_eq!(
+            left, 2,
+            "the durations, and what keeps out what is half written"
+        );
     }
 
     #[test]

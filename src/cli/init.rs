@@ -1,17 +1,20 @@
 //! `leakcheck init`: sets a project up, and never overwrites anything.
 
 use std::{
-    fs,
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 
 use crate::{
-    baseline::files,
     config::{self, Config, text},
     exit_code::ExitCode,
+    files::{
+        own::{FOLDER, GITIGNORE},
+        read::{self, SETTINGS},
+        write,
+    },
 };
 
 const MAKEFILE: &str = include_str!("init/Makefile");
@@ -42,7 +45,7 @@ enum Step {
 
 /// Writes what is missing.
 pub fn init(args: &InitArgs) -> ExitCode {
-    match plan(&args.project).and_then(|steps| carry_out(&steps, args.dry_run)) {
+    match plan(&args.project).and_then(|steps| carry_out(&steps, &args.project, args.dry_run)) {
         Ok(()) => ExitCode::Success,
         Err(message) => {
             super::complain(format_args!("leakcheck: {message}"));
@@ -69,8 +72,8 @@ fn plan(project: &Path) -> Result<Vec<Step>, String> {
         workflow(project, &inside),
     ));
     steps.push(missing(
-        project.join(files::FOLDER).join(".gitignore"),
-        files::GITIGNORE.to_owned(),
+        project.join(FOLDER).join(".gitignore"),
+        GITIGNORE.to_owned(),
     ));
     steps.push(Step::Say(marker(project)));
     steps.push(Step::Say(
@@ -110,7 +113,7 @@ fn makefile(project: &Path) -> Step {
         if fs::symlink_metadata(&path).is_err() {
             continue;
         }
-        let has = fs::read_to_string(&path)
+        let has = read::text(&path, SETTINGS)
             .is_ok_and(|text| text.lines().any(|line| line.starts_with("leakcheck:")));
         return Step::Keep(
             path,
@@ -182,7 +185,7 @@ fn workflow(project: &Path, prefix: &str) -> String {
 /// How to make the marker known to pytest, which refuses unknown ones under `--strict-markers`.
 fn marker(project: &Path) -> String {
     let holds = |name: &str, words: &str| {
-        fs::read_to_string(project.join(name)).is_ok_and(|text| text.contains(words))
+        read::text(&project.join(name), SETTINGS).is_ok_and(|text| text.contains(words))
     };
     let (file, lines) = if project.join("pytest.ini").is_file() {
         (
@@ -215,7 +218,8 @@ fn marker(project: &Path) -> String {
     )
 }
 
-fn carry_out(steps: &[Step], dry: bool) -> Result<(), String> {
+fn carry_out(steps: &[Step], project: &Path, dry: bool) -> Result<(), String> {
+    let roots = [project.to_owned(), repository(project)];
     for step in steps {
         match step {
             Step::Write(path, text) => {
@@ -223,7 +227,7 @@ fn carry_out(steps: &[Step], dry: bool) -> Result<(), String> {
                     anstream::println!("would write {}:\n\n{text}", text::show(path));
                     continue;
                 }
-                match create(path, text) {
+                match create(&roots, path, text) {
                     Ok(()) => anstream::println!("wrote {}", text::show(path)),
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                         anstream::println!("kept {}: is there already", text::show(path));
@@ -240,12 +244,15 @@ fn carry_out(steps: &[Step], dry: bool) -> Result<(), String> {
     Ok(())
 }
 
-fn create(path: &Path, text: &str) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    // Fails where anything is, a link that leads nowhere too.
-    fs::File::create_new(path)?.write_all(text.as_bytes())
+/// Writes the file, which is below one of `roots`.
+fn create(roots: &[PathBuf], path: &Path, text: &str) -> io::Result<()> {
+    roots
+        .iter()
+        .find_map(|root| Some((root, path.strip_prefix(root).ok()?)))
+        .map_or_else(
+            || write::create(path, text),
+            |(root, inside)| write::create_below(root, inside, text),
+        )
 }
 
 #[cfg(test)]
@@ -265,7 +272,7 @@ mod tests {
     #[test]
     fn what_is_written_is_configuration_that_says_nothing_new() {
         let project = tempfile::tempdir().unwrap();
-        carry_out(&plan(project.path()).unwrap(), false).unwrap();
+        carry_out(&plan(project.path()).unwrap(), project.path(), false).unwrap();
         let (config, _) = Config::load(project.path()).unwrap();
         assert_eq!(config, Config::default());
         let text = fs::read_to_string(project.path().join("leakcheck.toml")).unwrap();
@@ -280,7 +287,7 @@ mod tests {
     #[test]
     fn nothing_is_written_when_nothing_is_to_be() {
         let project = tempfile::tempdir().unwrap();
-        carry_out(&plan(project.path()).unwrap(), true).unwrap();
+        carry_out(&plan(project.path()).unwrap(), project.path(), true).unwrap();
         assert_eq!(fs::read_dir(project.path()).unwrap().count(), 0);
     }
 
@@ -300,7 +307,7 @@ mod tests {
                 .any(|step| matches!(step, Step::Keep(_, why) if why.contains(words)))
         };
         assert!(says("add to it") && says("has settings"), "{steps:?}");
-        carry_out(&steps, false).unwrap();
+        carry_out(&steps, root, false).unwrap();
         assert!(!root.join(".leakcheck/nowhere").exists());
     }
 
@@ -311,7 +318,7 @@ mod tests {
         fs::create_dir_all(root.join(".git")).unwrap();
         let project = root.join("services/it's: #1");
         fs::create_dir_all(&project).unwrap();
-        carry_out(&plan(&project).unwrap(), false).unwrap();
+        carry_out(&plan(&project).unwrap(), &project, false).unwrap();
         let text = fs::read_to_string(root.join(".github/workflows/leakcheck.yml")).unwrap();
         let workflow: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
         let steps = &workflow["jobs"]["leakcheck"]["steps"];

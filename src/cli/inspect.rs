@@ -3,8 +3,7 @@
 use std::{
     env,
     ffi::OsString,
-    fs::File,
-    io::{self, BufWriter, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -20,6 +19,7 @@ use crate::{
     config::{Choice, Config, Overrides, Runner, value},
     discover::{self, Interpreter, Project, interpreter::Env},
     exit_code::ExitCode,
+    files::write as write_file,
     judgement::{self, Baseline},
     report::{
         Environment,
@@ -79,7 +79,6 @@ type Writer = fn(&Inspection, &mut dyn io::Write) -> io::Result<()>;
 /// A file that was asked for.
 struct Wanted {
     path: PathBuf,
-    file: File,
     write: Writer,
 }
 
@@ -101,13 +100,11 @@ pub(super) fn inspect(args: InspectArgs) -> ExitCode {
 }
 
 fn look(args: InspectArgs) -> Result<ExitCode, Failure> {
-    // Made before anything runs: a place that cannot be written to is told at once.
-    let files = wanted(&args)?;
+    // Asked before anything runs: a place that cannot be written to is told at once.
+    let wanted = wanted(&args)?;
     let inspection = inspection(args)?;
-    for Wanted { path, file, write } in files {
-        let mut out = BufWriter::new(file);
-        write(&inspection, &mut out)
-            .and_then(|()| out.flush())
+    for Wanted { path, write } in wanted {
+        write_file::replace(&path, |out| write(&inspection, out))
             .map_err(|error| unwritable(&path, &error))?;
     }
     let mut out = anstream::AutoStream::auto(io::stdout().lock());
@@ -128,15 +125,15 @@ fn wanted(args: &InspectArgs) -> Result<Vec<Wanted>, Failure> {
         (&args.svg, pages::svg),
         (&args.dot, pages::dot),
     ];
-    let mut files = Vec::new();
+    let mut wanted = Vec::new();
     for (path, write) in forms {
         if let Some(path) = path {
-            let file = File::create(path).map_err(|error| unwritable(path, &error))?;
+            write_file::check(path).map_err(|error| unwritable(path, &error))?;
             let path = path.clone();
-            files.push(Wanted { path, file, write });
+            wanted.push(Wanted { path, write });
         }
     }
-    Ok(files)
+    Ok(wanted)
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> String {

@@ -42,8 +42,8 @@ pub struct MergeArgs {
 
 /// Joins them, and exits as one run of the whole suite would.
 pub fn run(args: &MergeArgs) -> ExitCode {
-    let report = match merge(args) {
-        Ok(report) => report,
+    let (report, unwritten) = match merge(args) {
+        Ok(done) => done,
         Err(messages) => {
             for message in messages {
                 super::complain(format_args!("leakcheck: {}", shown_lines(&message)));
@@ -54,18 +54,17 @@ pub fn run(args: &MergeArgs) -> ExitCode {
     if let Some(lack) = report.merged.as_ref().and_then(Merged::lack) {
         super::complain(format_args!("leakcheck: {lack}, so this is no evidence"));
     }
-    match publish::publish(&report, &args.output) {
-        Ok(()) => report.exit_code,
-        Err(error) => {
-            super::complain(format_args!("leakcheck: {error}"));
-            // A report that could not be written must not turn a failure into something milder.
-            ExitCode::first(&[error.exit_code(), report.exit_code])
-        }
+    // A report that could not be written must not turn a failure into something milder.
+    let mut codes = vec![publish::publish(&report, &args.output), report.exit_code];
+    if let Some(line) = unwritten {
+        super::complain(format_args!("leakcheck: {line}"));
+        codes.push(ExitCode::Usage);
     }
+    ExitCode::first(&codes)
 }
 
-/// The joined report, or what is wrong, one line each.
-fn merge(args: &MergeArgs) -> Result<Report, Vec<String>> {
+/// The joined report and what could not be written beside it, or what is wrong, one line each.
+fn merge(args: &MergeArgs) -> Result<(Report, Option<String>), Vec<String>> {
     let one = |message: String| vec![message];
     if !args.place.project.is_dir() {
         return Err(one(format!(
@@ -98,15 +97,15 @@ fn merge(args: &MergeArgs) -> Result<Report, Vec<String>> {
         report.environment.per_hour = args.per_hour;
     }
     accepted.record(&outcome, &mut report);
+    let mut unwritten = None;
     if args.record_durations {
         let missing = report.merged.as_ref().and_then(Merged::lack).is_some();
         let all = whole
             && !missing
             && report.errors.is_empty()
             && report.exit_code != ExitCode::Interrupted;
-        Durations::of(&project)
-            .and_then(|durations| durations.write(&seconds, all))
-            .map_err(one)?;
+        let written = Durations::of(&project).and_then(|durations| durations.write(&seconds, all));
+        unwritten = written.err();
     }
-    Ok(report)
+    Ok((report, unwritten))
 }

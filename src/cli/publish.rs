@@ -2,7 +2,6 @@
 
 use std::{
     env,
-    fs::{File, OpenOptions},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
@@ -12,6 +11,7 @@ use thiserror::Error;
 
 use crate::{
     exit_code::ExitCode,
+    files::write,
     report::{self, Detail, Format, Report, Style, markdown},
 };
 
@@ -47,7 +47,7 @@ impl OutputArgs {
 
 /// A report that could not be written.
 #[derive(Debug, Error)]
-pub enum PublishError {
+enum PublishError {
     /// The standard output is gone.
     #[error("cannot write the report: {0}")]
     Output(io::Error),
@@ -62,23 +62,22 @@ pub enum PublishError {
 }
 
 impl PublishError {
-    /// Whether it is the standard output.
-    pub fn is_of_output(&self) -> bool {
-        matches!(self, PublishError::Output(_))
-    }
-
     /// What the process exits with.
-    pub fn exit_code(&self) -> ExitCode {
+    fn exit_code(&self, report: &Report) -> ExitCode {
         match self {
+            // The terminal was closed, and that ended the run.
+            PublishError::Output(_) if report.exit_code == ExitCode::Interrupted => {
+                ExitCode::Interrupted
+            }
             PublishError::Output(_) => ExitCode::Internal,
             PublishError::File { .. } => ExitCode::Usage,
         }
     }
 }
 
-/// Writes `report` wherever `output` says. What cannot be written keeps nothing else from being written; the first
-/// error is given back.
-pub fn publish(report: &Report, output: &OutputArgs) -> Result<(), PublishError> {
+/// Writes `report` wherever `output` says, and says what could not be written. That keeps nothing else from being
+/// written; the exit code is about the writing alone.
+pub fn publish(report: &Report, output: &OutputArgs) -> ExitCode {
     let format = output.format.unwrap_or_else(|| {
         if env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
             Format::Github
@@ -86,10 +85,11 @@ pub fn publish(report: &Report, output: &OutputArgs) -> Result<(), PublishError>
             Format::Plain
         }
     });
-    let mut done = to_output(report, format, output.detail());
+    let mut failures = Vec::new();
+    failures.extend(to_output(report, format, output.detail()).err());
     for (format, path) in &output.reports {
-        let written = File::create(path).and_then(|file| {
-            let mut out = BufWriter::new(anstream::StripStream::new(file));
+        let written = write::replace(path, |file| {
+            let mut out = anstream::StripStream::new(file);
             let style = Style {
                 width: FILE_WIDTH,
                 detail: Detail::Verbose,
@@ -97,24 +97,24 @@ pub fn publish(report: &Report, output: &OutputArgs) -> Result<(), PublishError>
             report::write(report, *format, style, &mut out)?;
             out.flush()
         });
-        done = done.and(written.map_err(|error| failed(path, error)));
+        failures.extend(written.err().map(|error| failed(path, error)));
     }
     if format == Format::Github
         && let Some(path) = env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty())
     {
         let path = PathBuf::from(path);
-        let written = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(&path)
-            .and_then(|file| {
-                let mut out = BufWriter::new(file);
-                markdown::summary(report, artefacts().as_deref(), &mut out)?;
-                out.flush()
-            });
-        done = done.and(written.map_err(|error| failed(&path, error)));
+        let written = write::append(&path).and_then(|file| {
+            let mut out = BufWriter::new(file);
+            markdown::summary(report, artefacts().as_deref(), &mut out)?;
+            out.flush()
+        });
+        failures.extend(written.err().map(|error| failed(&path, error)));
     }
-    done
+    for failure in &failures {
+        super::complain(format_args!("leakcheck: {failure}"));
+    }
+    let codes = failures.iter().map(|failure| failure.exit_code(report));
+    ExitCode::first(&codes.collect::<Vec<_>>())
 }
 
 /// Writes `report` to the standard output.

@@ -1,7 +1,7 @@
 //! `leakcheck report`: the JSON report of an earlier run, rendered again.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -10,8 +10,12 @@ use clap::Args;
 use super::publish::{self, OutputArgs};
 use crate::{
     exit_code::ExitCode,
-    report::{Report, read, text},
+    files::read::{self, Refusal},
+    report::{self, Report, text},
 };
+
+/// Bytes of the longest report that is read: twenty times what a suite of 20,000 tests makes.
+const LONGEST: u64 = 512 << 20;
 
 /// Options of `leakcheck report`.
 #[derive(Debug, Args)]
@@ -38,13 +42,7 @@ pub fn run(args: &ReportArgs) -> ExitCode {
     if args.per_hour.is_some() {
         report.environment.per_hour = args.per_hour;
     }
-    match publish::publish(&report, &args.output) {
-        Ok(()) => ExitCode::Success,
-        Err(error) => {
-            super::complain(format_args!("leakcheck: {error}"));
-            error.exit_code()
-        }
-    }
+    publish::publish(&report, &args.output)
 }
 
 /// Reads the report in `file`, `-` being the standard input. An error is one line.
@@ -52,15 +50,18 @@ pub(super) fn load(file: &Path) -> Result<Report, String> {
     let is_input = file.as_os_str() == "-";
     let name = shown(file);
     let bytes = if is_input {
-        let mut bytes = Vec::new();
-        io::Read::read_to_end(&mut io::stdin().lock(), &mut bytes).map(|_| bytes)
+        read::whole(io::stdin().lock(), LONGEST)
     } else {
-        fs::read(file)
+        read::given(file, LONGEST)
     };
-    let bytes = bytes.map_err(|error| format!("cannot read {name}: {error}"))?;
+    let bytes = bytes.map_err(|refusal| match refusal {
+        Refusal::Failed(error) => format!("cannot read {name}: {error}"),
+        refusal => format!("{name} is no JSON report: {refusal}"),
+    })?;
     let json = String::from_utf8(bytes)
         .map_err(|_| format!("{name} is no JSON report: it is not UTF-8 text"))?;
-    read::report(&json).map_err(|error| format!("{name} {}", text::brief(&error.to_string())))
+    report::read::report(&json)
+        .map_err(|error| format!("{name} {}", text::brief(&error.to_string())))
 }
 
 /// The file as messages name it.

@@ -24,6 +24,7 @@ use crate::{
         machine, packages,
     },
     exit_code::ExitCode,
+    files::name,
     judgement,
     report::{Environment, Report, events::Log, progress::Progress, text},
     run::{
@@ -70,18 +71,15 @@ pub fn run(args: RunArgs) -> ExitCode {
     }
     let output = args.output.clone();
     match check(args) {
-        Ok(report) => match publish(&report, &output) {
-            Ok(()) => report.exit_code,
-            Err(error) => {
-                super::complain(format_args!("leakcheck: {error}"));
-                if report.exit_code == ExitCode::Interrupted && error.is_of_output() {
-                    // The terminal was closed, and that ended the run.
-                    return ExitCode::Interrupted;
-                }
-                // A report that could not be written must not turn a failure into something milder.
-                ExitCode::first(&[error.exit_code(), report.exit_code])
+        // A report that could not be written must not turn a failure into something milder.
+        Ok((report, unwritten)) => {
+            for line in &unwritten {
+                super::complain(format_args!("leakcheck: {line}"));
             }
-        },
+            let mut codes = vec![publish(&report, &output), report.exit_code];
+            codes.extend(unwritten.iter().map(|_| ExitCode::Usage));
+            ExitCode::first(&codes)
+        }
         Err(Failure(code, message)) => {
             super::complain(format_args!("leakcheck: {}", text::shown_lines(&message)));
             code
@@ -114,7 +112,8 @@ pub(super) fn listen_for_interrupts() -> io::Result<()> {
     Ok(())
 }
 
-fn check(args: RunArgs) -> Result<Report, Failure> {
+/// The report, and a line for each thing beside it that could not be written.
+fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     let current = env::current_dir()
         .map_err(|error| format!("cannot tell the current directory: {error}"))?;
     let project = Project::locate(&args.paths, &current)?;
@@ -223,17 +222,17 @@ fn check(args: RunArgs) -> Result<Report, Failure> {
     } else {
         snapshots.record(&outcome, &mut report);
     }
+    let mut unwritten = Vec::new();
     if record {
         let seconds = judgement::seconds_by_file(&run, &report.tests);
         let all = whole && report.shard.is_none() && report.errors.is_empty();
-        durations.write(&seconds, all && !run.interrupted)?;
+        unwritten.extend(durations.write(&seconds, all && !run.interrupted).err());
     }
     if let Some(events) = events {
-        events
-            .finish(&report)
-            .map_err(|error| format!("cannot write the events: {error}"))?;
+        let failed = events.finish(&report).err();
+        unwritten.extend(failed.map(|error| format!("cannot write the events: {error}")));
     }
-    Ok(report)
+    Ok((report, unwritten))
 }
 
 /// What the process exits with where no worker could be started.
@@ -362,6 +361,7 @@ pub(super) fn settings(
     packages.extend(paths.user_site.clone());
     packages.sort();
     packages.dedup();
+    let place = |path: &PathBuf| name::to_path(&path.to_string_lossy());
     Settings {
         setup: Setup {
             python: interpreter.path.clone(),
@@ -372,7 +372,7 @@ pub(super) fn settings(
             paths: project
                 .paths
                 .iter()
-                .map(|path| path.to_string_lossy().into_owned())
+                .map(|path| name::to_text(path))
                 .collect(),
             directory: PathBuf::new(),
             limits,
@@ -406,8 +406,8 @@ pub(super) fn settings(
         cycles: config.cycles,
         places: Places {
             project: project.root.clone(),
-            packages,
-            stdlib: vec![paths.stdlib.clone(), paths.platstdlib.clone()],
+            packages: packages.iter().map(place).collect(),
+            stdlib: vec![place(&paths.stdlib), place(&paths.platstdlib)],
             bridge: PathBuf::new(),
         },
         hash_seeds: hash_seeds(env::var("PYTHONHASHSEED").ok().as_deref()),

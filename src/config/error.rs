@@ -1,10 +1,10 @@
 //! What can be wrong with a configuration file, said in one line that points at the place.
 
 use std::fmt;
-use std::io;
 use std::path::PathBuf;
 
 use super::text;
+use crate::files::read::Refusal;
 
 /// A position in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,12 +54,12 @@ pub enum ConfigError {
         message: String,
     },
     /// A file is there and cannot be read.
-    #[error("{}: cannot be read: {cause}", text::show(.file))]
+    #[error("{}: {cause}", text::show(.file))]
     Unreadable {
         /// The file.
         file: PathBuf,
-        /// What the operating system said.
-        cause: io::Error,
+        /// Why not.
+        cause: Refusal,
     },
     /// Two files of one directory have settings.
     #[error(

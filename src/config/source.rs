@@ -1,13 +1,12 @@
 //! Finds the file that holds a project's settings, and reads it.
 
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
 use super::schema::{self, Fault};
 use super::{Config, ConfigError, Overrides, Place};
+use crate::files::read::{self, SETTINGS};
 
 /// Our own file, and those that we share.
 const OWN: &str = "leakcheck.toml";
@@ -88,11 +87,9 @@ fn in_directory(directory: &Path) -> Result<Option<Found>, ConfigError> {
 
 /// What `file` says, if it is there and has anything to do with us.
 fn read_file(file: &Path, directory: &Path) -> Result<Option<Found>, ConfigError> {
-    let bytes = match fs::read(file) {
+    let bytes = match read::bytes(file, SETTINGS) {
         Ok(bytes) => bytes,
-        Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
+        Err(cause) if cause.is_missing() => return Ok(None),
         Err(cause) => {
             return Err(ConfigError::Unreadable {
                 file: shown(file),
@@ -186,6 +183,8 @@ fn shown(file: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::config::Choice;
 
@@ -469,7 +468,7 @@ mod tests {
     fn a_file_that_cannot_be_read_is_an_error_with_its_cause() {
         let error = load(&[("leakcheck.toml/inside", b"")], "").unwrap_err();
         assert!(
-            error.starts_with("leakcheck.toml: cannot be read: "),
+            error.starts_with("leakcheck.toml: it is no file"),
             "{error}"
         );
     }

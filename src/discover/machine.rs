@@ -1,12 +1,14 @@
 //! What the system grants us: memory, the machine's or what its control group allows; and which signals it keeps from us.
 
-use std::fs;
+use std::path::Path;
+
+use crate::files::read::{self, SYSTEM};
 
 use nix::sys::signal::Signal;
 
 /// Bytes that this process may use in all; `None` where the system does not tell.
 pub fn memory() -> Option<u64> {
-    let machine = fs::read_to_string("/proc/meminfo")
+    let machine = read::text(Path::new("/proc/meminfo"), SYSTEM)
         .ok()
         .and_then(|text| total(&text));
     let group = group_limit();
@@ -18,7 +20,7 @@ pub fn memory() -> Option<u64> {
 
 /// Whether who started us wants a signal to be ignored.
 pub fn is_ignored(signal: Signal) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = read::text(Path::new("/proc/self/status"), SYSTEM).unwrap_or_default();
     let mask = status
         .lines()
         .find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
@@ -35,7 +37,7 @@ fn total(meminfo: &str) -> Option<u64> {
 
 /// The smallest limit on the way from our own group up, in either version of control groups.
 fn group_limit() -> Option<u64> {
-    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = read::text(Path::new("/proc/self/cgroup"), SYSTEM).unwrap_or_default();
     let mut limits = Vec::new();
     for line in own.lines() {
         let mut fields = line.splitn(3, ':');
@@ -54,7 +56,11 @@ fn group_limit() -> Option<u64> {
         let mut path = path.trim_matches('/').to_owned();
         loop {
             let place = format!("{base}/{path}/{file}");
-            limits.extend(fs::read_to_string(place).ok().and_then(|text| limit(&text)));
+            limits.extend(
+                read::text(Path::new(&place), SYSTEM)
+                    .ok()
+                    .and_then(|text| limit(&text)),
+            );
             match path.rfind('/') {
                 Some(at) => path.truncate(at),
                 None if path.is_empty() => break,

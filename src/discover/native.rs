@@ -1,12 +1,14 @@
 //! The project's own Cargo packages that are built as extension modules.
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
 };
 
 use cargo_metadata::{CrateType, Metadata, MetadataCommand};
 use toml::Table;
+
+use crate::files::read::{self, SETTINGS};
 
 const MANIFEST: &str = "Cargo.toml";
 
@@ -122,7 +124,7 @@ fn of(metadata: &Metadata, project: &Path) -> Vec<Crate> {
 }
 
 fn pyproject(folder: &Path) -> Option<Table> {
-    fs::read_to_string(folder.join("pyproject.toml"))
+    read::text(&folder.join("pyproject.toml"), SETTINGS)
         .ok()?
         .parse()
         .ok()
@@ -148,6 +150,8 @@ fn text(value: &toml::Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::discover::suite::tests::tree;
 

@@ -5,6 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::files::read;
+
+/// Bytes of the longest record: that of a package of a million files.
+const LONGEST: u64 = 256 << 20;
+
 /// The name and the version of the distribution that installed `file`, a path relative to one of
 /// `folders`, where packages are. `None` where no record says so.
 pub fn owner_of(folders: &[PathBuf], file: &str) -> Option<(String, String)> {
@@ -28,7 +33,7 @@ pub fn owner_of(folders: &[PathBuf], file: &str) -> Option<(String, String)> {
 
 /// Whether the record, lines of `path,hash,size`, lists `file`. A path with a comma is quoted.
 fn lists(record: &Path, file: &str) -> bool {
-    let Ok(text) = fs::read_to_string(record) else {
+    let Ok(text) = read::text(record, LONGEST) else {
         return false;
     };
     let quoted = format!("\"{}\"", file.replace('"', "\"\""));

@@ -25,8 +25,8 @@ import platform
 
 
 def text(path):
-    """Path with what is not UTF-8 replaced, for JSON has no other text."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """Path with what is not UTF-8 as characters of its own, for JSON has no other text."""
+    return "".join(chr(0x102180 + ord(c)) if "\udc80" <= c <= "\udcff" else c for c in path)
 
 
 def libc():

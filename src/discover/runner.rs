@@ -1,12 +1,12 @@
 //! Chooses what runs the tests: pytest or unittest.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::interpreter::Interpreter;
 use super::scan::{self, Sign};
 use super::suite::{Project, TEST_FOLDERS, file_of};
 use crate::config::{Choice, Runner, text};
+use crate::files::read::{self, SETTINGS};
 
 /// Why the tests cannot be run. Both end in the command that mends it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,7 +95,7 @@ fn places(project: &Project) -> Vec<PathBuf> {
 /// Whether the project has configuration for pytest, or a `conftest.py` where its tests are.
 fn is_set_up(project: &Project) -> bool {
     let root = &project.root;
-    let read = |name: &str| fs::read_to_string(root.join(name)).unwrap_or_default();
+    let read = |name: &str| read::text(&root.join(name), SETTINGS).unwrap_or_default();
     let has_section =
         |content: &str, section: &str| content.lines().any(|line| line.trim_end() == section);
     if ["pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml"]

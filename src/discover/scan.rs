@@ -4,9 +4,9 @@
 //! At most [`MAX_FILES`] files are read, the first [`MAX_BYTES`] of each. Links to folders are not followed, and
 //! folders are passed over that are hidden, hold a virtual environment, or hold what was built or downloaded.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use crate::files::read;
 
 /// Enough to meet the style of any suite; the first sign ends the search.
 const MAX_FILES: usize = 2_000;
@@ -108,12 +108,7 @@ fn is_test_file(path: &Path) -> bool {
 }
 
 fn sign_in_file(file: &Path) -> Option<Sign> {
-    let mut bytes = Vec::new();
-    File::open(file)
-        .ok()?
-        .take(MAX_BYTES)
-        .read_to_end(&mut bytes)
-        .ok()?;
+    let bytes = read::beginning(file, MAX_BYTES).ok()?;
     let source = String::from_utf8_lossy(&bytes);
     let (line, certain) = sign_in(&source)?;
     let statement = source

@@ -208,6 +208,59 @@ mod tests {
             prop_assert!(rate.interval.0 <= rate.value && rate.value <= rate.interval.1);
         }
 
+        /// Judged exactly, as an estimate and in the cheap looks; by how much it rises plays no part.
+        #[test]
+        fn what_rises_in_every_step_is_never_flat_and_never_clean(
+            deltas in prop::collection::vec(1..100_000_i64, 5..60),
+        ) {
+            let readings = series(deltas);
+            for exactness in [Exactness::Exact, Exactness::Estimate] {
+                let found = fit(&readings, exactness);
+                prop_assert_ne!(found.shape, Shape::Flat, "{:?}", exactness);
+                prop_assert_eq!(found.last_growth, Some(readings.len() - 1));
+            }
+            prop_assert_ne!(first_look(&readings), Look::Clean);
+            prop_assert_ne!(patient_look(&readings), Look::Clean);
+            prop_assert_eq!(until_settled(&readings), 4);
+        }
+
+        #[test]
+        fn what_never_rises_never_grows(deltas in prop::collection::vec(-100_000..=0_i64, 0..60)) {
+            let readings = series(deltas);
+            for exactness in [Exactness::Exact, Exactness::Estimate] {
+                prop_assert!(!fit(&readings, exactness).grows(), "{:?}", exactness);
+            }
+            prop_assert_ne!(first_look(&readings), Look::Suspect);
+            prop_assert_ne!(patient_look(&readings), Look::Suspect);
+        }
+
+        #[test]
+        fn what_has_stood_still_for_longer_than_it_rose_does_not_grow(
+            mut deltas in prop::collection::vec(0..1000_i64, 1..30),
+        ) {
+            let still = 2 * deltas.len() + 12;
+            deltas.extend(std::iter::repeat_n(0, still));
+            prop_assert!(!exact(&series(deltas)).grows());
+        }
+
+        /// What comes of a counter does not depend on where it began.
+        #[test]
+        fn a_constant_added_changes_no_answer(
+            readings in prop::collection::vec(0..500_i64, 0..60),
+            constant in -1_000_000_000_i64..1_000_000_000,
+        ) {
+            let moved: Vec<i64> = readings.iter().map(|r| r + constant).collect();
+            let estimate = |readings: &[i64]| fit(readings, Exactness::Estimate);
+            let (found, other) = (estimate(&readings), estimate(&moved));
+            prop_assert_eq!((found.shape, found.grows()), (other.shape, other.grows()));
+            prop_assert!(close(found.rate.value, other.rate.value));
+            prop_assert_eq!(first_look(&readings), first_look(&moved));
+            prop_assert_eq!(patient_look(&readings), patient_look(&moved));
+            prop_assert_eq!(until_settled(&readings), until_settled(&moved));
+            prop_assert_eq!(falls_back(&readings), falls_back(&moved));
+            prop_assert_eq!(longest_pause(&readings), longest_pause(&moved));
+        }
+
         #[test]
         fn any_constant_is_flat(level in any::<i64>(), n in 0..200_usize) {
             let found = exact(&vec![level; n]);

@@ -1,8 +1,6 @@
 //! From what was looked at of one test to what is shown of it: paths as people read them, and the source beside the lines.
 
-use std::fs;
-
-use super::{Baseline, kept, report};
+use super::{Baseline, kept, quoted, report};
 use crate::{
     attribute::{lines::Function, owner::Places},
     finding::{Curve, Rate},
@@ -69,14 +67,19 @@ pub fn inspection(
     }
 }
 
+/// Lines of the longest function that is shown.
+const LONGEST: u32 = 20_000;
+
 fn routine(run: &Run, scope: &Scope, places: &Places, function: &Function) -> Routine {
     let place = (function.file.clone(), function.first);
     let name = match run.sources.get(&place) {
         Some((name, _)) if !name.starts_with('<') => name.clone(),
         _ => function.name.clone(),
     };
-    let text = source(&function.file);
+    let text = quoted::lines(places, &function.file);
     let last = function.lines.last().map_or(function.first, |line| line.0);
+    // What a process says of its lines may be anything.
+    let last = last.min(function.first.saturating_add(LONGEST));
     let lines = (function.first..=last)
         .filter_map(|number| {
             let ran = function.lines.iter().find(|line| line.0 == number);
@@ -97,20 +100,6 @@ fn routine(run: &Run, scope: &Scope, places: &Places, function: &Function) -> Ro
         name,
         lines,
     }
-}
-
-/// The lines of a file; none where it is no text, or gone.
-fn source(file: &str) -> Vec<String> {
-    const LONGEST: u64 = 4 << 20;
-    /// Generated code has lines of megabytes, and a page is no place for them.
-    const WIDEST: usize = 400;
-    if fs::metadata(file).map_or(true, |found| found.len() > LONGEST) {
-        return Vec::new();
-    }
-    let text = fs::read_to_string(file).unwrap_or_default();
-    text.split('\n')
-        .map(|line| line.trim_end_matches('\r').chars().take(WIDEST).collect())
-        .collect()
 }
 
 fn cycle_of(run: &Run, places: &Places, cycle: &garbage::Cycle) -> Cycle {
@@ -134,7 +123,7 @@ fn place_of(run: &Run, places: &Places, place: &(String, u32)) -> Place {
         file: places.show(&place.0),
         line: place.1,
         function: known.map_or_else(String::new, |(function, _)| function.clone()),
-        source: known.and_then(|(_, text)| text.clone()),
+        source: quoted::line(run, places, place),
     }
 }
 

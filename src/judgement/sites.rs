@@ -1,5 +1,6 @@
 //! Places in the source as a report shows them: with function, text, the lines around and the callers.
 
+use super::quoted;
 use crate::{
     attribute::{native::Passage, owner::Places, sites::Growth},
     finding::{Excerpt, Frame, Owner, Site},
@@ -91,8 +92,8 @@ pub(super) fn site(
         function: function_of(run, place),
         count: amount.0,
         bytes: amount.1,
-        source: run.sources.get(place).and_then(|(_, text)| text.clone()),
-        excerpt: excerpt(place),
+        source: quoted::line(run, places, place),
+        excerpt: excerpt(places, place),
         owner: places.owner(&place.0),
         callers: frames
             .iter()
@@ -136,25 +137,18 @@ pub(super) fn bring_forward(
     sites.insert(0, site);
 }
 
-/// The line with two before and one after it. Files that are not text, or gone, have none.
-fn excerpt((file, line): &(String, u32)) -> Option<Excerpt> {
+/// The line with two before and one after it, where its file may be quoted.
+fn excerpt(places: &Places, (file, line): &(String, u32)) -> Option<Excerpt> {
     const BEFORE: u32 = 2;
-    const LONGEST: u64 = 4 << 20;
-    /// Generated code has lines of megabytes, and a report is no place for them.
-    const WIDEST: usize = 400;
-    if std::fs::metadata(file).ok()?.len() > LONGEST {
-        return None;
-    }
-    let text = std::fs::read_to_string(file).ok()?;
     let first = line.saturating_sub(BEFORE).max(1);
     let skipped = usize::try_from(first - 1).ok()?;
     let shown = usize::try_from(line - first + 2).ok()?;
-    let lines: Vec<String> = text
-        .lines()
-        .skip(skipped)
-        .take(shown)
-        .map(|line| line.chars().take(WIDEST).collect())
-        .collect();
+    let mut lines = quoted::lines(places, file);
+    if lines.last().is_some_and(String::is_empty) {
+        // What follows the last line's end is none.
+        lines.pop();
+    }
+    let lines: Vec<String> = lines.into_iter().skip(skipped).take(shown).collect();
     (lines.len() + 1 >= shown).then(|| Excerpt {
         first,
         text: lines.join("\n"),

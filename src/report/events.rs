@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{Report, json as out_json};
-use crate::run::event::Event;
+use crate::{files::write, run::event::Event};
 
 /// Name and version of the schema of the lines. Within a version it only grows.
 pub const SCHEMA: &str = "leakcheck.events/1";
@@ -31,7 +31,7 @@ struct State<W> {
 impl Log<File> {
     /// Begins a log in a new file.
     pub fn create(path: &Path) -> io::Result<Log> {
-        Ok(Log::new(File::create(path)?))
+        Ok(Log::new(write::stream(path)?))
     }
 }
 
@@ -58,7 +58,7 @@ impl<W: Write + Send> Log<W> {
             Event::Screened { id, suspect } => {
                 json!({"event": "screened", "id": id, "suspect": suspect})
             }
-            Event::Tracing { suspects } => json!({"event": "tracing", "suspects": suspects}),
+            Event::Tracing { suspects, .. } => json!({"event": "tracing", "suspects": suspects}),
             Event::Suspect { id } => json!({"event": "suspect", "id": id}),
             Event::Judged { ids, verdict } => {
                 json!({"event": "judged", "ids": ids, "verdict": verdict.word()})
@@ -109,6 +109,8 @@ impl<W: Write + Send> Log<W> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::verdict::Verdict;
 
@@ -124,7 +126,10 @@ mod tests {
                 id: "a".to_owned(),
                 suspect: true,
             },
-            Event::Tracing { suspects: 1 },
+            Event::Tracing {
+                suspects: 1,
+                budget: Duration::from_secs(60),
+            },
             Event::Suspect { id: "a".to_owned() },
             Event::Judged {
                 ids: vec!["a".to_owned()],

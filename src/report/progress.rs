@@ -1,12 +1,13 @@
 //! Shows how a run goes on: a bar where somebody watches, a line now and then in a log.
 
 use std::{
+    fmt,
     io::{self, IsTerminal, Write},
-    sync::Mutex,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::{github, text};
 use crate::{run::event::Event, verdict::Verdict};
@@ -21,6 +22,8 @@ pub struct Progress {
 
 struct State {
     bar: Option<ProgressBar>,
+    /// What the phase may take, where that is limited.
+    budget: Arc<Mutex<Option<Duration>>>,
     phase: &'static str,
     total: usize,
     done: usize,
@@ -39,18 +42,29 @@ impl Progress {
         if quiet {
             return None;
         }
+        let budget = Arc::new(Mutex::new(None));
         let bar = io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
             if let Ok(style) = ProgressStyle::with_template(
-                "{prefix:>9} {bar:24} {pos}/{len} · {elapsed} · ETA {eta} · {wide_msg}",
+                "{prefix:>9} {bar:24} {pos}/{len} · {elapsed} · {left} · {wide_msg}",
             ) {
-                bar.set_style(style);
+                let budget = Arc::clone(&budget);
+                bar.set_style(style.with_key(
+                    "left",
+                    move |state: &ProgressState, out: &mut dyn fmt::Write| {
+                        let total = state.len().unwrap_or_default();
+                        let budget = budget.lock().map_or(None, |budget| *budget);
+                        let eta = eta(state.elapsed(), state.pos(), total);
+                        let _ = out.write_str(&left(eta, state.elapsed(), budget));
+                    },
+                ));
             }
             bar
         });
         Some(Progress {
             state: Mutex::new(State {
                 bar,
+                budget,
                 phase: "collect",
                 total: 0,
                 done: 0,
@@ -69,8 +83,10 @@ impl Progress {
             return;
         };
         match event {
-            Event::Collected { tests } => state.phase("screen", *tests),
-            Event::Tracing { suspects } => state.phase("suspects", *suspects),
+            Event::Collected { tests } => state.phase("screen", *tests, None),
+            Event::Tracing { suspects, budget } => {
+                state.phase("suspects", *suspects, Some(*budget));
+            }
             Event::Started { id } | Event::Suspect { id } => state.current(id),
             Event::Screened { suspect, .. } => {
                 state.suspects += usize::from(*suspect);
@@ -96,7 +112,10 @@ impl Progress {
 }
 
 impl State {
-    fn phase(&mut self, phase: &'static str, total: usize) {
+    fn phase(&mut self, phase: &'static str, total: usize, budget: Option<Duration>) {
+        if let Ok(mut own) = self.budget.lock() {
+            *own = budget;
+        }
         self.phase = phase;
         self.total = total;
         self.done = 0;
@@ -147,10 +166,9 @@ impl State {
 
     /// The state in a line of a log.
     fn line(&self, elapsed: Duration) -> String {
-        let left = match eta(elapsed, self.done, self.total) {
-            Some(left) => format!("about {} left", clock(left)),
-            None => "time left unknown".to_owned(),
-        };
+        let eta = eta(elapsed, self.done as u64, self.total as u64);
+        let budget = self.budget.lock().map_or(None, |budget| *budget);
+        let left = left(eta, elapsed, budget);
         format!(
             "leakcheck: {} {} of {}, {left}, {}",
             self.phase,
@@ -171,8 +189,21 @@ fn clock(time: Duration) -> String {
     }
 }
 
+/// What is left of a phase, in words. What is not done when its budget is spent is left.
+fn left(eta: Option<Duration>, elapsed: Duration, budget: Option<Duration>) -> String {
+    let Some(eta) = eta else {
+        return "time left unknown".to_owned();
+    };
+    match budget.map(|budget| budget.saturating_sub(elapsed)) {
+        // Tests that wait take no CPU time, of which the budget is.
+        Some(Duration::ZERO) if !eta.is_zero() => "about to run out of its budget".to_owned(),
+        Some(budget) => format!("about {} left", clock(eta.min(budget))),
+        None => format!("about {} left", clock(eta)),
+    }
+}
+
 /// Time left, if the rest goes as the part that is done; unknown before anything is.
-fn eta(elapsed: Duration, done: usize, total: usize) -> Option<Duration> {
+fn eta(elapsed: Duration, done: u64, total: u64) -> Option<Duration> {
     (done > 0).then(|| elapsed.mul_f64(total.saturating_sub(done) as f64 / done as f64))
 }
 
@@ -191,9 +222,28 @@ mod tests {
     }
 
     #[test]
+    fn no_more_time_is_left_than_the_budget() {
+        let seconds = Duration::from_secs;
+        let after = |elapsed: u64| left(Some(seconds(3600)), seconds(elapsed), Some(seconds(60)));
+        assert_eq!(after(10), "about 50 s left");
+        assert_eq!(after(70), "about to run out of its budget");
+        let budget = Some(seconds(60));
+        assert_eq!(
+            left(Some(seconds(5)), seconds(10), budget),
+            "about 5 s left"
+        );
+        assert_eq!(left(None, seconds(10), budget), "time left unknown");
+        assert_eq!(
+            left(Some(seconds(3600)), seconds(10), None),
+            "about 1 h 0 min left"
+        );
+    }
+
+    #[test]
     fn a_line_of_a_log_says_all_that_the_bar_shows() {
         let mut state = State {
             bar: None,
+            budget: Arc::default(),
             phase: "screen",
             total: 60,
             done: 20,

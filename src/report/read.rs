@@ -6,8 +6,14 @@ use thiserror::Error;
 use super::{
     Environment, Merged, Report, Shard, Snapshots, Timing,
     json::{ReadTest, SCHEMA},
+    text,
 };
-use crate::{exit_code::ExitCode, finding::Finding, run::protocol::Trouble};
+use crate::{
+    attribute::fingerprint,
+    exit_code::ExitCode,
+    finding::Finding,
+    run::{protocol::Trouble, shard::MOST},
+};
 
 /// Why a text is no report that can be rendered.
 #[derive(Debug, Error)]
@@ -29,6 +35,9 @@ pub enum ReadError {
     /// Its exit code is none of ours.
     #[error("is damaged: there is no exit code {0}")]
     ExitCode(u8),
+    /// A value in it is none that leakcheck writes.
+    #[error("is damaged: {0}")]
+    Value(String),
 }
 
 #[derive(Deserialize)]
@@ -71,9 +80,9 @@ fn all() -> f64 {
     1.0
 }
 
-/// The report in `text`, which is what [`super::json::write`] wrote.
-pub fn report(text: &str) -> Result<Report, ReadError> {
-    let text = text.trim_start_matches('\u{feff}');
+/// The report in `json`, which is what [`super::json::write`] wrote.
+pub fn report(json: &str) -> Result<Report, ReadError> {
+    let text = json.trim_start_matches('\u{feff}');
     // Whether it is JSON at all comes first: a list, too, would pass for fields without their names.
     serde_json::from_str::<IgnoredAny>(text).map_err(ReadError::Broken)?;
     let named: Option<Named> = text
@@ -90,7 +99,7 @@ pub fn report(text: &str) -> Result<Report, ReadError> {
     }
     let document: Document = serde_json::from_str(text).map_err(ReadError::Damaged)?;
     let number = document.summary.exit_code;
-    Ok(Report {
+    let report = Report {
         version: document.tool.version,
         environment: document.environment,
         exit_code: ExitCode::of_number(number).ok_or(ReadError::ExitCode(number))?,
@@ -104,5 +113,48 @@ pub fn report(text: &str) -> Result<Report, ReadError> {
         snapshots: document.snapshots,
         shard: document.shard,
         merged: document.merged,
-    })
+    };
+    check(&report).map_err(ReadError::Value)?;
+    Ok(report)
+}
+
+/// What is made of a report's values (names of files, commands, sums) takes them for what leakcheck writes.
+fn check(report: &Report) -> Result<(), String> {
+    let shard = report.shard.as_ref();
+    let fingerprints = report
+        .findings
+        .iter()
+        .map(|finding| &finding.fingerprint)
+        .chain(shard.iter().flat_map(|shard| shard.packages.keys()));
+    for text in fingerprints {
+        if !fingerprint::is_one(text) {
+            let text = text::shortened(text, 40);
+            return Err(format!("{text:?} is no fingerprint"));
+        }
+    }
+    for finding in &report.findings {
+        // A later version may know more kinds.
+        let digits = finding.code.strip_prefix("LK").unwrap_or_default();
+        if digits.len() != 3 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            let code = text::shortened(&finding.code, 40);
+            return Err(format!("{code:?} is no kind of leak"));
+        }
+    }
+    let shares = [report.judged, report.min_judged];
+    if let Some(share) = shares.iter().find(|share| !(0.0..=1.0).contains(*share)) {
+        return Err(format!("{share} is no share of tests"));
+    }
+    let of_tests = report.tests.iter().map(|test| test.seconds);
+    let of_files = shard
+        .iter()
+        .flat_map(|shard| shard.files.iter().filter_map(|file| file.seconds));
+    if let Some(seconds) = of_tests.chain(of_files).find(|seconds| *seconds < 0.0) {
+        return Err(format!("{seconds} s is no time"));
+    }
+    if let Some(shard) = shard
+        && !(1..=MOST).contains(&shard.total)
+    {
+        return Err(format!("there cannot be {} shards", shard.total));
+    }
+    Ok(())
 }

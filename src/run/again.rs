@@ -83,7 +83,7 @@ pub(super) fn judge(
 /// Whether it is worth another process. A first run that hangs takes minutes, and would hang in a plain run too.
 fn is_doubtful(loss: &Loss, iteration: u64) -> bool {
     match loss {
-        Loss::Died { .. } | Loss::Memory { .. } => true,
+        Loss::Died { .. } | Loss::Memory { .. } | Loss::Strange(_) => true,
         Loss::Hung { .. } => iteration > 1,
         Loss::Interrupted | Loss::Disturbed { .. } | Loss::Absent(_) | Loss::Bridge(_) => false,
     }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::protocol::Trouble;
+use crate::files::name;
 
 /// Each costs the start of a worker; a suite with more of them has one cause for all.
 const MOST: usize = 20;
@@ -48,9 +49,10 @@ impl Deadly {
 
 /// The file as the project knows it, and what its import did.
 pub(super) fn trouble(file: &str, project: &Path, what: &str) -> Trouble {
-    let place = Path::new(file).strip_prefix(project);
+    let path = name::to_path(file);
+    let place = path.strip_prefix(project);
     Trouble {
-        place: place.map_or_else(|_| file.to_owned(), |path| path.display().to_string()),
+        place: place.map_or_else(|_| name::shown(file), |path| path.display().to_string()),
         message: format!("while it was imported the test process {what}"),
     }
 }

@@ -2,8 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::File,
-    io::BufReader,
     path::Path,
     sync::atomic::Ordering,
 };
@@ -31,6 +29,7 @@ use crate::{
         route::{self, FINALIZERS, Route, Step},
         sites,
     },
+    files::name,
     finding::{Kind, TypeGrowth},
     fit::Shape,
     verdict::Counter,
@@ -349,7 +348,7 @@ pub(super) fn survey(
     }
     let order = |frames| Order::Dump {
         iterations: iterations(case),
-        file: file.to_string_lossy().into_owned(),
+        file: name::to_text(file),
         frames,
     };
     // Where tracing found no place, or spoiled the test, it is left off.
@@ -367,8 +366,7 @@ pub(super) fn survey(
     else {
         return Ok(None);
     };
-    let Ok(mut graph) = File::open(file).and_then(|file| Graph::read(BufReader::new(file), &dump))
-    else {
+    let Ok(mut graph) = Graph::of_file(file, &dump) else {
         return Ok(None);
     };
     ended::disregard(&mut graph, &dump, bench.places);

@@ -1,5 +1,7 @@
 //! What a run tells while it goes on: the only tie between the engine and whoever watches it.
 
+use std::time::Duration;
+
 use crate::verdict::Verdict;
 
 /// Something that happened.
@@ -26,6 +28,8 @@ pub enum Event {
     Tracing {
         /// Number of suspects.
         suspects: usize,
+        /// CPU time that they get together.
+        budget: Duration,
     },
     /// A suspect is about to run in a fresh process.
     Suspect {

@@ -1,6 +1,6 @@
 //! Looks at what a test leaves to the cycle collector: the cycles in it, whose doing they are, and what they hold open.
 
-use std::{collections::BTreeMap, fs::File, io::BufReader, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use super::{
     diagnose::{self, Place},
@@ -19,6 +19,7 @@ use crate::{
         route::Step,
         sites,
     },
+    files::name,
     finding::{Owner, TypeGrowth},
 };
 
@@ -103,7 +104,7 @@ pub fn look(
         return Ok(None);
     }
     let order = Order::Garbage {
-        file: file.to_string_lossy().into_owned(),
+        file: name::to_text(file),
         frames: if told == Told::Open {
             DEEP_FRAMES
         } else {
@@ -114,7 +115,7 @@ pub fn look(
     let Some(dump) = &dumped.graph else {
         return Ok(None);
     };
-    let graph = File::open(file).and_then(|file| Graph::read(BufReader::new(file), dump));
+    let graph = Graph::of_file(file, dump);
     let mut found = Garbage {
         objects: 0,
         cycles: Vec::new(),

@@ -3,19 +3,20 @@
 use std::{
     fs::{self, File, OpenOptions},
     io,
-    os::unix::net::UnixListener,
     path::{Path, PathBuf},
 };
 
 use super::{
     log::Log,
     protocol::Orders,
+    wire::Wire,
     worker::{CAPACITY, STACK_SIGNAL, Setup},
 };
+use crate::files::name;
 
 /// What a worker finds when it starts.
 pub(super) struct Layout {
-    pub(super) listener: UnixListener,
+    pub(super) wire: Wire,
     pub(super) heartbeat: File,
     pub(super) orders: PathBuf,
     pub(super) log: Log,
@@ -26,22 +27,21 @@ pub(super) struct Layout {
 impl Layout {
     pub(super) fn make(setup: &Setup, folder: &Path, skip: &[String]) -> io::Result<Layout> {
         fs::create_dir_all(folder.join("tmp"))?;
-        let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
-        let socket = file("s");
-        let _ = fs::remove_file(&socket);
-        let listener = UnixListener::bind(&socket)?;
-        listener.set_nonblocking(true)?;
+        let at = |name: &str| folder.join(name);
+        let file = |name: &str| name::to_text(&at(name));
+        let _ = fs::remove_file(at("s"));
+        let wire = Wire::bind(&at("s"))?;
         let heartbeat = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(true)
-            .open(file("heartbeat"))?;
+            .open(at("heartbeat"))?;
         heartbeat.set_len(4096)?;
         let deadly = setup.deadly.files();
         let is_deadly = |path: &String| {
-            let path = setup.project.join(path);
-            deadly.iter().any(|file| Path::new(file) == path)
+            let path = setup.project.join(name::to_path(path));
+            deadly.iter().any(|file| name::to_path(file) == path)
         };
         let mut paths = setup.paths.clone();
         paths.retain(|path| !is_deadly(path));
@@ -50,7 +50,8 @@ impl Layout {
             paths.clone_from(&setup.paths);
         }
         let orders = Orders {
-            socket: &socket,
+            socket: &file("s"),
+            token: wire.token(),
             heartbeat: &file("heartbeat"),
             stacks: &file("stacks"),
             stack_signal: STACK_SIGNAL as i32,
@@ -61,7 +62,7 @@ impl Layout {
             skip,
             deadly: &deadly,
             importing: &file("importing"),
-            cwd: &setup.project.to_string_lossy(),
+            cwd: &name::to_text(&setup.project),
             cwd_on_path: true,
             base_temp: &file("t"),
             cache_dir: &file("cache"),
@@ -71,7 +72,7 @@ impl Layout {
         let (log, output) = Log::open(&folder.join("log"))?;
         let errors = output.try_clone()?;
         Ok(Layout {
-            listener,
+            wire,
             heartbeat,
             orders: path,
             log,

@@ -2,9 +2,11 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom},
+    io,
     path::{Path, PathBuf},
 };
+
+use crate::files::read;
 
 /// As much as is read: the last words, and the stacks of a crash.
 const TAIL: u64 = 64 << 10;
@@ -26,15 +28,7 @@ impl Log {
 
     /// The end of it.
     pub(super) fn tail(&self) -> String {
-        let read = || {
-            let mut file = File::open(&self.0)?;
-            let length = file.metadata()?.len();
-            file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-            let mut bytes = Vec::new();
-            file.take(TAIL).read_to_end(&mut bytes)?;
-            io::Result::Ok(String::from_utf8_lossy(&bytes).into_owned())
-        };
-        read().unwrap_or_default()
+        String::from_utf8_lossy(&read::end(&self.0, TAIL)).into_owned()
     }
 
     /// Its last line that is not empty.

@@ -28,6 +28,8 @@ pub enum Loss {
         /// The cap in bytes.
         cap: u64,
     },
+    /// What came from it is no answer to what was asked: a test wrote it.
+    Strange(String),
     /// The user interrupted the run.
     Interrupted,
     /// Code of the project ran in the midst of ours and raised, or left the process in no state to be read.
@@ -139,6 +141,10 @@ impl std::fmt::Display for Loss {
             Loss::Memory { cap } => {
                 write!(f, "grew beyond the memory cap of {} MB", cap / 1_000_000)
             }
+            Loss::Strange(what) => write!(
+                f,
+                "something in its process writes to leakcheck's own connection, or changes what leakcheck reads: {what}"
+            ),
             Loss::Interrupted => write!(f, "interrupted"),
             Loss::Disturbed { error, place } => {
                 write!(f, "the process could not be read after it: {error}")?;

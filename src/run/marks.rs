@@ -12,6 +12,7 @@ use crate::config::{
     text,
     value::Scalar,
 };
+use crate::files::name;
 
 /// Mistakes that are named at once; more would not be read.
 const NAMED: usize = 10;
@@ -97,8 +98,8 @@ pub fn unmatched(tests: &[Collectable], rules: &[Rule]) -> Vec<String> {
 }
 
 fn place(mark: &Mark, project: &Path) -> String {
-    let file = Path::new(&mark.file);
-    let file = text::show(file.strip_prefix(project).unwrap_or(file));
+    let file = name::to_path(&mark.file);
+    let file = text::show(file.strip_prefix(project).unwrap_or(&file));
     if mark.line > 0 {
         format!("{file}:{}", mark.line)
     } else {

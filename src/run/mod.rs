@@ -2,6 +2,7 @@
 
 mod again;
 mod alone;
+pub mod answers;
 pub mod build;
 mod choose;
 pub mod deadly;
@@ -23,7 +24,7 @@ mod native;
 pub mod plan;
 mod process;
 pub mod protocol;
-mod readings;
+pub mod readings;
 mod replay;
 pub mod screen;
 pub mod selfcheck;
@@ -33,6 +34,7 @@ mod slot;
 mod stack;
 mod suspects;
 pub mod trace;
+pub mod wire;
 pub mod worker;
 
 use std::{

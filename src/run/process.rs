@@ -1,10 +1,16 @@
 //! What a worker's process needs of the system: its environment, its addresses, its size, its end in words.
 
-use std::{fs, os::unix::process::ExitStatusExt};
+use std::{os::unix::process::ExitStatusExt, path::Path};
 
-use nix::{sys::signal::Signal, unistd::Pid};
+use nix::{
+    sys::signal::Signal,
+    unistd::{Pid, getpgid},
+};
 
-use crate::supervise::Ending;
+use crate::{
+    files::read::{self, SYSTEM},
+    supervise::{self, Ending},
+};
 
 /// What makes `mallinfo2` exact under glibc: no per-thread cache and no fast bins, whose freed chunks
 /// stay counted, and a threshold for mapped chunks that does not move with what was freed. It is as high as may be: a
@@ -54,9 +60,28 @@ impl FixedAddresses {
     }
 }
 
+/// Whether the process is `child`, was started by it or by what it started, or is in its group.
+pub(super) fn belongs(pid: Pid, child: Pid) -> bool {
+    const DEEPEST: u32 = 64;
+    if getpgid(Some(pid)) == Ok(child) {
+        return true;
+    }
+    let mut at = pid;
+    for _ in 0..DEEPEST {
+        if at == child {
+            return true;
+        }
+        match supervise::parent_of(at).and_then(|above| i32::try_from(above).ok()) {
+            Some(above) if above > 0 => at = Pid::from_raw(above),
+            _ => break,
+        }
+    }
+    false
+}
+
 /// Resident bytes of a process; 0 where the system does not tell.
 pub(super) fn resident(pid: Pid) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+    let text = read::text(Path::new(&format!("/proc/{pid}/statm")), SYSTEM).unwrap_or_default();
     let pages: u64 = text
         .split_whitespace()
         .nth(1)
@@ -82,5 +107,19 @@ pub(super) fn describe(ending: Ending) -> String {
         },
         (None, Some(code)) => format!("exited with status {code}"),
         (None, None) => "ended".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::unistd::{getpid, getppid};
+
+    use super::*;
+
+    #[test]
+    fn a_process_belongs_to_those_above_it() {
+        assert!(belongs(getpid(), getpid()) && belongs(getpid(), getppid()));
+        assert!(!belongs(getppid(), getpid()) || getpgid(None) == Ok(getpid()));
+        assert!(!belongs(Pid::from_raw(1), getpid()));
     }
 }

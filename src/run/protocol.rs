@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::marks::Mark;
 use crate::{
     attribute::{graph::Dump, lines::Function, lost::Call, native::Node, route::Step},
+    files::name,
     finding::Kind,
     verdict::{Counter, Series},
 };
@@ -16,6 +17,8 @@ use crate::{
 pub struct Orders<'a> {
     /// Path of the socket to connect to.
     pub socket: &'a str,
+    /// What the records before the first order begin with.
+    pub token: &'a str,
     /// Path of the heartbeat page.
     pub heartbeat: &'a str,
     /// Path of the file that stacks are dumped to.
@@ -270,8 +273,6 @@ pub struct Failure {
 pub struct Hello {
     /// Must be [`crate::bridge::PROTOCOL`].
     pub protocol: u32,
-    /// Process id.
-    pub pid: i32,
     /// `pytest` or `unittest`.
     pub runner: String,
     /// Version of the runner.
@@ -302,9 +303,14 @@ pub struct Collected {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 pub struct Collectable {
     /// The runner's id.
+    #[serde(deserialize_with = "shown")]
     pub id: String,
-    /// Absolute path of its file.
+    /// Absolute path of its file, as [`name::to_path`] takes it.
     pub file: String,
+}
+
+fn shown<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    String::deserialize(deserializer).map(|text| name::shown(&text))
 }
 
 /// Something that went wrong beside the tests themselves.

@@ -26,7 +26,7 @@ pub(super) fn join(joined: &mut Vec<i64>, readings: &[i64]) {
 /// Objects are counted from the opening of a window, where there are none by definition. What every iteration
 /// leaves until the next one replaces it (a log handler's stream, say) shows at the first boundary and is no
 /// growth: the first increment tells nothing, and is taken to be like the second.
-pub(super) fn mend_opening(objects: &mut [i64]) {
+pub fn mend_opening(objects: &mut [i64]) {
     if let [first, second, third, ..] = objects {
         *first = 2 * *second - *third;
     } else if let [first, second] = objects {
@@ -37,7 +37,7 @@ pub(super) fn mend_opening(objects: &mut [i64]) {
 /// Puts readings where none were taken: between the last two, with `iterations` from one to the other. Where nothing grew
 /// from end to end nothing did in between either; else as evenly as can be, so that the growth counts as going on to the
 /// end, and is looked at further.
-pub(super) fn fill_in(readings: &mut Vec<i64>, iterations: u32) {
+pub fn fill_in(readings: &mut Vec<i64>, iterations: u32) {
     if let [.., first, last] = readings[..] {
         let (rise, count) = (last - first, i64::from(iterations.max(1)));
         readings.pop();
@@ -51,7 +51,8 @@ pub(super) fn has_room(growth: &Growth, series: &Series) -> bool {
     let count = growth.count.rate.value;
     let is_small = count > 0.0 && growth.bytes.rate.value <= count * LARGEST_BLOCK;
     // The first iteration may bring more, once.
-    match series.get(&Counter::Blocks).map(|readings| &readings[1..]) {
+    let readings = series.get(&Counter::Blocks);
+    match readings.and_then(|readings| readings.get(1..)) {
         Some(readings @ [first, .., last]) if is_small => {
             let iterations = readings.len() - 1;
             (last - first) as f64 >= count * iterations as f64 / 4.0

@@ -4,6 +4,8 @@ use std::{path::Path, sync::LazyLock};
 
 use regex::Regex;
 
+use crate::files::name;
+
 static FRAME: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"^\s+File "(?P<file>[^"]*)", line (?P<line>\d+|\?\?\?),? in (?P<function>.+)$"#)
         .expect("a constant pattern")
@@ -42,18 +44,40 @@ fn threads(text: &str) -> Vec<(bool, Vec<Frame>)> {
         if MOST_RECENT.is_match(line) {
             found.push((line.starts_with("Current"), Vec::new()));
         } else if let (Some(frame), Some((_, frames))) = (FRAME.captures(line), found.last_mut()) {
-            let file = frame["file"]
-                .rsplit('/')
-                .next()
-                .unwrap_or_default()
-                .to_owned();
+            let path = unescaped(&frame["file"]);
+            let file = name::shown(path.rsplit('/').next().unwrap_or_default());
+            let function = name::shown(&unescaped(&frame["function"]));
             frames.push(Frame {
-                text: format!("{} ({file}:{})", &frame["function"], &frame["line"]),
-                file: frame["file"].to_owned(),
+                text: format!("{function} ({file}:{})", &frame["line"]),
+                file: path,
             });
         }
     }
     found
+}
+
+/// faulthandler writes what is not ASCII as escapes of Python's.
+fn unescaped(text: &str) -> String {
+    static ESCAPE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
+            .expect("a constant pattern")
+    });
+    let character = |found: &regex::Captures<'_>| {
+        let digits = found
+            .iter()
+            .skip(1)
+            .flatten()
+            .next()
+            .map(|digits| digits.as_str());
+        let number = u32::from_str_radix(digits.unwrap_or_default(), 16).unwrap_or_default();
+        let character = match number {
+            // Half of a pair, which stands for a byte that is no text.
+            0xdc80..=0xdcff => name::of_byte((number & 0xff) as u8),
+            _ => char::from_u32(number).unwrap_or(char::REPLACEMENT_CHARACTER),
+        };
+        character.to_string()
+    };
+    ESCAPE.replace_all(text, character).into_owned()
 }
 
 /// The stack of the main thread in a dump of all threads: innermost first, the runner's own frames cut off.
@@ -81,7 +105,7 @@ pub fn crash_place(log: &str, project: &Path) -> Option<String> {
     let all = threads(&log[fatal..]);
     let (_, frames) = all.iter().find(|(current, _)| *current).or(all.first())?;
     let of_project = |frame: &&Frame| {
-        Path::new(&frame.file).starts_with(project) && !frame.file.contains("/site-packages/")
+        name::to_path(&frame.file).starts_with(project) && !frame.file.contains("/site-packages/")
     };
     frames
         .iter()

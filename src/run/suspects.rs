@@ -51,9 +51,6 @@ pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event
     if groups.is_empty() {
         return;
     }
-    tell(Event::Tracing {
-        suspects: groups.values().map(Vec::len).sum(),
-    });
     let plain = Duration::try_from_secs_f64(run.plain_cpu).unwrap_or_default();
     let (budget, plenty) = match settings.budget {
         Some(given) => (given, given / 2),
@@ -63,6 +60,10 @@ pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event
         ),
     };
     run.budget = budget;
+    tell(Event::Tracing {
+        suspects: groups.values().map(Vec::len).sum(),
+        budget,
+    });
     let budget = Budget::new(
         budget,
         plenty,

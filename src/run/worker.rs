@@ -2,11 +2,8 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read, Write},
-    os::unix::{
-        fs::FileExt,
-        net::{UnixListener, UnixStream},
-    },
+    io,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
@@ -23,6 +20,7 @@ use nix::{
 
 pub use super::limits::Limits;
 use super::{
+    answers,
     build::Build,
     deadly::{self, Deadly},
     layout::Layout,
@@ -31,10 +29,12 @@ use super::{
     marks, process,
     protocol::{Collected, Failure, Hello, Order, Record, Trouble},
     stack,
+    wire::{TICK, Wire},
 };
 use crate::{
     bridge,
     config::{rule::Rule, terms::Terms},
+    files::read::{self, SYSTEM},
     supervise::{Supervised, unusable},
 };
 
@@ -51,10 +51,10 @@ pub const MOST_READ: u32 = CAPACITY - 2;
 pub(super) const STACK_SIGNAL: Signal = Signal::SIGSTKFLT;
 #[cfg(not(target_os = "linux"))]
 pub(super) const STACK_SIGNAL: Signal = Signal::SIGXCPU;
-/// How long a conversation waits for data before it looks after the process.
-const TICK: Duration = Duration::from_millis(40);
 /// How long a hung process gets to write its stacks.
 const STACK_PATIENCE: Duration = Duration::from_secs(2);
+/// As much is read of what it writes then.
+const STACKS_LIMIT: u64 = 1 << 20;
 /// How long a process gets to end by itself.
 const END_PATIENCE: Duration = Duration::from_secs(10);
 /// pytest ended in good order before its run loop.
@@ -96,9 +96,7 @@ pub struct Setup {
 /// A running worker.
 pub struct Worker {
     process: Supervised,
-    listener: UnixListener,
-    stream: Option<UnixStream>,
-    pending: Vec<u8>,
+    wire: Wire,
     heartbeat: File,
     folder: PathBuf,
     log: Log,
@@ -120,6 +118,13 @@ struct Watch {
     first: Duration,
     begun: u64,
     traced: bool,
+    /// Until the tests are collected.
+    loading: bool,
+    /// When the last order was given, and most iterations that it takes.
+    ordered: Instant,
+    iterations: u64,
+    /// Most iterations of the open test so far.
+    opened: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -194,7 +199,7 @@ impl Worker {
 
     fn spawn(setup: &Setup, folder: &Path, hash_seed: u32, layout: Layout) -> io::Result<Worker> {
         let Layout {
-            listener,
+            wire,
             heartbeat,
             orders,
             log,
@@ -224,9 +229,7 @@ impl Worker {
         drop(fixed);
         Ok(Worker {
             process: started?,
-            listener,
-            stream: None,
-            pending: Vec::new(),
+            wire,
             heartbeat,
             folder: folder.to_owned(),
             log,
@@ -240,10 +243,13 @@ impl Worker {
                 first: Duration::ZERO,
                 begun: 0,
                 traced: false,
+                loading: true,
+                ordered: Instant::now(),
+                iterations: 0,
+                opened: 0,
             },
             hello: Hello {
                 protocol: 0,
-                pid: 0,
                 runner: String::new(),
                 runner_version: String::new(),
                 counters: std::collections::BTreeMap::default(),
@@ -266,7 +272,10 @@ impl Worker {
                     }
                     self.hello = hello;
                 }
-                Ok(Record::Collected(collected)) => return Ok(collected),
+                Ok(Record::Collected(collected)) => {
+                    self.watch.loading = false;
+                    return Ok(collected);
+                }
                 Ok(Record::Stopped { status }) => return Err(self.stopped(status)),
                 Ok(Record::Error(failure)) => return Err(Self::loading_failed(&failure)),
                 Ok(other) => {
@@ -293,7 +302,7 @@ impl Worker {
 
     /// The test file that it was importing when it was last heard of.
     fn importing(&self) -> Option<String> {
-        let name = fs::read_to_string(self.folder.join("importing")).ok()?;
+        let name = read::text(&self.folder.join("importing"), SYSTEM).ok()?;
         (!name.is_empty()).then_some(name)
     }
 
@@ -341,10 +350,12 @@ impl Worker {
     /// Sends one order and waits for its answer, within the limits.
     pub fn call(&mut self, order: &Order) -> Result<Record, Loss> {
         self.log.trim();
-        let mut line =
-            serde_json::to_vec(order).map_err(|error| Loss::Bridge(error.to_string()))?;
-        line.push(b'\n');
+        let json = serde_json::to_vec(order).map_err(|error| Loss::Bridge(error.to_string()))?;
+        let line = self.wire.address(&json);
         self.watch.since = Instant::now();
+        self.watch.ordered = self.watch.since;
+        self.watch.iterations = order.iterations();
+        self.watch.opened += self.watch.iterations;
         // Tracing makes an iteration many times slower than its first run was.
         self.watch.traced = matches!(order, Order::Trace { .. } | Order::Follow { .. });
         if let Order::Run {
@@ -354,80 +365,56 @@ impl Worker {
             let terms = self.terms.get(*test);
             self.watch.limits = self.limits.within(terms.and_then(|terms| terms.timeout));
             self.watch.begun = 0;
+            self.watch.opened = self.watch.iterations;
             self.watch.first = Duration::ZERO;
         }
-        loop {
-            self.accept()?;
-            let Some(stream) = &mut self.stream else {
-                self.look_after()?;
-                thread::sleep(Duration::from_millis(1));
-                continue;
-            };
-            match stream.write_all(&line) {
-                Ok(()) => break,
+        let mut sent = 0;
+        while sent < line.len() {
+            if !self.wire.is_connected() {
                 // The test before closed it; the worker connects again as soon as it notices.
-                Err(_) => self.stream = None,
+                sent = 0;
+                self.accept()?;
+            }
+            match self.wire.write(&line[sent..]) {
+                0 => {
+                    self.look_after()?;
+                    thread::sleep(Duration::from_millis(1));
+                }
+                count => sent += count,
             }
         }
-        match self.receive()? {
+        let record = self.receive()?;
+        answers::check(order, &record).map_err(Loss::Strange)?;
+        match record {
             Record::Error(failure) => Err(Loss::of(failure)),
             record => Ok(record),
         }
     }
 
-    /// Takes a new connection where the worker had to make one.
     fn accept(&mut self) -> Result<(), Loss> {
-        match self.listener.accept() {
-            Ok((stream, _)) => {
-                let prepared = stream
-                    .set_nonblocking(false)
-                    .and_then(|()| stream.set_read_timeout(Some(TICK)));
-                prepared.map_err(|error| Loss::Bridge(error.to_string()))?;
-                self.stream = Some(stream);
-                self.pending.clear();
-                Ok(())
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(Loss::Bridge(error.to_string())),
-        }
+        self.wire
+            .accept(self.process.pid())
+            .map_err(|error| Loss::Bridge(error.to_string()))
     }
 
     fn receive(&mut self) -> Result<Record, Loss> {
-        let mut chunk = vec![0; 64 << 10];
+        let mut looked = Instant::now();
         loop {
-            if let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.pending.drain(..=end).collect();
-                return serde_json::from_slice(&line).map_err(|error| {
-                    Loss::Bridge(format!(
-                        "cannot read a record: {error}: {}",
-                        String::from_utf8_lossy(&line[..line.len().min(200)])
-                    ))
-                });
+            if let Some(record) = self.wire.next()? {
+                return Ok(record);
             }
-            let got = match &mut self.stream {
-                None => {
+            let came = self.wire.read();
+            if !came {
+                if !self.wire.is_connected() {
                     thread::sleep(Duration::from_millis(1));
-                    Err(io::ErrorKind::WouldBlock.into())
                 }
-                Some(stream) => stream.read(&mut chunk),
-            };
-            match got {
-                Ok(0) => self.stream = None,
-                Ok(count) => {
-                    self.pending.extend_from_slice(&chunk[..count]);
-                    continue;
-                }
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::WouldBlock
-                            | io::ErrorKind::TimedOut
-                            | io::ErrorKind::Interrupted
-                    ) => {}
-                Err(_) => self.stream = None,
+                self.accept()?;
             }
-            self.accept()?;
-            self.look_after()?;
+            // Data may come without an end.
+            if !came || looked.elapsed() > TICK {
+                self.look_after()?;
+                looked = Instant::now();
+            }
         }
     }
 
@@ -437,11 +424,10 @@ impl Worker {
         if INTERRUPTED.load(Ordering::SeqCst) {
             return Err(Loss::Interrupted);
         }
-        if let Some(ending) = self.process.ending() {
-            // What it still sent before it died is read first.
-            if self.unread() {
-                return Ok(());
-            }
+        // What it still sent before it died is read first.
+        if let Some(ending) = self.process.ending()
+            && !self.unread()
+        {
             let log = self.log.tail();
             return Err(Loss::Died {
                 cause: process::describe(ending),
@@ -469,13 +455,16 @@ impl Worker {
             self.watch.since = now;
         }
         let limit = match beat.state {
-            LOADING => self.limits.loading,
+            LOADING if self.watch.loading => self.limits.loading,
             ITERATION if beat.begun > 1 && !self.watch.traced => {
                 self.watch.limits.repeat(self.watch.first)
             }
             _ => self.watch.limits.first,
         };
-        if now - self.watch.since > limit {
+        // Who moves the heartbeat without end gets no more time than all that was ordered may take.
+        let rounds = u32::try_from(self.watch.iterations).unwrap_or(u32::MAX);
+        let longest = limit.saturating_mul(rounds.saturating_add(2));
+        if now - self.watch.since > limit || now - self.watch.ordered > longest {
             let stack = self.dump_stack();
             self.kill();
             return Err(Loss::Hung { limit, stack });
@@ -485,31 +474,14 @@ impl Worker {
 
     /// The Python process: a launcher may stand between it and us.
     fn process(&self) -> Pid {
-        if self.hello.pid > 0 {
-            Pid::from_raw(self.hello.pid)
-        } else {
-            self.process.pid()
+        match self.wire.peer() {
+            Some(peer) if process::belongs(peer, self.process.pid()) => peer,
+            _ => self.process.pid(),
         }
     }
 
     fn unread(&mut self) -> bool {
-        if self.stream.is_none() && self.accept().is_err() {
-            return false;
-        }
-        let Some(stream) = &mut self.stream else {
-            return false;
-        };
-        let mut chunk = vec![0; 64 << 10];
-        match stream.read(&mut chunk) {
-            Ok(count) if count > 0 => {
-                self.pending.extend_from_slice(&chunk[..count]);
-                true
-            }
-            _ => {
-                self.stream = None;
-                false
-            }
-        }
+        (self.wire.is_connected() || self.accept().is_ok()) && self.wire.read()
     }
 
     fn beat(&self) -> Beat {
@@ -530,7 +502,8 @@ impl Worker {
 
     /// Iterations of the open test that were begun, the one that killed the worker included.
     pub fn begun(&self) -> u64 {
-        self.beat().begun
+        // A test can write there.
+        self.beat().begun.min(self.watch.opened)
     }
 
     fn ask_to_stop(&self) {
@@ -555,9 +528,8 @@ impl Worker {
             }
             last = now;
         }
-        let text = fs::read(&path).unwrap_or_default();
-        let from = usize::try_from(before).unwrap_or(0).min(text.len());
-        stack::main_thread(&String::from_utf8_lossy(&text[from..]))
+        let new = size().saturating_sub(before).min(STACKS_LIMIT);
+        stack::main_thread(&String::from_utf8_lossy(&read::end(&path, new)))
     }
 
     /// Asks it to tear everything down and to exit, and makes sure that it is gone.

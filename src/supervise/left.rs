@@ -17,20 +17,25 @@ use nix::{
     unistd::Pid,
 };
 
+use crate::files::read::{self, SYSTEM};
+
 /// Children of this process, dead ones that nobody waited for included. It must have one thread only.
 pub(super) fn children() -> Vec<Pid> {
     let own = process::id();
     let number = |word: &str| word.parse().ok().map(Pid::from_raw);
-    match fs::read_to_string(format!("/proc/self/task/{own}/children")) {
+    let list = format!("/proc/self/task/{own}/children");
+    match read::text(Path::new(&list), SYSTEM) {
         Ok(text) => text.split_whitespace().filter_map(number).collect(),
         // A kernel that was built without this list.
         Err(_) => all().filter(|pid| parent_of(*pid) == Some(own)).collect(),
     }
 }
 
-fn parent_of(pid: Pid) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+/// The process that started another one, or that took it over.
+pub fn parent_of(pid: Pid) -> Option<u32> {
+    let stat = read::bytes(Path::new(&format!("/proc/{pid}/stat")), SYSTEM).ok()?;
     // The name stands in parentheses and may hold anything.
+    let stat = String::from_utf8_lossy(&stat);
     let (_, rest) = stat.rsplit_once(')')?;
     rest.split_whitespace().nth(1)?.parse().ok()
 }
@@ -81,9 +86,13 @@ pub(super) fn end_strays(folder: &Path, limit: Duration) {
     }
 }
 
+/// Bytes of the longest environment; the system allows less.
+const LONGEST: u64 = 64 << 20;
+
 /// Whether a process was started with `TMPDIR` in `folder`. One that has ended has no environment any more.
 fn is_of(pid: Pid, folder: &Path) -> bool {
-    let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else {
+    let path = format!("/proc/{pid}/environ");
+    let Ok(environment) = read::bytes(Path::new(&path), LONGEST) else {
         return false;
     };
     environment.split(|byte| *byte == 0).any(|variable| {

@@ -25,6 +25,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 pub use child::{Ending, Supervised};
 pub use folder::{Folder, unusable};
+pub use left::parent_of;
 
 /// As what we start ourselves: the first argument, which nobody else gives us.
 #[derive(Clone, Copy)]

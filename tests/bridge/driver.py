@@ -122,12 +122,16 @@ class Worker:
         self._listener.setblocking(False)
         self._stream = None
         self._pending = b""
+        #: What the next record must begin with.
+        self._token = "start"
+        self._orders = 0
         #: How often the worker has connected.
         self.connections = 0
         with open(self._file("heartbeat"), "wb") as file:
             file.write(bytes(4096))
         orders = {
             "socket": self._file("s"),
+            "token": "start",
             "heartbeat": self._file("heartbeat"),
             "stacks": self._file("stacks"),
             "stack_signal": STACK_SIGNAL,
@@ -226,14 +230,23 @@ class Worker:
                 raise WorkerError("no answer\n" + self.log())
 
     def receive(self):
-        """The next record; the bytes must be UTF-8 and one JSON object."""
-        record = json.loads(self.receive_line().decode("utf-8"))
+        """The next record; the bytes must be UTF-8, and the order's token and one JSON object."""
+        token, _, record = self.receive_line().decode("utf-8").partition(" ")
+        if token != self._token:
+            raise WorkerError("the token {!r}, not {!r}".format(token, self._token))
+        record = json.loads(record)
         if not isinstance(record, dict):
             raise WorkerError("no record: {!r}".format(record))
         return record
 
     def send(self, order):
-        data = (json.dumps(order) + "\n").encode("utf-8")
+        self._orders += 1
+        self._token = "{:016x}".format(self._orders)
+        # As the other half writes it, but for what that cannot have.
+        text = json.dumps(order, ensure_ascii=False)
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            text = json.dumps(order)
+        data = "{} {}\n".format(self._token, text).encode("utf-8")
         deadline = time.monotonic() + PATIENCE
         while True:
             self._accept()

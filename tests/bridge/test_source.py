@@ -1,8 +1,9 @@
 """`describe`: the function around a line, and its text."""
 
+import os
 import unittest
 
-from driver import BridgeCase
+from driver import BridgeCase, linux_only
 
 SHAPES = """
 import functools
@@ -153,6 +154,20 @@ class Describe(BridgeCase):
         self.assertEqual([name for name, _ in answers], ["<unknown>"] * len(places))
         # It can be asked again.
         self.assertEqual(self.describe(*places), answers)
+
+    def test_what_is_no_file_is_not_opened(self):
+        pipe = self.project.path("pipe.py")
+        os.mkfifo(pipe)
+        # Nobody writes to the pipe, and the device has no end.
+        answers = self.describe([pipe, 1], ["/dev/zero", 1], ["/dev/stdin", 1])
+        self.assertEqual(answers, [["<unknown>", None]] * 3)
+
+    @linux_only
+    def test_a_path_that_is_no_text(self):
+        path = os.path.join(os.fsencode(self.project.folder), b"d\xff.py")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("def named():\n    return 1\n")
+        self.assertEqual(self.describe([self.project.path("d\U0010feff.py"), 2]), [["named", "return 1"]])
 
     def test_lines_are_counted_as_python_counts_them(self):
         answers = self.describe(self.place("feeds.py", 2), self.place("feeds.py", 6), self.place("feeds.py", 10))

@@ -26,6 +26,10 @@ _dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False, ensure_as
 _loads = json.JSONDecoder().decode
 _Socket = _socket.socket
 
+#: Bytes of a path that are no text are lone surrogates in Python, and characters of their own on the wire.
+_TO_WIRE = {0xDC00 + byte: 0x10FE00 + byte for byte in range(0x80, 0x100)}
+_FROM_WIRE = {wire: own for own, wire in _TO_WIRE.items()}
+
 _PROC = os.path.isdir("/proc/self/fd")
 
 #: Descriptors of the bridge start here where the limit allows, to leave the low numbers to the tests.
@@ -43,6 +47,22 @@ def move_high(fd):
     return high
 
 
+def _encode(text):
+    # type: (str) -> bytes
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        # What is no valid text for other reasons (other lone surrogates) would be no valid JSON either.
+        return text.translate(_TO_WIRE).encode("utf-8", "replace")
+
+
+def decode(line):
+    # type: (bytes) -> dict
+    """The record in a line, or in a file."""
+    text = line.decode("utf-8")
+    return _loads(text if text.isascii() else text.translate(_FROM_WIRE))
+
+
 def _is_at(one, other):
     # type: (int, int) -> bool
     """Whether two descriptors are of one file."""
@@ -54,11 +74,16 @@ def _is_at(one, other):
 
 
 class Channel:
-    """Sends and receives one JSON record a line over a Unix socket."""
+    """Sends and receives one JSON record a line over a Unix socket.
 
-    def __init__(self, path):
-        # type: (str) -> None
+    Each line begins with a token. That of an answer is that of its order, so that the other half does not take
+    something else for it.
+    """
+
+    def __init__(self, path, token):
+        # type: (str, str) -> None
         self._path = path
+        self._token = token.encode("ascii")
         self._pid = _getpid()
         self._fd = -1
         self._identity = (0, 0)
@@ -101,8 +126,7 @@ class Channel:
         # type: (dict) -> None
         """Writes one record. If nobody listens any more the worker ends."""
         self.ensure()
-        # Names that are no valid text (lone surrogates) would be no valid JSON either.
-        data = memoryview((_dumps(record) + "\n").encode("utf-8", "replace"))
+        data = memoryview(b"%s %s\n" % (self._token, _encode(_dumps(record))))
         try:
             while data:
                 data = data[_write(self._fd, data) :]
@@ -117,7 +141,8 @@ class Channel:
             line, newline, rest = self._buffer.partition(b"\n")
             if newline:
                 self._buffer = rest
-                return _loads(line.decode("utf-8"))
+                self._token, _, line = line.partition(b" ")
+                return decode(line)
             try:
                 more = _read(self._fd, 65536)
             except OSError:

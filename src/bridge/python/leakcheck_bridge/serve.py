@@ -2,7 +2,6 @@
 
 import contextlib
 import faulthandler
-import json
 import posix
 import sys
 import time
@@ -129,7 +128,6 @@ class Service:
             {
                 "re": "hello",
                 "protocol": PROTOCOL,
-                "pid": posix.getpid(),
                 "runner": runner_name,
                 "runner_version": runner_version,
                 "counters": self.meter.exactness,
@@ -280,11 +278,11 @@ class Service:
 def main(orders_path):
     # type: (str) -> None
     with open(orders_path, "rb") as file:
-        orders = json.loads(file.read().decode("utf-8"))
+        orders = channel.decode(file.read())
     if not faulthandler.is_enabled():
         # Names the line of a crash on stderr, which the other half keeps.
         faulthandler.enable()
-    link = channel.Channel(orders["socket"])
+    link = channel.Channel(orders["socket"], orders["token"])
     service = Service(orders, link)
     try:
         if orders["cwd_on_path"]:

@@ -1,16 +1,43 @@
 """Answers what stands at a place in the source: the enclosing function and the text of the line."""
 
 import ast
+import io
+import posix
+import stat
 import tokenize
+
+#: Bytes of the longest file that is read.
+_LONGEST = 4 << 20
 
 #: Files read so far; the same few are asked about for every suspect.
 _files = {}  # type: dict
 
 
+def _text(path):
+    # type: (str) -> str
+    """The text of a file: code may go by the name of a device without an end, or of a pipe that nobody writes to."""
+    if not stat.S_ISREG(posix.stat(path).st_mode):
+        raise OSError("no file")
+    # What is there may be another one by now; opening a pipe does not wait.
+    descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK | posix.O_NOCTTY)
+    with io.FileIO(descriptor) as file:
+        if not stat.S_ISREG(posix.fstat(descriptor).st_mode):
+            raise OSError("no file")
+        data = b""
+        while len(data) <= _LONGEST:
+            more = file.read(_LONGEST + 1 - len(data))
+            if not more:
+                break
+            data += more
+    if len(data) > _LONGEST:
+        raise ValueError("a longer file than people write")
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    return io.TextIOWrapper(io.BytesIO(data), encoding).read()
+
+
 def _spans(path):
     # type: (str) -> tuple
-    with tokenize.open(path) as file:
-        text = file.read()
+    text = _text(path)
     spans = []
 
     def visit(node, prefix):

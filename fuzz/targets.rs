@@ -1,0 +1,285 @@
+//! What is fuzzed: one function for each sort of input that leakcheck reads and did not write in the same run.
+//!
+//! `fuzz_targets` gives them to libFuzzer; `tests/fuzz.rs` gives them what is stored here. None may panic, whatever comes.
+
+use std::{cell::OnceCell, collections::BTreeMap, fs, io, path::PathBuf};
+
+use jiff::civil::date;
+use leakcheck::{
+    attribute::{
+        cycle, dominators::Dominators, ended, graph::Dump, graph::Graph, holder, lines, lost,
+        native, owner::Places, path::Terrain, path::Ways, sites, types,
+    },
+    baseline::{files, format::Entry},
+    config::Config,
+    fit::{self, Exactness},
+    judgement::{Baseline, Joined},
+    report::{self, Detail, Format, Style},
+    run::{
+        answers, marks,
+        protocol::{Order, Record, Wider},
+        readings, wire,
+    },
+    verdict::Series,
+};
+
+/// Takes an input.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name.
+pub const ALL: [(&str, Target); 5] = [
+    ("wire", wire),
+    ("snapshot", snapshot),
+    ("config", config),
+    ("report", report),
+    ("heap", heap),
+];
+
+fn places() -> Places {
+    Places {
+        project: "/p".into(),
+        packages: vec!["/p/.venv/site-packages".into()],
+        stdlib: vec!["/usr/lib/python3.12".into()],
+        bridge: "/tmp/lc".into(),
+    }
+}
+
+/// A record of a worker: read, compared with an order of its kind, and made something of as a run does.
+pub fn wire(data: &[u8]) {
+    let line = [b"token ", data].concat();
+    let Ok(record) = wire::record(&line, "token") else {
+        return;
+    };
+    let iterations = 4;
+    let order = match &record {
+        Record::Ran(_) => Order::Run {
+            test: Some(0),
+            thaw: false,
+            survey: false,
+            wider: Wider::Stay,
+            warmup: 1,
+            before: true,
+            between: true,
+            iterations,
+        },
+        Record::Bound(_) => Order::Bound {
+            iterations,
+            quick: false,
+        },
+        Record::Traced(_) => Order::Trace {
+            iterations,
+            frames: 4,
+            last_only: false,
+        },
+        Record::Followed(_) => Order::Follow {
+            always: Vec::new(),
+            within: Vec::new(),
+            without: Vec::new(),
+            frames: 4,
+        },
+        Record::Dumped(_) => Order::Dump {
+            iterations,
+            file: String::new(),
+            frames: 4,
+        },
+        Record::Called(_) => Order::Calls {
+            iterations,
+            readings: 10,
+            counter: leakcheck::verdict::Counter::Heap,
+            container: None,
+        },
+        Record::Referred(_) => Order::References { iterations },
+        Record::Grown { .. } => Order::Grown { iterations },
+        Record::Named { paths, .. } => Order::Name {
+            paths: vec![vec![1, 2, 3]; paths.len()],
+        },
+        Record::Described { answers, .. } => Order::Describe {
+            places: vec![("a.py".to_owned(), 1); answers.len()],
+        },
+        Record::Freed { .. } => Order::Free,
+        _ => Order::End,
+    };
+    if let Record::Collected(collected) = &record {
+        let terms = leakcheck::config::terms::Terms::default();
+        let project = PathBuf::from("/p");
+        let _ = marks::terms(&collected.tests, &collected.marks, &terms, &[], &project);
+        let _ = leakcheck::run::plan::units(&collected.tests);
+        let _ = leakcheck::run::shard::divide(&collected.tests, 3, &BTreeMap::new());
+        return;
+    }
+    if answers::check(&order, &record).is_err() {
+        return;
+    }
+    let places = places();
+    match record {
+        Record::Ran(ran) => look_at(ran.series),
+        Record::Bound(bound) => {
+            let _ = leakcheck::run::filled(&bound.filled);
+            bound
+                .window
+                .into_iter()
+                .for_each(|window| look_at(window.series));
+        }
+        Record::Traced(traced) => {
+            let grown = sites::growing(&traced.boundaries, &traced.tracebacks, 4, &places);
+            let _ = lines::stays(&grown);
+        }
+        Record::Followed(followed) => {
+            let _ = lines::highest(&followed.functions);
+            let _ = lines::choose(followed.functions, &lines::Stays::new(), "a.py::test");
+            let _ = sites::growing(&followed.boundaries, &followed.tracebacks, 4, &places);
+        }
+        Record::Called(called) => {
+            for passage in native::passages(&called.nodes, &called.totals, 16) {
+                let _ = passage.shown(&places);
+            }
+        }
+        Record::Referred(referred) => {
+            let stays = lost::Stays {
+                blocks: 1.0,
+                bytes: 100.0,
+            };
+            let _ = lost::suspect(&referred.calls, &Default::default(), &stays, |_| false);
+        }
+        _ => {}
+    }
+}
+
+fn look_at(mut series: Series) {
+    let more = series.clone();
+    readings::extend(&mut series, &more);
+    let _ = leakcheck::run::screen::signature(&series);
+    for readings in series.values_mut() {
+        for exactness in [Exactness::Exact, Exactness::Estimate] {
+            let fit = fit::fit(readings, exactness);
+            assert!(fit.rate.value.is_finite());
+        }
+        let _ = fit::first_look(readings);
+        let _ = fit::patient_look(readings);
+        let _ = fit::until_settled(readings);
+        readings::mend_opening(readings);
+        readings::fill_in(readings, 4);
+    }
+}
+
+/// A snapshot: what can be read can be written, says the same then, and has a name in its folder.
+pub fn snapshot(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let entry = match Entry::parse(text) {
+        Ok(entry) => entry,
+        Err(damage) => {
+            let line = damage.to_string();
+            assert!(!line.contains(['\n', '\u{1b}']), "{line:?}");
+            return;
+        }
+    };
+    let again = match &entry {
+        Entry::One(one) => {
+            for name in [files::name_of(one), files::long_name_of(one)] {
+                assert!(!name.contains('/') && name.len() < 250, "{name}");
+            }
+            let _ = (one.title(), one.body());
+            one.to_text()
+        }
+        Entry::Whole(whole) => {
+            let name = files::package_name(&whole.accepts.name, &whole.accepts.version);
+            assert!(!name.contains('/') && name.len() < 250, "{name}");
+            entry.to_text()
+        }
+    };
+    assert_eq!(Entry::parse(&again).as_ref(), Ok(&entry), "{again}");
+}
+
+/// A file of settings, of our own or one that we share; its first byte says which.
+pub fn config(data: &[u8]) {
+    thread_local! {
+        static FOLDER: OnceCell<tempfile::TempDir> = const { OnceCell::new() };
+    }
+    let Some((which, text)) = data.split_first() else {
+        return;
+    };
+    let name = ["leakcheck.toml", "pyproject.toml", "Cargo.toml"][usize::from(*which) % 3];
+    FOLDER.with(|folder| {
+        let folder = folder.get_or_init(|| {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            // Nothing above it is looked at.
+            fs::create_dir(folder.path().join(".git")).expect("a folder");
+            folder
+        });
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("a file");
+        let loaded = Config::load(folder.path());
+        fs::remove_file(&path).expect("it is there");
+        if let Err(error) = loaded {
+            let line = error.to_string();
+            assert!(!line.contains(['\n', '\u{1b}']), "{line:?}");
+        }
+    });
+}
+
+/// A report: rendered in every format, read again from what is written, and joined as that of a shard.
+pub fn report(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let Ok(found) = report::read::report(text) else {
+        return;
+    };
+    for format in [
+        Format::Plain,
+        Format::Github,
+        Format::Gitlab,
+        Format::Sarif,
+        Format::Junit,
+        Format::Markdown,
+        Format::Html,
+    ] {
+        let style = Style {
+            width: 80,
+            detail: Detail::Verbose,
+        };
+        report::write(&found, format, style, &mut io::sink()).expect("it goes nowhere");
+    }
+    let mut written = Vec::new();
+    report::json::write(&found, &mut written).expect("it is memory");
+    let written = String::from_utf8(written).expect("JSON is text");
+    let again = report::read::report(&written).expect("what is written can be read");
+    assert_eq!(format!("{again:?}"), format!("{found:?}"));
+    if let Ok(joined) = Joined::of(vec![("a".to_owned(), found)]) {
+        let build = joined.build.clone();
+        let baseline = Baseline {
+            accepted: &[],
+            whole: true,
+            build: &build,
+            today: date(2027, 1, 1),
+            deny_stale: true,
+        };
+        let _ = joined.against(None, &baseline);
+    }
+}
+
+/// A heap: what the bridge says of it in a line of JSON, then the file.
+pub fn heap(data: &[u8]) {
+    let Some(end) = data.iter().position(|byte| *byte == b'\n') else {
+        return;
+    };
+    let Ok(dump) = serde_json::from_slice::<Dump>(&data[..end]) else {
+        return;
+    };
+    let Ok(mut graph) = Graph::read(&data[end + 1..], &dump) else {
+        return;
+    };
+    let places = places();
+    ended::disregard(&mut graph, &dump, &places);
+    let _ = holder::decide(&graph, &dump, &places);
+    let terrain = Terrain::new(&graph, &dump, &places);
+    let ways = Ways::search(&graph, &terrain, &[]);
+    let _ = Dominators::of(&graph);
+    let _ = types::growth(&graph, &dump, None);
+    let kept = cycle::garbage(&graph);
+    for node in 0..u32::try_from(kept.len()).unwrap_or(0) {
+        let _ = (ways.to(node), graph.gained(node), graph.type_of(node));
+    }
+}

@@ -1,0 +1,324 @@
+//! Whether an answer fits the order: no more iterations than were ordered, no more readings than these make, and no figure
+//! that no process of this world has. What is made of it counts on that.
+
+use super::protocol::{Order, Record, Window};
+use crate::verdict::Series;
+
+/// Largest figure of a reading: 32 TB, or as many objects. Differences and sums of those are figures still.
+const LARGEST: i64 = 1 << 45;
+/// Readings of an order beside those of its iterations: when the window opens, and around the warm-up.
+const BESIDE: u64 = 3;
+/// Iterations that a search for what has an end may take, besides those of its windows.
+const SEARCH: u64 = 1024;
+/// Iterations that are followed line by line.
+const FOLLOWED: u64 = 8;
+
+impl Order {
+    /// Most iterations that it may take to answer it.
+    pub(super) fn iterations(&self) -> u64 {
+        match self {
+            Order::Run {
+                warmup, iterations, ..
+            }
+            | Order::SelfCheck {
+                warmup, iterations, ..
+            } => u64::from(*warmup) + u64::from(*iterations),
+            Order::Trace { iterations, .. }
+            | Order::Grown { iterations }
+            | Order::References { iterations } => u64::from(*iterations),
+            Order::Dump { iterations, .. } => u64::from(*iterations) + 1,
+            Order::Calls { iterations, .. } | Order::Replay { iterations } => {
+                u64::from(*iterations) + 2
+            }
+            // A window with one more before it, up to three times.
+            Order::Bound { iterations, .. } => 3 * (u64::from(*iterations) + 1) + SEARCH,
+            Order::Follow { .. } => FOLLOWED,
+            Order::Garbage { .. } => 1,
+            Order::Free | Order::Name { .. } | Order::Describe { .. } | Order::End => 0,
+        }
+    }
+}
+
+/// Fails with what is wrong with `record` as the answer to `order`.
+pub fn check(order: &Order, record: &Record) -> Result<(), String> {
+    let most = order.iterations();
+    match (order, record) {
+        (Order::Run { .. } | Order::SelfCheck { .. } | Order::Replay { .. }, Record::Ran(ran)) => {
+            few("iterations", u64::from(ran.iterations), most)?;
+            times(&[ran.seconds, ran.cpu_warm, ran.cpu])?;
+            series(&ran.series, most)?;
+            if let Some(opened) = ran.opened {
+                few("readings", opened as u64, most + BESIDE)?;
+            }
+            Ok(())
+        }
+        (Order::Bound { iterations, .. }, Record::Bound(bound)) => {
+            times(&[bound.cpu])?;
+            bound.window.as_ref().map_or(Ok(()), |window| {
+                self::window(window, u64::from(*iterations) + 1)
+            })
+        }
+        (Order::Trace { .. }, Record::Traced(traced)) => {
+            times(&[traced.cpu])?;
+            sites(&traced.boundaries, most + 1, traced.tracebacks.len())?;
+            traced
+                .types
+                .iter()
+                .try_for_each(|(_, count, bytes)| figures(&[*count, *bytes]))
+        }
+        (Order::Follow { .. }, Record::Followed(followed)) => {
+            times(&[followed.cpu])?;
+            numbers([followed.stood].iter().chain(&followed.top))?;
+            sites(&followed.boundaries, most, followed.tracebacks.len())?;
+            for function in &followed.functions {
+                let lines = function.lines.iter();
+                numbers(lines.flat_map(|line| [&line.2, &line.3]))?;
+            }
+            let standing = followed.standing.iter().flat_map(|it| &it.types);
+            for (_, traceback, _, bytes) in standing {
+                below("traceback", *traceback, followed.tracebacks.len())?;
+                numbers([bytes])?;
+            }
+            Ok(())
+        }
+        (Order::Dump { .. } | Order::Garbage { .. }, Record::Dumped(dumped)) => {
+            times(&[dumped.cpu, dumped.cpu_dump])?;
+            if let Some(graph) = &dumped.graph {
+                few("iterations", graph.cohorts.len() as u64, most)?;
+                few("iterations", graph.mentions.len() as u64, most)?;
+            }
+            Ok(())
+        }
+        (Order::Calls { .. }, Record::Called(called)) => {
+            times(&[called.cpu])?;
+            few("iterations", called.totals.len() as u64, most)?;
+            numbers(&called.totals)?;
+            for (at, node) in called.nodes.iter().enumerate() {
+                few("iterations", node.nets.len() as u64, most)?;
+                numbers(&node.nets)?;
+                // What a node is part of comes before it.
+                if let Ok(parent) = usize::try_from(node.parent) {
+                    below("node", parent, at)?;
+                }
+            }
+            Ok(())
+        }
+        (Order::References { .. }, Record::Referred(referred)) => {
+            times(&[referred.cpu])?;
+            for call in &referred.calls {
+                few("iterations", call.rises.len() as u64, most)?;
+                numbers(&call.rises)?;
+            }
+            Ok(())
+        }
+        (
+            Order::Grown { .. },
+            Record::Grown {
+                iterations,
+                containers,
+                cpu,
+            },
+        ) => {
+            few("iterations", u64::from(*iterations), most)?;
+            times(&[*cpu])?;
+            numbers(containers.iter().map(|(_, gained)| gained))
+        }
+        (Order::Name { paths: asked }, Record::Named { paths, places }) => {
+            same("ways", paths.len(), asked.len())?;
+            same("ways", places.len(), asked.len())?;
+            for (steps, way) in paths.iter().zip(asked) {
+                for step in steps.iter().flatten() {
+                    below("object", step.at, way.len())?;
+                }
+            }
+            Ok(())
+        }
+        (Order::Describe { places }, Record::Described { answers, .. }) => {
+            same("places", answers.len(), places.len())
+        }
+        (Order::Free, Record::Freed { .. }) | (Order::End, Record::Ended { .. }) => Ok(()),
+        // The bridge could not do it.
+        (_, Record::Error(_)) => Ok(()),
+        _ => Err("an answer to another order".to_owned()),
+    }
+}
+
+fn few(what: &str, count: u64, most: u64) -> Result<(), String> {
+    if count > most {
+        return Err(format!("{count} {what} where there can be {most}"));
+    }
+    Ok(())
+}
+
+fn same(what: &str, count: usize, asked: usize) -> Result<(), String> {
+    if count != asked {
+        return Err(format!("{count} {what} where {asked} were asked for"));
+    }
+    Ok(())
+}
+
+fn below(what: &str, index: usize, count: usize) -> Result<(), String> {
+    if index >= count {
+        return Err(format!("{what} {index} of {count}"));
+    }
+    Ok(())
+}
+
+fn times(seconds: &[f64]) -> Result<(), String> {
+    // Clocks may go back a little.
+    match seconds.iter().find(|time| !(-1.0..1e9).contains(*time)) {
+        Some(time) => Err(format!("a time of {time} s")),
+        None => Ok(()),
+    }
+}
+
+fn figures(values: &[f64]) -> Result<(), String> {
+    match values.iter().find(|value| value.abs() > LARGEST as f64) {
+        Some(value) => Err(format!("a figure of {value}")),
+        None => Ok(()),
+    }
+}
+
+fn numbers<'a>(values: impl IntoIterator<Item = &'a i64>) -> Result<(), String> {
+    let range = -LARGEST..=LARGEST;
+    match values.into_iter().find(|value| !range.contains(*value)) {
+        Some(value) => Err(format!("a reading of {value}")),
+        None => Ok(()),
+    }
+}
+
+fn series(series: &Series, iterations: u64) -> Result<(), String> {
+    let length = series.values().next().map_or(0, Vec::len);
+    for readings in series.values() {
+        // All counters are read at once.
+        if readings.len() != length {
+            return Err("not as many readings of one counter as of another".to_owned());
+        }
+        few("readings", readings.len() as u64, iterations + BESIDE)?;
+        numbers(readings)?;
+    }
+    Ok(())
+}
+
+fn window(window: &Window, iterations: u64) -> Result<(), String> {
+    few("iterations", u64::from(window.iterations), iterations)?;
+    times(&[window.cpu])?;
+    series(&window.series, iterations)
+}
+
+fn sites(
+    boundaries: &[Vec<(usize, i64, i64)>],
+    most: u64,
+    tracebacks: usize,
+) -> Result<(), String> {
+    few("boundaries", boundaries.len() as u64, most)?;
+    for (traceback, blocks, bytes) in boundaries.iter().flatten() {
+        below("traceback", *traceback, tracebacks)?;
+        numbers([blocks, bytes])?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RUN: Order = Order::Run {
+        test: Some(0),
+        thaw: false,
+        survey: false,
+        wider: crate::run::protocol::Wider::Stay,
+        warmup: 1,
+        before: true,
+        between: true,
+        iterations: 3,
+    };
+
+    fn said(order: &Order, json: &str) -> Result<(), String> {
+        check(order, &serde_json::from_str(json).unwrap())
+    }
+
+    fn ran(iterations: u64, seconds: f64, readings: &str) -> String {
+        format!(
+            r#"{{"re":"ran","iterations":{iterations},"outcome":{{"status":"passed","phase":"","message":""}},"seconds":{seconds},
+            "cpu_warm":0.1,"cpu":0.2,"resident":4096,"series":{{"blocks":[{readings}]}},"emptied":false,"filling":false,"errors":[]}}"#
+        )
+    }
+
+    #[test]
+    fn no_more_is_believed_than_was_ordered() {
+        assert_eq!(said(&RUN, &ran(4, 0.5, "1,2,3,4,5")), Ok(()));
+        for (answer, cause) in [
+            (ran(4_000_000_000, 0.5, "1"), "4000000000 iterations"),
+            (ran(4, -3.0, "1"), "a time of -3 s"),
+            (ran(4, 1e300, "1"), "a time"),
+            (
+                ran(4, 0.5, "1,2,3,4,5,6,7,8"),
+                "8 readings where there can be 7",
+            ),
+            (ran(4, 0.5, "9223372036854775807"), "a reading of"),
+            (r#"{"re":"ended","errors":[]}"#.to_owned(), "another order"),
+            (
+                ran(4, 0.5, "1,2").replace("{\"blocks\"", "{\"fds\":[1],\"blocks\""),
+                "as of another",
+            ),
+        ] {
+            let error = said(&RUN, &answer).unwrap_err();
+            assert!(error.contains(cause), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_one_by_one_is_answered_one_by_one() {
+        let places = Order::Describe {
+            places: vec![("a.py".to_owned(), 1)],
+        };
+        let answer =
+            |answers: &str| format!(r#"{{"re":"described","answers":[{answers}],"errors":[]}}"#);
+        assert_eq!(said(&places, &answer(r#"["f",null]"#)), Ok(()));
+        assert!(said(&places, &answer("")).is_err());
+        let names = Order::Name {
+            paths: vec![vec![1, 2]],
+        };
+        let named = |at: usize| {
+            format!(
+                r#"{{"re":"named","places":[[]],"paths":[[{{"at":{at},"type":"t","text":"t","what":"t","origins":[],
+                "name":null,"file":null,"line":null,"edge":["a","b"],"length":null,"capacity":null,"method":false}}]]}}"#
+            )
+        };
+        let good = said(&names, &named(1));
+        assert_eq!(good, Ok(()));
+        assert_eq!(said(&names, &named(2)), Err("object 2 of 2".to_owned()));
+    }
+
+    #[test]
+    fn numbers_of_tracebacks_and_of_nodes_are_of_those_there_are() {
+        let trace = Order::Trace {
+            iterations: 1,
+            frames: 1,
+            last_only: false,
+        };
+        let traced = |number: usize| {
+            format!(
+                r#"{{"re":"traced","outcome":{{"status":"passed","phase":"","message":""}},"lost":false,"cpu":0.1,"resident":1,
+                "boundaries":[[[{number},1,1]]],"tracebacks":[[["a.py",1]]],"types":[],"errors":[]}}"#
+            )
+        };
+        assert_eq!(said(&trace, &traced(0)), Ok(()));
+        assert_eq!(said(&trace, &traced(1)), Err("traceback 1 of 1".to_owned()));
+        let calls = Order::Calls {
+            iterations: 1,
+            readings: 1,
+            counter: crate::verdict::Counter::Heap,
+            container: None,
+        };
+        let called = |parent: i64| {
+            format!(
+                r#"{{"re":"called","outcome":{{"status":"passed","phase":"","message":""}},"cpu":0.1,"lost":false,"cut":false,
+                "totals":[1],"nodes":[{{"in":{parent},"nets":[1],"frame":null,"line":null,"call":null,"silent":[]}}],"errors":[]}}"#
+            )
+        };
+        assert_eq!(said(&calls, &called(-1)), Ok(()));
+        assert_eq!(said(&calls, &called(0)), Err("node 0 of 0".to_owned()));
+    }
+}
