@@ -76,7 +76,6 @@ mod tests {
     fn hello(heap: &str, sizes: bool) -> Hello {
         Hello {
             protocol: 1,
-            pid: 1,
             runner: "pytest".to_owned(),
             runner_version: "8".to_owned(),
             counters: BTreeMap::from([(Counter::Heap, heap.to_owned())]),
