@@ -300,7 +300,7 @@ mod tests {
         };
         let traced = |number: usize| {
             format!(
-                r#"{{"re":"traced","outcome":{{"status":"passed","phase":"","message":""}},"lost":false,"cpu":0.1,"resident":1,
+                r#"{{"re":"traced","interpreters":false,"outcome":{{"status":"passed","phase":"","message":""}},"lost":false,"cpu":0.1,"resident":1,
                 "boundaries":[[[{number},1,1]]],"tracebacks":[[["a.py",1]]],"types":[],"errors":[]}}"#
             )
         };
