@@ -80,6 +80,7 @@ mod tests {
             runner_version: "8".to_owned(),
             counters: BTreeMap::from([(Counter::Heap, heap.to_owned())]),
             sizes,
+            keeps_classes: false,
         }
     }
 

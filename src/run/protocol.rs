@@ -281,6 +281,8 @@ pub struct Hello {
     pub counters: BTreeMap<Counter, String>,
     /// Whether Python's own memory is in `heap`, where it is large.
     pub sizes: bool,
+    /// Whether classes and functions that are dropped stay for good.
+    pub keeps_classes: bool,
 }
 
 /// What was collected.

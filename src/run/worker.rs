@@ -254,6 +254,7 @@ impl Worker {
                 runner_version: String::new(),
                 counters: std::collections::BTreeMap::default(),
                 sizes: false,
+                keeps_classes: false,
             },
             terms: Vec::new(),
         })

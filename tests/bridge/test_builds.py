@@ -82,6 +82,10 @@ class Sizes(BridgeCase):
         self.assertEqual(self.worker.hello["counters"]["blocks"], "exact")
         self.assertEqual(increments(self.series("test_nothing")["blocks"]), [0] * 8)
 
+    def test_whether_dropped_classes_stay_is_told(self):
+        of_3_13 = sys.version_info[:2] == (3, 13) and "t" in getattr(sys, "abiflags", "")
+        self.assertEqual(self.worker.hello["keeps_classes"], of_3_13)
+
     def test_a_text_that_becomes_longer_shows(self):
         rates = {"test_global": 240, "test_attribute": 240, "test_bytes": 240, "test_of_a_class": 240, "test_tuple": 30}
         for name, each in rates.items():

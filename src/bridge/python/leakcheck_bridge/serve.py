@@ -132,6 +132,7 @@ class Service:
                 "runner_version": runner_version,
                 "counters": self.meter.exactness,
                 "sizes": self.meter.sees_sizes,
+                "keeps_classes": counters.keeps_classes(),
             }
         )
 
