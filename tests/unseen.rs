@@ -354,3 +354,41 @@ fn every_supported_pytest_is_seen_through() {
         checked.exits(4).all("clean", 1);
     }
 }
+
+// -- what one loses does not hide what another gains ---------------------------------------------------------
+
+#[test]
+fn a_leak_that_an_equal_loss_hides_is_found() {
+    let text = "\
+import collections
+
+STOCK = [object() for _ in range(100000)]
+SOLD = []
+WAITING = {number: None for number in range(100000)}
+DONE = collections.deque()
+BACK = [[], [None]]
+
+def test_sells():
+    STOCK.pop()
+    SOLD.append(object())
+
+def test_does():
+    DONE.append(WAITING.popitem()[0])
+
+def test_swaps():
+    BACK[0].append(BACK[1].pop())
+    BACK.reverse()
+";
+    let checked = check("pytest", text, &[]);
+    assert_eq!(verdict(checked.exits(1), "test_sells"), "leak");
+    assert_eq!(verdict(&checked, "test_does"), "leak");
+    assert_eq!(verdict(&checked, "test_swaps"), "clean");
+    for name in ["test_it.SOLD", "test_it.DONE"] {
+        let held = checked
+            .report
+            .findings
+            .iter()
+            .any(|finding| finding.summary.contains(name));
+        assert!(held, "{name}: {}", checked.stdout);
+    }
+}

@@ -180,8 +180,8 @@ class Heartbeat:
                     if int(name) != file.fileno() and _is_at(int(name), file.fileno()):
                         _close(int(name))
         self.page = memoryview(self._map).cast("Q")
-        # What is counted here stands in the page for the other half; tests can write to that as well. In an array, since
-        # a number would be growth.
+        # What is counted here is told in the page, to which tests can write as well. In an array, since a number would be
+        # growth.
         self._counts = array.array("Q", [0] * 4)
 
     def state(self, state):
