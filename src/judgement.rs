@@ -238,6 +238,7 @@ fn screened(look: &Look) -> (Verdict, Option<String>) {
         Screened::Skipped(reason) => (Verdict::Skipped, Some(reason.clone())),
         Screened::Unrepeatable(reason) => (Verdict::Unrepeatable, Some(reason.clone())),
         Screened::Unstable(reason) => (Verdict::Unstable, Some(reason.clone())),
+        Screened::Undecided(reason) => (Verdict::Undecided, Some(reason.clone())),
         Screened::Lost { loss, iteration } => lost(loss, *iteration),
     }
 }

@@ -354,3 +354,123 @@ fn every_supported_pytest_is_seen_through() {
         checked.exits(4).all("clean", 1);
     }
 }
+
+// -- what one loses does not hide what another gains ---------------------------------------------------------
+
+#[test]
+fn a_leak_that_an_equal_loss_hides_is_found() {
+    let text = "\
+import collections
+
+STOCK = [object() for _ in range(100000)]
+SOLD = []
+WAITING = {number: None for number in range(100000)}
+DONE = collections.deque()
+BACK = [[], [None]]
+
+def test_sells():
+    STOCK.pop()
+    SOLD.append(object())
+
+def test_does():
+    DONE.append(WAITING.popitem()[0])
+
+def test_swaps():
+    BACK[0].append(BACK[1].pop())
+    BACK.reverse()
+";
+    let checked = check("pytest", text, &[]);
+    assert_eq!(verdict(checked.exits(1), "test_sells"), "leak");
+    assert_eq!(verdict(&checked, "test_does"), "leak");
+    assert_eq!(verdict(&checked, "test_swaps"), "clean");
+    for name in ["test_it.SOLD", "test_it.DONE"] {
+        let held = checked
+            .report
+            .findings
+            .iter()
+            .any(|finding| finding.summary.contains(name));
+        assert!(held, "{name}: {}", checked.stdout);
+    }
+}
+
+// -- threads that go on between tests -----------------------------------------------------------------------
+
+/// A thread that makes and frees objects all the time, beside a test that leaks and one that does not.
+const NOISE: &str = "\
+import threading
+import time
+
+KEPT = []
+SEEN = []
+
+def noise():
+    while True:
+        SEEN.append(object())
+        time.sleep(0.0003)
+        if len(SEEN) > 5000:
+            SEEN.clear()
+
+def start():
+    threading.Thread(target=noise, daemon=True).start()
+
+def test_leaks():
+    KEPT.append([0] * 30)
+
+def test_rests():
+    pass
+";
+
+#[test]
+fn what_a_test_leaves_running_does_not_hide_the_leak_of_another() {
+    let text = NOISE.replace(
+        "def test_leaks",
+        "def test_a_starts():\n    start()\n\ndef test_leaks",
+    );
+    let checked = check("pytest", &text, &[]);
+    assert_eq!(verdict(checked.exits(1), "test_a_starts"), "leak");
+    assert_eq!(
+        verdict(&checked, "test_leaks"),
+        "leak",
+        "{}",
+        checked.stdout
+    );
+    assert_eq!(
+        verdict(&checked, "test_rests"),
+        "clean",
+        "{}",
+        checked.stdout
+    );
+}
+
+#[test]
+fn beside_a_thread_that_nobody_can_do_without_nothing_is_clean_that_was_not_seen() {
+    let checked = check("pytest", &format!("{NOISE}\nstart()\n"), &[]);
+    let found = verdict(&checked, "test_leaks");
+    assert!(["leak", "undecided"].contains(&found), "{found}");
+    let test = checked
+        .report
+        .tests
+        .iter()
+        .find(|test| test.id.ends_with("test_rests"));
+    let test = test.unwrap();
+    if test.verdict != "clean" {
+        let reason = test.reason.as_deref().unwrap_or_default();
+        assert_eq!(test.verdict, "undecided");
+        assert!(reason.contains("changes while no test runs"), "{reason}");
+        assert!(reason.contains("(noise)"), "{reason}");
+    }
+    // No finding without anything that could be found.
+    for finding in &checked.report.findings {
+        assert!(
+            finding.summary.contains("held by test_it.KEPT"),
+            "{}",
+            finding.summary
+        );
+    }
+}
+
+#[test]
+fn a_thread_that_only_waits_is_no_noise() {
+    let text = "import threading\n\nNAMES = {}\n\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n\ndef test_fills_once():\n    NAMES.setdefault('a', [object()])\n\ndef test_rests():\n    pass\n";
+    check("pytest", text, &[]).exits(0).all("clean", 2);
+}

@@ -2,12 +2,11 @@
 //! or somebody outside, and is nobody's fault until it was seen twice.
 
 use super::{
-    Errand, Stage,
+    Stage,
     loss::Loss,
-    note,
+    noise, note,
     protocol::{Collectable, Wider},
     screen::{Look, Screened},
-    screen_one,
     slot::Slot,
     trace::{Case, Judged},
     trouble,
@@ -25,14 +24,13 @@ pub(super) fn screen(
     thaw: bool,
     seen: &mut std::collections::HashSet<String>,
 ) -> Option<(Look, Option<Wider>)> {
-    let (first, again) = screen_one(stage, slot, test, Errand::First { thaw, seen })?;
+    let (first, again) = noise::screen(stage, slot, test, thaw, seen)?;
     let (loss, iteration) = match &first.screened {
         Screened::Lost { loss, iteration } if is_doubtful(loss, *iteration) => (loss, *iteration),
         _ => return Some((first, again)),
     };
     let reason = reason(loss, iteration, stage.tests, &slot.before(test));
-    let anew = Errand::First { thaw: true, seen };
-    let (mut second, again) = screen_one(stage, slot, test, anew)?;
+    let (mut second, again) = noise::screen(stage, slot, test, true, seen)?;
     match &second.screened {
         // Its first run was fine at least once.
         Screened::Lost {
@@ -61,6 +59,7 @@ pub(super) fn judge(
     shared: &std::sync::Mutex<super::Shared>,
     mut judge: impl FnMut(&mut Slot<'_>) -> Option<Case>,
 ) -> Option<Case> {
+    let mut judge = |slot: &mut Slot<'_>| noise::judge(slot, test, &mut judge);
     let first = judge(slot)?;
     let (loss, iteration) = match &first.judged {
         Judged::Lost { loss, iteration } if is_doubtful(loss, *iteration) => (loss, *iteration),

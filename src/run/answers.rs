@@ -34,6 +34,8 @@ impl Order {
             Order::Bound { iterations, .. } => 3 * (u64::from(*iterations) + 1) + SEARCH,
             Order::Follow { .. } => FOLLOWED,
             Order::Garbage { .. } => 1,
+            // No test runs between its readings.
+            Order::Still { readings, .. } => u64::from(*readings),
             Order::Free | Order::Name { .. } | Order::Describe { .. } | Order::End => 0,
         }
     }
@@ -52,6 +54,7 @@ pub fn check(order: &Order, record: &Record) -> Result<(), String> {
             }
             Ok(())
         }
+        (Order::Still { .. }, Record::Still { series, .. }) => self::series(series, most),
         (Order::Bound { iterations, .. }, Record::Bound(bound)) => {
             times(&[bound.cpu])?;
             bound.window.as_ref().map_or(Ok(()), |window| {

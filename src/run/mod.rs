@@ -21,6 +21,7 @@ mod log;
 pub mod loss;
 pub mod marks;
 mod native;
+mod noise;
 pub mod plan;
 mod process;
 pub mod protocol;
@@ -428,6 +429,7 @@ fn screen_one(
         series: std::collections::BTreeMap::new(),
         wider: Wider::Stay,
         garbage: Vec::new(),
+        noise: None,
     };
     let survey = slot.must_survey(&tests[test].file);
     let (worker, index) = match slot.worker_for(tests, test) {

@@ -155,6 +155,13 @@ pub enum Order {
         /// How many.
         iterations: u32,
     },
+    /// Reads the counters with no test between: what changes then is none of any test.
+    Still {
+        /// How often.
+        readings: u32,
+        /// Seconds from one reading to the next.
+        pause: f64,
+    },
     /// Asks for the names along ways through the heap that was written down last.
     Name {
         /// Identities of the objects of each way.
@@ -207,6 +214,13 @@ pub enum Record {
         containers: Vec<(String, i64)>,
         /// CPU seconds.
         cpu: f64,
+    },
+    /// Answer to [`Order::Still`].
+    Still {
+        /// The readings.
+        series: Series,
+        /// Names of some threads beside the main one.
+        threads: Vec<String>,
     },
     /// Answer to [`Order::Follow`].
     Followed(Followed),

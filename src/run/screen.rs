@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::{
     end::{emptied, end_of},
     loss::Loss,
+    noise,
     protocol::{Filled, Order, Outcome, Ran, Record, Status, Trouble, Wider},
     readings::{extend, fill_in, join, mend_opening},
     signature::{grows_as, plain_signature, rise},
@@ -66,6 +67,8 @@ pub enum Screened {
     Unrepeatable(String),
     /// Took its worker with it, and not again.
     Unstable(String),
+    /// Could not be seen: says why.
+    Undecided(String),
     /// Took its worker with it.
     Lost {
         /// How.
@@ -94,6 +97,8 @@ pub struct Look {
     pub wider: Wider,
     /// Objects that the collector had freed at each reading, where it freed some in every iteration.
     pub garbage: Vec<i64>,
+    /// What moved in the process by itself.
+    pub noise: Option<String>,
 }
 
 impl Screened {
@@ -117,6 +122,7 @@ impl Look {
             series: Series::new(),
             wider,
             garbage: Vec::new(),
+            noise: None,
         }
     }
 }
@@ -482,6 +488,7 @@ fn look_with(
             }
         }
     }
+    look.noise = noise::heard(worker, &look.series, look.seconds)?;
     if look.screened != Screened::Suspect {
         look.series.clear();
     }

@@ -29,6 +29,8 @@ pub struct Slot<'a> {
     failed_starts: u32,
     /// What ran in the last worker, in turn.
     ran: Vec<usize>,
+    /// Workers in which something moved by itself though no other test had run.
+    pub noisy_starts: u32,
 }
 
 impl<'a> Slot<'a> {
@@ -46,6 +48,7 @@ impl<'a> Slot<'a> {
             starts: 0,
             failed_starts: 0,
             ran: Vec::new(),
+            noisy_starts: 0,
         }
     }
 

@@ -13,7 +13,7 @@ use super::{
     fault, finish,
     known::Known,
     loss::{Loss, StartError},
-    native, next, plan,
+    native, next, noise, plan,
     protocol::{Collectable, Wider},
     replay,
     screen::{self, Look, Screened},
@@ -337,6 +337,7 @@ fn judge_one(
     shared: &Mutex<Shared>,
 ) -> Option<Case> {
     let test = look.test;
+    let fussy = noise::is_worth_another(slot, test);
     let undecided = |reason: String| Some(Case::without_evidence(test, Judged::Undecided(reason)));
     let (worker, index) = match slot.worker_for(tests, test) {
         Ok(Some(found)) => found,
@@ -345,7 +346,7 @@ fn judge_one(
         Err(error) => return undecided(format!("no second process could be started: {error}")),
     };
     let begun = Instant::now();
-    let judged = bench.judge(worker, look, index, thaw);
+    let judged = bench.judge(worker, look, index, thaw, fussy);
     spend(shared, test, begun);
     match judged {
         Ok(case) => {

@@ -11,6 +11,7 @@ use super::{
     horizon::rose_and_rests,
     known::Known,
     loss::Loss,
+    noise,
     protocol::{Order, Ran, Record, Status, Traced, Wider},
     readings::{extend, has_room, rises_late},
     screen::{self, Look},
@@ -107,6 +108,8 @@ pub struct Case {
     pub spoiled: bool,
     /// Whether objects came at first, and no more in the longest window, where something else went on growing.
     pub settled: bool,
+    /// What moved in its process by itself.
+    pub noise: Option<String>,
 }
 
 /// CPython itself loses memory with each interpreter, more in some versions than in others.
@@ -132,6 +135,7 @@ impl Case {
             passages: Vec::new(),
             spoiled: false,
             settled: false,
+            noise: None,
         }
     }
 
@@ -276,13 +280,15 @@ impl Bench<'_> {
         })
     }
 
-    /// Judges the suspect of `look`, which is test number `index` of `worker`.
+    /// Judges the suspect of `look`, which is test number `index` of `worker`. Where that is `fussy`, not in a process that is
+    /// noisy by itself.
     pub fn judge(
         &self,
         worker: &mut Worker,
         look: &Look,
         index: usize,
         thaw: bool,
+        fussy: bool,
     ) -> Result<Case, Loss> {
         let mut case = Case::without_evidence(look.test, Judged::Leak);
         case.wider = look.wider;
@@ -299,6 +305,11 @@ impl Bench<'_> {
             return Ok(case);
         };
         case.series = ran.series;
+        case.noise = noise::heard(worker, &case.series, ran.seconds)?;
+        if fussy && let Some(noise) = &case.noise {
+            case.judged = Judged::Undecided(noise.clone());
+            return Ok(case);
+        }
         case.fits = self.growing(&case.series);
         // Growth that comes rarely may have hidden between these boundaries; what comes by chance may have paused.
         for more in 0..MORE_WINDOWS {

@@ -7,6 +7,7 @@ import posix
 import random
 import sys
 import tempfile
+import threading
 import time
 
 from . import (
@@ -29,6 +30,7 @@ _getpid = posix.getpid
 _getframe = sys._getframe
 _perf = time.perf_counter
 _cpu = time.process_time
+_sleep = time.sleep
 #: Iterations without readings after which a cache is taken to hold nothing of other tests any more, and CPU seconds.
 _MOST_THROUGH = 512
 _LONGEST_THROUGH = 1.0
@@ -278,6 +280,22 @@ class Repeater:
         finally:
             self._replay.end()
             self._replay = None
+
+    def still(self, readings, pause):
+        # type: (int, float) -> dict
+        """Reads the counters with nothing between the readings but time."""
+        meter = self._meter
+        self._heartbeat.state(self._heartbeat.READING)
+        meter.reset()
+        # The first one has what answering the last order left.
+        for _ in itertools.repeat(None, min(readings, meter.capacity - 1) + 1):
+            meter.read()
+            _sleep(pause)
+        self._heartbeat.state(self._heartbeat.IDLE)
+        series = {name: values[1:] for name, values in meter.readings().items()}
+        main = threading.main_thread()
+        threads = [thread for thread in threading.enumerate() if thread is not main]
+        return {"re": "still", "series": series, "threads": [str(thread.name) for thread in threads[:3]]}
 
     def grown(self, iterations):
         # type: (int) -> dict

@@ -256,6 +256,8 @@ class Service:
                 }
                 names = None
                 repeater.forget_places()
+            elif what == "still":
+                answer = repeater.still(order["readings"], order["pause"])
             elif what == "grown":
                 answer = repeater.grown(order["iterations"])
             elif what == "bound":

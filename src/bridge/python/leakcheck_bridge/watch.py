@@ -11,6 +11,7 @@ import contextlib
 import gc
 import io
 import itertools
+import operator
 import os
 import sys
 import types
@@ -19,6 +20,7 @@ import weakref
 from . import kinds, referents, texts, trace
 
 _referents = gc.get_referents
+_lt = operator.lt
 
 #: Containers whose lengths are read; each costs some 25 ns a reading.
 _MOST = 1500
@@ -430,8 +432,12 @@ class Watch:
         self._streams = []  # type: list
         self._loggers = []  # type: list
         self._adopted = []  # type: list
-        # Entries in those of them that are gone; in an array, since a number would be growth.
-        self._gone = array.array("q", [0])
+        # Gained in those that are gone, and in the others; and all that was least. In an array, since a number would be
+        # growth.
+        self._known = array.array("q", [0, 0, 0])
+        # Of each: the length at the last reading, and the least since it is watched.
+        self._lengths = array.array("q")
+        self._least = array.array("q")
         self._opening = array.array("q")
 
     def clear(self):
@@ -443,6 +449,23 @@ class Watch:
         self._adopted = []
         if self._texts is not None:
             self._texts.clear()
+        self._begin()
+
+    def _begin(self):
+        # type: () -> None
+        """What is watched has gained nothing yet. All storage for that is made now."""
+        self._lengths = self._now()
+        self._least = self._now()
+        self._known = array.array("q", [0, 0, sum(self._least)])
+
+    def _now(self):
+        # type: () -> array.array
+        """How long each is."""
+        lengths = array.array("q", map(len, self._containers))
+        lengths.extend(array.array("q", map(len, self._adopted)))
+        lengths.extend(array.array("q", map(_end_of, self._streams)))
+        lengths.extend(array.array("q", map(len, map(_handlers_of, self._loggers))))
+        return lengths
 
     def survey(self, others):
         # type: (list) -> None
@@ -455,6 +478,7 @@ class Watch:
         self._containers = [obj for obj in found if issubclass(type(obj), _CONTAINERS)]
         self._loggers = [obj for obj in found if not issubclass(type(obj), (*_STREAMS, *_CONTAINERS))]
         self._adopted = []
+        self._begin()
 
     def adopt(self, objects):
         # type: (list) -> None
@@ -464,23 +488,24 @@ class Watch:
         known = set(map(id, adopted))
         new = {id(obj): obj for obj in _containers_among(objects) if id(obj) not in known and not _is_the_runners(obj)}
         self._adopted = adopted + list(new.values())[: _MOST_ADOPTED - len(adopted)]
+        self._begin()
 
     def release(self):
         # type: () -> bool
-        """Lets go of what only the watch still has, and says whether there was any: kept for longer, it would be growth.
+        """Lets go of what only the watch still has, and says whether there was any: kept longer, it would be growth.
 
         A test that drops the oldest of a hundred lists for each one that it makes would grow a hundred times. The lists
-        here keep their length, and so their memory; entries of what is gone stay counted, or growth elsewhere would not
-        show.
+        here keep their length, and so their memory; what was gained in those that are gone stays counted, or growth
+        elsewhere would not show.
         """
         gone = False
-        for held in (self._containers, self._adopted):
+        for first, held in ((0, self._containers), (len(self._containers), self._adopted)):
             # Nearly always somebody has each of them, which is quickly asked.
             if OURS not in map(sys.getrefcount, held):
                 continue
             for at in range(len(held)):
                 if sys.getrefcount(held[at]) == OURS:
-                    self._gone[0] += len(held[at])
+                    self._known[0] += max(len(held[at]) - self._least[first + at], 0)
                     held[at] = _GONE
                     gone = True
         return gone
@@ -497,10 +522,19 @@ class Watch:
 
     def total(self):
         # type: () -> int
-        """Entries in all of them together."""
-        entries = sum(map(len, self._containers)) + sum(map(len, self._adopted)) + self._gone[0]
-        entries += sum(map(len, map(_handlers_of, self._loggers)))
-        entries += sum(map(_end_of, self._streams))
+        """Entries gained in all of them together, each counted from where it was shortest since it is watched.
+
+        Were it the entries that there are, what one loses would hide what another gains.
+        """
+        lengths = self._now()
+        # Nearly always nothing has changed, which is quickly asked.
+        if lengths != self._lengths:
+            self._lengths[:] = lengths
+            if any(map(_lt, lengths, self._least)):
+                self._least[:] = array.array("q", map(min, lengths, self._least))
+                self._known[2] = sum(self._least)
+            self._known[1] = sum(lengths) - self._known[2]
+        entries = self._known[0] + self._known[1]
         return entries if self._texts is None else entries + self._texts.total()
 
     def grown(self, others):

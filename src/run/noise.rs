@@ -1,0 +1,185 @@
+//! Threads that go on between tests: what they make and free hides what a test leaks, so nothing is called clean beside
+//! them. A test is looked at anew in a process in which no other test ran, and is undecided if it is as noisy there.
+
+use super::{
+    Errand, Stage,
+    loss::Loss,
+    protocol::{Order, Record, Wider},
+    screen::{Look, Screened},
+    screen_one,
+    slot::Slot,
+    trace::{Case, Judged},
+    worker::Worker,
+};
+use crate::verdict::{Counter, Series};
+
+/// Readings with no test between them, and seconds from one to the next: as long as an iteration, within limits.
+const READINGS: u32 = 6;
+const SHORTEST: f64 = 0.002;
+const LONGEST: f64 = 0.02;
+/// So many of the increments show what moves by itself; one is a thread that ends.
+const MOVES: usize = 2;
+/// After so many processes that were noisy from their start no more are made for it.
+const ATTEMPTS: u32 = 3;
+/// What threads make and free without a trace in their number.
+const AUDIBLE: [Counter; 4] = [Counter::Blocks, Counter::Heap, Counter::Items, Counter::Fds];
+
+/// What moves in a worker by itself, in words, where a series of it could hide something.
+pub(super) fn heard(
+    worker: &mut Worker,
+    series: &Series,
+    seconds: f64,
+) -> Result<Option<String>, Loss> {
+    if !may_hide(series) {
+        return Ok(None);
+    }
+    let order = Order::Still {
+        readings: READINGS,
+        pause: seconds.clamp(SHORTEST, LONGEST),
+    };
+    match worker.call(&order)? {
+        Record::Still { series, threads } => Ok(moving(&series).map(|counter| {
+            format!(
+                "`{}` changes while no test runs, and may hide a leak: {} at work beside the tests",
+                counter.name(),
+                match &*threads.join(", ") {
+                    "" => "a thread is".to_owned(),
+                    names => format!("{names} is"),
+                }
+            )
+        })),
+        other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
+    }
+}
+
+/// Whether other threads are there, and readings that are not all alike.
+fn may_hide(series: &Series) -> bool {
+    let threads = series
+        .get(&Counter::Threads)
+        .and_then(|readings| readings.last());
+    threads.is_some_and(|threads| *threads > 1)
+        && AUDIBLE.iter().any(|counter| {
+            // The first iteration may bring something once.
+            let readings = series
+                .get(counter)
+                .map_or(&[][..], |readings| &readings[1..]);
+            readings.windows(2).any(|pair| pair[0] != pair[1])
+        })
+}
+
+fn moving(series: &Series) -> Option<Counter> {
+    AUDIBLE.into_iter().find(|counter| {
+        let readings = series.get(counter).map_or(&[][..], Vec::as_slice);
+        readings
+            .windows(2)
+            .filter(|pair| pair[0] != pair[1])
+            .count()
+            > MOVES
+    })
+}
+
+/// A first look at a test, where it is quiet.
+pub(super) fn screen(
+    stage: &Stage<'_>,
+    slot: &mut Slot<'_>,
+    test: usize,
+    thaw: bool,
+    seen: &mut std::collections::HashSet<String>,
+) -> Option<(Look, Option<Wider>)> {
+    let (mut look, mut again) = screen_one(stage, slot, test, Errand::First { thaw, seen })?;
+    if look.noise.is_some() && is_worth_another(slot, test) {
+        slot.discard();
+        let anew = Errand::First { thaw: true, seen };
+        let iterations = look.iterations;
+        (look, again) = screen_one(stage, slot, test, anew)?;
+        look.iterations += iterations;
+        slot.noisy_starts += u32::from(look.noise.is_some());
+    }
+    if let Some(noise) = &look.noise
+        && matches!(look.screened, Screened::Clean | Screened::Bounded(_))
+    {
+        look.screened = Screened::Undecided(noise.clone());
+        again = None;
+    }
+    Some((look, again))
+}
+
+/// The same for a suspect; `judge` judges it once.
+pub(super) fn judge(
+    slot: &mut Slot<'_>,
+    test: usize,
+    mut judge: impl FnMut(&mut Slot<'_>) -> Option<Case>,
+) -> Option<Case> {
+    let mut case = judge(slot)?;
+    if case.noise.is_some()
+        && is_worth_another(slot, test)
+        && !matches!(case.judged, Judged::Lost { .. })
+    {
+        slot.discard();
+        let iterations = case.iterations;
+        case = judge(slot)?;
+        case.iterations += iterations;
+        slot.noisy_starts += u32::from(case.noise.is_some());
+    }
+    if let Some(noise) = &case.noise
+        && !is_sure(&case)
+    {
+        case.judged = Judged::Undecided(noise.clone());
+    }
+    Some(case)
+}
+
+/// Whether a test that was looked at beside noise is looked at in a process of its own.
+pub(super) fn is_worth_another(slot: &Slot<'_>, test: usize) -> bool {
+    !slot.before(test).is_empty() && slot.noisy_starts < ATTEMPTS
+}
+
+/// Whether a place, a container or a resource of its own tells what grows in a test, however much comes and goes beside.
+fn is_sure(case: &Case) -> bool {
+    let resources = [
+        Counter::Fds,
+        Counter::Threads,
+        Counter::Tasks,
+        Counter::Children,
+    ];
+    match case.judged {
+        Judged::Leak => {
+            !case.growths.is_empty()
+                || !case.containers.is_empty()
+                || resources
+                    .iter()
+                    .any(|counter| case.fits.contains_key(counter))
+        }
+        Judged::Lost { .. } | Judged::Undecided(_) => true,
+        Judged::Clean(_) | Judged::Bounded(_) | Judged::Harness | Judged::Unstable(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(threads: i64, blocks: &[i64]) -> Series {
+        Series::from([
+            (Counter::Threads, vec![threads; blocks.len()]),
+            (Counter::Blocks, blocks.to_vec()),
+        ])
+    }
+
+    #[test]
+    fn only_threads_beside_readings_that_move_are_asked_about() {
+        assert!(may_hide(&series(2, &[0, 5, 9, 2, 7])));
+        assert!(!may_hide(&series(1, &[0, 5, 9, 2, 7])));
+        assert!(!may_hide(&series(2, &[0, 5, 5, 5, 5])));
+        assert!(!may_hide(&Series::new()));
+    }
+
+    #[test]
+    fn a_thread_that_ends_is_no_noise() {
+        assert_eq!(moving(&series(2, &[9, 9, 5, 5, 5, 5])), None);
+        assert_eq!(
+            moving(&series(2, &[9, 10, 11, 3, 4, 5])),
+            Some(Counter::Blocks)
+        );
+    }
+}
