@@ -663,8 +663,8 @@ class Counters:
         # Not in a number of its own: one above 256 would be an object, and smaller ones are not. Of a leak that is
         # looked at for long, garbage is not asked, and counting all it left would cost more than the collector does.
         self._closed[1] = _counted() if at < _ORIGIN + _COUNTED else 0
-        # Not the number: one that is above 256 is a block of its own.
-        found = bool(_collect())
+        # Not the number, which above 256 is a block of its own; nor a call, whose arguments go to a free list (3.8).
+        found = _collect() > 0
         # Blocks before all else: a collection empties the free lists, and what is read after it fills them again, one
         # object more or less by which way the reading takes. From Python 3.14 on there is one of numbers.
         others = self._read_blocks()
