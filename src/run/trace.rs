@@ -280,8 +280,7 @@ impl Bench<'_> {
         })
     }
 
-    /// Judges the suspect of `look`, which is test number `index` of `worker`. Where that is `fussy`, not in a process that is
-    /// noisy by itself.
+    /// Judges the suspect of `look`, test `index` of `worker`: where `fussy`, not in a process that is noisy by itself.
     pub fn judge(
         &self,
         worker: &mut Worker,
