@@ -358,6 +358,20 @@ fn every_supported_pytest_is_seen_through() {
 // -- what one loses does not hide what another gains ---------------------------------------------------------
 
 #[test]
+fn what_every_collection_raises_hides_no_leak() {
+    let text = "import gc\n\nKEPT = []\n\ndef raises(phase, info):\n    raise ValueError(phase)\n\n\
+                def test_first():\n    gc.callbacks.append(raises)\n\n\
+                def test_leaks():\n    KEPT.append([1] * 50)\n";
+    let project = Project::of(&[("test_it.py", text)]).with(Packages::Newest);
+    for checked in [
+        project.check(&["--runner", "pytest"]),
+        check("pytest", text, &[]),
+    ] {
+        assert_eq!(verdict(checked.exits(1), "test_leaks"), "leak");
+    }
+}
+
+#[test]
 fn a_leak_that_an_equal_loss_hides_is_found() {
     let text = "\
 import collections

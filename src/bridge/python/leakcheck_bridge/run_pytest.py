@@ -543,8 +543,10 @@ def _prepare(item):
     # glibc never frees what an environment variable was set to once, and pytest sets one to the test's name.
     tell = getattr(pytest_runner, "_update_current_test_var", None)
     if tell is not None:
-        for phase in ("setup", "call", "teardown", None):
-            tell(item, phase)
+        # A name that the system's encoding cannot say is an error of the test's, which pytest tells.
+        with contextlib.suppress(UnicodeError):
+            for phase in ("setup", "call", "teardown", None):
+                tell(item, phase)
 
 
 def _settle_environment():
