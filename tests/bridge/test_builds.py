@@ -2,6 +2,7 @@
 
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import unittest
@@ -134,15 +135,17 @@ class Environments(BridgeCase):
         self.assertEqual(worker.hello["counters"]["blocks"], blocks)
         self.assertEqual(worker.hello["counters"]["heap"], "exact")
         planted = worker.answer("ran", do="selfcheck", plant=True, iterations=9, warmup=1)["series"]
-        self.assertGreaterEqual(min(increments(planted["heap"])), 96)
+        # Where Python's own objects are in `heap` too, single steps come and go; a run has no such process.
+        lowest, highest = (min, max) if blocks == "exact" else (statistics.median, statistics.median)
+        self.assertGreaterEqual(lowest(increments(planted["heap"])), 96)
         clean = worker.answer("ran", do="selfcheck", plant=False, iterations=9, warmup=1)["series"]
         for counter, readings in clean.items():
             # One chunk that keeps a remainder too small to split off is no rise.
             least = 32 if counter == "heap" else 1
             if counter != "objects":
-                self.assertLess(max(increments(readings)), least, counter)
+                self.assertLess((highest if counter == "heap" else max)(increments(readings)), least, counter)
         series = worker.answer("ran", do="run", test=worker.index("test_one_object"), thaw=True, warmup=8, iterations=6)
-        self.assertGreaterEqual(min(increments(series["series"]["blocks" if blocks == "exact" else "heap"])), 1)
+        self.assertGreaterEqual(lowest(increments(series["series"]["blocks" if blocks == "exact" else "heap"])), 1)
 
     @unittest.skipUnless(GLIBC, "only where malloc tells")
     def test_pythons_allocators(self):

@@ -9,6 +9,7 @@ from driver import BridgeCase, needs_pytest
 
 SEEDS = """
     import tracemalloc
+    import sys
     import unittest
 
 
@@ -78,7 +79,7 @@ SEEDS = """
 
         def test_fails_later(self):
             TURN[0] += 1
-            self.assertLess(TURN[0], 5)
+            self.assertLess(TURN[0], 5, "_interpreters" in sys.modules)
 """
 
 
@@ -201,8 +202,9 @@ class Trace(BridgeCase):
     def test_a_failure_ends_the_window(self):
         answer = self.worker.open_and_trace("test_fails_later", iterations=20)
         self.assertStatus(answer, "failed", "call", "5 not less than 5")
-        # The opening, and iterations 3 and 4.
-        self.assertEqual(len(answer["boundaries"]), 3)
+        # The opening, and iterations 3 and 4; the third is watched instead where interpreters can be made.
+        watched = answer["outcome"]["message"].endswith(": True")
+        self.assertEqual(len(answer["boundaries"]), 2 if watched else 3)
 
     def test_series_are_exact_after_a_trace(self):
         self.worker.open_and_trace("test_one", iterations=8)
