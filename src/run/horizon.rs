@@ -156,7 +156,7 @@ impl Bench<'_> {
                 ))));
             }
             total += step;
-            step = total;
+            step = if late == 0 { total } else { total / 2 };
             if ran.resident > self.memory / 2 {
                 break;
             }

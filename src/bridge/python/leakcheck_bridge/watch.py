@@ -432,8 +432,8 @@ class Watch:
         self._streams = []  # type: list
         self._loggers = []  # type: list
         self._adopted = []  # type: list
-        # Gained in those that are gone, and in the others; all that was least, and all at the last reading. In an array,
-        # since a number would be growth.
+        # Gained in those that are gone, and in the others; all that was least, and all at the last reading. In an
+        # array, since a number would be growth.
         self._known = array.array("q", [0, 0, 0, 0])
         # The least length of each since it is watched.
         self._least = array.array("q")
