@@ -700,7 +700,7 @@ class Counters:
             self._closed[0] += self._closed[1] - objects[at - _ORIGIN]
         fds[at - _ORIGIN] = self._fds() - self._own_descriptors() if self._fds is not None else 0
         running[at - _ORIGIN] = threads
-        items[at - _ORIGIN] = self.watch.total(others)
+        items[at - _ORIGIN] = self.watch.total()
         tasks[at - _ORIGIN] = self.tasks.count()
         children[at - _ORIGIN] = self._children() if self._children is not None else 0
         interpreting[at - _ORIGIN] = _count_interpreters()

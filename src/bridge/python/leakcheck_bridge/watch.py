@@ -432,9 +432,9 @@ class Watch:
         self._streams = []  # type: list
         self._loggers = []  # type: list
         self._adopted = []  # type: list
-        # Gained in those that are gone, and in the others; all that was least, and all at the last reading. In an
-        # array, since a number would be growth.
-        self._known = array.array("q", [0, 0, 0, 0])
+        # Gained in those that are gone, and in the others; and all that was least. In an array, since a number would be
+        # growth.
+        self._known = array.array("q", [0, 0, 0])
         # The least length of each since it is watched.
         self._least = array.array("q")
         self._opening = array.array("q")
@@ -454,7 +454,7 @@ class Watch:
         # type: () -> None
         """What is watched has gained nothing yet. All storage for that is made now."""
         self._least = self._now()
-        self._known = array.array("q", [0, 0, sum(self._least), sum(self._least)])
+        self._known = array.array("q", [0, 0, sum(self._least)])
 
     def _now(self):
         # type: () -> array.array
@@ -518,22 +518,17 @@ class Watch:
         if self._texts is not None:
             self._texts.remember()
 
-    def total(self, changed=True):
-        # type: (bool) -> int
+    def total(self):
+        # type: () -> int
         """Entries gained in all of them together, each counted from where it was shortest since it is watched.
 
-        Were it the entries that there are, what one loses would hide what another gains. Each is asked only where their
-        sum is another than before, or memory has `changed`: asking costs as much again as adding up.
+        Were it the entries that there are, what one loses would hide what another gains.
         """
-        entries = sum(map(len, self._containers)) + sum(map(len, self._adopted))
-        entries += sum(map(_end_of, self._streams)) + sum(map(len, map(_handlers_of, self._loggers)))
-        if changed or entries != self._known[3]:
-            lengths = self._now()
-            self._known[3] = entries
-            if any(map(_lt, lengths, self._least)):
-                self._least[:] = array.array("q", map(min, lengths, self._least))
-                self._known[2] = sum(self._least)
-            self._known[1] = entries - self._known[2]
+        lengths = self._now()
+        if any(map(_lt, lengths, self._least)):
+            self._least[:] = array.array("q", map(min, lengths, self._least))
+            self._known[2] = sum(self._least)
+        self._known[1] = sum(lengths) - self._known[2]
         entries = self._known[0] + self._known[1]
         return entries if self._texts is None else entries + self._texts.total()
 
