@@ -25,8 +25,6 @@ const HORIZON_RESOURCES: f64 = 64.0;
 /// as far.
 const NEAR: u32 = 2048;
 const FAR_SHARE: f64 = 4.0;
-/// How often a longer look whose time is over goes on by half as much again.
-const LATE: u32 = 2;
 /// Fewer iterations than this are no reason to think that the end is near.
 const HALF: u32 = 256;
 /// The pause between two rises fits so often into the first stretch, and rest is this much longer than it.
@@ -103,7 +101,7 @@ impl Bench<'_> {
         let mut step = (2 * FIRST_WINDOW).max(PAUSES * pause);
         let mut series = Series::new();
         let mut fits = case.fits.clone();
-        let mut late = 0;
+        let mut late = false;
         let mut cut = false;
         while total + step <= room && step < CAPACITY {
             // The next stretch costs as much per iteration as the ones before it.
@@ -114,13 +112,12 @@ impl Bench<'_> {
                 allowance.min(self.budget.for_horizon().as_secs_f64() / FAR_SHARE)
             };
             if total > 0 && next > allowance - spent {
-                if !fits.is_empty() || total < HALF || late == LATE {
+                if !fits.is_empty() || total < HALF || late {
                     cut = total < NEAR && self.budget.is_short(allowance);
                     break;
                 }
-                // It seems to have come to its end just now: half as much again tells, or that once more where it
-                // fills by chance, and its last entries are long in coming.
-                late += 1;
+                // It seems to have come to its end just now: half as much again tells.
+                late = true;
                 step = total / 2;
             }
             let warmup = u32::from(total == 0);
@@ -156,7 +153,7 @@ impl Bench<'_> {
                 ))));
             }
             total += step;
-            step = if late == 0 { total } else { total / 2 };
+            step = total;
             if ran.resident > self.memory / 2 {
                 break;
             }

@@ -206,7 +206,7 @@ class _Protocol:
     def pytest_fixture_setup(self, fixturedef):
         if _is_function_scoped(fixturedef) or not hasattr(fixturedef, "_finalizers"):
             return
-        # One may be set up again before the next was told of its end.
+        # One may be set up again before the end of the one before it was seen.
         if not any(known is fixturedef for known in self.wider):
             self.wider.append(fixturedef)
 
