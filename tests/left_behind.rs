@@ -9,6 +9,7 @@ use std::{
     fs, io,
     os::unix::fs::PermissionsExt,
     process::{Child, Command, Stdio},
+    sync::{Arc, atomic::AtomicBool},
     thread,
     time::{Duration, Instant},
 };
@@ -63,6 +64,10 @@ const ENDS: [(&str, &[Signal]); 5] = [
 const SOON: Duration = Duration::from_secs(20);
 
 fn project(what: &str) -> Project {
+    // Where the tests themselves run under `nohup`: what a process ignores its children ignore as well, and what it handles
+    // does to them what it does by default.
+    let nobody = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(Signal::SIGHUP as i32, nobody).unwrap();
     let text = format!(
         "import os, subprocess, sys, time\n\ndef test_before():\n    pass\n\ndef test_hangs():\n    {what}\n    \
          open(os.environ['BEGUN'], 'w').close()\n    time.sleep(600)\n"

@@ -481,6 +481,11 @@ fn how_sure(run: &Run, case: &Case, tests: &BTreeSet<usize>) -> String {
     if alike > 0 {
         text.push_str(&format!("; {alike} tests confirmed by growing alike"));
     }
+    if case.brief {
+        text.push_str(
+            "; not run for long, since all that grow like it went on (--budget gives more)",
+        );
+    }
     text
 }
 

@@ -9,7 +9,9 @@ use std::{
 };
 
 use super::{
-    Errand, Run, Settings, Shared, Stage, absorb, again, choose, diagnose,
+    Errand, Run, Settings, Shared, Stage, absorb, again,
+    budget::Budget,
+    choose, diagnose,
     event::Event,
     finish,
     garbage::{self, Garbage, Told},
@@ -22,8 +24,7 @@ use super::{
     slot::Slot,
     suspects,
     trace::{
-        Bench, Budget, Case, FEWEST, FIRST_WINDOW, Judged, WINDOW_BYTES, affordable,
-        bytes_per_iteration,
+        Bench, Case, FEWEST, FIRST_WINDOW, Judged, WINDOW_BYTES, affordable, bytes_per_iteration,
     },
     worker::{INTERRUPTED, Worker},
 };

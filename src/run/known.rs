@@ -1,12 +1,26 @@
 //! What was found out about places that grow, so that a long look is spent once a cause.
 
-use std::{collections::BTreeSet, sync::Mutex};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+};
 
 use super::trace::Judged;
+use crate::verdict::Counter;
+
+/// So many suspects that grow alike were looked at for long, and all were leaks, before the next is taken for one.
+pub(super) const SOLID: usize = 8;
+
+/// A kind of growth: each counter with the size of its rise, roughly.
+pub(super) type Kind = Vec<(Counter, Option<u32>)>;
 
 /// Judgements by what grows together in a suspect: places and containers.
 #[derive(Debug, Default)]
-pub struct Known(Mutex<Vec<Entry>>);
+pub struct Known {
+    entries: Mutex<Vec<Entry>>,
+    /// Of suspects that were looked at for long: how many of those that grow alike were leaks, and how many were not.
+    kinds: Mutex<BTreeMap<Kind, (usize, usize)>>,
+}
 
 #[derive(Debug)]
 struct Entry {
@@ -20,7 +34,7 @@ struct Entry {
 impl Known {
     /// Notes what is said of a suspect in which `things` grow.
     pub(super) fn learn(&self, things: BTreeSet<String>, judged: &Judged, looked: bool) {
-        if let Ok(mut known) = self.0.lock()
+        if let Ok(mut known) = self.entries.lock()
             && !things.is_empty()
         {
             known.push(Entry {
@@ -29,6 +43,25 @@ impl Known {
                 looked,
             });
         }
+    }
+
+    /// Notes what a long look said of a suspect that grew so in the screen.
+    pub(super) fn learn_kind(&self, kind: Kind, judged: &Judged) {
+        if let Ok(mut kinds) = self.kinds.lock() {
+            let (leaks, others) = kinds.entry(kind).or_default();
+            *if *judged == Judged::Leak {
+                leaks
+            } else {
+                others
+            } += 1;
+        }
+    }
+
+    /// Whether all that grew so in the screen were leaks, and there were enough of them.
+    pub(super) fn is_always_a_leak(&self, kind: &Kind) -> bool {
+        let kinds = self.kinds.lock().ok();
+        let known = kinds.and_then(|kinds| kinds.get(kind).copied());
+        known.is_some_and(|(leaks, others)| leaks >= SOLID && others == 0)
     }
 
     /// A judgement where each of the things is known, and a leak if all that grew in one is among them. A part of that
@@ -44,7 +77,7 @@ impl Known {
     }
 
     fn of(&self, things: &BTreeSet<String>, looked: bool) -> Option<Judged> {
-        let known = self.0.lock().ok()?;
+        let known = self.entries.lock().ok()?;
         let telling = |entry: &&Entry| {
             (entry.looked || !looked)
                 && (entry.judged != Judged::Leak || entry.things.is_subset(things))
@@ -102,6 +135,20 @@ mod tests {
         known.learn(set(&["b:2"]), &bounded, true);
         assert_eq!(known.judge(&set(&["b:2"])), Some(bounded));
         assert_eq!(known.judge(&set(&["a:1", "b:2"])), Some(Judged::Leak));
+    }
+
+    #[test]
+    fn a_kind_of_growth_is_solid_after_some_leaks_and_no_more_after_one_that_ended() {
+        let known = Known::default();
+        let kind = vec![(Counter::Items, Some(0))];
+        for _ in 0..SOLID {
+            assert!(!known.is_always_a_leak(&kind));
+            known.learn_kind(kind.clone(), &Judged::Leak);
+        }
+        assert!(known.is_always_a_leak(&kind));
+        assert!(!known.is_always_a_leak(&Kind::new()));
+        known.learn_kind(kind.clone(), &Judged::Bounded(String::new()));
+        assert!(!known.is_always_a_leak(&kind));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod again;
 mod alone;
 pub mod answers;
+pub mod budget;
 pub mod build;
 mod choose;
 pub mod deadly;

@@ -39,6 +39,21 @@ pub fn representatives(members: &[usize]) -> Vec<usize> {
     ]
 }
 
+/// So many of a large group, from all parts of it, and the others; none of one that is hardly larger.
+pub fn spread(members: Vec<usize>, some: usize) -> (Vec<usize>, Vec<usize>) {
+    const LARGE: usize = 8;
+    if members.len() <= LARGE * some {
+        return (Vec::new(), members);
+    }
+    let step = members.len() / some;
+    let (mut chosen, mut others) = (Vec::new(), Vec::new());
+    for (at, test) in members.into_iter().enumerate() {
+        let is_chosen = at % step == step / 2;
+        (if is_chosen { &mut chosen } else { &mut others }).push(test);
+    }
+    (chosen, others)
+}
+
 /// All of the lists as one, in which a list of twice the weight has its second where another has its first: D'Hondt's way of
 /// giving seats to parties.
 pub fn in_turn(lists: Vec<(usize, Vec<usize>)>) -> Vec<usize> {
@@ -73,6 +88,14 @@ mod tests {
         let lists = vec![(1, vec![7]), (6, vec![5, 6, 1]), (4, vec![2, 3, 4])];
         assert_eq!(in_turn(lists), [5, 2, 6, 1, 3, 4, 7]);
         assert!(in_turn(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn some_of_a_large_group_are_from_all_parts_of_it() {
+        let (some, others) = spread((0..800).collect(), 4);
+        assert_eq!(some, [100, 300, 500, 700]);
+        assert_eq!(others.len(), 796);
+        assert_eq!(spread(vec![1, 2, 3], 2), (vec![], vec![1, 2, 3]));
     }
 
     #[test]

@@ -8,10 +8,12 @@ use std::{
 };
 
 use super::{
-    Run, Settings, Shared, absorb, again, alone, diagnose,
+    Run, Settings, Shared, absorb, again, alone,
+    budget::Budget,
+    diagnose,
     event::Event,
     fault, finish,
-    known::Known,
+    known::{Known, SOLID},
     loss::{Loss, StartError},
     native, next, noise, plan,
     protocol::{Collectable, Wider},
@@ -19,7 +21,7 @@ use super::{
     screen::{self, Look, Screened},
     slot::Slot,
     spend,
-    trace::{Bench, Budget, Case, Judged},
+    trace::{Bench, Case, Judged},
     verdict_of,
 };
 use crate::{fit::Exactness, verdict::Counter};
@@ -99,6 +101,7 @@ pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event
 
     // A group whose representatives agree is confirmed by the screen; one whose do not is judged member by member.
     let mut rest = Vec::new();
+    let mut first = Vec::new();
     let mut bounded: BTreeMap<usize, usize> = BTreeMap::new();
     for members in groups.values() {
         let traced: Vec<usize> = run
@@ -129,11 +132,16 @@ pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event
             }
             confirm_alike(run, others.into_iter().map(|test| (test, traced[0])), tell);
         } else {
+            // Of many, what some of all files show tells most of the others.
+            let (some, others) = plan::spread(others, SOLID);
+            first.extend(some);
             rest.extend(others);
         }
     }
+    first.sort_unstable_by_key(|test| (wider_of(run, *test), *test));
+    let mut left = judge_some(run, &bench, &first, &mut slots, tell, false);
     rest.sort_unstable_by_key(|test| (wider_of(run, *test), *test));
-    let left = judge_some(run, &bench, &rest, &mut slots, tell, false);
+    left.extend(judge_some(run, &bench, &rest, &mut slots, tell, false));
     if budget.is_spent() {
         give_up(run, &budget, left, tell);
     }

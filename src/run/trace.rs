@@ -1,12 +1,9 @@
 //! Judges one suspect in a fresh process: does it grow here too, where, and does it ever stop?
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    budget::Budget,
     diagnose::Diagnosis,
     horizon::rose_and_rests,
     known::Known,
@@ -110,6 +107,8 @@ pub struct Case {
     pub settled: bool,
     /// What moved in its process by itself.
     pub noise: Option<String>,
+    /// Whether nobody waited for its end: all that grow like it, and were looked at for long, went on.
+    pub brief: bool,
 }
 
 /// CPython itself loses memory with each interpreter, more in some versions than in others.
@@ -136,6 +135,7 @@ impl Case {
             spoiled: false,
             settled: false,
             noise: None,
+            brief: false,
         }
     }
 
@@ -172,68 +172,6 @@ impl Case {
             .iter()
             .map(|growth| format!("{}:{}", growth.place().0, growth.place().1))
             .collect()
-    }
-}
-
-/// CPU time that all suspects share.
-#[derive(Debug)]
-pub struct Budget {
-    total: Duration,
-    spent_micros: AtomicU64,
-    /// So much is spent before it is scarce.
-    plenty: Duration,
-    /// Most for one horizon.
-    horizon: Duration,
-}
-
-impl Budget {
-    /// A budget of `total`, scarce once `plenty` of it is spent. One suspect's horizon gets at most `horizon`.
-    pub fn new(total: Duration, plenty: Duration, horizon: Duration) -> Budget {
-        Budget {
-            total,
-            spent_micros: AtomicU64::new(0),
-            plenty,
-            horizon,
-        }
-    }
-
-    pub(super) fn spend(&self, seconds: f64) {
-        let micros = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default();
-        self.spent_micros.fetch_add(
-            u64::try_from(micros.as_micros()).unwrap_or(u64::MAX),
-            Ordering::Relaxed,
-        );
-    }
-
-    fn left(&self) -> Duration {
-        self.total.saturating_sub(Duration::from_micros(
-            self.spent_micros.load(Ordering::Relaxed),
-        ))
-    }
-
-    /// Whether nothing is left.
-    pub fn is_spent(&self) -> bool {
-        self.left().is_zero()
-    }
-
-    /// Whether what is likely is not looked at once more.
-    pub(super) fn is_scarce(&self) -> bool {
-        self.total - self.left() > self.plenty
-    }
-
-    /// What the next horizon may cost: a share, so that later suspects get theirs.
-    pub(super) fn for_horizon(&self) -> Duration {
-        self.horizon.min(self.left() / 4)
-    }
-
-    /// Whether a horizon of `seconds` is much less than those get for which there is enough.
-    pub(super) fn is_short(&self, seconds: f64) -> bool {
-        seconds < self.horizon.as_secs_f64() / 2.0
-    }
-
-    /// All of it.
-    pub fn total(&self) -> Duration {
-        self.total
     }
 }
 
@@ -342,6 +280,11 @@ impl Bench<'_> {
         if case.fits.contains_key(&Counter::Items) {
             self.containers(worker, &mut case)?;
         }
+        let kind = screen::roughly(&screen::signature(&look.series));
+        // Of two thousand containers that each gain entries the budget is enough to name them all, and to wait with a few.
+        case.brief = self.budget.is_scarce()
+            && !case.containers.is_empty()
+            && self.known.is_always_a_leak(&kind);
         let traced = grows_memory(&case.fits);
         if traced {
             let told = self.trace(worker, &mut case)?;
@@ -376,6 +319,7 @@ impl Bench<'_> {
         case.judged = if self.budget.is_scarce()
             && let Some(judged) = self.known.judge(&case.growing_things())
         {
+            case.brief = false;
             judged
         } else if let Some(judged) = self.bound_or_horizon(worker, &mut case)? {
             judged
@@ -386,6 +330,9 @@ impl Bench<'_> {
             // What comes rarely showed in the long look only.
             self.trace(worker, &mut case)?;
             case.growths.retain(|growth| growth.owner != Owner::Runner);
+        }
+        if !case.brief {
+            self.known.learn_kind(kind, &case.judged);
         }
         Ok(case)
     }
@@ -524,6 +471,7 @@ impl Bench<'_> {
             }
             let callers = frames == DEPTHS[0]
                 && traced.cpu < CHEAP
+                && !case.brief
                 && !case.growths.is_empty()
                 && self.known.judge(&case.growing_things()).is_none();
             if !(deeper || callers) || self.budget.is_spent() {
@@ -602,19 +550,5 @@ mod tests {
         assert!((3..=6).contains(&window), "{window}");
         assert_eq!(affordable(1_000_000.0, TRACED_BLOCKS).max(FEWEST), FEWEST);
         assert_eq!(affordable(0.0, WINDOW_BYTES), HORIZON);
-    }
-
-    #[test]
-    fn a_budget_gives_each_horizon_a_share_and_ends() {
-        let seconds = Duration::from_secs;
-        let budget = Budget::new(seconds(8), seconds(4), seconds(2));
-        assert_eq!(budget.for_horizon(), Duration::from_secs(2));
-        assert!(!budget.is_scarce());
-        budget.spend(6.0);
-        assert!(budget.is_scarce());
-        assert_eq!(budget.for_horizon(), Duration::from_millis(500));
-        assert!(budget.is_short(0.5) && !budget.is_short(1.0));
-        budget.spend(3.0);
-        assert!(budget.is_spent());
     }
 }
