@@ -488,3 +488,39 @@ fn a_thread_that_only_waits_is_no_noise() {
     let text = "import threading\n\nNAMES = {}\n\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n\ndef test_fills_once():\n    NAMES.setdefault('a', [object()])\n\ndef test_rests():\n    pass\n";
     check("pytest", text, &[]).exits(0).all("clean", 2);
 }
+
+// -- more causes than there is time for --------------------------------------------------------------------
+
+/// Two thousand tests in forty files, each with a registry of its own. Some minutes; `tests/full.sh` runs it.
+#[test]
+#[ignore = "takes minutes"]
+fn two_thousand_registries_are_all_named() {
+    let mut files = vec![("app/__init__.py".to_owned(), String::new())];
+    for module in 0..40 {
+        let mut code = "class Order:\n    pass\n\n".to_owned();
+        let mut tests = format!("from app import part{module}\n\n");
+        for number in 0..50 {
+            code += &format!(
+                "KEPT_{number} = []\n\ndef record_{number}():\n    KEPT_{number}.append(Order())\n\n"
+            );
+            tests += &format!("def test_{number}():\n    part{module}.record_{number}()\n\n");
+        }
+        files.push((format!("app/part{module}.py"), code));
+        files.push((format!("tests/test_part{module}.py"), tests));
+    }
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(name, text)| (&**name, &**text))
+        .collect();
+    let checked = Project::of(&files).check(&[]);
+    let verdicts = checked.verdicts();
+    let leaks = verdicts.values().filter(|verdict| **verdict == "leak");
+    assert_eq!(leaks.count(), 2000, "{}", checked.stdout);
+    let findings = &checked.report.findings;
+    assert_eq!(findings.len(), 2000);
+    for finding in findings {
+        let holder = finding.holder.as_ref().map_or("", |holder| &holder.name);
+        assert!(holder.starts_with("app.part"), "{}", finding.summary);
+    }
+    assert_eq!(checked.stdout.matches("= id:").count(), 20);
+}

@@ -283,6 +283,10 @@ fn finding(
         _ if watched.is_some() && kind == Kind::Items => {
             vec![code::of(kind), &case.containers[0].0]
         }
+        // As where its way to the heap's roots was looked at: whether there is time for that may differ from run to run.
+        _ if watched.is_some() && kind == Kind::Python && !case.types.is_empty() => {
+            vec![code::of(kind), &case.containers[0].0, &case.types[0].0]
+        }
         _ if kind == Kind::Native && native.as_ref().is_some_and(NativeFunction::is_suspect) => {
             native
                 .iter()

@@ -1,5 +1,6 @@
 //! What is reported of a run, and the formats it is written in: one format a file.
 
+mod crowd;
 mod diff;
 pub mod events;
 pub mod evidence;
@@ -261,7 +262,8 @@ impl Report {
         match self.count(Verdict::Leak) {
             0 => format!("{word} in {}{part}", text::counted(tests, "test")),
             leaking => format!(
-                "{word} in {leaking} of {}{part}",
+                "{word} in {} of {}{part}",
+                text::number(leaking as f64),
                 text::counted(tests, "test")
             ),
         }

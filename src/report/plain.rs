@@ -6,7 +6,8 @@ use annotate_snippets::{AnnotationKind, Group, Level as Severity, Renderer, Snip
 use anstyle::{AnsiColor, Style as Paint};
 
 use super::{
-    Detail, Report, Standing, Style, evidence, growth, is_accepted, snapshots, source, spark,
+    Detail, Report, Standing, Style, crowd, evidence, growth, is_accepted, snapshots, source,
+    spark,
     text::{self, brief, number},
 };
 use crate::{
@@ -19,6 +20,8 @@ const TESTS_SHOWN: usize = 5;
 const LISTED: usize = 20;
 /// Tests that are named though nobody asked for all: enough to see what an exit code is about.
 const FEW: usize = 5;
+/// Findings that are shown with their source, unless all is asked for.
+const IN_FULL: usize = 20;
 /// Further places and types of a finding that are shown.
 const PLACES_SHOWN: usize = 4;
 /// Bars of a curve.
@@ -41,26 +44,27 @@ pub fn write(report: &Report, style: Style, out: &mut dyn io::Write) -> io::Resu
         }
         return Ok(());
     }
-    let mut any = false;
-    let mut said = Vec::new();
-    for finding in report.standing(Standing::Present) {
-        // What is as accepted has a line in the list of snapshots.
-        if is_accepted(finding) && !finding.fails && style.detail < Detail::Verbose {
-            continue;
-        }
-        any = true;
+    // What is as accepted has a line in the list of snapshots.
+    let verbose = style.detail == Detail::Verbose;
+    let shown: Vec<&Finding> = report
+        .standing(Standing::Present)
+        .filter(|finding| !is_accepted(finding) || finding.fails || verbose)
+        .collect();
+    let most = if verbose { shown.len() } else { IN_FULL };
+    let (first, rest) = shown.split_at(most.min(shown.len()));
+    for (at, finding) in first.iter().enumerate() {
         writeln!(out)?;
-        write_finding(report, finding, &said, width, out)?;
-        said.push(finding);
+        write_finding(report, finding, &first[..at], width, out)?;
         snapshots::beside(finding, width, out)?;
     }
+    crowd::write(rest, width, out)?;
     if style.detail == Detail::Verbose {
         discounted(report, width, out)?;
     }
     unjudged(report, style, width, out)?;
     troubles(report, width, out)?;
     snapshots::write(report, width, out)?;
-    if any {
+    if !shown.is_empty() {
         writeln!(out)?;
         headline(report, width, out)?;
     }

@@ -47,13 +47,15 @@ impl Known {
 
     /// Notes what a long look said of a suspect that grew so in the screen.
     pub(super) fn learn_kind(&self, kind: Kind, judged: &Judged) {
+        let is_leak = match judged {
+            Judged::Leak => true,
+            Judged::Clean(_) | Judged::Bounded(_) | Judged::Harness | Judged::Unstable(_) => false,
+            // Nothing is known of it.
+            Judged::Undecided(_) | Judged::Lost { .. } => return,
+        };
         if let Ok(mut kinds) = self.kinds.lock() {
             let (leaks, others) = kinds.entry(kind).or_default();
-            *if *judged == Judged::Leak {
-                leaks
-            } else {
-                others
-            } += 1;
+            *(if is_leak { leaks } else { others }) += 1;
         }
     }
 
@@ -145,6 +147,7 @@ mod tests {
             assert!(!known.is_always_a_leak(&kind));
             known.learn_kind(kind.clone(), &Judged::Leak);
         }
+        known.learn_kind(kind.clone(), &Judged::Undecided(String::new()));
         assert!(known.is_always_a_leak(&kind));
         assert!(!known.is_always_a_leak(&Kind::new()));
         known.learn_kind(kind.clone(), &Judged::Bounded(String::new()));

@@ -358,6 +358,10 @@ fn judge_one(
     spend(shared, test, begun);
     match judged {
         Ok(case) => {
+            if !case.brief {
+                let kind = screen::roughly(&screen::signature(&look.series));
+                bench.known.learn_kind(kind, &case.judged);
+            }
             if !matches!(case.judged, Judged::Lost { .. }) {
                 describe(slot, &case, shared);
             }

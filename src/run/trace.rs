@@ -229,6 +229,9 @@ impl Bench<'_> {
     ) -> Result<Case, Loss> {
         let mut case = Case::without_evidence(look.test, Judged::Leak);
         case.wider = look.wider;
+        let kind = screen::roughly(&screen::signature(&look.series));
+        // Of two thousand containers that each gain entries the budget is enough to name them all, and to wait with a few.
+        case.brief = self.budget.is_scarce() && self.known.is_always_a_leak(&kind);
         let needed = look.series.values().map(Vec::len).max().unwrap_or(0);
         let needed = u32::try_from(needed)
             .unwrap_or(FIRST_WINDOW)
@@ -280,11 +283,7 @@ impl Bench<'_> {
         if case.fits.contains_key(&Counter::Items) {
             self.containers(worker, &mut case)?;
         }
-        let kind = screen::roughly(&screen::signature(&look.series));
-        // Of two thousand containers that each gain entries the budget is enough to name them all, and to wait with a few.
-        case.brief = self.budget.is_scarce()
-            && !case.containers.is_empty()
-            && self.known.is_always_a_leak(&kind);
+        case.brief &= !case.containers.is_empty();
         let traced = grows_memory(&case.fits);
         if traced {
             let told = self.trace(worker, &mut case)?;
@@ -331,9 +330,6 @@ impl Bench<'_> {
             self.trace(worker, &mut case)?;
             case.growths.retain(|growth| growth.owner != Owner::Runner);
         }
-        if !case.brief {
-            self.known.learn_kind(kind, &case.judged);
-        }
         Ok(case)
     }
 
@@ -352,7 +348,8 @@ impl Bench<'_> {
             &Order::Run {
                 test,
                 thaw,
-                survey: test.is_some(),
+                // Once a file is often enough where hundreds like it were found.
+                survey: test.is_some() && (thaw || !case.brief),
                 wider: case.wider,
                 warmup,
                 before: false,

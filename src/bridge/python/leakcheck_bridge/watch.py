@@ -546,6 +546,8 @@ class Watch:
             return []
         found = []
         for obj, name in _walk(others):
+            if not gained and not longer:
+                break
             if id(obj) in gained:
                 found.append([name + (".handlers" if _is_logger(type(obj)) else ""), gained.pop(id(obj))])
             if longer:
