@@ -279,6 +279,7 @@ fn judged(judged: &Judged) -> Option<String> {
         Judged::Bounded(reason)
         | Judged::Clean(reason)
         | Judged::Unstable(reason)
+        | Judged::Slowing(reason)
         | Judged::Undecided(reason) => Some(reason.clone()),
         Judged::Lost { loss, iteration } => lost(loss, *iteration).1,
     }

@@ -27,9 +27,8 @@ impl Order {
             | Order::Grown { iterations }
             | Order::References { iterations } => u64::from(*iterations),
             Order::Dump { iterations, .. } => u64::from(*iterations) + 1,
-            Order::Calls { iterations, .. } | Order::Replay { iterations } => {
-                u64::from(*iterations) + 2
-            }
+            Order::Calls { iterations, .. } => u64::from(*iterations) + 2,
+            Order::Replay { each, times } => u64::from(*each) * u64::from(*times),
             // A window with one more before it, up to three times.
             Order::Bound { iterations, .. } => 3 * (u64::from(*iterations) + 1) + SEARCH,
             Order::Follow { .. } => FOLLOWED,

@@ -85,7 +85,9 @@ impl Bench<'_> {
         }
         let judged = self.horizon(worker, case)?;
         if let Some(judged) = &judged {
-            self.known.learn(things, judged, true);
+            // What was not seen to end says nothing of another test at the same place, as long as there is time to look.
+            let looked = !matches!(judged, Judged::Slowing(_));
+            self.known.learn(things, judged, looked);
         }
         Ok(judged)
     }
@@ -169,15 +171,18 @@ impl Bench<'_> {
                     .fits
                     .keys()
                     .filter_map(|counter| case.series.get(counter));
-                let how = if { growing }.any(|readings| fit::falls_back(readings)) {
-                    "grows, falls back and grows again"
-                } else {
-                    "grows more and more slowly"
-                };
-                return Ok(Some(Judged::Undecided(format!(
-                    "{how}, and still did after {} iterations (--thorough looks longer)",
+                let still = format!(
+                    "and still did after {} iterations (--thorough looks longer)",
                     case.iterations
-                ))));
+                );
+                let judged = if { growing }.any(|readings| fit::falls_back(readings)) {
+                    Judged::Undecided(format!("grows, falls back and grows again, {still}"))
+                } else {
+                    // Other tests that fill the same would hardly be seen to.
+                    case.spoiled = true;
+                    Judged::Slowing(format!("grows more and more slowly, {still}"))
+                };
+                return Ok(Some(judged));
             }
             if cut {
                 // Many a cache has its end there. A suspect that came earlier would have seen it.

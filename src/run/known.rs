@@ -49,7 +49,11 @@ impl Known {
     pub(super) fn learn_kind(&self, kind: Kind, judged: &Judged) {
         let is_leak = match judged {
             Judged::Leak => true,
-            Judged::Clean(_) | Judged::Bounded(_) | Judged::Harness | Judged::Unstable(_) => false,
+            Judged::Clean(_)
+            | Judged::Bounded(_)
+            | Judged::Slowing(_)
+            | Judged::Harness
+            | Judged::Unstable(_) => false,
             // Nothing is known of it.
             Judged::Undecided(_) | Judged::Lost { .. } => return,
         };

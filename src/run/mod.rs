@@ -6,6 +6,7 @@ pub mod answers;
 pub mod budget;
 pub mod build;
 mod choose;
+mod content;
 pub mod deadly;
 pub mod diagnose;
 mod end;
@@ -572,7 +573,7 @@ pub fn verdict_of(judged: &Judged) -> Verdict {
         Judged::Bounded(_) => Verdict::Bounded,
         Judged::Harness => Verdict::Harness,
         Judged::Unstable(_) => Verdict::Unstable,
-        Judged::Undecided(_) => Verdict::Undecided,
+        Judged::Slowing(_) | Judged::Undecided(_) => Verdict::Undecided,
         Judged::Lost {
             loss: Loss::Hung { .. },
             ..

@@ -150,7 +150,7 @@ fn is_sure(case: &Case) -> bool {
                     .iter()
                     .any(|counter| case.fits.contains_key(counter))
         }
-        Judged::Lost { .. } | Judged::Undecided(_) => true,
+        Judged::Lost { .. } | Judged::Slowing(_) | Judged::Undecided(_) => true,
         Judged::Clean(_) | Judged::Bounded(_) | Judged::Harness | Judged::Unstable(_) => false,
     }
 }

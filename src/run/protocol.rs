@@ -145,10 +145,12 @@ pub enum Order {
         /// Only what says itself where its end is, and was there when the first test of the file was asked for it.
         quick: bool,
     },
-    /// Like [`Order::Run`] of the open test, with the same random numbers in every iteration.
+    /// Like [`Order::Run`] of the open test, with the same random numbers for a while, and then with others.
     Replay {
-        /// Iterations with a reading.
-        iterations: u32,
+        /// Iterations with the same ones.
+        each: u32,
+        /// How often. The first time is the warm-up.
+        times: u32,
     },
     /// Runs iterations of the open test and watches which calls leave more references to their caller's variables.
     References {

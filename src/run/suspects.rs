@@ -126,7 +126,8 @@ pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event
                 // Without a place only the group tells that they belong together.
                 run.cases[*at].leader = leader;
             }
-            if matches!(run.cases[traced[0]].judged, Judged::Bounded(_)) {
+            let judged = &run.cases[traced[0]].judged;
+            if matches!(judged, Judged::Bounded(_) | Judged::Slowing(_)) {
                 bounded.extend(others.into_iter().map(|test| (test, traced[0])));
                 continue;
             }

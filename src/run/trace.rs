@@ -61,6 +61,8 @@ pub enum Judged {
     Harness,
     /// It does not grow here.
     Unstable(String),
+    /// It grows more and more slowly, and the longest look did not see whether that ends.
+    Slowing(String),
     /// It could not be judged; says why.
     Undecided(String),
     /// It took its worker with it.

@@ -1,4 +1,4 @@
-"""`replay`: iterations with the same random numbers."""
+"""`replay`: iterations with the same random numbers, and then with others."""
 
 import unittest
 
@@ -31,6 +31,16 @@ DRAWS = """
         def test_each_time(self):
             KEPT.append(str(uuid.uuid4()))
 
+        def test_by_chance(self):
+            token = str(uuid.uuid4())
+            if int(token[0], 16) < 8:
+                KEPT.append(token)
+
+        def test_nothing(self):
+            values = draws() + [random.gauss(0, 1), OWN.gauss(0, 1)]
+            self.assertNotEqual(values[0], values[1])
+            self.assertNotEqual(values[-1], values[-2])
+
         def test_is_itself_again(self):
             self.assertIs(os.urandom, TRUE)
 
@@ -47,26 +57,40 @@ class Replay(BridgeCase):
     def grown(self, answer):
         self.assertPassed(answer)
         blocks = answer["series"]["blocks"]
-        return blocks[-1] - blocks[0]
+        return [after - before for before, after in zip(blocks, blocks[1:])]
 
-    def test_what_is_kept_by_content_grows_no_more(self):
-        self.assertGreater(self.grown(self.worker.run("test_by_content")), 6 * 6)
-        answer = self.worker.answer("ran", do="replay", iterations=6)
-        self.assertEqual((self.grown(answer), len(answer["series"]["blocks"])), (0, 7))
-        self.assertGreater(self.grown(self.worker.run("test_by_content")), 6 * 6)
+    def replayed(self, each, times):
+        return self.grown(self.worker.answer("ran", do="replay", each=each, times=times))
+
+    def test_what_is_kept_by_content_grows_with_other_numbers_only(self):
+        self.assertGreater(sum(self.grown(self.worker.run("test_by_content"))), 6 * 6)
+        grown = self.replayed(3, 4)
+        self.assertEqual([increment > 3 for increment in grown], [True, False, False] * 3)
+        self.assertEqual(sum(grown[1::3] + grown[2::3]), 0)
+        self.assertGreater(sum(self.grown(self.worker.run("test_by_content"))), 6 * 6)
 
     def test_what_is_kept_each_time_grows_as_before(self):
         self.worker.run("test_each_time")
-        self.assertEqual(self.grown(self.worker.answer("ran", do="replay", iterations=6)), 6)
+        self.assertEqual(self.replayed(3, 3), [1] * 6)
+
+    def test_what_is_kept_by_chance_is_kept_each_time_or_not_at_all(self):
+        self.worker.run("test_by_chance")
+        grown = self.replayed(2, 13)
+        self.assertEqual(grown[::2], grown[1::2])
+        self.assertEqual(set(grown), {0, 1})
+
+    def test_other_numbers_alone_leave_nothing(self):
+        self.worker.run("test_nothing")
+        self.assertEqual(set(self.replayed(2, 9)), {0})
 
     def test_chance_is_itself_again(self):
         self.worker.run("test_by_content")
-        self.worker.answer("ran", do="replay", iterations=2)
+        self.worker.answer("ran", do="replay", each=2, times=2)
         self.assertPassed(self.worker.run("test_is_itself_again"))
 
     def test_a_test_that_wants_new_numbers_fails_and_chance_is_itself_again(self):
         self.worker.run("test_no_second_time")
-        self.assertStatus(self.worker.answer("ran", do="replay", iterations=2), "failed")
+        self.assertStatus(self.worker.answer("ran", do="replay", each=2, times=2), "failed")
         self.assertPassed(self.worker.run("test_is_itself_again"))
         self.assertPassed(self.worker.run("test_no_second_time"))
 

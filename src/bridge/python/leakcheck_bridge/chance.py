@@ -1,26 +1,31 @@
-"""Chance over again: in every iteration the generators of random numbers begin where they began in the first.
+"""Chance over again: so many iterations have the same random numbers, the next ones have others, and so on.
 
-A test that makes other texts each time makes the same ones then. A cache that keeps each text once grows no more; what
-was lost is lost again.
+A test that makes other texts each time makes the same ones until the numbers change. A cache that keeps each text once
+grows at each change and not in between; what was lost is lost each time, or with some numbers and not with others.
 """
 
 import gc
+import itertools
 import os
 import random
 
 _get_objects = gc.get_objects
 _seed = random.Random.seed
-_get_state, _set_state = random.Random.getstate, random.Random.setstate
+#: For the numbers of one time. Tests may share a cache, and what one put there is nothing new to the next.
+_fresh = itertools.count(1)
 
 
 class Replay:
     """From `begin` to `end`, with `start_over` before each iteration. What is frozen is not found."""
 
-    def __init__(self):
-        #: Every generator, those that other modules made for themselves as well, with its state.
-        self._states = [(one, _get_state(one)) for one in _get_objects() if _is_generator(one)]
+    def __init__(self, each):
+        # type: (int) -> None
         self._source = random.Random(0)
-        self._start = self._source.getstate()
+        #: Every generator, those that other modules made for themselves as well, and ours.
+        self._generators = [one for one in _get_objects() if _is_generator(one)]
+        self._each = each
+        self._left = 0
+        self._first = 0
         self._before = (os.urandom, random._urandom)
 
     def begin(self):
@@ -31,9 +36,13 @@ class Replay:
 
     def start_over(self):
         # type: () -> None
-        for generator, state in self._states:
-            _set_state(generator, state)
-        self._source.setstate(self._start)
+        # Seeds, since states that are kept would be growth. No two generators have the same one.
+        if not self._left:
+            self._left = self._each
+            self._first = next(_fresh) << 32
+        self._left -= 1
+        for at, generator in enumerate(self._generators):
+            _seed(generator, self._first + at)
 
     def end(self):
         # type: () -> None

@@ -269,14 +269,14 @@ class Repeater:
             "wider": self._runner.wider(),
         }
 
-    def replay(self, iterations):
-        # type: (int) -> dict
-        """Like `run`, with the same random numbers in every iteration, the two before the window among them."""
+    def replay(self, each, times):
+        # type: (int, int) -> dict
+        """Like `run`, with other random numbers after `each` iterations, and the first ones in the warm-up."""
         self.thaw(refreeze=False)
-        self._replay = chance.Replay()
+        self._replay = chance.Replay(each)
         self._replay.begin()
         try:
-            return self.run(iterations, 2)
+            return self.run(each * (times - 1), each)
         finally:
             self._replay.end()
             self._replay = None

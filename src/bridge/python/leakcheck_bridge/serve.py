@@ -242,9 +242,9 @@ class Service:
                 order = None
                 answer = repeater.calls(*numbers)
             elif what == "replay":
-                iterations = order["iterations"]
+                numbers = (order["each"], order["times"])
                 order = None
-                answer = repeater.replay(iterations)
+                answer = repeater.replay(*numbers)
             elif what == "references":
                 answer = repeater.references(order["iterations"])
             elif what == "name":

@@ -1,0 +1,300 @@
+//! Tells a cache inside an extension from what is lost: it keeps each text once, however often the same one comes.
+
+use std::{collections::BTreeSet, mem, sync::atomic::Ordering};
+
+use super::{
+    Run, diagnose,
+    loss::Loss,
+    native::look_at,
+    protocol::{Order, Status},
+    readings::costly,
+    screen, signature,
+    slot::Slot,
+    trace::{Bench, Case, Judged},
+    worker::{INTERRUPTED, Worker},
+};
+use crate::verdict::{Counter, Series};
+
+/// Iterations with the same random numbers, at least: what leaks in every 11th does so in each such stretch.
+const EACH: u32 = 12;
+/// How often, each time with others. To a cache that is half full not all of them are new.
+const TIMES: u32 = 4;
+/// What is new stays in so many iterations after the numbers changed.
+const NEW: usize = 2;
+/// What is said of growth that comes with other numbers only.
+const BY_CONTENT: &str = "keeps each new text or number once, outside Python: with the same random numbers again nothing grows";
+
+/// Asks each test in which only what nothing in Python is seen to hold grows, as far as the time for it lasts. Those whose
+/// growth comes with new random numbers only are `bounded`. Returns the CPU seconds that it took.
+pub(super) fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, allowance: f64) -> f64 {
+    let mut spent = 0.0;
+    let asked = without_holder(&run.cases);
+    if !asked.is_empty() {
+        // A cache that a long look filled takes hardly anything in.
+        slot.discard();
+    }
+    for at in asked {
+        let mut is_kept_once = |run: &Run, case: &Case| {
+            if spent > allowance || INTERRUPTED.load(Ordering::SeqCst) {
+                return None;
+            }
+            let (kept, cpu) = look_at(run, bench, slot, case, ask).unwrap_or_default();
+            spent += cpu;
+            Some(kept)
+        };
+        match is_kept_once(run, &run.cases[at]) {
+            None => return spent,
+            Some(false) => continue,
+            Some(true) => {}
+        }
+        let bounded = Judged::Bounded(BY_CONTENT.to_owned());
+        let judged = mem::replace(&mut run.cases[at].judged, bounded);
+        // One that loses something would be hidden among those that were taken to be alike.
+        let alike = run.alike.iter().filter(|(_, of)| *of == at);
+        for test in alike.map(|(test, _)| *test).collect::<Vec<_>>() {
+            let case = Case {
+                test,
+                judged: on_its_own(&judged, &run.tests[run.cases[at].test].id),
+                diagnosis: None,
+                ..run.cases[at].clone()
+            };
+            match is_kept_once(run, &case) {
+                None => break,
+                Some(true) => {}
+                Some(false) => {
+                    run.alike.retain(|(one, _)| *one != test);
+                    run.cases.push(case);
+                }
+            }
+        }
+        hand_over(&mut run.cases, at);
+    }
+    spent
+}
+
+/// What is said of a test that is not like the one by which it was judged so.
+fn on_its_own(judged: &Judged, other: &str) -> Judged {
+    match judged {
+        Judged::Slowing(_) => Judged::Undecided(format!(
+            "grew like {other}, which keeps each new text or number once; of this one that was not seen, and there was no time for more (--budget gives more)"
+        )),
+        judged => judged.clone(),
+    }
+}
+
+/// Tests in which nothing grows but memory that nothing in Python is seen to hold. Of leaks a look at one of them told that of
+/// its causes; a place is not asked for, since what fills by chance may have stood at none while it was traced. At what grows
+/// more and more slowly nobody looked, but objects that the collector tracks and entries of containers would have been counted.
+fn without_holder(cases: &[Case]) -> Vec<usize> {
+    let unheld: BTreeSet<&str> = cases
+        .iter()
+        .filter(|case| case.judged == Judged::Leak && grows_unseen(case))
+        .filter_map(|case| case.diagnosis.as_ref())
+        .filter(|diagnosis| diagnosis.is_without_holder())
+        .flat_map(|diagnosis| diagnosis.covers.iter().map(String::as_str))
+        .collect();
+    let grows_so = |case: &Case| match case.judged {
+        Judged::Leak => {
+            let causes = diagnose::causes(case);
+            causes.iter().all(|cause| unheld.contains(cause.as_str()))
+        }
+        Judged::Slowing(_) => true,
+        _ => false,
+    };
+    (0..cases.len())
+        .filter(|at| grows_unseen(&cases[*at]) && grows_so(&cases[*at]))
+        .collect()
+}
+
+/// Whether only memory grows, and no other thread may be what makes it.
+fn grows_unseen(case: &Case) -> bool {
+    let memory = [Counter::Blocks, Counter::Heap];
+    case.fits.contains_key(&Counter::Blocks)
+        && case.fits.keys().all(|counter| memory.contains(counter))
+        && case.noise.is_none()
+}
+
+/// What the look at a case told is of use to those for which it was taken, where it is no leak itself.
+fn hand_over(cases: &mut [Case], from: usize) {
+    let Some(diagnosis) = cases[from].diagnosis.take() else {
+        return;
+    };
+    let heir = cases.iter_mut().find(|case| {
+        let covered = |cause: &String| diagnosis.covers.contains(cause);
+        case.judged == Judged::Leak
+            && case.diagnosis.is_none()
+            && diagnose::causes(case).iter().any(covered)
+    });
+    if let Some(heir) = heir {
+        heir.diagnosis = Some(diagnosis);
+    }
+}
+
+/// Repeats the open test with the same random numbers, and then with others.
+fn ask(worker: &mut Worker, case: &Case) -> Result<(bool, f64), Loss> {
+    let each = diagnose::iterations(case).max(EACH);
+    let ran = screen::run(worker, &Order::Replay { each, times: TIMES })?;
+    let passed = ran.outcome.status == Status::Passed;
+    Ok((passed && is_kept_once(&ran.series, each as usize), ran.cpu))
+}
+
+/// Whether memory stays when the random numbers change, every so many readings, and none at all while they are the same. What is
+/// lost by chance, with some numbers and not with others, is lost each time that those come.
+fn is_kept_once(series: &Series, each: usize) -> bool {
+    let mut is_new = false;
+    for (counter, readings) in costly(series) {
+        // Less than a chunk is the remainder of one.
+        let least = match counter {
+            Counter::Heap => screen::SMALLEST_CHUNK,
+            _ => 1,
+        };
+        for first in (0..readings.len().saturating_sub(each)).step_by(each) {
+            let (new, again) = readings[first..=first + each].split_at(NEW);
+            is_new |= again[0] - new[0] >= least;
+            if signature::rise(again) >= least {
+                return false;
+            }
+        }
+    }
+    is_new
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::diagnose::Diagnosis;
+    use crate::{
+        attribute::sites::Growth,
+        finding::Owner,
+        fit::{self, Exactness},
+    };
+    use std::collections::BTreeMap;
+
+    fn leak(line: u32, diagnosis: Option<Diagnosis>) -> Case {
+        let fit = fit::fit(&[0, 1, 2, 3, 4, 5], Exactness::Exact);
+        let mut case = Case::without_evidence(0, Judged::Leak);
+        case.growths = vec![Growth {
+            frames: vec![("app.py".to_owned(), line)],
+            chosen: 0,
+            owner: Owner::Project,
+            too_shallow: false,
+            count: fit,
+            bytes: fit,
+        }];
+        case.fits = BTreeMap::from([(Counter::Blocks, fit)]);
+        case.diagnosis = diagnosis;
+        case
+    }
+
+    fn lost(line: u32) -> Diagnosis {
+        Diagnosis {
+            covers: BTreeSet::from([format!("app.py:{line}")]),
+            routes: Vec::new(),
+            alone: true,
+            types: Vec::new(),
+            lost: Vec::new(),
+            unseen: true,
+            calls: Vec::new(),
+            exits: 0.0,
+            resources: Vec::new(),
+            made: Vec::new(),
+            cost: (0.0, 0),
+        }
+    }
+
+    #[test]
+    fn all_that_grow_at_the_places_of_what_has_no_holder_are_asked_themselves() {
+        let mut cases = vec![
+            leak(7, None),
+            leak(7, Some(lost(7))),
+            leak(8, None),
+            leak(7, None),
+        ];
+        assert_eq!(without_holder(&cases), [0, 1, 3]);
+        cases[0].judged = Judged::Clean(String::new());
+        assert_eq!(without_holder(&cases), [1, 3]);
+        let held = &mut cases[1].diagnosis.as_mut().unwrap();
+        held.exits = 1.0;
+        assert!(without_holder(&cases).is_empty());
+    }
+
+    #[test]
+    fn what_stood_at_no_place_while_it_was_traced_is_asked_as_well() {
+        let mut case = leak(7, Some(lost(7)));
+        case.growths.clear();
+        case.diagnosis.as_mut().unwrap().covers = diagnose::causes(&case);
+        assert_eq!(without_holder(std::slice::from_ref(&case)), [0]);
+        let fit = case.fits[&Counter::Blocks];
+        for seen in [Counter::Items, Counter::Objects, Counter::Fds] {
+            case.fits.insert(seen, fit);
+            assert!(without_holder(std::slice::from_ref(&case)).is_empty());
+            case.fits.remove(&seen);
+        }
+        case.fits = BTreeMap::from([(Counter::Heap, fit)]);
+        assert!(without_holder(&[case]).is_empty());
+    }
+
+    #[test]
+    fn what_a_look_told_goes_to_one_for_which_it_was_taken_and_that_is_a_leak() {
+        let mut cases = vec![
+            leak(8, None),
+            leak(7, Some(lost(7))),
+            leak(7, None),
+            leak(7, None),
+        ];
+        cases[1].judged = Judged::Bounded(String::new());
+        cases[2].judged = Judged::Bounded(String::new());
+        hand_over(&mut cases, 1);
+        let with: Vec<bool> = cases.iter().map(|case| case.diagnosis.is_some()).collect();
+        assert_eq!(with, [false, false, false, true]);
+    }
+
+    #[test]
+    fn what_grows_more_and_more_slowly_is_asked_where_only_memory_grows() {
+        let mut case = leak(7, None);
+        assert!(without_holder(std::slice::from_ref(&case)).is_empty());
+        case.judged = Judged::Slowing(String::new());
+        assert_eq!(without_holder(std::slice::from_ref(&case)), [0]);
+        case.noise = Some(String::new());
+        assert!(without_holder(std::slice::from_ref(&case)).is_empty());
+        case.noise = None;
+        case.judged = Judged::Undecided(String::new());
+        assert!(without_holder(&[case]).is_empty());
+    }
+
+    fn kept_once(counter: Counter, increments: &[i64]) -> bool {
+        let mut readings = vec![1000];
+        readings.extend(increments.iter().scan(1000, |level, increment| {
+            *level += increment;
+            Some(*level)
+        }));
+        is_kept_once(&Series::from([(counter, readings)]), 4)
+    }
+
+    #[test]
+    fn what_stays_with_new_numbers_only_is_kept_once() {
+        let blocks = |increments: &[i64]| kept_once(Counter::Blocks, increments);
+        assert!(blocks(&[2, 0, 0, 0, 2, 0, 0, 0]));
+        // Most of it was there, and the second time settles it.
+        assert!(blocks(&[0, 0, 0, 0, 1, 1, 0, 0]));
+        assert!(blocks(&[2, 0, 1, -1, 2, 0, -1, 0]));
+        // All of it was there, or whatever grows does so without chance.
+        assert!(!blocks(&[0; 8]));
+        assert!(!blocks(&[1; 8]));
+        assert!(!blocks(&[3, 1, 1, 1, 3, 1, 1, 1]));
+        // Lost with some numbers and not with others; and in every third iteration.
+        assert!(!blocks(&[0, 0, 0, 0, 1, 1, 1, 1]));
+        assert!(!blocks(&[1, 0, 0, 1, 0, 0, 1, 0]));
+        // An end that is missing is none.
+        assert!(!blocks(&[2, 0]) && !blocks(&[]));
+    }
+
+    #[test]
+    fn less_than_a_chunk_of_the_heap_is_nothing() {
+        let heap = |increments: &[i64]| kept_once(Counter::Heap, increments);
+        assert!(heap(&[96, 0, 16, 0]));
+        assert!(!heap(&[16, 0, 0, 0]));
+        assert!(!heap(&[96, 0, 32, 0]));
+        assert!(!kept_once(Counter::Items, &[1, 0, 0, 0]));
+    }
+}
