@@ -332,10 +332,16 @@ fn the_comment_goes_to_the_pull_request_and_a_build_may_be_told_not_to_fail() {
 }
 
 #[test]
-fn the_comment_of_the_run_before_is_replaced() {
+fn the_comment_of_the_run_before_is_replaced_and_no_one_elses() {
     let folder = tempfile::tempdir().unwrap();
     let gh = folder.path().join("gh");
-    let script = "#!/bin/sh\necho \"$@\" >>\"$CALLS\"\ncase \"$*\" in *paginate*) printf '41\\n99\\n' ;; esac\n";
+    // A stranger has written one that begins as ours do, before the first of ours.
+    let script = "#!/bin/sh\necho \"$@\" | tr '\\n' ' ' >>\"$CALLS\"; echo >>\"$CALLS\"
+case \"$*\" in
+*paginate*\"select(.viewerDidAuthor and \"*) printf 'IC_41\\nIC_99\\n' ;;
+*paginate*) printf 'IC_13\\nIC_41\\nIC_99\\n' ;;
+esac
+";
     fs::write(&gh, script).unwrap();
     let status = Command::new("chmod").arg("+x").arg(&gh).status();
     assert!(status.unwrap().success());
@@ -354,9 +360,14 @@ fn the_comment_of_the_run_before_is_replaced() {
         "{output:?}"
     );
     let calls = fs::read_to_string(calls).unwrap();
-    let last = calls.lines().last().unwrap();
-    assert_eq!(
-        last,
-        "api --silent --method PATCH repos/a/b/issues/comments/41 --field body=@/x/leaks.md"
+    let calls: Vec<&str> = calls.lines().collect();
+    assert_eq!(calls.len(), 2, "{calls:?}");
+    for wanted in ["owner=a ", "name=b ", "number=7 "] {
+        assert!(calls[0].contains(wanted), "{calls:?}");
+    }
+    assert!(calls[1].contains("updateIssueComment"), "{calls:?}");
+    assert!(
+        calls[1].ends_with("id=IC_41 --field body=@/x/leaks.md "),
+        "{calls:?}"
     );
 }
