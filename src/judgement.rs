@@ -54,7 +54,7 @@ pub fn report(
     let mut tests = tests(run, places);
     let excuses = Excuses::of(run);
     excuses.explain(&mut tests);
-    let mut findings = findings::findings(run, places, &excuses);
+    let (mut findings, note) = findings::findings(run, places, &excuses);
     cycles::settle(run, &findings, &mut tests);
     sort(&mut findings);
     let scope = Scope::of(
@@ -97,7 +97,7 @@ pub fn report(
         exit_code: ExitCode::first(&codes),
         findings,
         errors: run.errors.clone(),
-        notes: run.notes.clone(),
+        notes: run.notes.iter().cloned().chain(note).collect(),
         judged,
         tests,
         min_judged,

@@ -1,6 +1,7 @@
 //! Finds out what there is to test: the interpreter, the project, its tests' runner.
 
 pub mod interpreter;
+mod limited;
 pub mod machine;
 pub mod native;
 pub mod packages;

@@ -3,12 +3,20 @@
 use std::{
     env,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use cargo_metadata::{CrateType, Metadata, MetadataCommand};
 use toml::Table;
 
-use crate::files::read::{self, SETTINGS};
+use super::limited;
+use crate::{
+    config::text,
+    files::read::{self, SETTINGS},
+};
+
+/// Cargo answers in a twentieth of a second; one that waits for a lock or the network may never do.
+const LIMIT: Duration = Duration::from_secs(10);
 
 const MANIFEST: &str = "Cargo.toml";
 
@@ -43,17 +51,22 @@ pub fn stem(file: &Path) -> Option<&str> {
     name.split('.').next()
 }
 
-/// The packages with a `cdylib` of the workspace that `project` belongs to or says that it is built from. None without
-/// a `Cargo.toml`, and where Cargo is not there or does not like it: a report can do without them.
-pub fn crates(project: &Path) -> Vec<Crate> {
+/// The packages with a `cdylib` of the workspace that `project` belongs to or says that it is built from; none without a
+/// `Cargo.toml`. Where Cargo is not there, does not like it or does not answer, one line says so: a report can do without.
+pub fn crates(project: &Path) -> Result<Vec<Crate>, String> {
     let built_from = pyproject(project)
         .and_then(|table| manifest_of(&table))
         .map(|manifest| project.join(manifest))
         .filter(|manifest| manifest.is_file());
     let Some(manifest) = built_from.or_else(|| above(project)) else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
-    metadata(&manifest).map_or_else(Vec::new, |metadata| of(&metadata, project))
+    match metadata(&manifest, &mut MetadataCommand::new(), LIMIT) {
+        Ok(metadata) => Ok(of(&metadata, project)),
+        Err(why) => Err(format!(
+            "which machine code is built from this project is not known: `cargo metadata` {why}"
+        )),
+    }
 }
 
 /// The nearest manifest from `project` upwards to the root of its repository.
@@ -70,18 +83,30 @@ fn above(project: &Path) -> Option<PathBuf> {
     None
 }
 
-fn metadata(manifest: &Path) -> Option<Metadata> {
-    let manifest = std::path::absolute(manifest).ok()?;
-    MetadataCommand::new()
-        .manifest_path(manifest)
+fn metadata(
+    manifest: &Path,
+    command: &mut MetadataCommand,
+    limit: Duration,
+) -> Result<Metadata, String> {
+    let command = command
+        .manifest_path(std::path::absolute(manifest).map_err(|error| error.to_string())?)
         .no_deps()
         .other_options(["--offline".to_owned()])
-        // Neither the project's Cargo configuration nor the toolchain that it asks for matters here, and rustup would
-        // fetch one that is missing.
-        .current_dir(env::temp_dir())
-        .env("RUSTUP_AUTO_INSTALL", "0")
-        .exec()
-        .ok()
+        .cargo_command();
+    // Neither the project's Cargo configuration nor the toolchain that it asks for matters here, and rustup would fetch
+    // one that is missing.
+    let program = duct::cmd(command.get_program(), command.get_args())
+        .dir(env::temp_dir())
+        .env("RUSTUP_AUTO_INSTALL", "0");
+    let output = limited::run(&program, limit)
+        .map_err(|error| format!("could not be started: {error}"))?
+        .ok_or_else(|| format!("did not answer within {} s", limit.as_secs()))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("failed: {}", text::excerpt(&said, 200)));
+    }
+    MetadataCommand::parse(String::from_utf8_lossy(&output.stdout))
+        .map_err(|error| format!("could not be read: {error}"))
 }
 
 fn of(metadata: &Metadata, project: &Path) -> Vec<Crate> {
@@ -104,7 +129,7 @@ fn of(metadata: &Metadata, project: &Path) -> Vec<Crate> {
                     at.join(manifest) == package.manifest_path.as_std_path()
                 })
                 .find_map(|(_, table)| {
-                    text(table.get("tool")?.get("maturin")?.get("module-name")?)
+                    word(table.get("tool")?.get("maturin")?.get("module-name")?)
                 });
             let shown = folder
                 .strip_prefix(project)
@@ -141,16 +166,16 @@ fn manifest_of(pyproject: &Table) -> Option<String> {
             let modules = tool.get("setuptools-rust")?.get("ext-modules")?;
             modules.as_array()?.first()?.get("path")
         })
-        .and_then(text)
+        .and_then(word)
 }
 
-fn text(value: &toml::Value) -> Option<String> {
+fn word(value: &toml::Value) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, os::unix::fs::PermissionsExt};
 
     use super::*;
     use crate::discover::suite::tests::tree;
@@ -165,6 +190,7 @@ mod tests {
 
     fn found(project: &Path) -> Vec<(String, String)> {
         crates(project)
+            .unwrap()
             .into_iter()
             .map(|made| (made.module, made.shown))
             .collect()
@@ -214,9 +240,31 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_that_cargo_refuses_is_no_failure() {
+    fn a_manifest_that_cargo_refuses_is_told_in_one_line() {
         let root = tree(&[("Cargo.toml", "[package\n")]);
-        assert_eq!(found(root.path()), []);
+        let said = crates(root.path()).unwrap_err();
+        let start =
+            "which machine code is built from this project is not known: `cargo metadata` failed: ";
+        assert!(said.starts_with(start) && !said.contains('\n'), "{said}");
+        assert_eq!(crates(tree(&[]).path()), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_cargo_that_does_not_answer_is_not_waited_for() {
+        let root = tree(&[
+            ("Cargo.toml", &package("fast", "cdylib")),
+            ("cargo", "#!/bin/sh\nsleep 300\n"),
+        ]);
+        let cargo = root.path().join("cargo");
+        fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut command = MetadataCommand::new();
+        command.cargo_path(cargo);
+        let manifest = root.path().join(MANIFEST);
+        let said = metadata(&manifest, &mut command, Duration::from_secs(1));
+        assert_eq!(said.unwrap_err(), "did not answer within 1 s");
+        command.cargo_path(root.path().join("none"));
+        let said = metadata(&manifest, &mut command, LIMIT).unwrap_err();
+        assert!(said.starts_with("could not be started: "), "{said}");
     }
 
     #[test]

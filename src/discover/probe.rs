@@ -1,16 +1,14 @@
 //! Runs the probe in an interpreter and reads its answer.
 
-use std::os::unix::process::CommandExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitStatus, Output};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use serde::Deserialize;
 
 use super::interpreter::{InterpreterError, Paths};
+use super::limited;
 use crate::config::text;
 
 const PROBE: &str = include_str!("probe.py");
@@ -57,40 +55,18 @@ pub(super) fn ask(
     directory: &Path,
     timeout: Duration,
 ) -> Result<Answer, InterpreterError> {
-    let unusable = |cause: &std::io::Error| InterpreterError::NotExecutable {
-        path: path.to_owned(),
-        cause: reason(path, cause),
-    };
-    let process = duct::cmd(path, ["-B", "-c", PROBE])
-        .dir(directory)
-        .stdin_null()
-        .stdout_capture()
-        .stderr_capture()
-        .unchecked()
-        // Its own group, so that what a wrapper script started can be ended with it.
-        .before_spawn(|command| {
-            command.process_group(0);
-            Ok(())
-        })
-        .start()
-        .map_err(|cause| unusable(&cause))?;
-    if let Some(output) = process
-        .wait_timeout(timeout)
-        .map_err(|cause| unusable(&cause))?
-    {
-        return read(path, output);
+    let program = duct::cmd(path, ["-B", "-c", PROBE]).dir(directory);
+    match limited::run(&program, timeout) {
+        Ok(Some(output)) => read(path, &output),
+        Ok(None) => Err(InterpreterError::TimedOut {
+            path: path.to_owned(),
+            timeout,
+        }),
+        Err(cause) => Err(InterpreterError::NotExecutable {
+            path: path.to_owned(),
+            cause: reason(path, &cause),
+        }),
     }
-    for id in process.pids() {
-        let group = Pid::from_raw(i32::try_from(id).expect("process ids fit"));
-        // It may have ended by itself meanwhile.
-        let _ = killpg(group, Signal::SIGKILL);
-    }
-    // Reaps it. Not without limit: what left the group can still hold the pipes open.
-    let _ = process.wait_timeout(Duration::from_secs(2));
-    Err(InterpreterError::TimedOut {
-        path: path.to_owned(),
-        timeout,
-    })
 }
 
 fn read(path: &Path, output: &Output) -> Result<Answer, InterpreterError> {

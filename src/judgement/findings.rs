@@ -59,8 +59,12 @@ struct Evidence<'a> {
     keys: BTreeSet<Key>,
 }
 
-/// Every root cause.
-pub(super) fn findings(run: &Run, places: &Places, excuses: &Excuses) -> Vec<Finding> {
+/// Every root cause, and what there is to note about them.
+pub(super) fn findings(
+    run: &Run,
+    places: &Places,
+    excuses: &Excuses,
+) -> (Vec<Finding>, Option<String>) {
     let mut found = Vec::new();
     let held = Held::new(&run.cases);
     let homes = Homes::new(places);
@@ -95,7 +99,7 @@ pub(super) fn findings(run: &Run, places: &Places, excuses: &Excuses) -> Vec<Fin
     found.extend(losses(run));
     found.extend(cycles::findings(run, places));
     found.extend(ends::findings(run));
-    found
+    (found, homes.trouble().cloned())
 }
 
 fn keys(run: &Run, homes: &Homes<'_>, held: &Held<'_>, case: &Case) -> BTreeSet<Key> {

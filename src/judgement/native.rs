@@ -24,7 +24,7 @@ use crate::{
 pub(super) struct Homes<'a> {
     pub places: &'a Places,
     /// Asked of Cargo when the first one is met.
-    crates: OnceCell<Vec<Crate>>,
+    crates: OnceCell<Result<Vec<Crate>, String>>,
 }
 
 impl<'a> Homes<'a> {
@@ -33,6 +33,11 @@ impl<'a> Homes<'a> {
             places,
             crates: OnceCell::new(),
         }
+    }
+
+    /// Why the project's own crates are not known, where they were asked for.
+    pub fn trouble(&self) -> Option<&String> {
+        self.crates.get()?.as_ref().err()
     }
 
     /// The function that a passage goes through, if one was found.
@@ -99,7 +104,7 @@ impl<'a> Homes<'a> {
         let crates = self
             .crates
             .get_or_init(|| native::crates(&self.places.project));
-        crates.iter().find(|own| {
+        crates.iter().flatten().find(|own| {
             let file = packaged.unwrap_or(path);
             own.made(file)
                 && packaged.is_none_or(|file| {
