@@ -245,3 +245,50 @@ fn doctor_says_why_a_counter_is_not_exact_and_fails_where_one_is_blind() {
         "{page}"
     );
 }
+
+/// The check of `project` where so many files may be open at a time: its exit code and the one line that it says.
+fn with_files(project: &Project, most: u32) -> (Option<i32>, String) {
+    let plain = project.command();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("ulimit -n {most}; exec \"$@\""), "sh"])
+        .arg(plain.get_program())
+        .args(plain.get_args())
+        .current_dir(project.root());
+    for (name, value) in plain.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.stdout, b"", "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    (output.status.code(), stderr)
+}
+
+#[test]
+fn too_few_files_are_told_with_what_to_do() {
+    let project = Project::of(&[("test_a.py", LEAKS)]);
+    for most in [10, 20] {
+        let (code, said) = with_files(&project, most);
+        assert_eq!(code, Some(2), "{said}");
+        let start = format!("leakcheck: only {most} files may be open at a time: ");
+        assert!(
+            said.starts_with(&start) && said.contains("`ulimit -n"),
+            "{said}"
+        );
+    }
+    // Enough for us, and the project takes nearly all of them.
+    let takes = "import os\nHELD = []\ntry:\n    while True:\n        HELD.append(os.open('/', os.O_RDONLY))\n\
+                 except OSError:\n    for _ in range(5):\n        os.close(HELD.pop())\n";
+    project.write("test_a.py", &format!("{takes}\n{LEAKS}"));
+    let (code, said) = with_files(&project, 64);
+    assert_eq!(code, Some(3), "{said}");
+    let start = "leakcheck: self-check failed: no file can be opened in the test process";
+    assert!(
+        said.starts_with(start) && said.contains("`ulimit -n"),
+        "{said}"
+    );
+}

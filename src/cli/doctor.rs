@@ -14,6 +14,7 @@ use crate::{
     discover::{
         self, Interpreter, Project,
         interpreter::{Env, Libc, Mallinfo, NEWEST},
+        machine,
     },
     exit_code::ExitCode,
     run::selfcheck::{self, Examined},
@@ -73,6 +74,7 @@ fn examine(args: &DoctorArgs, page: &mut String) -> Result<ExitCode, Failure> {
         ..Overrides::default()
     });
     let project = project.or_configured(&config.paths)?;
+    machine::require_files(1)?;
     let interpreter = Interpreter::find(
         config.python.given().map(PathBuf::as_path),
         &project.root,

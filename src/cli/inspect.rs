@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::{Choice, Config, Overrides, Runner, value},
-    discover::{self, Interpreter, Project, interpreter::Env},
+    discover::{self, Interpreter, Project, interpreter::Env, machine},
     exit_code::ExitCode,
     files::write as write_file,
     judgement::{self, Baseline},
@@ -173,6 +173,7 @@ fn inspection(args: InspectArgs) -> Result<Inspection, Failure> {
         project.paths = vec![file.into()];
     }
     let project = project.or_configured(&config.paths)?;
+    machine::require_files(1)?;
     let interpreter = Interpreter::find(
         config.python.given().map(PathBuf::as_path),
         &project.root,

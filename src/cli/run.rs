@@ -142,6 +142,7 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     };
     config.apply(overrides(args, &current)?);
     let project = project.or_configured(&config.paths)?;
+    machine::require_files(jobs(config.jobs).0)?;
     let interpreter = Interpreter::find(
         config.python.given().map(PathBuf::as_path),
         &project.root,

@@ -1,10 +1,19 @@
-//! What the system grants us: memory, the machine's or what its control group allows; and which signals it keeps from us.
+//! What the system grants us: memory, the machine's or what its control group allows; open files; and which signals it keeps
+//! from us.
 
 use std::path::Path;
 
 use crate::files::read::{self, SYSTEM};
 
-use nix::sys::signal::Signal;
+use nix::sys::{
+    resource::{Resource, getrlimit},
+    signal::Signal,
+};
+
+/// Files that a process which runs tests has open at once, our self-check's ten among them; and those that each such process
+/// takes here.
+const FILES: u64 = 32;
+const FILES_OF_A_WORKER: u64 = 4;
 
 /// Bytes that this process may use in all; `None` where the system does not tell.
 pub fn memory() -> Option<u64> {
@@ -16,6 +25,19 @@ pub fn memory() -> Option<u64> {
         (Some(machine), Some(group)) => Some(machine.min(group)),
         (machine, group) => machine.or(group),
     }
+}
+
+/// Fails where fewer files may be open at a time than so many workers take, with what to do.
+pub fn require_files(workers: usize) -> Result<(), String> {
+    let (most, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((u64::MAX, 0));
+    let workers = u64::try_from(workers).unwrap_or(u64::MAX);
+    let least = FILES.saturating_add(FILES_OF_A_WORKER.saturating_mul(workers));
+    if most >= least {
+        return Ok(());
+    }
+    Err(format!(
+        "only {most} files may be open at a time: raise that limit with `ulimit -n 1024`, or to {least} at least"
+    ))
 }
 
 /// Whether who started us wants a signal to be ignored.

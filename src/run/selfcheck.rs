@@ -52,7 +52,13 @@ pub fn check(worker: &mut Worker) -> Result<Findings, Loss> {
     for attempt in 1..=ATTEMPTS {
         let planted = ask(worker, true, PLANTED_ITERATIONS)?;
         let clean = ask(worker, false, CLEAN_ITERATIONS)?;
-        found = judge(&worker.hello.counters, &planted, &clean);
+        found = match (planted, clean) {
+            (Ok(planted), Ok(clean)) => judge(&worker.hello.counters, &planted, &clean),
+            (Err(why), _) | (_, Err(why)) => Findings {
+                faults: vec![why],
+                ..Findings::default()
+            },
+        };
         if found.faults.is_empty() || attempt == ATTEMPTS {
             break;
         }
@@ -115,7 +121,8 @@ pub fn examine(setup: &Setup) -> Result<Examined, StartError> {
     })
 }
 
-fn ask(worker: &mut Worker, plant: bool, iterations: u32) -> Result<Series, Loss> {
+/// The readings, or why it could not be planted.
+fn ask(worker: &mut Worker, plant: bool, iterations: u32) -> Result<Result<Series, String>, Loss> {
     let ran = screen::run(
         worker,
         &Order::SelfCheck {
@@ -124,14 +131,10 @@ fn ask(worker: &mut Worker, plant: bool, iterations: u32) -> Result<Series, Loss
             iterations,
         },
     )?;
-    if ran.outcome.status == Status::Passed {
-        Ok(ran.series)
-    } else {
-        Err(Loss::Bridge(format!(
-            "the self-check failed: {}",
-            ran.outcome.message
-        )))
-    }
+    Ok(match ran.outcome.status {
+        Status::Passed => Ok(ran.series),
+        _ => Err(ran.outcome.message),
+    })
 }
 
 /// Judges the readings of both pseudo-tests as the screen would.

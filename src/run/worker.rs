@@ -176,7 +176,7 @@ impl Worker {
         let layout = Layout::make(setup, folder, skip)
             .map_err(|error| StartError::Usage(unusable(&setup.directory, &error)))?;
         let mut worker = Self::spawn(setup, folder, hash_seed, layout).map_err(|error| {
-            StartError::Internal(format!("cannot start {}: {error}", setup.python.display()))
+            StartError::Usage(format!("cannot start {}: {error}", setup.python.display()))
         })?;
         let collected = worker.await_collection().and_then(|found| {
             worker.terms = marks::terms(

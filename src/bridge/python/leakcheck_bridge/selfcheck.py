@@ -65,7 +65,11 @@ class _Pseudo:
             self._objects[at] = _Planted()
             if _malloc is not None:
                 self._pointers[at] = _malloc(_NATIVE)
-            self._descriptors[at] = _open("/", posix.O_RDONLY | posix.O_CLOEXEC)
+            try:
+                self._descriptors[at] = _open("/", posix.O_RDONLY | posix.O_CLOEXEC)
+            except OSError as error:
+                what = "no file can be opened in the test process: {}; raise the limit with `ulimit -n 1024` or more"
+                return outcome.Outcome(outcome.FAILED, message=what.format(error.strerror))
         return outcome.OK
 
     def tidy(self):
