@@ -1,8 +1,10 @@
 """What is watched beside memory: entries of containers, wider fixtures, what says its own end, tasks, children."""
 
+import random
+import sys
 import unittest
 
-from driver import BATCHES, BridgeCase, increments, linux_only, needs_pytest
+from driver import BATCHES, BRIDGE, BridgeCase, increments, linux_only, needs_pytest
 
 SHOP = """
     import collections
@@ -30,6 +32,7 @@ SHOP = """
     ROWS = []
     TURNING = [[number] for number in range(100)]
     KEEP = [None] * 4000
+    SHELVES = [[None] * 100 for _ in range(200)]
 
     class Store:
         def __init__(self):
@@ -148,6 +151,11 @@ TESTS = """
         def test_replaces(self):
             shop.STORE.last = [shop.STORE]
 
+        def test_puts_elsewhere(self):
+            for source, target in ((0, 199), (1, 2)):
+                shop.SHELVES[source].pop()
+                shop.SHELVES[target].append(None)
+
         def test_turns(self):
             # The oldest of many goes for each that comes.
             shop.TURNING.append([shop.STORE])
@@ -215,6 +223,30 @@ class Watched(BridgeCase):
     def test_what_gains_nothing_is_flat(self):
         self.assertEqual(increments(self.look("test_nothing")["items"]), [0] * 6)
         self.assertEqual(self.worker.answer("grown", do="grown", iterations=6)["containers"], [])
+
+    def test_what_one_loses_does_not_hide_what_another_gains(self):
+        self.assertEqual(increments(self.look("test_puts_elsewhere")["items"]), [2] * 6)
+
+    def test_what_is_gained_is_counted_from_where_each_was_shortest(self):
+        sys.path.insert(0, BRIDGE)
+        self.addCleanup(sys.path.remove, BRIDGE)
+        from leakcheck_bridge import watch
+
+        chance = random.Random(7)
+        lists = [[None] * chance.randrange(400) for _ in range(300)]
+        watched = watch.Watch()
+        watched._containers = lists
+        watched._begin()
+        least = [len(one) for one in lists]
+        self.assertEqual(watched.total(), 0)
+        for _ in range(300):
+            for one in chance.sample(lists, chance.choice((0, 1, 2, 40))):
+                if chance.random() < 0.5:
+                    one.append(None)
+                else:
+                    del one[-chance.randrange(1, 4) :]
+            least = [min(length, len(one)) for length, one in zip(least, lists)]
+            self.assertEqual(watched.total(), sum(len(one) - length for one, length in zip(lists, least)))
 
     def test_a_length_of_the_projects_own_is_not_asked_for(self):
         self.assertEqual(increments(self.look("test_own_length")["items"]), [0] * 6)
