@@ -274,22 +274,23 @@ fn finding(
     let native = native.or(culprit.map(|(function, _)| function));
     // Entries without new blocks leave nothing in the heap to come from, and a heap that grows by millions is not looked
     // at; the container itself was watched.
-    let watched = match case.containers.first() {
-        Some((name, _)) if alone && route.is_none() && verdict == Verdict::Leak => {
-            Some(Holder::named(name))
-        }
-        _ if code == code::INTERPRETER && route.is_none() => Some(Holder::named("atexit")),
-        _ => None,
+    let filled = case
+        .containers
+        .first()
+        .map(|(name, _)| name)
+        .filter(|_| alone && route.is_none() && verdict == Verdict::Leak);
+    let watched = match filled {
+        Some(name) => Some(Holder::named(name)),
+        None if code == code::INTERPRETER && route.is_none() => Some(Holder::named("atexit")),
+        None => None,
     };
-    let identity = match (route, sites.first()) {
+    let identity = match (route, filled, sites.first()) {
         // The finer code is a reading of the way, and may change with a release.
-        (Some(route), _) => vec![code::of(kind), &route.holder.name, &route.kept],
-        _ if watched.is_some() && kind == Kind::Items => {
-            vec![code::of(kind), &case.containers[0].0]
-        }
+        (Some(route), ..) => vec![code::of(kind), &route.holder.name, &route.kept],
+        (None, Some(name), _) if kind == Kind::Items => vec![code::of(kind), name],
         // As where its way to the heap's roots was looked at: whether there is time for that may differ from run to run.
-        _ if watched.is_some() && kind == Kind::Python && !case.types.is_empty() => {
-            vec![code::of(kind), &case.containers[0].0, &case.types[0].0]
+        (None, Some(name), _) if kind == Kind::Python && !case.types.is_empty() => {
+            vec![code::of(kind), name, &case.types[0].0]
         }
         _ if kind == Kind::Native && native.as_ref().is_some_and(NativeFunction::is_suspect) => {
             native
@@ -297,8 +298,8 @@ fn finding(
                 .flat_map(|native| [code, &native.library, &native.name])
                 .collect()
         }
-        (None, Some(site)) => vec![code, site.file.as_str(), site.function.as_str()],
-        (None, None) => vec![code, run.tests[case.test].id.as_str()],
+        (None, _, Some(site)) => vec![code, site.file.as_str(), site.function.as_str()],
+        (None, _, None) => vec![code, run.tests[case.test].id.as_str()],
     };
     let fails = verdict == Verdict::Leak;
     Finding {
