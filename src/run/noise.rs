@@ -30,9 +30,15 @@ pub(super) fn heard(
     series: &Series,
     seconds: f64,
 ) -> Result<Option<String>, Loss> {
-    if !may_hide(series) {
-        return Ok(None);
+    if may_hide(series) {
+        listen(worker, seconds)
+    } else {
+        Ok(None)
     }
+}
+
+/// What moves in a worker by itself, in words.
+pub(super) fn listen(worker: &mut Worker, seconds: f64) -> Result<Option<String>, Loss> {
     let order = Order::Still {
         readings: READINGS,
         pause: seconds.clamp(SHORTEST, LONGEST),
@@ -52,12 +58,17 @@ pub(super) fn heard(
     }
 }
 
-/// Whether other threads are there, and readings that are not all alike.
-fn may_hide(series: &Series) -> bool {
+/// Whether other threads are there.
+pub(super) fn has_threads(series: &Series) -> bool {
     let threads = series
         .get(&Counter::Threads)
         .and_then(|readings| readings.last());
     threads.is_some_and(|threads| *threads > 1)
+}
+
+/// Whether other threads are there, and readings that are not all alike.
+fn may_hide(series: &Series) -> bool {
+    has_threads(series)
         && AUDIBLE.iter().any(|counter| {
             // The first iteration may bring something once.
             let readings = series

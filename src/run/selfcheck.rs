@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fs, time::Instant};
 
 use super::{
     loss::{Loss, StartError},
+    noise,
     protocol::{Hello, Order, Status},
     screen,
     worker::{Setup, Worker},
@@ -52,13 +53,22 @@ pub fn check(worker: &mut Worker) -> Result<Findings, Loss> {
     for attempt in 1..=ATTEMPTS {
         let planted = ask(worker, true, PLANTED_ITERATIONS)?;
         let clean = ask(worker, false, CLEAN_ITERATIONS)?;
-        found = match (planted, clean) {
-            (Ok(planted), Ok(clean)) => judge(&worker.hello.counters, &planted, &clean),
-            (Err(why), _) | (_, Err(why)) => Findings {
-                faults: vec![why],
-                ..Findings::default()
-            },
+        let (planted, clean) = match (planted, clean) {
+            (Ok(planted), Ok(clean)) => (planted, clean),
+            (Err(why), _) | (_, Err(why)) => {
+                found.faults = vec![why];
+                break;
+            }
         };
+        found = judge(&worker.hello.counters, &planted, &clean, false);
+        if attempt == ATTEMPTS
+            && !found.faults.is_empty()
+            && noise::has_threads(&clean)
+            && noise::listen(worker, 0.0)?.is_some()
+        {
+            // Each test will be asked so as well, and none is clean beside it.
+            found = judge(&worker.hello.counters, &planted, &clean, true);
+        }
         if found.faults.is_empty() || attempt == ATTEMPTS {
             break;
         }
@@ -137,8 +147,14 @@ fn ask(worker: &mut Worker, plant: bool, iterations: u32) -> Result<Result<Serie
     })
 }
 
-/// Judges the readings of both pseudo-tests as the screen would.
-fn judge(counters: &BTreeMap<Counter, String>, planted: &Series, clean: &Series) -> Findings {
+/// Judges the readings of both pseudo-tests as the screen would; where a thread is at work beside them, only what was planted
+/// has to show.
+fn judge(
+    counters: &BTreeMap<Counter, String>,
+    planted: &Series,
+    clean: &Series,
+    noisy: bool,
+) -> Findings {
     let mut found = Findings::default();
     for (counter, least, what) in PLANTS {
         if counters.get(&counter).is_none_or(|word| word == "absent") {
@@ -168,7 +184,7 @@ fn judge(counters: &BTreeMap<Counter, String>, planted: &Series, clean: &Series)
         let readings = clean.get(counter).map_or(0, Vec::len);
         readings <= usize::try_from(CLEAN_ITERATIONS).unwrap_or(0)
     });
-    if unread || screen::glance(clean, false) != Glance::Clean {
+    if unread || !noisy && screen::glance(clean, false) != Glance::Clean {
         let grown: Vec<String> = clean
             .iter()
             .filter(|(_, readings)| readings.last() > readings.first())
@@ -232,22 +248,22 @@ mod tests {
     #[test]
     fn what_was_planted_must_show_in_every_counter_there_is() {
         let all = exact(&Counter::ALL);
-        let found = judge(&all, &planted(), &clean());
+        let found = judge(&all, &planted(), &clean(), false);
         assert_eq!(found.faults, Vec::<String>::new());
         assert_eq!(found.seen, PLANTS.map(|(counter, _, _)| counter));
         for (counter, _, what) in PLANTS {
             let mut blind = planted();
             blind.insert(counter, vec![1000; 10]);
-            let found = judge(&all, &blind, &clean());
+            let found = judge(&all, &blind, &clean(), false);
             assert_eq!(found.faults.len(), 1, "{counter:?}");
             assert!(found.faults[0].contains(what), "{}", found.faults[0]);
             assert!(found.faults[0].contains("+0 +0"), "{}", found.faults[0]);
             blind.remove(&counter);
-            assert_eq!(judge(&all, &blind, &clean()).faults.len(), 1);
+            assert_eq!(judge(&all, &blind, &clean(), false).faults.len(), 1);
         }
         let mut half = planted();
         half.insert(Counter::Heap, (0..10).map(|at| at * 48).collect());
-        assert_eq!(judge(&all, &half, &clean()).faults.len(), 1);
+        assert_eq!(judge(&all, &half, &clean(), false).faults.len(), 1);
     }
 
     #[test]
@@ -256,10 +272,10 @@ mod tests {
         without.insert(Counter::Heap, "absent".to_owned());
         let mut series = planted();
         series.remove(&Counter::Heap);
-        let found = judge(&without, &series, &clean());
+        let found = judge(&without, &series, &clean(), false);
         assert!(found.faults.is_empty() && !found.seen.contains(&Counter::Heap));
         assert_eq!(
-            judge(&BTreeMap::new(), &Series::new(), &clean())
+            judge(&BTreeMap::new(), &Series::new(), &clean(), false)
                 .faults
                 .len(),
             1
@@ -270,13 +286,16 @@ mod tests {
     fn growth_out_of_nothing_is_a_fault() {
         let mut noisy = clean();
         noisy.insert(Counter::Blocks, vec![5, 6, 7, 8, 9]);
-        let found = judge(&exact(&Counter::ALL), &planted(), &noisy);
+        let found = judge(&exact(&Counter::ALL), &planted(), &noisy, false);
         assert_eq!(
             found.faults,
             ["a test that does nothing was not clean: `blocks` read +0 +1 +2 +3 +4"]
         );
+        // A thread that is heard explains it.
+        let beside = judge(&exact(&Counter::ALL), &planted(), &noisy, true);
+        assert_eq!(beside.faults, Vec::<String>::new());
         assert_eq!(
-            judge(&exact(&Counter::ALL), &planted(), &Series::new())
+            judge(&exact(&Counter::ALL), &planted(), &Series::new(), true)
                 .faults
                 .len(),
             1,
