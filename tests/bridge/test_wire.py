@@ -94,7 +94,7 @@ class Records(BridgeCase):
             {"do": "selfcheck", "plant": False, "warmup": 1, "iterations": 1},
             {"do": "grown", "iterations": 2},
             {"do": "bound", "iterations": 2, "quick": False},
-            {"do": "replay", "iterations": 2},
+            {"do": "replay", "each": 1, "times": 2},
             {"do": "dump", "iterations": 2, "file": file, "frames": 1},
             {"do": "name", "paths": []},
             {"do": "describe", "places": []},
