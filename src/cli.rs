@@ -58,10 +58,11 @@ enum Verb {
     Doctor(doctor::DoctorArgs),
     /// Set a project up: configuration, Makefile, workflow and what version control leaves out.
     Init(init::InitArgs),
-    /// Say what a kind of leak is, how to confirm it and how to mend it.
+    /// Say what a kind of leak is and how to fix it, or by which rule a test has its verdict.
     Explain {
-        /// Such as LK104; without one, all are listed.
-        code: Option<String>,
+        /// A code such as LK104, or a rule such as declared-limit; without one, all are listed.
+        #[arg(value_name = "CODE or RULE")]
+        name: Option<String>,
     },
     /// Print a script that lets a shell complete this command.
     Completions(completions::CompletionsArgs),
@@ -180,7 +181,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Reject(args)) => decide::reject(&args),
         Some(Verb::Doctor(args)) => doctor::doctor(&args),
         Some(Verb::Init(args)) => init::init(&args),
-        Some(Verb::Explain { code }) => explain::explain(code.as_deref()),
+        Some(Verb::Explain { name }) => explain::explain(name.as_deref()),
         Some(Verb::Completions(args)) => completions::completions(&args),
         Some(Verb::Man(args)) => man::man(&args),
         None => run::run(cli.run),

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::verdict::{Counter, Verdict};
+use crate::verdict::{
+    Counter, Verdict,
+    rule::{self, Rule},
+};
 
 /// What grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -407,6 +410,13 @@ pub struct Finding {
     pub status: Status,
     /// Verdict of the tests in it.
     pub verdict: Verdict,
+    /// By which rule the purest of its tests has it; absent where no test made it, as for what is gone.
+    #[serde(
+        default,
+        deserialize_with = "rule::known",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub rule: Option<Rule>,
     /// How loudly it is reported.
     pub level: Level,
     /// Whether it fails the build.

@@ -22,14 +22,14 @@ use crate::{
     finding::{Finding, Status},
     report::{Environment, Report, Shard, Snapshots, Timing},
     run::{
-        self, Run,
-        loss::Loss,
+        Alike, Run,
+        conclusion::Conclusion,
         protocol::{Trouble, Wider},
-        screen::{Look, Screened},
+        screen::Screened,
         shard::{Division, Share},
-        trace::{Case, Judged},
+        trace::Case,
     },
-    verdict::{Series, TestResult, Verdict},
+    verdict::{Series, TestResult, Verdict, rule::Rule},
 };
 
 /// Readings of a series that a report keeps.
@@ -119,7 +119,7 @@ pub fn report(
 
 /// Tests that were only taken to leak like another one.
 fn alike(run: &Run, tests: &[TestResult]) -> Vec<String> {
-    let alike = run.alike.iter().map(|(test, _)| &tests[*test]);
+    let alike = run.alike.iter().map(|alike| &tests[alike.test]);
     alike
         .filter(|test| test.verdict == Verdict::Leak)
         .map(|test| test.id.clone())
@@ -160,13 +160,13 @@ fn sort(findings: &mut [Finding]) {
 }
 
 fn tests(run: &Run, places: &Places) -> Vec<TestResult> {
-    let mut by_test: BTreeMap<usize, (&Case, bool)> = run
+    let mut by_test: BTreeMap<usize, (&Case, Option<&Alike>)> = run
         .cases
         .iter()
-        .map(|case| (case.test, (case, true)))
+        .map(|case| (case.test, (case, None)))
         .collect();
-    for (test, at) in &run.alike {
-        by_test.insert(*test, (&run.cases[*at], false));
+    for alike in &run.alike {
+        by_test.insert(alike.test, (&run.cases[alike.case], Some(alike)));
     }
     run.tests
         .iter()
@@ -176,45 +176,62 @@ fn tests(run: &Run, places: &Places) -> Vec<TestResult> {
                 id: test.id.clone(),
                 file: places.show(&test.file),
                 verdict: Verdict::Undecided,
+                rule: None,
                 reason: None,
                 iterations: 0,
                 seconds: 0.0,
                 series: Series::new(),
             };
             let Some(look) = &run.looks[index] else {
-                result.reason = Some("the run was interrupted before it".to_owned());
+                let reason = "the run was interrupted before it";
+                let conclusion = Conclusion::because(Rule::RunInterrupted, reason);
+                conclude(&mut result, &conclusion);
                 return result;
             };
             result.iterations = look.iterations;
             result.seconds = look.seconds;
-            (result.verdict, result.reason) = screened(look);
-            if look.screened == Screened::Suspect {
-                result.series = kept(&look.series);
-                if let Some((case, itself)) = by_test.get(&index) {
-                    result.verdict = run::verdict_of(&case.judged);
-                    result.reason = judged(&case.judged).or_else(|| set_up_anew(case.wider));
-                    if *itself {
-                        result.iterations += case.iterations;
-                        if !case.series.is_empty() {
-                            result.series = kept(&case.series);
-                        }
-                    } else {
-                        let alike =
-                            format!("grows like {}, which was judged", run.tests[case.test].id);
-                        result.reason = Some(match result.reason {
-                            Some(reason) => format!("{reason}; {alike}"),
-                            None => alike,
-                        });
-                    }
-                } else {
-                    result.verdict = Verdict::Undecided;
-                    result.reason =
-                        Some("a suspect; the run was interrupted before it was judged".to_owned());
+            match &look.screened {
+                Screened::Concluded(conclusion) => conclude(&mut result, conclusion),
+                Screened::Suspect => {
+                    result.series = kept(&look.series);
+                    suspect(run, by_test.get(&index).copied(), &mut result);
                 }
             }
             result
         })
         .collect()
+}
+
+fn conclude(result: &mut TestResult, conclusion: &Conclusion) {
+    result.verdict = conclusion.verdict();
+    result.rule = Some(conclusion.rule());
+    result.reason = conclusion.reason();
+}
+
+/// What is said of a suspect: its own case, or that of another one that grows alike.
+fn suspect(run: &Run, judged: Option<(&Case, Option<&Alike>)>, result: &mut TestResult) {
+    let Some((case, alike)) = judged else {
+        let reason = "a suspect; the run was interrupted before it was judged";
+        return conclude(result, &Conclusion::because(Rule::RunInterrupted, reason));
+    };
+    match alike {
+        None => conclude(result, &case.judged),
+        Some(alike) => conclude(result, &case.judged.taken_over(alike.rule)),
+    }
+    let reason = result.reason.take().or_else(|| set_up_anew(case.wider));
+    if alike.is_none() {
+        result.reason = reason;
+        result.iterations += case.iterations;
+        if !case.series.is_empty() {
+            result.series = kept(&case.series);
+        }
+    } else {
+        let alike = format!("grows like {}, which was judged", run.tests[case.test].id);
+        result.reason = Some(match reason {
+            Some(reason) => format!("{reason}; {alike}"),
+            None => alike,
+        });
+    }
 }
 
 fn kept(series: &Series) -> Series {
@@ -229,38 +246,6 @@ fn kept(series: &Series) -> Series {
         .collect()
 }
 
-fn screened(look: &Look) -> (Verdict, Option<String>) {
-    match &look.screened {
-        Screened::Clean => (Verdict::Clean, None),
-        Screened::Suspect => (Verdict::Undecided, None),
-        Screened::Bounded(ends) => (Verdict::Bounded, Some(run::filled(ends))),
-        Screened::Failed(reason) => (Verdict::Failed, Some(reason.clone())),
-        Screened::Skipped(reason) => (Verdict::Skipped, Some(reason.clone())),
-        Screened::Unrepeatable(reason) => (Verdict::Unrepeatable, Some(reason.clone())),
-        Screened::Unstable(reason) => (Verdict::Unstable, Some(reason.clone())),
-        Screened::Undecided(reason) => (Verdict::Undecided, Some(reason.clone())),
-        Screened::Lost { loss, iteration } => lost(loss, *iteration),
-    }
-}
-
-fn lost(loss: &Loss, iteration: u64) -> (Verdict, Option<String>) {
-    let verdict = match loss {
-        Loss::Hung { .. } => Verdict::TimedOut,
-        _ if loss.is_the_tests() => Verdict::Crashed,
-        _ => Verdict::Undecided,
-    };
-    let reason = if let Loss::Bridge(message) = loss {
-        // All of it is among the errors.
-        let first = message.lines().next().unwrap_or_default();
-        format!("leakcheck's own fault in it: {first}")
-    } else if iteration > 1 {
-        format!("in iteration {iteration}: {loss}")
-    } else {
-        loss.to_string()
-    };
-    (verdict, Some(reason))
-}
-
 /// Why a test leaks that is clean by itself.
 fn set_up_anew(wider: Wider) -> Option<String> {
     match wider {
@@ -269,19 +254,6 @@ fn set_up_anew(wider: Wider) -> Option<String> {
             Some("each time its fixtures of class, module or package are set up".to_owned())
         }
         Wider::Session => Some("each time the fixtures of the session are set up".to_owned()),
-    }
-}
-
-fn judged(judged: &Judged) -> Option<String> {
-    match judged {
-        Judged::Leak => None,
-        Judged::Harness => Some("the test runner keeps what grows".to_owned()),
-        Judged::Bounded(reason)
-        | Judged::Clean(reason)
-        | Judged::Unstable(reason)
-        | Judged::Slowing(reason)
-        | Judged::Undecided(reason) => Some(reason.clone()),
-        Judged::Lost { loss, iteration } => lost(loss, *iteration).1,
     }
 }
 
@@ -327,6 +299,7 @@ mod tests {
             id: String::new(),
             file: String::new(),
             verdict,
+            rule: None,
             reason: None,
             iterations: 5,
             seconds: 0.0,

@@ -1,7 +1,10 @@
 //! What leakcheck says of one test: exactly one verdict, with its reason and its measurements.
 
+pub mod rule;
+
 use std::collections::BTreeMap;
 
+use rule::Rule;
 use serde::{Deserialize, Serialize};
 
 /// What is said of a test. Every collected test gets exactly one.
@@ -161,6 +164,8 @@ pub struct TestResult {
     pub file: String,
     /// What is said of it.
     pub verdict: Verdict,
+    /// By which rule; absent in what a version wrote that named none.
+    pub rule: Option<Rule>,
     /// Why, where the verdict alone does not say it.
     pub reason: Option<String>,
     /// How often it ran, over all processes.

@@ -158,6 +158,7 @@ struct Type {
 struct Test {
     id: String,
     verdict: String,
+    rule: String,
     reason: Option<String>,
 }
 
@@ -166,6 +167,8 @@ struct Test {
 struct Answer {
     row: String,
     column: String,
+    /// By which rule it has its verdict.
+    rule: String,
     /// Whatever was wrong in verdict or kind.
     wrong: Vec<String>,
     /// Marked as beyond the tool.
@@ -350,6 +353,7 @@ fn judge(
     Answer {
         row,
         column,
+        rule: test.rule.clone(),
         wrong,
         hard: label.hard.is_some(),
         line: named(first_line.as_ref(), &|_| {
@@ -633,7 +637,8 @@ fn every_case_is_judged_as_its_label_says() {
             (true, false) => "MISS",
             (true, true) => "found though marked as hard",
         };
-        let line = format!("{mark}: {name}: {}", answer.wrong.join("; "));
+        let wrong = answer.wrong.join("; ");
+        let line = format!("{mark}: {name}: by {}: {wrong}", answer.rule);
         let _ = writeln!(text, "{line}");
         if answer.failed() {
             failed.push(line);

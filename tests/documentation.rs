@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use leakcheck::{config, exit_code::ExitCode, verdict::Verdict};
+use leakcheck::{
+    config,
+    exit_code::ExitCode,
+    verdict::{Verdict, rule::Rule},
+};
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -59,6 +63,25 @@ fn every_verdict_is_explained() {
             );
         }
     }
+}
+
+/// `UPDATE=1 cargo test --test documentation` writes the page.
+#[test]
+fn every_rule_is_in_the_page_that_is_made_of_their_table() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules.md");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(path, Rule::page()).unwrap();
+        return;
+    }
+    let page = read("docs/rules.md");
+    for rule in Rule::ALL {
+        let heading = format!("\n## {}\n", rule.name());
+        assert!(page.contains(&heading), "{}", rule.name());
+    }
+    assert!(
+        page == Rule::page(),
+        "docs/rules.md is out of date: UPDATE=1 cargo test --test documentation"
+    );
 }
 
 #[test]

@@ -399,3 +399,33 @@ fn hostile_in_two_workers() {
     check_hostile("unittest", "2");
     check_hostile("pytest", "2");
 }
+
+#[test]
+fn what_leaks_in_the_seed_names_the_rule_and_is_told_so() {
+    let checked = check("seed", "unittest", &["-v"]);
+    let rule_of = |id: &str| {
+        let mut tests = checked.report.tests.iter();
+        let test = tests.find(|test| test.id == id).unwrap();
+        test.rule.as_deref().unwrap()
+    };
+    // That each test has one that makes its verdict is checked of every report.
+    let used: BTreeSet<&str> = { checked.report.tests.iter() }
+        .map(|test| rule_of(&test.id))
+        .collect();
+    for expected in ["nothing-grew", "declared-limit", "grew-to-time-end"] {
+        assert!(used.contains(expected), "{expected} of {used:?}");
+    }
+    for finding in &checked.report.findings {
+        // What is only warned of made no verdict.
+        let Some(rule) = finding.rule.as_deref() else {
+            assert_eq!(finding.kind, "cycle");
+            continue;
+        };
+        assert!(
+            finding.tests.iter().any(|id| rule_of(id) == rule),
+            "no test of {} is judged by {rule}",
+            finding.summary
+        );
+        assert!(checked.stdout.contains(rule), "{rule} is not told");
+    }
+}

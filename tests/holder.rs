@@ -4,6 +4,7 @@
 mod common;
 
 use common::{Checked, Project};
+use leakcheck::verdict::rule::Rule;
 
 const APP: &str = "\
 import functools
@@ -216,7 +217,7 @@ fn one_holder_fed_from_many_files_is_one_finding() {
 }
 
 #[test]
-fn a_code_is_explained_and_an_unknown_one_is_a_usage_error() {
+fn a_code_and_a_rule_are_explained_and_an_unknown_one_is_a_usage_error() {
     let explained = common::leakcheck()
         .args(["explain", "lk105"])
         .output()
@@ -224,6 +225,20 @@ fn a_code_is_explained_and_an_unknown_one_is_a_usage_error() {
     let text = String::from_utf8(explained.stdout).unwrap();
     assert!(explained.status.success());
     assert!(text.starts_with("LK105: a cache on a method"), "{text}");
+    let rule = common::leakcheck()
+        .args(["explain", "Budget-Ended"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(rule.stdout).unwrap();
+    assert!(rule.status.success());
+    assert!(text.starts_with("budget-ended: It grew"), "{text}");
+    assert!(text.contains("**What to do.** Give"), "{text}");
+    let all = common::leakcheck().arg("explain").output().unwrap();
+    let text = String::from_utf8(all.stdout).unwrap();
+    assert!(text.contains("LK105  a cache"), "{text}");
+    for rule in Rule::ALL {
+        assert!(text.contains(rule.says()), "{}", rule.name());
+    }
     let unknown = common::leakcheck()
         .args(["explain", "LK\u{1b}[31m"])
         .output()

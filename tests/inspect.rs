@@ -317,6 +317,7 @@ fn everything(around: (&str, &str)) -> Inspection {
             id: name("test_a.py::test_a"),
             file: name("test_a.py"),
             verdict: Verdict::Leak,
+            rule: None,
             reason: Some(name("grows")),
             iterations: 9,
             seconds: 0.1,

@@ -248,6 +248,7 @@ fn a_missing_shard_is_no_evidence_and_never_green() {
         for test in missing["tests"].as_array().unwrap() {
             let test = joined.test(test["id"].as_str().unwrap());
             assert_eq!((&*test.verdict, test.why()), ("undecided", &*line));
+            assert_eq!(test.rule.as_deref(), Some("shard-missing"));
         }
         let statuses: BTreeSet<_> = joined
             .report

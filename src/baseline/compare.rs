@@ -254,6 +254,7 @@ fn fixed(file: &File, snapshot: &Snapshot, against: &Against<'_>) -> Finding {
         code: snapshot.code.clone(),
         status: Status::Fixed,
         verdict: Verdict::Clean,
+        rule: None,
         level: if against.deny_stale {
             Level::Error
         } else {
@@ -308,6 +309,7 @@ pub(crate) mod tests {
             code: "LK101".to_owned(),
             status: Status::New,
             verdict: Verdict::Leak,
+            rule: None,
             level: Level::Error,
             fails: true,
             kind: Kind::Python,

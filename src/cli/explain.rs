@@ -1,20 +1,21 @@
-//! `leakcheck explain CODE`: what a kind of leak is, how to confirm it and how to mend it.
+//! `leakcheck explain CODE` or `RULE`: what a kind of leak is and how to fix it, or what a rule says of a test.
 
-use std::io::Write;
+use std::io::{self, Write};
 
-use crate::{attribute::explain, exit_code::ExitCode};
+use crate::{attribute::explain, exit_code::ExitCode, verdict::rule::Rule};
 
-/// Prints the page about `code`, or every code with its title where there is none.
-pub(super) fn explain(code: Option<&str>) -> ExitCode {
+/// Prints the page about a code or a rule, or all of them in a line each where nothing is named.
+pub(super) fn explain(name: Option<&str>) -> ExitCode {
     let mut out = anstream::stdout();
-    let written = match code {
-        None => explain::codes().try_for_each(|(code, title)| writeln!(out, "{code}  {title}")),
-        Some(code) => match explain::section(code) {
-            Some(section) => writeln!(out, "{section}"),
-            None => {
+    let written = match name {
+        None => list(&mut out),
+        Some(name) => match (explain::section(name), Rule::of_name(name)) {
+            (Some(section), _) => writeln!(out, "{section}"),
+            (None, Some(rule)) => write!(out, "{}: {}", rule.name(), rule.section()),
+            (None, None) => {
                 super::complain(format_args!(
-                    "leakcheck: there is no code `{}`; `leakcheck explain` lists them all",
-                    crate::report::text::shown(code)
+                    "leakcheck: there is no code or rule `{}`; `leakcheck explain` lists them all",
+                    crate::report::text::shown(name)
                 ));
                 return ExitCode::Usage;
             }
@@ -23,4 +24,18 @@ pub(super) fn explain(code: Option<&str>) -> ExitCode {
     // A reader that went away is no error of ours.
     let _ = written;
     ExitCode::Success
+}
+
+fn list(out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "Kinds of leaks:")?;
+    for (code, title) in explain::codes() {
+        writeln!(out, "  {code}  {title}")?;
+    }
+    writeln!(out, "\nRules by which a test has its verdict:")?;
+    let widest = Rule::ALL.iter().map(|rule| rule.name().len()).max();
+    let width = widest.unwrap_or_default();
+    for rule in Rule::ALL {
+        writeln!(out, "  {:width$}  {}", rule.name(), rule.says())?;
+    }
+    Ok(())
 }

@@ -9,7 +9,7 @@ use crate::{
     finding::{Curve, Finding, Kind, Level, Measured, Owner, Rate, Site, Status},
     report::text::{bytes, number},
     run::{Run, garbage::Cycle, leavings::Leavings},
-    verdict::{Counter, TestResult, Verdict},
+    verdict::{Counter, TestResult, Verdict, rule::Rule},
 };
 
 /// Every sort of cycle that was seen.
@@ -69,6 +69,7 @@ fn finding(
         code: code::of(Kind::Cycle).to_owned(),
         status: Status::New,
         verdict: if fails { Verdict::Leak } else { Verdict::Clean },
+        rule: fails.then_some(Rule::CyclesDenied),
         level,
         fails,
         kind: Kind::Cycle,
@@ -188,6 +189,7 @@ pub(super) fn settle(run: &Run, findings: &[Finding], tests: &mut [TestResult]) 
             )
         {
             test.verdict = Verdict::Leak;
+            test.rule = Some(Rule::CyclesDenied);
             let each = finding.rate.values().next().map_or(0.0, |rate| rate.value);
             test.reason = Some(format!(
                 "leaves {} to the cycle collector, which is denied",

@@ -5,29 +5,35 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     attribute::{code, fingerprint},
     finding::{Finding, Holder, Kind, Level, Owner, Status},
-    run::{self, Run, screen::Screened},
-    verdict::Verdict,
+    run::{self, Run, conclusion::Conclusion},
+    verdict::{Verdict, rule::Rule},
 };
+
+/// Kind, name and end of each.
+type Caches<'a> = BTreeSet<(&'a str, &'a str, u64)>;
 
 /// Of each set of caches its name, the most that it holds, and the tests.
 pub(super) fn findings(run: &Run) -> Vec<Finding> {
-    let mut by_caches: BTreeMap<BTreeSet<(&str, &str, u64)>, Vec<String>> = BTreeMap::new();
+    let mut by_caches: BTreeMap<Caches<'_>, (Rule, Vec<String>)> = BTreeMap::new();
     for look in run.looks.iter().flatten() {
-        if let Screened::Bounded(filled) = &look.screened {
-            let caches = filled
+        let filling = |conclusion: &&Conclusion| !conclusion.ends().is_empty();
+        if let Some(conclusion) = look.screened.concluded().filter(filling) {
+            let caches = conclusion
+                .ends()
                 .iter()
                 .map(|(kind, name, _, most)| (kind.as_str(), name.as_str(), *most));
-            let tests = by_caches.entry(caches.collect()).or_default();
+            let caches = by_caches.entry(caches.collect());
+            let (_, tests) = caches.or_insert_with(|| (conclusion.rule(), Vec::new()));
             tests.push(run.tests[look.test].id.clone());
         }
     }
     by_caches
         .into_iter()
-        .map(|(caches, tests)| finding(&caches, tests))
+        .map(|(caches, (rule, tests))| finding(&caches, rule, tests))
         .collect()
 }
 
-fn finding(caches: &BTreeSet<(&str, &str, u64)>, tests: Vec<String>) -> Finding {
+fn finding(caches: &Caches<'_>, rule: Rule, tests: Vec<String>) -> Finding {
     let code = code::of(Kind::Python);
     let told: Vec<String> = caches
         .iter()
@@ -40,6 +46,7 @@ fn finding(caches: &BTreeSet<(&str, &str, u64)>, tests: Vec<String>) -> Finding 
         code: code.to_owned(),
         status: Status::New,
         verdict: Verdict::Bounded,
+        rule: Some(rule),
         level: Level::Note,
         fails: false,
         kind: Kind::Python,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     finding::{Finding, Level},
-    run::{self, Run, trace::Case},
-    verdict::{Counter, TestResult, Verdict},
+    run::{Run, trace::Case},
+    verdict::{Counter, TestResult},
 };
 
 /// Leaking tests under terms of their own, by index.
@@ -27,7 +27,7 @@ impl Excuses {
             ids: BTreeMap::new(),
         };
         for (at, case) in run.cases.iter().enumerate() {
-            if run::verdict_of(&case.judged) != Verdict::Leak {
+            if !case.is_leak() {
                 continue;
             }
             // Each test answers for itself, also where one was measured for several.
@@ -115,8 +115,8 @@ impl Excuses {
 
 /// The test of a case and those that were taken to be like it.
 fn tests_of<'a>(run: &'a Run, at: usize, case: &'a Case) -> impl Iterator<Item = usize> + 'a {
-    let alike = run.alike.iter().filter(move |(_, of)| *of == at);
-    std::iter::once(case.test).chain(alike.map(|(test, _)| *test))
+    let alike = run.alike.iter().filter(move |alike| alike.case == at);
+    std::iter::once(case.test).chain(alike.map(|alike| alike.test))
 }
 
 fn shown(growth: &BTreeMap<Counter, f64>) -> String {

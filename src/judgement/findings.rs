@@ -21,12 +21,7 @@ use crate::{
     },
     fit::Shape,
     report::text::number,
-    run::{
-        self, Run,
-        loss::Loss,
-        screen::Screened,
-        trace::{Case, Judged},
-    },
+    run::{Run, loss::Loss, trace::Case},
     verdict::{Counter, Verdict},
 };
 
@@ -77,7 +72,7 @@ pub(super) fn findings(
         let evidence: Vec<Evidence<'_>> = run
             .cases
             .iter()
-            .filter(|case| run::verdict_of(&case.judged) == verdict)
+            .filter(|case| case.judged.is(verdict))
             .filter(|case| excuses.concern(run, case, excused))
             .map(|case| Evidence {
                 case,
@@ -241,9 +236,9 @@ fn finding(
         .iter()
         .map(|at| evidence[*at].case.test)
         .collect();
-    for (test, at) in &run.alike {
-        if tests.contains(&run.cases[*at].test) {
-            tests.insert(*test);
+    for alike in &run.alike {
+        if tests.contains(&run.cases[alike.case].test) {
+            tests.insert(alike.test);
         }
     }
     let code = match (route, diagnosis) {
@@ -307,6 +302,7 @@ fn finding(
         code: code.to_owned(),
         status: Status::New,
         verdict,
+        rule: Some(case.judged.rule()),
         level: if fails { Level::Error } else { Level::Note },
         fails,
         kind,
@@ -485,7 +481,7 @@ fn how_sure(run: &Run, case: &Case, tests: &BTreeSet<usize>) -> String {
     let alike = run
         .alike
         .iter()
-        .filter(|(test, _)| tests.contains(test))
+        .filter(|alike| tests.contains(&alike.test))
         .count();
     if alike > 0 {
         text.push_str(&format!("; {alike} tests confirmed by growing alike"));
@@ -504,18 +500,13 @@ fn losses(run: &Run) -> Vec<Finding> {
         .looks
         .iter()
         .flatten()
-        .filter_map(|look| match &look.screened {
-            Screened::Lost { loss, iteration } => Some((look.test, loss, *iteration)),
-            _ => None,
-        });
-    let judged = run.cases.iter().filter_map(|case| match &case.judged {
-        Judged::Lost { loss, iteration } => Some((case.test, loss, *iteration)),
-        _ => None,
-    });
+        .filter_map(|look| Some((look.test, look.screened.concluded()?)));
+    let judged = run.cases.iter().map(|case| (case.test, &case.judged));
     screened
         .chain(judged)
-        .filter(|(_, loss, iteration)| *iteration > 1 && loss.is_the_tests())
-        .map(|(test, loss, iteration)| {
+        .filter_map(|(test, conclusion)| Some((test, conclusion, conclusion.loss()?)))
+        .filter(|(_, _, (loss, iteration))| *iteration > 1 && loss.is_the_tests())
+        .map(|(test, conclusion, (loss, iteration))| {
             let hung = matches!(loss, Loss::Hung { .. });
             let code = if hung { code::HANG } else { code::CRASH };
             let id = run.tests[test].id.clone();
@@ -523,11 +514,8 @@ fn losses(run: &Run) -> Vec<Finding> {
                 fingerprint: fingerprint::of(&[code, &id]),
                 code: code.to_owned(),
                 status: Status::New,
-                verdict: if hung {
-                    Verdict::TimedOut
-                } else {
-                    Verdict::Crashed
-                },
+                verdict: conclusion.verdict(),
+                rule: Some(conclusion.rule()),
                 level: Level::Error,
                 fails: true,
                 kind: Kind::Native,
@@ -560,7 +548,7 @@ mod tests {
     use crate::fit::{self, Exactness};
 
     fn grows(counters: &[Counter]) -> Case {
-        let mut case = Case::without_evidence(0, Judged::Leak);
+        let mut case = Case::open(0);
         let fit = fit::fit(&[0, 1, 2, 3, 4, 5], Exactness::Exact);
         case.fits = counters.iter().map(|counter| (*counter, fit)).collect();
         case

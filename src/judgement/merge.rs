@@ -12,7 +12,7 @@ use crate::{
     finding::{Finding, Level, Status},
     report::{Environment, Merged, Report, Shard, Snapshots, Timing, text},
     run::shard::MOST,
-    verdict::{Series, TestResult, Verdict},
+    verdict::{Series, TestResult, Verdict, rule::Rule},
 };
 
 /// The report of one shard, and the file that it was read from as messages show it.
@@ -297,6 +297,7 @@ fn tests(ones: &mut [One]) -> Vec<TestResult> {
                 id: id.clone(),
                 file: file.file.clone(),
                 verdict: Verdict::Undecided,
+                rule: Some(Rule::ShardMissing),
                 reason: Some(format!(
                     "shard {} of {} is missing",
                     file.shard, shard.total

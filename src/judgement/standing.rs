@@ -47,7 +47,7 @@ pub(super) struct Scope {
 
 impl Scope {
     pub fn of(run: &Run, results: &[TestResult], packages: BTreeMap<String, Package>) -> Scope {
-        let alike: BTreeSet<usize> = run.alike.iter().map(|(test, _)| *test).collect();
+        let alike: BTreeSet<usize> = run.alike.iter().map(|alike| alike.test).collect();
         Scope {
             tests: results
                 .iter()
@@ -147,6 +147,7 @@ mod tests {
                 id: String::new(),
                 file: String::new(),
                 verdict,
+                rule: None,
                 reason: None,
                 iterations: 4,
                 seconds: 0.0,

@@ -9,7 +9,10 @@ use super::{Environment, Merged, Report, Shard, Snapshots, Standing, Timing, sta
 use crate::{
     finding::{Finding, Status},
     run::protocol::Trouble,
-    verdict::{Series, TestResult, Verdict},
+    verdict::{
+        Series, TestResult, Verdict,
+        rule::{self, Rule},
+    },
 };
 
 /// Name and version of the schema. Within a version it only grows.
@@ -52,6 +55,8 @@ pub(super) struct Test<'a> {
     id: &'a str,
     file: &'a str,
     verdict: Verdict,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<Rule>,
     reason: Option<&'a str>,
     iterations: u32,
     seconds: f64,
@@ -65,6 +70,7 @@ impl<'a> From<&'a TestResult> for Test<'a> {
             id: &test.id,
             file: &test.file,
             verdict: test.verdict,
+            rule: test.rule,
             reason: test.reason.as_deref(),
             iterations: test.iterations,
             seconds: test.seconds,
@@ -121,6 +127,8 @@ pub(super) struct ReadTest {
     #[serde(default)]
     file: String,
     verdict: Verdict,
+    #[serde(default, deserialize_with = "rule::known")]
+    rule: Option<Rule>,
     reason: Option<String>,
     iterations: u32,
     seconds: f64,
@@ -134,6 +142,7 @@ impl From<ReadTest> for TestResult {
             id: test.id,
             file: test.file,
             verdict: test.verdict,
+            rule: test.rule,
             reason: test.reason,
             iterations: test.iterations,
             seconds: test.seconds,

@@ -54,7 +54,7 @@ pub fn write(report: &Report, style: Style, out: &mut dyn io::Write) -> io::Resu
     let (first, rest) = shown.split_at(most.min(shown.len()));
     for (at, finding) in first.iter().enumerate() {
         writeln!(out)?;
-        write_finding(report, finding, &first[..at], width, out)?;
+        write_finding(report, finding, &first[..at], style.detail, width, out)?;
         snapshots::beside(finding, width, out)?;
     }
     crowd::write(rest, width, out)?;
@@ -165,12 +165,15 @@ fn write_finding(
     report: &Report,
     finding: &Finding,
     said: &[&Finding],
+    detail: Detail,
     width: usize,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
     title(finding, width, out)?;
     excerpt(finding, width, out)?;
-    for (name, line) in footer(report, finding, said) {
+    let rule = finding.rule.filter(|_| detail == Detail::Verbose);
+    let rule = rule.map(|rule| ("rule", format!("{}: {}", rule.name(), rule.says())));
+    for (name, line) in footer(report, finding, said).into_iter().chain(rule) {
         let first = format!("   = {name}:");
         let lead = format!("{first:<15}");
         paragraph(&lead, Paint::new(), &line, 16, width, out)?;
@@ -387,10 +390,12 @@ fn discounted(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Res
         }
         let first = format!("{}:", finding.verdict.word());
         let tests = text::counted(finding.tests.len(), "test");
-        let room = width.saturating_sub(first.len() + tests.len() + 4);
+        let rule = finding.rule;
+        let rule = rule.map_or_else(String::new, |rule| format!(" [{}]", rule.name()));
+        let room = width.saturating_sub(first.len() + tests.len() + rule.len() + 4);
         let summary = text::shortened(&finding.summary, room.max(40));
-        let line = format!("{summary} ({tests})");
-        writeln!(out, "{DIM}{first}{DIM:#} {line}")?;
+        let line = format!("{summary} ({tests}){rule}");
+        paragraph(&first, DIM, &line, 4, width, out)?;
     }
     Ok(())
 }
@@ -425,7 +430,9 @@ fn unjudged(
     writeln!(out)?;
     if !counts.is_empty() {
         let hint = match style.detail {
-            Detail::Verbose => "--report json=FILE has every one",
+            Detail::Verbose => {
+                "--report json=FILE has every one; leakcheck explain RULE says more of a rule in brackets"
+            }
             Detail::Quiet | Detail::Normal => "-v says why of each",
         };
         let line = format!("{} ({hint})", counts.join(", "));
@@ -443,7 +450,10 @@ fn unjudged(
         for test in tests.iter().take(most) {
             let reason = test.reason.as_deref().unwrap_or("no reason given");
             let first = reason.lines().next().unwrap_or_default();
-            let line = format!("{}: {}", text::shortened(&test.id, 120), brief(first));
+            let mut line = format!("{}: {}", text::shortened(&test.id, 120), brief(first));
+            if let Some(rule) = test.rule.filter(|_| style.detail == Detail::Verbose) {
+                line.push_str(&format!(" [{}]", rule.name()));
+            }
             paragraph(
                 &format!("  {}:", verdict.word()),
                 YELLOW,

@@ -3,14 +3,16 @@
 
 use super::{
     Stage,
+    conclusion::Conclusion,
     loss::Loss,
     noise, note,
     protocol::{Collectable, Wider},
     screen::{Look, Screened},
     slot::Slot,
-    trace::{Case, Judged},
+    trace::Case,
     trouble,
 };
+use crate::verdict::rule::Rule;
 
 /// Tests before it that are named.
 const NAMED: usize = 3;
@@ -25,23 +27,23 @@ pub(super) fn screen(
     seen: &mut std::collections::HashSet<String>,
 ) -> Option<(Look, Option<Wider>)> {
     let (first, again) = noise::screen(stage, slot, test, thaw, seen)?;
-    let (loss, iteration) = match &first.screened {
-        Screened::Lost { loss, iteration } if is_doubtful(loss, *iteration) => (loss, *iteration),
-        _ => return Some((first, again)),
+    let lost = first.screened.concluded().and_then(Conclusion::loss);
+    let Some((loss, iteration)) = lost.filter(|(loss, iteration)| is_doubtful(loss, *iteration))
+    else {
+        return Some((first, again));
     };
     let reason = reason(loss, iteration, stage.tests, &slot.before(test));
     let (mut second, again) = noise::screen(stage, slot, test, true, seen)?;
-    match &second.screened {
+    match second.screened.concluded().and_then(Conclusion::loss) {
         // Its first run was fine at least once.
-        Screened::Lost {
-            iteration: 0 | 1, ..
-        } if iteration > 1 => return Some((first, None)),
-        Screened::Lost { .. } => return Some((second, again)),
-        Screened::Clean | Screened::Bounded(_) => {
-            second.screened = Screened::Unstable(reason.clone());
+        Some((_, 0 | 1)) if iteration > 1 => return Some((first, None)),
+        Some(_) => return Some((second, again)),
+        None if second.screened != Screened::Suspect && second.screened.is_repeatable() => {
+            let conclusion = Conclusion::because(Rule::ProcessEndedOnce, &*reason);
+            second.screened = Screened::Concluded(conclusion);
             second.series.clear();
         }
-        _ => note(stage.shared, told(&stage.tests[test].id, &reason)),
+        None => note(stage.shared, told(&stage.tests[test].id, &reason)),
     }
     second.iterations += first.iterations;
     if iteration <= 1 {
@@ -61,19 +63,18 @@ pub(super) fn judge(
 ) -> Option<Case> {
     let mut judge = |slot: &mut Slot<'_>| noise::judge(slot, test, &mut judge);
     let first = judge(slot)?;
-    let (loss, iteration) = match &first.judged {
-        Judged::Lost { loss, iteration } if is_doubtful(loss, *iteration) => (loss, *iteration),
-        _ => return Some(first),
+    let lost = first.judged.loss();
+    let Some((loss, iteration)) = lost.filter(|(loss, iteration)| is_doubtful(loss, *iteration))
+    else {
+        return Some(first);
     };
     let reason = reason(loss, iteration, tests, &slot.before(test));
     let mut second = judge(slot)?;
-    match &second.judged {
-        Judged::Lost {
-            iteration: 0 | 1, ..
-        } if iteration > 1 => return Some(first),
-        Judged::Lost { .. } => return Some(second),
-        Judged::Leak => note(shared, told(&tests[test].id, &reason)),
-        _ => second.judged = Judged::Unstable(reason),
+    match second.judged.loss() {
+        Some((_, 0 | 1)) if iteration > 1 => return Some(first),
+        Some(_) => return Some(second),
+        None if second.is_leak() => note(shared, told(&tests[test].id, &reason)),
+        None => second.judged = Conclusion::because(Rule::ProcessEndedOnce, reason),
     }
     second.iterations += first.iterations;
     Some(second)

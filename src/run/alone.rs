@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use super::{
     Run,
+    conclusion::Conclusion,
     loss::Loss,
     slot::Slot,
-    trace::{
-        Bench, Case, FEWEST, FIRST_WINDOW, Judged, WINDOW_BYTES, affordable, bytes_per_iteration,
-    },
+    trace::{Bench, Case, FEWEST, FIRST_WINDOW, WINDOW_BYTES, affordable, bytes_per_iteration},
     worker::Worker,
 };
+use crate::verdict::rule::Rule;
 
 /// A start of a process each; suites with more leaks have been red for long.
 const MOST: usize = 24;
@@ -22,7 +22,7 @@ const DOSE: u32 = 3;
 /// Runs each leak that came after another one by itself, and takes back those that do not grow then.
 pub(super) fn confirm(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
     let leaks: Vec<usize> = (0..run.cases.len())
-        .filter(|at| run.cases[*at].judged == Judged::Leak)
+        .filter(|at| run.cases[*at].is_leak())
         .collect();
     // Sets of places of which one test has shown that it leaks alone; the next would only say the same. The first leak
     // had none before it.
@@ -51,7 +51,7 @@ pub(super) fn confirm(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
             .iter()
             .rev()
             .copied()
-            .filter(|other| run.cases[*other].judged == Judged::Leak)
+            .filter(|other| run.cases[*other].is_leak())
             .filter(|other| run.cases[*other].causes() != causes)
             .collect();
         let culprit = others.into_iter().take(CULPRITS).find(|other| {
@@ -62,10 +62,17 @@ pub(super) fn confirm(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
             || "other tests that leak".to_owned(),
             |other| run.tests[run.cases[other].test].id.clone(),
         );
-        run.cases[at].judged =
-            Judged::Clean(format!("grows only after {after}; by itself it does not"));
+        run.cases[at].judged = grows_only_after(&after, Rule::GrowsAfterLeak);
     }
     slot.discard();
+}
+
+/// What is said of a test that grows after others and not by itself.
+pub(super) fn grows_only_after(after: &str, rule: Rule) -> Conclusion {
+    Conclusion::because(
+        rule,
+        format!("grows only after {after}; by itself it does not"),
+    )
 }
 
 /// Whether the test of a case grows in the worker as it is; `None` where it cannot be told.
@@ -78,7 +85,7 @@ pub(super) fn look(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize)
         .min(affordable(bytes_per_iteration(&case.series), WINDOW_BYTES))
         .max(FEWEST);
     with(run, slot, case.test, |worker, index| {
-        let mut scratch = Case::without_evidence(case.test, Judged::Leak);
+        let mut scratch = Case::open(case.test);
         scratch.wider = case.wider;
         let ran = bench.run(
             worker,
@@ -88,7 +95,7 @@ pub(super) fn look(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize)
             bench.warmup,
             window,
         )?;
-        Ok(ran.map(|ran| !bench.growing(&ran.series).is_empty()))
+        Ok(ran.ok().map(|ran| !bench.growing(&ran.series).is_empty()))
     })?
 }
 
@@ -101,7 +108,7 @@ pub(super) fn dose(
     times: u32,
 ) -> bool {
     with(run, slot, test, |worker, index| {
-        let mut scratch = Case::without_evidence(test, Judged::Leak);
+        let mut scratch = Case::open(test);
         bench.run(worker, &mut scratch, Some(index), true, times, 0)
     })
     .is_some()

@@ -3,17 +3,19 @@
 use std::{collections::BTreeSet, mem, sync::atomic::Ordering};
 
 use super::{
-    Run, diagnose,
+    Run,
+    conclusion::Conclusion,
+    diagnose,
     loss::Loss,
     native::look_at,
     protocol::{Order, Status},
     readings::costly,
     screen, signature,
     slot::Slot,
-    trace::{Bench, Case, Judged},
+    trace::{Bench, Case},
     worker::{INTERRUPTED, Worker},
 };
-use crate::verdict::{Counter, Series};
+use crate::verdict::{Counter, Series, rule::Rule};
 
 /// Iterations with the same random numbers, at least: what leaks in every 11th does so in each such stretch.
 const EACH: u32 = 12;
@@ -47,11 +49,11 @@ pub(super) fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, allowan
             Some(false) => continue,
             Some(true) => {}
         }
-        let bounded = Judged::Bounded(BY_CONTENT.to_owned());
+        let bounded = Conclusion::because(Rule::SameRandomness, BY_CONTENT);
         let judged = mem::replace(&mut run.cases[at].judged, bounded);
         // One that loses something would be hidden among those that were taken to be alike.
-        let alike = run.alike.iter().filter(|(_, of)| *of == at);
-        for test in alike.map(|(test, _)| *test).collect::<Vec<_>>() {
+        let alike = run.alike.iter().filter(|alike| alike.case == at);
+        for test in alike.map(|alike| alike.test).collect::<Vec<_>>() {
             let case = Case {
                 test,
                 judged: on_its_own(&judged, &run.tests[run.cases[at].test].id),
@@ -62,7 +64,7 @@ pub(super) fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, allowan
                 None => break,
                 Some(true) => {}
                 Some(false) => {
-                    run.alike.retain(|(one, _)| *one != test);
+                    run.alike.retain(|alike| alike.test != test);
                     run.cases.push(case);
                 }
             }
@@ -73,13 +75,14 @@ pub(super) fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, allowan
 }
 
 /// What is said of a test that is not like the one by which it was judged so.
-fn on_its_own(judged: &Judged, other: &str) -> Judged {
-    match judged {
-        Judged::Slowing(_) => Judged::Undecided(format!(
-            "grew like {other}, which keeps each new text or number once; of this one that was not seen, and there was no time for more (--budget gives more)"
-        )),
-        judged => judged.clone(),
+fn on_its_own(judged: &Conclusion, other: &str) -> Conclusion {
+    if !judged.is_slowing() {
+        return judged.clone();
     }
+    let reason = format!(
+        "grew like {other}, which keeps each new text or number once; of this one that was not seen, and there was no time for more (--budget gives more)"
+    );
+    Conclusion::because(Rule::UnlikeTestBudget, reason)
 }
 
 /// Tests in which nothing grows but memory that nothing in Python is seen to hold. Of leaks a look at one of them told that of
@@ -88,18 +91,15 @@ fn on_its_own(judged: &Judged, other: &str) -> Judged {
 fn without_holder(cases: &[Case]) -> Vec<usize> {
     let unheld: BTreeSet<&str> = cases
         .iter()
-        .filter(|case| case.judged == Judged::Leak && grows_unseen(case))
+        .filter(|case| case.is_leak() && grows_unseen(case))
         .filter_map(|case| case.diagnosis.as_ref())
         .filter(|diagnosis| diagnosis.is_without_holder())
         .flat_map(|diagnosis| diagnosis.covers.iter().map(String::as_str))
         .collect();
-    let grows_so = |case: &Case| match case.judged {
-        Judged::Leak => {
-            let causes = diagnose::causes(case);
-            causes.iter().all(|cause| unheld.contains(cause.as_str()))
-        }
-        Judged::Slowing(_) => true,
-        _ => false,
+    let grows_so = |case: &Case| {
+        let causes = diagnose::causes(case);
+        let is_unheld = || causes.iter().all(|cause| unheld.contains(cause.as_str()));
+        case.judged.is_slowing() || case.is_leak() && is_unheld()
     };
     (0..cases.len())
         .filter(|at| grows_unseen(&cases[*at]) && grows_so(&cases[*at]))
@@ -121,9 +121,7 @@ fn hand_over(cases: &mut [Case], from: usize) {
     };
     let heir = cases.iter_mut().find(|case| {
         let covered = |cause: &String| diagnosis.covers.contains(cause);
-        case.judged == Judged::Leak
-            && case.diagnosis.is_none()
-            && diagnose::causes(case).iter().any(covered)
+        case.is_leak() && case.diagnosis.is_none() && diagnose::causes(case).iter().any(covered)
     });
     if let Some(heir) = heir {
         heir.diagnosis = Some(diagnosis);
@@ -172,7 +170,7 @@ mod tests {
 
     fn leak(line: u32, diagnosis: Option<Diagnosis>) -> Case {
         let fit = fit::fit(&[0, 1, 2, 3, 4, 5], Exactness::Exact);
-        let mut case = Case::without_evidence(0, Judged::Leak);
+        let mut case = Case::without_evidence(0, Conclusion::by(Rule::GrewToTimeEnd));
         case.growths = vec![Growth {
             frames: vec![("app.py".to_owned(), line)],
             chosen: 0,
@@ -211,7 +209,7 @@ mod tests {
             leak(7, None),
         ];
         assert_eq!(without_holder(&cases), [0, 1, 3]);
-        cases[0].judged = Judged::Clean(String::new());
+        cases[0].judged = Conclusion::by(Rule::RisesAndFalls);
         assert_eq!(without_holder(&cases), [1, 3]);
         let held = &mut cases[1].diagnosis.as_mut().unwrap();
         held.exits = 1.0;
@@ -242,8 +240,8 @@ mod tests {
             leak(7, None),
             leak(7, None),
         ];
-        cases[1].judged = Judged::Bounded(String::new());
-        cases[2].judged = Judged::Bounded(String::new());
+        cases[1].judged = Conclusion::by(Rule::SameRandomness);
+        cases[2].judged = Conclusion::by(Rule::SameRandomness);
         hand_over(&mut cases, 1);
         let with: Vec<bool> = cases.iter().map(|case| case.diagnosis.is_some()).collect();
         assert_eq!(with, [false, false, false, true]);
@@ -253,12 +251,12 @@ mod tests {
     fn what_grows_more_and_more_slowly_is_asked_where_only_memory_grows() {
         let mut case = leak(7, None);
         assert!(without_holder(std::slice::from_ref(&case)).is_empty());
-        case.judged = Judged::Slowing(String::new());
+        case.judged = Conclusion::by(Rule::GrowsEverSlower);
         assert_eq!(without_holder(std::slice::from_ref(&case)), [0]);
         case.noise = Some(String::new());
         assert!(without_holder(std::slice::from_ref(&case)).is_empty());
         case.noise = None;
-        case.judged = Judged::Undecided(String::new());
+        case.judged = Conclusion::by(Rule::FallsAndGrowsAgain);
         assert!(without_holder(&[case]).is_empty());
     }
 

@@ -15,7 +15,7 @@ use super::{
     screen,
     slot::Slot,
     suspects::FRAMES_SHOWN,
-    trace::{Bench, Case, Judged},
+    trace::{Bench, Case},
     worker::{INTERRUPTED, Worker},
 };
 use crate::{
@@ -96,7 +96,7 @@ pub fn causes(case: &Case) -> BTreeSet<String> {
 /// found out leaves the finding without a holder; nothing else depends on it.
 pub fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, directory: &Path) {
     let leaks: Vec<usize> = (0..run.cases.len())
-        .filter(|at| run.cases[*at].judged == Judged::Leak)
+        .filter(|at| run.cases[*at].is_leak())
         // A heap that grows by millions takes minutes to write down, and the container that does it was watched.
         .filter(|at| blocks_of(&run.cases[*at]) < HUGE_BLOCKS)
         // Who holds what only filled up says nothing of the rest.

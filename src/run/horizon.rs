@@ -3,17 +3,20 @@
 use std::collections::BTreeMap;
 
 use super::{
+    conclusion::Conclusion,
     end::ask,
     loss::Loss,
     protocol::{Filled, Ran, Status},
     readings::extend,
-    trace::{Bench, Case, FIRST_WINDOW, Judged, affordable, bytes_per_iteration, grows_memory},
+    trace::{
+        Attempt, Bench, Case, FIRST_WINDOW, HORIZON, affordable, bytes_per_iteration, grows_memory,
+    },
     worker::{CAPACITY, Worker},
 };
 use crate::{
     attribute::sites::Growth,
     fit::{self, Exactness, Fit, Shape},
-    verdict::{Counter, LARGEST_BLOCK, Series},
+    verdict::{Counter, LARGEST_BLOCK, Series, rule::Rule},
 };
 
 /// A longer look may keep this much: no cache that a test fills is meant to be larger.
@@ -37,10 +40,10 @@ impl Bench<'_> {
         &self,
         worker: &mut Worker,
         case: &mut Case,
-    ) -> Result<Option<Judged>, Loss> {
+    ) -> Result<Attempt<Conclusion>, Loss> {
         if case.brief {
             // Ends that it says itself were asked for in the screen.
-            return Ok(Some(Judged::Leak));
+            return Ok(Ok(Conclusion::by(Rule::GrewLikeLeaksBudget)));
         }
         // What comes most rarely has to show in it: a descriptor in every 3rd beside a cache that fills in each.
         let iterations = FIRST_WINDOW.max(PAUSES * pauses(case).max().unwrap_or(1));
@@ -52,11 +55,11 @@ impl Bench<'_> {
             if window.outcome.status == Status::Passed {
                 let growing = self.growing(&window.series);
                 if growing.is_empty() {
-                    let judged = Judged::Bounded(filled(&bound.filled));
-                    let ends = bound.filled.into_iter();
+                    let ends = bound.filled.iter().cloned();
                     case.ends = ends.map(|(kind, name, _, _)| (kind, name)).collect();
+                    let judged = Conclusion::filling(Rule::LimitFound, bound.filled);
                     self.known.learn(case.growing_things(), &judged, false);
-                    return Ok(Some(judged));
+                    return Ok(Ok(judged));
                 }
                 // What has an end to read is no part of what goes on without it.
                 let judged = self.known_or_horizon(worker, case)?;
@@ -77,23 +80,22 @@ impl Bench<'_> {
         &self,
         worker: &mut Worker,
         case: &mut Case,
-    ) -> Result<Option<Judged>, Loss> {
+    ) -> Result<Attempt<Conclusion>, Loss> {
         let things = case.growing_things();
         let known = self.known.looked_at(&things);
         if let Some(judged) = known.filter(|_| case.is_explained()) {
-            return Ok(Some(judged));
+            return Ok(Ok(judged.taken_over(Rule::KnownCause)));
         }
         let judged = self.horizon(worker, case)?;
-        if let Some(judged) = &judged {
+        if let Ok(judged) = &judged {
             // What was not seen to end says nothing of another test at the same place, as long as there is time to look.
-            let looked = !matches!(judged, Judged::Slowing(_));
-            self.known.learn(things, judged, looked);
+            self.known.learn(things, judged, !judged.is_slowing());
         }
         Ok(judged)
     }
 
     /// Goes on for longer and longer, until the growth stops or the time, the memory or the horizon ends.
-    fn horizon(&self, worker: &mut Worker, case: &mut Case) -> Result<Option<Judged>, Loss> {
+    fn horizon(&self, worker: &mut Worker, case: &mut Case) -> Result<Attempt<Conclusion>, Loss> {
         let rate = |counter| case.fits.get(&counter).map_or(0.0, |fit| fit.rate.value);
         let room = affordable(bytes_per_iteration(&case.series), HORIZON_BYTES)
             .min(affordable(rate(Counter::Fds), HORIZON_RESOURCES))
@@ -109,6 +111,12 @@ impl Bench<'_> {
         let mut fits = case.fits.clone();
         let mut late = false;
         let mut cut = false;
+        // Why it goes on no longer.
+        let mut end = if room < HORIZON {
+            Rule::GrewToSizeEnd
+        } else {
+            Rule::GrewToLastIteration
+        };
         while total + step <= room && step < CAPACITY {
             // The next stretch costs as much per iteration as the ones before it.
             let next = spent / f64::from(total.max(1)) * f64::from(step);
@@ -120,6 +128,7 @@ impl Bench<'_> {
             if total > 0 && next > allowance - spent {
                 if !fits.is_empty() || total < HALF || late {
                     cut = total < NEAR && self.budget.is_short(allowance);
+                    end = Rule::GrewToTimeEnd;
                     break;
                 }
                 // It seems to have come to its end just now: half as much again tells.
@@ -127,14 +136,17 @@ impl Bench<'_> {
                 step = total / 2;
             }
             let warmup = u32::from(total == 0);
-            let Some(ran) = self.run(worker, case, None, false, warmup, step)? else {
-                if case.fits.values().any(|fit| fit.shape == Shape::Linear) {
-                    // What grew by the same amount all along has now used up a limit of the system's, most likely;
-                    // what comes after it in this process would meet the same limit.
-                    case.spoiled = true;
-                    return Ok(Some(Judged::Leak));
+            let ran = match self.run(worker, case, None, false, warmup, step)? {
+                Ok(ran) => ran,
+                Err(ended) => {
+                    if case.fits.values().any(|fit| fit.shape == Shape::Linear) {
+                        // What grew by the same amount all along has now used up a limit of the system's, most likely;
+                        // what comes after it in this process would meet the same limit.
+                        case.spoiled = true;
+                        return Ok(Ok(Conclusion::by(Rule::GrewUntilFailure)));
+                    }
+                    return Ok(Err(ended));
                 }
-                return Ok(None);
             };
             spent += charged(&ran);
             extend(&mut series, &ran.series);
@@ -154,13 +166,15 @@ impl Bench<'_> {
                 let before = case.iterations - ran.iterations - total;
                 let after = u64::from(before) + u64::try_from(last).unwrap_or(0);
                 case.series = series;
-                return Ok(Some(Judged::Bounded(format!(
-                    "stopped growing after {after} iterations"
-                ))));
+                return Ok(Ok(Conclusion::because(
+                    Rule::StoppedInLongRun,
+                    format!("stopped growing after {after} iterations"),
+                )));
             }
             total += step;
             step = total;
             if ran.resident > self.memory / 2 {
+                end = Rule::GrewToSizeEnd;
                 break;
             }
         }
@@ -171,27 +185,31 @@ impl Bench<'_> {
                     .fits
                     .keys()
                     .filter_map(|counter| case.series.get(counter));
-                let still = format!(
-                    "and still did after {} iterations (--thorough looks longer)",
-                    case.iterations
-                );
-                let judged = if { growing }.any(|readings| fit::falls_back(readings)) {
-                    Judged::Undecided(format!("grows, falls back and grows again, {still}"))
+                let (rule, how) = if { growing }.any(|readings| fit::falls_back(readings)) {
+                    (
+                        Rule::FallsAndGrowsAgain,
+                        "grows, falls back and grows again",
+                    )
                 } else {
                     // Other tests that fill the same would hardly be seen to.
                     case.spoiled = true;
-                    Judged::Slowing(format!("grows more and more slowly, {still}"))
+                    (Rule::GrowsEverSlower, "grows more and more slowly")
                 };
-                return Ok(Some(judged));
+                let reason = format!(
+                    "{how}, and still did after {} iterations (--thorough looks longer)",
+                    case.iterations
+                );
+                return Ok(Ok(Conclusion::because(rule, reason)));
             }
             if cut {
                 // Many a cache has its end there. A suspect that came earlier would have seen it.
-                return Ok(Some(Judged::Undecided(format!(
+                let reason = format!(
                     "still grows after {} iterations, and the budget of {:.0} s for suspects leaves no time to see whether \
                      it ends (--budget gives more)",
                     case.iterations,
                     self.budget.total().as_secs_f64()
-                ))));
+                );
+                return Ok(Ok(Conclusion::because(Rule::BudgetCutLongRun, reason)));
             }
             let rate = |counter| fits.get(&counter).map_or(0.0, |fit| fit.rate.value);
             if !grows_memory(&case.fits) && rate(Counter::Blocks) < rate(Counter::Items) {
@@ -204,7 +222,7 @@ impl Bench<'_> {
                 case.containers.clear();
             }
         }
-        Ok(Some(Judged::Leak))
+        Ok(Ok(Conclusion::by(end)))
     }
 }
 

@@ -11,7 +11,9 @@ use std::{
 use super::{
     Errand, Run, Settings, Shared, Stage, absorb, again,
     budget::Budget,
-    choose, diagnose,
+    choose,
+    conclusion::Conclusion,
+    diagnose,
     event::Event,
     finish,
     garbage::{self, Garbage, Told},
@@ -23,9 +25,7 @@ use super::{
     screen_one,
     slot::Slot,
     suspects,
-    trace::{
-        Bench, Case, FEWEST, FIRST_WINDOW, Judged, WINDOW_BYTES, affordable, bytes_per_iteration,
-    },
+    trace::{Bench, Case, FEWEST, FIRST_WINDOW, WINDOW_BYTES, affordable, bytes_per_iteration},
     worker::{INTERRUPTED, Worker},
 };
 use crate::{
@@ -41,7 +41,7 @@ use crate::{
     },
     finding::TypeGrowth,
     fit::Fit,
-    verdict::{Counter, Series},
+    verdict::{Counter, Series, rule::Rule},
 };
 
 /// Frames kept of what is in use where most is.
@@ -175,7 +175,7 @@ fn screen(
                 wider,
             };
             if let Some((second, _)) = screen_one(&stage, &mut slot, test, errand)
-                && !matches!(second.screened, Screened::Lost { .. })
+                && !second.screened.is_lost()
             {
                 look = second;
             }
@@ -231,9 +231,9 @@ fn look(
     };
     let case = run.cases.first().cloned().unwrap_or_else(|| Case {
         wider,
-        ..Case::without_evidence(test, Judged::Clean(String::new()))
+        ..Case::without_evidence(test, Conclusion::by(Rule::NothingGrew))
     });
-    if matches!(case.judged, Judged::Lost { .. }) {
+    if case.judged.loss().is_some() {
         let why = "it takes its process with it, so there is nothing more to look at";
         scope.notes.push(why.to_owned());
         return Ok(());

@@ -6,6 +6,7 @@ pub mod answers;
 pub mod budget;
 pub mod build;
 mod choose;
+pub mod conclusion;
 mod content;
 pub mod deadly;
 pub mod diagnose;
@@ -47,6 +48,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use conclusion::Conclusion;
 use event::Event;
 pub use horizon::{called, filled};
 use leavings::{Candidates, Leavings};
@@ -56,7 +58,7 @@ use screen::{Familiar, Look, Looked, Opening, Screened};
 use shard::Division;
 use slot::Slot;
 pub use suspects::FRAMES_SHOWN;
-use trace::{Case, Judged};
+use trace::Case;
 use worker::{INTERRUPTED, Setup};
 
 use crate::{
@@ -64,7 +66,7 @@ use crate::{
     bridge,
     config::{Cycles, terms::Terms},
     supervise::Folder,
-    verdict::{Counter, Verdict},
+    verdict::{Counter, rule::Rule},
 };
 
 /// Everything a run needs to know.
@@ -107,8 +109,8 @@ pub struct Run {
     pub looks: Vec<Option<Look>>,
     /// Suspects that were judged themselves.
     pub cases: Vec<Case>,
-    /// Suspects judged by others that grew alike: test, and the index in `cases`.
-    pub alike: Vec<(usize, usize)>,
+    /// Suspects judged by others that grew alike.
+    pub alike: Vec<Alike>,
     /// What some tests leave to the cycle collector.
     pub leavings: Vec<Leavings>,
     /// Function and text of source lines.
@@ -139,6 +141,17 @@ pub struct Run {
     pub shard: Option<Division>,
     /// Files that other machines run.
     elsewhere: Vec<String>,
+}
+
+/// A suspect that was judged by another one that grew alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alike {
+    /// Index of the test.
+    pub test: usize,
+    /// Index of the other one in [`Run::cases`].
+    pub case: usize,
+    /// By which rule.
+    pub rule: Rule,
 }
 
 /// What the workers of one stage collect while they go.
@@ -377,7 +390,7 @@ fn screen_all(settings: &Settings, run: &mut Run, first: Slot<'_>, tell: &(dyn F
                     let found = screen_one(stage, &mut slot, first.test, errand);
                     let Some((look, _)) = found else { return };
                     // A worker that is lost by it was not lost by the test.
-                    if !matches!(look.screened, Screened::Lost { .. })
+                    if !look.screened.is_lost()
                         && let Ok(mut looks) = looks.lock()
                     {
                         looks[first.test] = Some(look);
@@ -422,28 +435,26 @@ fn screen_one(
         familiar,
         shared,
     } = stage;
-    let lost = |loss: Loss, iteration: u64| Look {
-        test,
-        screened: Screened::Lost { loss, iteration },
-        iterations: u32::try_from(iteration).unwrap_or(u32::MAX),
-        seconds: 0.0,
-        cpu_plain: 0.0,
-        series: std::collections::BTreeMap::new(),
-        wider: Wider::Stay,
-        garbage: Vec::new(),
-        noise: None,
+    let lost = |conclusion: Conclusion| {
+        let iteration = conclusion.loss().map_or(0, |(_, iteration)| iteration);
+        Look {
+            iterations: u32::try_from(iteration).unwrap_or(u32::MAX),
+            ..Look::new(test, Screened::Concluded(conclusion), Wider::Stay)
+        }
     };
     let survey = slot.must_survey(&tests[test].file);
     let (worker, index) = match slot.worker_for(tests, test) {
         Ok(Some(found)) => found,
         Ok(None) => {
             let loss = Loss::Absent("not collected by a second worker".to_owned());
-            return Some((lost(loss, 0), None));
+            let conclusion = Conclusion::lost_by(Rule::NotCollectedAgain, loss, 0);
+            return Some((lost(conclusion), None));
         }
         Err(StartError::Interrupted) => return None,
         Err(error) => {
             trouble(shared, "starting a worker", &error.to_string());
-            return Some((lost(Loss::Absent(error.to_string()), 0), None));
+            let loss = Loss::Absent(error.to_string());
+            return Some((lost(Conclusion::lost(loss, 0)), None));
         }
     };
     let begun = Instant::now();
@@ -472,7 +483,7 @@ fn screen_one(
             if let Ok(mut shared) = shared.lock() {
                 shared.errors.append(&mut looked.troubles);
             }
-            if matches!(looked.look.screened, Screened::Lost { .. }) {
+            if looked.look.screened.is_lost() {
                 slot.discard();
             } else if looked.look.iterations > 0 {
                 // One that was not run, for a skip of ours, has looked for nothing.
@@ -485,7 +496,7 @@ fn screen_one(
             let iteration = worker.begun();
             slot.discard();
             fault(shared, &tests[test].id, &loss);
-            Some((lost(loss, iteration), None))
+            Some((lost(Conclusion::lost(loss, iteration)), None))
         }
     }
 }
@@ -562,23 +573,5 @@ fn absorb(run: &mut Run, shared: Mutex<Shared>) {
     run.leavings.sort_by_key(|one| one.test);
     for (test, seconds) in shared.spent {
         *run.spent.entry(test).or_default() += seconds;
-    }
-}
-
-/// The verdict a judgement stands for.
-pub fn verdict_of(judged: &Judged) -> Verdict {
-    match judged {
-        Judged::Leak => Verdict::Leak,
-        Judged::Clean(_) => Verdict::Clean,
-        Judged::Bounded(_) => Verdict::Bounded,
-        Judged::Harness => Verdict::Harness,
-        Judged::Unstable(_) => Verdict::Unstable,
-        Judged::Slowing(_) | Judged::Undecided(_) => Verdict::Undecided,
-        Judged::Lost {
-            loss: Loss::Hung { .. },
-            ..
-        } => Verdict::TimedOut,
-        Judged::Lost { loss, .. } if loss.is_the_tests() => Verdict::Crashed,
-        Judged::Lost { .. } => Verdict::Undecided,
     }
 }

@@ -13,7 +13,7 @@ use super::{
     screen,
     slot::Slot,
     suspects::FRAMES_SHOWN,
-    trace::{Bench, Case, Judged},
+    trace::{Bench, Case},
     worker::{INTERRUPTED, Worker},
 };
 use crate::{
@@ -86,7 +86,7 @@ pub(super) fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
 
 /// A leak of which only the heap's size tells.
 fn is_native(case: &Case) -> bool {
-    case.judged == Judged::Leak
+    case.is_leak()
         && case.growths.is_empty()
         && case.fits.contains_key(&Counter::Heap)
         && !case.fits.contains_key(&Counter::Blocks)
@@ -94,7 +94,7 @@ fn is_native(case: &Case) -> bool {
 
 /// Objects that nothing refers to, or memory that is in none.
 fn is_lost(case: &Case) -> bool {
-    case.judged == Judged::Leak && case.diagnosis.as_ref().is_some_and(Diagnosis::is_lost)
+    case.is_leak() && case.diagnosis.as_ref().is_some_and(Diagnosis::is_lost)
 }
 
 /// What is found out about an open test, and the CPU seconds that it took.

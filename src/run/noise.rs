@@ -3,15 +3,16 @@
 
 use super::{
     Errand, Stage,
+    conclusion::Conclusion,
     loss::Loss,
     protocol::{Order, Record, Wider},
     screen::{Look, Screened},
     screen_one,
     slot::Slot,
-    trace::{Case, Judged},
+    trace::Case,
     worker::Worker,
 };
-use crate::verdict::{Counter, Series};
+use crate::verdict::{Counter, Series, Verdict, rule::Rule};
 
 /// Readings with no test between them, and seconds from one to the next: as long as an iteration, within limits.
 const READINGS: u32 = 6;
@@ -107,9 +108,11 @@ pub(super) fn screen(
         slot.noisy_starts += u32::from(look.noise.is_some());
     }
     if let Some(noise) = &look.noise
-        && matches!(look.screened, Screened::Clean | Screened::Bounded(_))
+        && look.screened != Screened::Suspect
+        && look.screened.is_repeatable()
     {
-        look.screened = Screened::Undecided(noise.clone());
+        let conclusion = Conclusion::because(Rule::OtherThreads, noise);
+        look.screened = Screened::Concluded(conclusion);
         again = None;
     }
     Some((look, again))
@@ -122,10 +125,7 @@ pub(super) fn judge(
     mut judge: impl FnMut(&mut Slot<'_>) -> Option<Case>,
 ) -> Option<Case> {
     let mut case = judge(slot)?;
-    if case.noise.is_some()
-        && is_worth_another(slot, test)
-        && !matches!(case.judged, Judged::Lost { .. })
-    {
+    if case.noise.is_some() && is_worth_another(slot, test) && case.judged.loss().is_none() {
         slot.discard();
         let iterations = case.iterations;
         case = judge(slot)?;
@@ -135,7 +135,7 @@ pub(super) fn judge(
     if let Some(noise) = &case.noise
         && !is_sure(&case)
     {
-        case.judged = Judged::Undecided(noise.clone());
+        case.judged = Conclusion::because(Rule::OtherThreads, noise);
     }
     Some(case)
 }
@@ -153,16 +153,17 @@ fn is_sure(case: &Case) -> bool {
         Counter::Tasks,
         Counter::Children,
     ];
-    match case.judged {
-        Judged::Leak => {
+    match case.judged.verdict() {
+        _ if case.judged.loss().is_some() => true,
+        Verdict::Undecided => true,
+        Verdict::Leak => {
             !case.growths.is_empty()
                 || !case.containers.is_empty()
                 || resources
                     .iter()
                     .any(|counter| case.fits.contains_key(counter))
         }
-        Judged::Lost { .. } | Judged::Slowing(_) | Judged::Undecided(_) => true,
-        Judged::Clean(_) | Judged::Bounded(_) | Judged::Harness | Judged::Unstable(_) => false,
+        _ => false,
     }
 }
 

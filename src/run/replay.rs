@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use super::{
     Run,
-    alone::{dose, look},
+    alone::{dose, grows_only_after, look},
     slot::Slot,
-    trace::{Bench, Judged},
+    trace::Bench,
 };
+use crate::verdict::{Verdict, rule::Rule};
 
 /// Tests that are explained so; each takes a dozen starts of a process.
 const MOST: usize = 4;
@@ -21,7 +22,7 @@ const SHARE: u32 = 2;
 /// Takes back each growth that comes only after other tests, and names the one after which it comes.
 pub(super) fn explain(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
     let unstable: Vec<usize> = (0..run.cases.len())
-        .filter(|at| matches!(run.cases[*at].judged, Judged::Unstable(_)))
+        .filter(|at| run.cases[*at].judged.is(Verdict::Unstable))
         .take(MOST)
         .collect();
     let begun = Instant::now();
@@ -49,8 +50,7 @@ pub(super) fn explain(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
             [test] => run.tests[*test].id.clone(),
             _ => "other tests".to_owned(),
         };
-        run.cases[at].judged =
-            Judged::Clean(format!("grows only after {after}; by itself it does not"));
+        run.cases[at].judged = grows_only_after(&after, Rule::GrowsAfterTest);
     }
 }
 

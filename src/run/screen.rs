@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use super::{
+    conclusion::{Conclusion, not_passed},
     end::{emptied, end_of},
     loss::Loss,
     noise,
-    protocol::{Filled, Order, Outcome, Ran, Record, Status, Trouble, Wider},
+    protocol::{Order, Ran, Record, Status, Trouble, Wider},
     readings::{extend, fill_in, join, mend_opening},
     signature::{grows_as, plain_signature, rise},
     worker::{MOST_READ, Worker},
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     config::terms::Terms,
     fit::{self, Look as Glance},
-    verdict::{Counter, Series},
+    verdict::{Counter, Series, Verdict, rule::Rule},
 };
 
 /// How the screen looks at each test.
@@ -53,29 +54,10 @@ const EXPECTED: u32 = 3;
 /// What the screen found out about one test.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Screened {
-    /// Repeated, nothing grew.
-    Clean,
-    /// Something kept growing.
+    /// Something kept growing, and is to be judged.
     Suspect,
-    /// Nothing grew but what has an end.
-    Bounded(Vec<Filled>),
-    /// Did not pass on its first run.
-    Failed(String),
-    /// Skipped on its first run.
-    Skipped(String),
-    /// Passed first, and then not.
-    Unrepeatable(String),
-    /// Took its worker with it, and not again.
-    Unstable(String),
-    /// Could not be seen: says why.
-    Undecided(String),
-    /// Took its worker with it.
-    Lost {
-        /// How.
-        loss: Loss,
-        /// In which iteration, from 1.
-        iteration: u64,
-    },
+    /// There is nothing more to find out.
+    Concluded(Conclusion),
 }
 
 /// One test after the screen.
@@ -102,17 +84,37 @@ pub struct Look {
 }
 
 impl Screened {
+    /// What was concluded.
+    pub fn concluded(&self) -> Option<&Conclusion> {
+        match self {
+            Screened::Suspect => None,
+            Screened::Concluded(conclusion) => Some(conclusion),
+        }
+    }
+
+    /// Whether that is the verdict.
+    pub fn is(&self, verdict: Verdict) -> bool {
+        self.concluded()
+            .is_some_and(|conclusion| conclusion.is(verdict))
+    }
+
     /// Whether the test passed in every iteration.
     pub fn is_repeatable(&self) -> bool {
-        matches!(
-            self,
-            Screened::Clean | Screened::Suspect | Screened::Bounded(_)
-        )
+        self.concluded().is_none_or(|conclusion| {
+            matches!(conclusion.verdict(), Verdict::Clean | Verdict::Bounded)
+        })
+    }
+
+    /// Whether its process is no more, or there was none.
+    pub fn is_lost(&self) -> bool {
+        self.concluded()
+            .is_some_and(|conclusion| conclusion.loss().is_some())
     }
 }
 
 impl Look {
-    fn begun(test: usize, screened: Screened, wider: Wider) -> Look {
+    /// One that has not begun yet.
+    pub(super) fn new(test: usize, screened: Screened, wider: Wider) -> Look {
         Look {
             test,
             screened,
@@ -207,38 +209,6 @@ pub fn run(worker: &mut Worker, order: &Order) -> Result<Ran, Loss> {
     }
 }
 
-/// What to say of an iteration that did not pass; `None` if it passed.
-pub fn not_passed(outcome: &Outcome, iteration: u32) -> Option<Screened> {
-    let first = iteration <= 1;
-    let reason = if outcome.phase.is_empty() || outcome.phase == "call" {
-        outcome.message.clone()
-    } else {
-        format!("in {}: {}", outcome.phase, outcome.message)
-    };
-    match outcome.status {
-        Status::Passed => None,
-        // A test that raises it does so at once; later it was somebody outside, who would have ended any runner.
-        Status::Failed if !first && outcome.message.starts_with("KeyboardInterrupt") => {
-            Some(Screened::Lost {
-                loss: Loss::broken(&reason),
-                iteration: u64::from(iteration),
-            })
-        }
-        Status::Broken => Some(Screened::Lost {
-            loss: Loss::broken(&reason),
-            iteration: u64::from(iteration),
-        }),
-        Status::Skipped if first => Some(Screened::Skipped(outcome.message.clone())),
-        Status::Failed if first => Some(Screened::Failed(reason)),
-        Status::Skipped => Some(Screened::Unrepeatable(format!(
-            "skipped in iteration {iteration}: {reason}"
-        ))),
-        Status::Failed => Some(Screened::Unrepeatable(format!(
-            "failed in iteration {iteration}: {reason}"
-        ))),
-    }
-}
-
 /// What is done before the first iteration of a test.
 #[derive(Debug, Clone, Copy)]
 pub struct Opening {
@@ -273,7 +243,11 @@ pub fn look_at(
     let terms = worker.terms.get(test).cloned().unwrap_or_default();
     let policy = &policy.under(&terms);
     if let Some(reason) = terms.skip {
-        let look = Look::begun(test, Screened::Skipped(reason), Wider::Stay);
+        let look = Look::new(
+            test,
+            Screened::Concluded(Conclusion::because(Rule::SkippedByTerms, reason)),
+            Wider::Stay,
+        );
         return Ok(Looked {
             look,
             again: None,
@@ -287,8 +261,9 @@ pub fn look_at(
         .into_iter()
         .filter(|fixture| policy.thorough || !session(fixture))
         .collect();
-    let again = match look.screened {
-        Screened::Clean => fixtures
+    let verdict = look.screened.concluded().map(Conclusion::verdict);
+    let again = match verdict {
+        Some(Verdict::Clean) => fixtures
             .iter()
             .filter(|fixture| seen.insert((*fixture).clone()))
             .map(|fixture| {
@@ -299,7 +274,7 @@ pub fn look_at(
                 }
             })
             .max(),
-        Screened::Unrepeatable(_) if !fixtures.is_empty() => Some(Wider::Module),
+        Some(Verdict::Unrepeatable) if !fixtures.is_empty() => Some(Wider::Module),
         _ => None,
     };
     Ok(Looked {
@@ -335,8 +310,9 @@ pub fn look_again(
     let iterations = first.iterations + second.iterations;
     let takes_over = match second.screened {
         Screened::Suspect => true,
-        Screened::Clean => first.screened != Screened::Clean,
-        _ => false,
+        Screened::Concluded(_) => {
+            second.screened.is(Verdict::Clean) && !first.screened.is(Verdict::Clean)
+        }
     };
     if takes_over {
         let look = Look {
@@ -378,7 +354,7 @@ fn look_with(
         None => LOOKS.to_vec(),
     };
     let mut fixtures;
-    let mut look = Look::begun(test, Screened::Clean, wider);
+    let mut look = Look::new(test, Screened::Suspect, wider);
     let mut troubles = Vec::new();
     let mut readings = 2; // before the warm-up, and after it
     let (mut next, last) = (looks[0], looks[looks.len() - 1]);
@@ -420,11 +396,11 @@ fn look_with(
         fixtures = ran.wider;
         extend(&mut look.series, &ran.series);
         join(&mut look.garbage, &ran.garbage);
-        if let Some(screened) = not_passed(&ran.outcome, look.iterations) {
-            look.screened = screened;
-            if matches!(look.screened, Screened::Failed(_)) {
-                second_try(worker, test, &mut look)?;
+        if let Some(mut conclusion) = not_passed(&ran.outcome, look.iterations) {
+            if conclusion.is(Verdict::Failed) {
+                conclusion = second_try(worker, test, &mut look, conclusion)?;
             }
+            look.screened = Screened::Concluded(conclusion);
             return Ok((look, fixtures, troubles));
         }
         if readings < next {
@@ -456,11 +432,15 @@ fn look_with(
         match glance {
             Glance::Clean => {
                 familiar.add(None);
-                if ran.emptied
-                    && let Some(ends) = emptied(worker, &look)?
-                {
-                    look.screened = Screened::Bounded(ends);
-                }
+                let ends = if ran.emptied {
+                    emptied(worker, &look)?
+                } else {
+                    None
+                };
+                look.screened = Screened::Concluded(match ends {
+                    Some(ends) => Conclusion::filling(Rule::DeclaredLimitEmptied, ends),
+                    None => Conclusion::by(Rule::NothingGrew),
+                });
                 break;
             }
             // With a fixed number of iterations there is no further look to wait for.
@@ -481,7 +461,10 @@ fn look_with(
                     readings.remove(0);
                 }
                 match end_of(worker, &mut look, readings.min(MOST_READ), policy.thorough)? {
-                    Some(ends) => look.screened = Screened::Bounded(ends),
+                    Some(ends) => {
+                        let conclusion = Conclusion::filling(Rule::DeclaredLimit, ends);
+                        look.screened = Screened::Concluded(conclusion);
+                    }
                     None => familiar.add(Some(signature(&look.series))),
                 }
                 break;
@@ -500,7 +483,12 @@ fn look_with(
 
 /// A test that failed at once gets another chance with nothing frozen: one that watches the collector at work, or asks
 /// who refers to what, may fail for our freezing alone.
-fn second_try(worker: &mut Worker, test: usize, look: &mut Look) -> Result<(), Loss> {
+fn second_try(
+    worker: &mut Worker,
+    test: usize,
+    look: &mut Look,
+    failed: Conclusion,
+) -> Result<Conclusion, Loss> {
     let order = Order::Run {
         test: Some(test),
         thaw: true,
@@ -513,13 +501,14 @@ fn second_try(worker: &mut Worker, test: usize, look: &mut Look) -> Result<(), L
     };
     let ran = run(worker, &order)?;
     look.iterations += ran.iterations;
-    if ran.outcome.status == Status::Passed
-        && let Screened::Failed(reason) = &look.screened
-    {
-        look.screened =
-            Screened::Unrepeatable(format!("failed first and passed on a second try: {reason}"));
+    if ran.outcome.status != Status::Passed {
+        return Ok(failed);
     }
-    Ok(())
+    let reason = failed.reason().unwrap_or_default();
+    Ok(Conclusion::because(
+        Rule::PassedOnSecondTry,
+        format!("failed first and passed on a second try: {reason}"),
+    ))
 }
 
 #[cfg(test)]
@@ -564,37 +553,5 @@ mod tests {
             Glance::More
         );
         assert_eq!(glance(&series(&[1; 3], &[64; 3]), false), Glance::More);
-    }
-
-    #[test]
-    fn an_interrupt_is_no_failure_of_a_repeat() {
-        let outcome = Outcome {
-            status: Status::Failed,
-            phase: "call".to_owned(),
-            message: "KeyboardInterrupt".to_owned(),
-        };
-        let told = |iteration| not_passed(&outcome, iteration).unwrap();
-        assert_eq!(told(1), Screened::Failed("KeyboardInterrupt".to_owned()));
-        let loss = Loss::broken("KeyboardInterrupt");
-        assert_eq!(told(3), Screened::Lost { loss, iteration: 3 });
-    }
-
-    #[test]
-    fn what_fails_only_when_repeated_is_unrepeatable() {
-        let outcome = Outcome {
-            status: Status::Failed,
-            phase: "setup".to_owned(),
-            message: "no".to_owned(),
-        };
-        assert_eq!(
-            not_passed(&outcome, 1),
-            Some(Screened::Failed("in setup: no".to_owned()))
-        );
-        assert_eq!(
-            not_passed(&outcome, 2),
-            Some(Screened::Unrepeatable(
-                "failed in iteration 2: in setup: no".to_owned()
-            ))
-        );
     }
 }

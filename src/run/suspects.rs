@@ -8,8 +8,9 @@ use std::{
 };
 
 use super::{
-    Run, Settings, Shared, absorb, again, alone,
+    Alike, Run, Settings, Shared, absorb, again, alone,
     budget::Budget,
+    conclusion::Conclusion,
     diagnose,
     event::Event,
     fault, finish,
@@ -21,10 +22,12 @@ use super::{
     screen::{self, Look, Screened},
     slot::Slot,
     spend,
-    trace::{Bench, Case, Judged},
-    verdict_of,
+    trace::{Bench, Case},
 };
-use crate::{fit::Exactness, verdict::Counter};
+use crate::{
+    fit::Exactness,
+    verdict::{Counter, Verdict, rule::Rule},
+};
 
 /// The least that all suspects get together, and what of it goes to those that are likely to be what is known: caches with
 /// ends of their own are worth a minute, one leak in many tests is not.
@@ -127,11 +130,12 @@ pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event
                 run.cases[*at].leader = leader;
             }
             let judged = &run.cases[traced[0]].judged;
-            if matches!(judged, Judged::Bounded(_) | Judged::Slowing(_)) {
+            if judged.is(Verdict::Bounded) || judged.is_slowing() {
                 bounded.extend(others.into_iter().map(|test| (test, traced[0])));
                 continue;
             }
-            confirm_alike(run, others.into_iter().map(|test| (test, traced[0])), tell);
+            let others = others.into_iter().map(|test| (test, traced[0]));
+            confirm_alike(run, others, Rule::LikeTest, tell);
         } else {
             // Of many, what some of all files show tells most of the others.
             let (some, others) = plan::spread(others, SOLID);
@@ -149,11 +153,8 @@ pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event
     // A leak that grows like a cache would be hidden behind it: as long as there is time, each shows an end itself.
     let others: Vec<usize> = bounded.keys().copied().collect();
     let left = judge_some(run, &bench, &others, &mut slots, tell, true);
-    confirm_alike(
-        run,
-        left.into_iter().map(|test| (test, bounded[&test])),
-        tell,
-    );
+    let left = left.into_iter().map(|test| (test, bounded[&test]));
+    confirm_alike(run, left, Rule::LikeTestBudget, tell);
     alone::confirm(run, &bench, &mut slots[0]);
     // What is run again is in files without suspects as well.
     let elsewhere = run.elsewhere.clone();
@@ -233,23 +234,23 @@ fn agree(cases: &[&Case]) -> bool {
     let mut common = first.causes();
     common.retain(|cause| cases.iter().all(|case| case.causes().contains(cause)));
     let placeless = cases.iter().all(|case| case.causes().is_empty());
-    let verdict = verdict_of(&first.judged);
+    let verdict = first.judged.verdict();
     // A function that numbers things serves many containers: those that are known must be the same. A container that the
     // first of some tests to leak made is not watched in that one.
     let mut filled: BTreeSet<_> = cases.iter().map(|case| case.filled()).collect();
-    if first.judged == Judged::Leak {
+    if first.is_leak() {
         filled.remove(&BTreeSet::new());
     }
     (!common.is_empty() || placeless)
         && filled.len() <= 1
         && have_one_end(cases)
-        && cases.iter().all(|case| verdict_of(&case.judged) == verdict)
+        && cases.iter().all(|case| case.judged.is(verdict))
 }
 
 /// Whether cases that stopped fill one and the same thing, as far as can be told.
 fn have_one_end(cases: &[&Case]) -> bool {
     let told = |case: &Case| {
-        !matches!(case.judged, Judged::Bounded(_)) || !case.ends.is_empty() || case.is_explained()
+        !case.judged.is(Verdict::Bounded) || !case.ends.is_empty() || case.is_explained()
     };
     cases
         .iter()
@@ -260,14 +261,15 @@ fn have_one_end(cases: &[&Case]) -> bool {
 fn confirm_alike(
     run: &mut Run,
     alike: impl Iterator<Item = (usize, usize)>,
+    rule: Rule,
     tell: &(dyn Fn(Event) + Sync),
 ) {
-    for (test, at) in alike {
+    for (test, case) in alike {
         tell(Event::Judged {
             ids: vec![run.tests[test].id.clone()],
-            verdict: verdict_of(&run.cases[at].judged),
+            verdict: run.cases[case].judged.verdict(),
         });
-        run.alike.push((test, at));
+        run.alike.push(Alike { test, case, rule });
     }
 }
 
@@ -278,10 +280,10 @@ fn give_up(run: &mut Run, budget: &Budget, tests: Vec<usize>, tell: &(dyn Fn(Eve
             "grew in the first process; the budget of {:.0} s for suspects was spent before it was judged (--budget gives more)",
             budget.total().as_secs_f64()
         );
-        let case = Case::without_evidence(test, Judged::Undecided(reason));
+        let case = Case::without_evidence(test, Conclusion::because(Rule::BudgetEnded, reason));
         tell(Event::Judged {
             ids: vec![run.tests[test].id.clone()],
-            verdict: verdict_of(&case.judged),
+            verdict: case.judged.verdict(),
         });
         run.cases.push(case);
     }
@@ -321,7 +323,7 @@ fn judge_some(
                     let Some(case) = judged else { return };
                     tell(Event::Judged {
                         ids: vec![tests[test].id.clone()],
-                        verdict: verdict_of(&case.judged),
+                        verdict: case.judged.verdict(),
                     });
                     if let Ok(mut cases) = cases.lock() {
                         cases.push(case);
@@ -347,12 +349,23 @@ fn judge_one(
 ) -> Option<Case> {
     let test = look.test;
     let fussy = noise::is_worth_another(slot, test);
-    let undecided = |reason: String| Some(Case::without_evidence(test, Judged::Undecided(reason)));
+    let undecided = |rule, reason: String| {
+        Some(Case::without_evidence(
+            test,
+            Conclusion::because(rule, reason),
+        ))
+    };
     let (worker, index) = match slot.worker_for(tests, test) {
         Ok(Some(found)) => found,
-        Ok(None) => return undecided("not collected again in a second process".to_owned()),
+        Ok(None) => {
+            let reason = "not collected again in a second process".to_owned();
+            return undecided(Rule::NotCollectedAgain, reason);
+        }
         Err(StartError::Interrupted) => return None,
-        Err(error) => return undecided(format!("no second process could be started: {error}")),
+        Err(error) => {
+            let reason = format!("no second process could be started: {error}");
+            return undecided(Rule::NoProcess, reason);
+        }
     };
     let begun = Instant::now();
     let judged = bench.judge(worker, look, index, thaw, fussy);
@@ -363,10 +376,11 @@ fn judge_one(
                 let kind = screen::roughly(&screen::signature(&look.series));
                 bench.known.learn_kind(kind, &case.judged);
             }
-            if !matches!(case.judged, Judged::Lost { .. }) {
+            let is_lost = case.judged.loss().is_some();
+            if !is_lost {
                 describe(slot, &case, shared);
             }
-            if case.spoiled || matches!(case.judged, Judged::Lost { .. }) {
+            if case.spoiled || is_lost {
                 slot.discard();
             }
             Some(case)
@@ -378,7 +392,7 @@ fn judge_one(
             fault(shared, &tests[test].id, &loss);
             Some(Case::without_evidence(
                 test,
-                Judged::Lost { loss, iteration },
+                Conclusion::lost(loss, iteration),
             ))
         }
     }
@@ -433,21 +447,21 @@ mod tests {
 
     #[test]
     fn a_group_agrees_where_the_same_container_grows() {
-        let case = |judged: Judged, container: Option<&str>| {
+        let case = |judged: Conclusion, container: Option<&str>| {
             let mut case = Case::without_evidence(0, judged);
             let names = container.into_iter().map(|name| (name.to_owned(), 1.0));
             case.containers = names.collect();
             case.ends = [("lru_cache".to_owned(), "a.parse".to_owned())].into();
             case
         };
-        let alike = |judged: &dyn Fn() -> Judged, containers: &[Option<&str>]| {
+        let alike = |judged: &dyn Fn() -> Conclusion, containers: &[Option<&str>]| {
             let cases: Vec<Case> = { containers.iter() }
                 .map(|container| case(judged(), *container))
                 .collect();
             agree(&cases.iter().collect::<Vec<_>>())
         };
-        let leak = || Judged::Leak;
-        let bounded = || Judged::Bounded("20 of 128".to_owned());
+        let leak = || Conclusion::by(Rule::GrewToTimeEnd);
+        let bounded = || Conclusion::because(Rule::LimitFound, "20 of 128");
         assert!(alike(&leak, &[Some("a.rows"), Some("a.rows")]));
         assert!(!alike(&leak, &[Some("a.rows"), Some("b.rows")]));
         assert!(!alike(&leak, &[Some("a.rows")]));
@@ -461,7 +475,8 @@ mod tests {
     #[test]
     fn one_end_is_that_of_one_cache() {
         let case = |name: Option<&str>| {
-            let mut case = Case::without_evidence(0, Judged::Bounded("20 of 128".to_owned()));
+            let mut case =
+                Case::without_evidence(0, Conclusion::because(Rule::LimitFound, "20 of 128"));
             let ends = name.iter();
             case.ends = ends
                 .map(|name| ("lru_cache".to_owned(), (*name).to_owned()))
@@ -477,7 +492,7 @@ mod tests {
         assert!(!alike([Some("a.parse_8"), None]));
         // Where nobody knows what grew, nor whether the two are one.
         assert!(!alike([None, None]));
-        let leak = Case::without_evidence(0, Judged::Leak);
+        let leak = Case::without_evidence(0, Conclusion::by(Rule::GrewToTimeEnd));
         assert!(have_one_end(&[&leak, &leak]));
     }
 }

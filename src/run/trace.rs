@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     budget::Budget,
+    conclusion::Conclusion,
     diagnose::Diagnosis,
     horizon::rose_and_rests,
     known::Known,
@@ -23,7 +24,7 @@ use crate::{
     },
     finding::Owner,
     fit::{self, Exactness, Fit, Shape},
-    verdict::{Counter, Series},
+    verdict::{Counter, Series, Verdict, rule::Rule},
 };
 
 /// Iterations of the first window in the fresh process.
@@ -48,32 +49,6 @@ pub(super) const HORIZON: u32 = 16_384;
 /// Bytes of an average pymalloc block, for estimates of size only.
 const BLOCK: f64 = 48.0;
 
-/// What is said of a suspect.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Judged {
-    /// It grows here as well and did not stop.
-    Leak,
-    /// By itself it does not grow: another test makes it.
-    Clean(String),
-    /// It stopped.
-    Bounded(String),
-    /// The runner keeps what grows.
-    Harness,
-    /// It does not grow here.
-    Unstable(String),
-    /// It grows more and more slowly, and the longest look did not see whether that ends.
-    Slowing(String),
-    /// It could not be judged; says why.
-    Undecided(String),
-    /// It took its worker with it.
-    Lost {
-        /// How.
-        loss: Loss,
-        /// In which iteration, from 1.
-        iteration: u64,
-    },
-}
-
 /// A suspect with its evidence.
 #[derive(Debug, Clone)]
 pub struct Case {
@@ -86,7 +61,7 @@ pub struct Case {
     /// Watched containers that gained entries: name, and how many per iteration.
     pub containers: Vec<(String, f64)>,
     /// What is said.
-    pub judged: Judged,
+    pub judged: Conclusion,
     /// What it fills that has an end to read: kind and name of each.
     pub ends: BTreeSet<(String, String)>,
     /// How often it ran here.
@@ -118,8 +93,13 @@ const INTERPRETERS: &str = "runs beside other interpreters, which it makes or wh
      and what Python itself loses with each of them cannot be told from a leak";
 
 impl Case {
+    /// A suspect of which nothing is said yet.
+    pub fn open(test: usize) -> Case {
+        Case::without_evidence(test, Conclusion::by(Rule::RunInterrupted))
+    }
+
     /// A suspect about which nothing could be measured.
-    pub fn without_evidence(test: usize, judged: Judged) -> Case {
+    pub fn without_evidence(test: usize, judged: Conclusion) -> Case {
         Case {
             test,
             leader: test,
@@ -168,6 +148,18 @@ impl Case {
         !self.growths.is_empty() && grows.is_none_or(|fit| blocks >= fit.rate.value - 0.5)
     }
 
+    /// Whether it is called a leak.
+    pub fn is_leak(&self) -> bool {
+        self.judged.is(Verdict::Leak)
+    }
+
+    /// The same case with what is said of it.
+    #[must_use]
+    pub fn concluded(mut self, judged: Conclusion) -> Case {
+        self.judged = judged;
+        self
+    }
+
     /// What makes suspects one cause: the places that grow. Empty where none is known.
     pub fn causes(&self) -> BTreeSet<String> {
         self.growths
@@ -192,6 +184,9 @@ pub struct Bench<'a> {
     /// Judgements by cause.
     pub known: &'a Known,
 }
+
+/// What a test was asked for, or what is to be concluded since an iteration did not pass.
+pub type Attempt<T> = Result<T, Conclusion>;
 
 /// [`Bench::growing`] with counters as exact as is said.
 pub(super) fn growing(
@@ -229,7 +224,7 @@ impl Bench<'_> {
         thaw: bool,
         fussy: bool,
     ) -> Result<Case, Loss> {
-        let mut case = Case::without_evidence(look.test, Judged::Leak);
+        let mut case = Case::open(look.test);
         case.wider = look.wider;
         let kind = screen::roughly(&screen::signature(&look.series));
         // Of two thousand containers that each gain entries the budget is enough to name them all, and to wait with a few.
@@ -243,14 +238,15 @@ impl Bench<'_> {
             .max(FEWEST);
         let terms = worker.terms.get(index);
         let warmup = terms.and_then(|terms| terms.warmup).unwrap_or(self.warmup);
-        let Some(ran) = self.run(worker, &mut case, Some(index), thaw, warmup, window)? else {
-            return Ok(case);
+        let ran = match self.run(worker, &mut case, Some(index), thaw, warmup, window)? {
+            Ok(ran) => ran,
+            Err(ended) => return Ok(case.concluded(ended)),
         };
         case.series = ran.series;
         case.noise = noise::heard(worker, &case.series, ran.seconds)?;
         if fussy && let Some(noise) = &case.noise {
-            case.judged = Judged::Undecided(noise.clone());
-            return Ok(case);
+            let conclusion = Conclusion::because(Rule::OtherThreads, noise);
+            return Ok(case.concluded(conclusion));
         }
         case.fits = self.growing(&case.series);
         // Growth that comes rarely may have hidden between these boundaries; what comes by chance may have paused.
@@ -260,27 +256,31 @@ impl Bench<'_> {
             if window < FIRST_WINDOW || !case.fits.is_empty() || is_over {
                 break;
             }
-            let Some(ran) = self.run(worker, &mut case, None, false, 0, window)? else {
-                return Ok(case);
+            let ran = match self.run(worker, &mut case, None, false, 0, window)? {
+                Ok(ran) => ran,
+                Err(ended) => return Ok(case.concluded(ended)),
             };
             extend(&mut case.series, &ran.series);
             case.fits = self.growing(&case.series);
         }
         if case.fits.is_empty() && rose_and_rests(case.series.get(&Counter::Blocks)) {
-            case.judged =
-                Judged::Bounded("grew in two processes, and stopped in the second".to_owned());
-            return Ok(case);
+            return Ok(case.concluded(Conclusion::because(
+                Rule::StoppedInSecondProcess,
+                "grew in two processes, and stopped in the second",
+            )));
         }
         if case.fits.is_empty() && is_chance(&look.series, &case.series) {
-            case.judged = Judged::Clean("rises and falls by chance, and does not grow".to_owned());
-            return Ok(case);
+            return Ok(case.concluded(Conclusion::because(
+                Rule::RisesAndFalls,
+                "rises and falls by chance, and does not grow",
+            )));
         }
         if case.fits.is_empty() {
-            case.judged = Judged::Unstable(format!(
+            let reason = format!(
                 "grew in one process ({}) and not in a second one",
                 describe(&screen::signature(&look.series))
-            ));
-            return Ok(case);
+            );
+            return Ok(case.concluded(Conclusion::because(Rule::OneProcessOnly, reason)));
         }
         if case.fits.contains_key(&Counter::Items) {
             self.containers(worker, &mut case)?;
@@ -292,8 +292,8 @@ impl Bench<'_> {
             // Those that this one left would be in the way of the next.
             case.spoiled = !told;
             if !told && !case.fits.contains_key(&Counter::Interpreters) {
-                case.judged = Judged::Undecided(INTERPRETERS.to_owned());
-                return Ok(case);
+                let conclusion = Conclusion::because(Rule::Subinterpreters, INTERPRETERS);
+                return Ok(case.concluded(conclusion));
             }
         }
         let own: Vec<Growth> = case
@@ -313,21 +313,23 @@ impl Bench<'_> {
         .any(|counter| case.fits.contains_key(counter));
         let kept_by_runner = case.containers.is_empty() && explains(&case.growths, &case.fits);
         if own.is_empty() && !case.growths.is_empty() && !resources && kept_by_runner {
-            case.judged = Judged::Harness;
-            return Ok(case);
+            return Ok(case.concluded(Conclusion::because(
+                Rule::HeldByRunner,
+                "the test runner keeps what grows",
+            )));
         }
         case.growths = own;
         case.judged = if self.budget.is_scarce()
             && let Some(judged) = self.known.judge(&case.growing_things())
         {
             case.brief = false;
-            judged
-        } else if let Some(judged) = self.bound_or_horizon(worker, &mut case)? {
-            judged
+            judged.taken_over(Rule::KnownCauseBudget)
         } else {
-            return Ok(case);
+            match self.bound_or_horizon(worker, &mut case)? {
+                Ok(conclusion) | Err(conclusion) => conclusion,
+            }
         };
-        if case.judged == Judged::Leak && !traced && grows_memory(&case.fits) {
+        if case.is_leak() && !traced && grows_memory(&case.fits) {
             // What comes rarely showed in the long look only.
             self.trace(worker, &mut case)?;
             case.growths.retain(|growth| growth.owner != Owner::Runner);
@@ -335,7 +337,7 @@ impl Bench<'_> {
         Ok(case)
     }
 
-    /// Runs iterations of a test, or of the open one; `None` if one did not pass, with the reason left in the case.
+    /// Runs iterations of a test, or of the open one; what to conclude if one did not pass.
     pub fn run(
         &self,
         worker: &mut Worker,
@@ -344,7 +346,7 @@ impl Bench<'_> {
         thaw: bool,
         warmup: u32,
         iterations: u32,
-    ) -> Result<Option<Ran>, Loss> {
+    ) -> Result<Attempt<Ran>, Loss> {
         let ran = screen::run(
             worker,
             &Order::Run {
@@ -362,25 +364,27 @@ impl Bench<'_> {
         self.budget.spend(ran.cpu);
         case.iterations += ran.iterations;
         if ran.outcome.status == Status::Passed {
-            return Ok(Some(ran));
+            return Ok(Ok(ran));
         }
-        case.judged = if ran.outcome.status == Status::Broken {
-            Judged::Lost {
-                loss: Loss::broken(&ran.outcome.message),
-                iteration: u64::from(case.iterations),
-            }
+        let message = &ran.outcome.message;
+        Ok(Err(if ran.outcome.status == Status::Broken {
+            Conclusion::lost_by(
+                Rule::RunnerDamaged,
+                Loss::broken(message),
+                u64::from(case.iterations),
+            )
         } else if case.iterations <= 1 {
-            Judged::Undecided(format!(
-                "passes after the tests before it, not by itself: {}",
-                ran.outcome.message
-            ))
+            Conclusion::because(
+                Rule::PassesOnlyAfterOthers,
+                format!("passes after the tests before it, not by itself: {message}"),
+            )
         } else {
-            Judged::Undecided(format!(
-                "did not pass in iteration {} of a longer look: {}",
-                case.iterations, ran.outcome.message
-            ))
-        };
-        Ok(None)
+            let iteration = case.iterations;
+            Conclusion::because(
+                Rule::FailedInLongerLook,
+                format!("did not pass in iteration {iteration} of a longer look: {message}"),
+            )
+        }))
     }
 
     /// Finds which watched containers gain entries, in as many iterations as showed the growth.

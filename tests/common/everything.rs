@@ -4,7 +4,7 @@ use leakcheck::{
     attribute::code,
     finding::{Kind, Status},
     report::{Detail, Format, Report, Style, read, write},
-    verdict::Verdict,
+    verdict::{Verdict, rule::Rule},
 };
 use serde_json::{Map, Value, json};
 
@@ -42,6 +42,7 @@ pub fn finding(kind: &str, number: usize) -> Value {
         "code": code,
         "status": "new",
         "verdict": "leak",
+        "rule": Rule::GrewToTimeEnd,
         "level": "error",
         "fails": true,
         "kind": kind,
@@ -153,7 +154,7 @@ pub fn document() -> Value {
             ),
             Status::Fixed => more(
                 "fd",
-                json!({"status": "fixed", "fails": false, "level": "note", "curves": [], "sites": [], "types": [], "holder": null}),
+                json!({"status": "fixed", "rule": null, "fails": false, "level": "note", "curves": [], "sites": [], "types": [], "holder": null}),
             ),
         }
     }
@@ -161,19 +162,27 @@ pub fn document() -> Value {
         "python",
         json!({"level": "warning", "fails": false, "owner": "dependency", "shape": "noisy"}),
     );
-    for (verdict, owner, shape) in [
-        ("bounded", "interpreter", "saturating"),
-        ("harness", "runner", "linear"),
+    for (verdict, owner, shape, rule) in [
+        (
+            "bounded",
+            "interpreter",
+            "saturating",
+            Rule::StoppedInLongRun,
+        ),
+        ("harness", "runner", "linear", Rule::HeldByRunner),
     ] {
         more(
             "python",
-            json!({"verdict": verdict, "owner": owner, "level": "note", "fails": false, "shape": shape, "tests": [format!("tests/test_{verdict}.py::TestShop::test_{verdict}[1]")]}),
+            json!({"verdict": verdict, "rule": rule, "owner": owner, "level": "note", "fails": false, "shape": shape, "tests": [format!("tests/test_{verdict}.py::TestShop::test_{verdict}[1]")]}),
         );
     }
-    for (verdict, code) in [("crashed", code::CRASH), ("timed-out", code::HANG)] {
+    for (verdict, code, rule) in [
+        ("crashed", code::CRASH, Rule::ProcessEnded),
+        ("timed-out", code::HANG, Rule::ProcessHung),
+    ] {
         more(
             "native",
-            json!({"verdict": verdict, "code": code, "shape": "flat", "rate": {}, "holder": null, "types": [], "sites": [], "curves": [],
+            json!({"verdict": verdict, "rule": rule, "code": code, "shape": "flat", "rate": {}, "holder": null, "types": [], "sites": [], "curves": [],
                 "summary": "passes once, and in iteration 2 the test process was killed by SIGSEGV",
                 "tests": [format!("tests/test_{verdict}.py::TestShop::test_{verdict}[1]")], "advice": code::advice(code)}),
         );
@@ -190,6 +199,7 @@ pub fn document() -> Value {
                 "id": format!("tests/test_{word}.py::TestShop::test_{word}[1]"),
                 "file": format!("tests/test_{word}.py"),
                 "verdict": word,
+                "rule": Rule::ALL.iter().find(|rule| rule.verdict() == Some(verdict)),
                 "reason": reason,
                 "iterations": 12,
                 "seconds": 0.0125,
@@ -200,7 +210,7 @@ pub fn document() -> Value {
     for kind in Kind::ALL {
         tests.push(json!({
             "id": format!("tests/test_leak.py::TestShop::test_{}", kind.word()), "file": "tests/test_leak.py",
-            "verdict": "leak", "reason": null, "iterations": 80, "seconds": 1.5,
+            "verdict": "leak", "rule": Rule::GrewToTimeEnd, "reason": null, "iterations": 80, "seconds": 1.5,
         }));
     }
     json!({

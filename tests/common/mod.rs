@@ -19,6 +19,7 @@ use std::{
     sync::{Mutex, OnceLock},
 };
 
+use leakcheck::verdict::rule::Rule;
 use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -521,6 +522,8 @@ pub struct Finding {
     pub status: String,
     /// Of its tests.
     pub verdict: String,
+    /// By which rule the purest of them has it.
+    pub rule: Option<String>,
     /// How loud.
     pub level: String,
     /// Whether it fails the build.
@@ -596,6 +599,8 @@ pub struct Test {
     pub id: String,
     /// What is said of it.
     pub verdict: String,
+    /// By which rule.
+    pub rule: Option<String>,
     /// Why.
     pub reason: Option<String>,
     /// How often it ran.
@@ -636,6 +641,12 @@ impl Report {
             report.tests.len(),
             "every test is counted once"
         );
+        for test in &report.tests {
+            let named = test.rule.as_deref().unwrap_or_default();
+            let rule = Rule::of_name(named).unwrap_or_else(|| panic!("{test:?} has no rule"));
+            let verdict = rule.verdict().map_or(&*test.verdict, |made| made.word());
+            assert_eq!(test.verdict, verdict, "{} by {named}", test.id);
+        }
         let ids: BTreeSet<&str> = report.tests.iter().map(|test| &*test.id).collect();
         for finding in &report.findings {
             for id in &finding.tests {
