@@ -17,7 +17,8 @@ use leakcheck::{
     report::{self, Detail, Format, Style},
     run::{
         answers, marks,
-        protocol::{Order, Record, Wider},
+        orders::{self, Order},
+        protocol::Record,
         readings, wire,
     },
     verdict::Series,
@@ -52,52 +53,47 @@ pub fn wire(data: &[u8]) {
     };
     let iterations = 4;
     let order = match &record {
-        Record::Ran(_) => Order::Run {
-            test: Some(0),
-            thaw: false,
-            survey: false,
-            wider: Wider::Stay,
-            warmup: 1,
+        Record::Ran(_) => Order::Run(orders::Run {
             before: true,
-            between: true,
             iterations,
-        },
-        Record::Bound(_) => Order::Bound {
+            ..orders::Run::open(0)
+        }),
+        Record::Bound(_) => Order::Bound(orders::Bound {
             iterations,
             quick: false,
-        },
-        Record::Traced(_) => Order::Trace {
+        }),
+        Record::Traced(_) => Order::Trace(orders::Trace {
             iterations,
             frames: 4,
             last_only: false,
-        },
-        Record::Followed(_) => Order::Follow {
+        }),
+        Record::Followed(_) => Order::Follow(orders::Follow {
             always: Vec::new(),
             within: Vec::new(),
             without: Vec::new(),
             frames: 4,
-        },
-        Record::Dumped(_) => Order::Dump {
+        }),
+        Record::Dumped(_) => Order::Dump(orders::Dump {
             iterations,
             file: String::new(),
             frames: 4,
-        },
-        Record::Called(_) => Order::Calls {
+        }),
+        Record::Called(_) => Order::Calls(orders::Calls {
             iterations,
             readings: 10,
             counter: leakcheck::verdict::Counter::Heap,
             container: None,
-        },
-        Record::Referred(_) => Order::References { iterations },
-        Record::Grown { .. } => Order::Grown { iterations },
-        Record::Named { paths, .. } => Order::Name {
-            paths: vec![vec![1, 2, 3]; paths.len()],
-        },
-        Record::Described { answers, .. } => Order::Describe {
-            places: vec![("a.py".to_owned(), 1); answers.len()],
-        },
-        Record::Freed { .. } => Order::Free,
-        _ => Order::End,
+        }),
+        Record::Referred(_) => Order::References(orders::References { iterations }),
+        Record::Grown(_) => Order::Grown(orders::Grown { iterations }),
+        Record::Named(named) => Order::Name(orders::Name {
+            paths: vec![vec![1, 2, 3]; named.paths.len()],
+        }),
+        Record::Described(described) => Order::Describe(orders::Describe {
+            places: vec![("a.py".to_owned(), 1); described.answers.len()],
+        }),
+        Record::Freed(_) => Order::Free(orders::Free {}),
+        _ => Order::End(orders::End {}),
     };
     if let Record::Collected(collected) = &record {
         let terms = leakcheck::config::terms::Terms::default();

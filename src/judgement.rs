@@ -24,7 +24,8 @@ use crate::{
     run::{
         Alike, Run,
         conclusion::Conclusion,
-        protocol::{Trouble, Wider},
+        orders::Wider,
+        protocol::Trouble,
         screen::Screened,
         shard::{Division, Share},
         trace::Case,

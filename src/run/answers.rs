@@ -1,7 +1,10 @@
 //! Whether an answer fits the order: no more iterations than were ordered, no more readings than these make, and no figure
 //! that no process of this world has. What is made of it counts on that.
 
-use super::protocol::{Order, Record, Window};
+use super::{
+    orders::{self, Order},
+    protocol::{self, Record, Window},
+};
 use crate::verdict::Series;
 
 /// Largest figure of a reading: 32 TB, or as many objects. Differences and sums of those are figures still.
@@ -17,25 +20,21 @@ impl Order {
     /// Most iterations that it may take to answer it.
     pub(super) fn iterations(&self) -> u64 {
         match self {
-            Order::Run {
-                warmup, iterations, ..
-            }
-            | Order::SelfCheck {
-                warmup, iterations, ..
-            } => u64::from(*warmup) + u64::from(*iterations),
-            Order::Trace { iterations, .. }
-            | Order::Grown { iterations }
-            | Order::References { iterations } => u64::from(*iterations),
-            Order::Dump { iterations, .. } => u64::from(*iterations) + 1,
-            Order::Calls { iterations, .. } => u64::from(*iterations) + 2,
-            Order::Replay { each, times } => u64::from(*each) * u64::from(*times),
+            Order::Run(run) => u64::from(run.warmup) + u64::from(run.iterations),
+            Order::SelfCheck(check) => u64::from(check.warmup) + u64::from(check.iterations),
+            Order::Trace(orders::Trace { iterations, .. })
+            | Order::Grown(orders::Grown { iterations })
+            | Order::References(orders::References { iterations }) => u64::from(*iterations),
+            Order::Dump(dump) => u64::from(dump.iterations) + 1,
+            Order::Calls(calls) => u64::from(calls.iterations) + 2,
+            Order::Replay(replay) => u64::from(replay.each) * u64::from(replay.times),
             // A window with one more before it, up to three times.
-            Order::Bound { iterations, .. } => 3 * (u64::from(*iterations) + 1) + SEARCH,
-            Order::Follow { .. } => FOLLOWED,
-            Order::Garbage { .. } => 1,
+            Order::Bound(bound) => 3 * (u64::from(bound.iterations) + 1) + SEARCH,
+            Order::Follow(_) => FOLLOWED,
+            Order::Garbage(_) => 1,
             // No test runs between its readings.
-            Order::Still { readings, .. } => u64::from(*readings),
-            Order::Free | Order::Name { .. } | Order::Describe { .. } | Order::End => 0,
+            Order::Still(still) => u64::from(still.readings),
+            Order::Free(_) | Order::Name(_) | Order::Describe(_) | Order::End(_) => 0,
         }
     }
 }
@@ -44,7 +43,7 @@ impl Order {
 pub fn check(order: &Order, record: &Record) -> Result<(), String> {
     let most = order.iterations();
     match (order, record) {
-        (Order::Run { .. } | Order::SelfCheck { .. } | Order::Replay { .. }, Record::Ran(ran)) => {
+        (Order::Run(_) | Order::SelfCheck(_) | Order::Replay(_), Record::Ran(ran)) => {
             few("iterations", u64::from(ran.iterations), most)?;
             times(&[ran.seconds, ran.cpu_warm, ran.cpu])?;
             series(&ran.series, most)?;
@@ -53,14 +52,14 @@ pub fn check(order: &Order, record: &Record) -> Result<(), String> {
             }
             Ok(())
         }
-        (Order::Still { .. }, Record::Still { series, .. }) => self::series(series, most),
-        (Order::Bound { iterations, .. }, Record::Bound(bound)) => {
+        (Order::Still(_), Record::Still(still)) => series(&still.series, most),
+        (Order::Bound(order), Record::Bound(bound)) => {
             times(&[bound.cpu])?;
             bound.window.as_ref().map_or(Ok(()), |window| {
-                self::window(window, u64::from(*iterations) + 1)
+                self::window(window, u64::from(order.iterations) + 1)
             })
         }
-        (Order::Trace { .. }, Record::Traced(traced)) => {
+        (Order::Trace(_), Record::Traced(traced)) => {
             times(&[traced.cpu])?;
             sites(&traced.boundaries, most + 1, traced.tracebacks.len())?;
             traced
@@ -68,7 +67,7 @@ pub fn check(order: &Order, record: &Record) -> Result<(), String> {
                 .iter()
                 .try_for_each(|(_, count, bytes)| figures(&[*count, *bytes]))
         }
-        (Order::Follow { .. }, Record::Followed(followed)) => {
+        (Order::Follow(_), Record::Followed(followed)) => {
             times(&[followed.cpu])?;
             numbers([followed.stood].iter().chain(&followed.top))?;
             sites(&followed.boundaries, most, followed.tracebacks.len())?;
@@ -83,7 +82,7 @@ pub fn check(order: &Order, record: &Record) -> Result<(), String> {
             }
             Ok(())
         }
-        (Order::Dump { .. } | Order::Garbage { .. }, Record::Dumped(dumped)) => {
+        (Order::Dump(_) | Order::Garbage(_), Record::Dumped(dumped)) => {
             times(&[dumped.cpu, dumped.cpu_dump])?;
             if let Some(graph) = &dumped.graph {
                 few("iterations", graph.cohorts.len() as u64, most)?;
@@ -91,7 +90,7 @@ pub fn check(order: &Order, record: &Record) -> Result<(), String> {
             }
             Ok(())
         }
-        (Order::Calls { .. }, Record::Called(called)) => {
+        (Order::Calls(_), Record::Called(called)) => {
             times(&[called.cpu])?;
             few("iterations", called.totals.len() as u64, most)?;
             numbers(&called.totals)?;
@@ -105,7 +104,7 @@ pub fn check(order: &Order, record: &Record) -> Result<(), String> {
             }
             Ok(())
         }
-        (Order::References { .. }, Record::Referred(referred)) => {
+        (Order::References(_), Record::Referred(referred)) => {
             times(&[referred.cpu])?;
             for call in &referred.calls {
                 few("iterations", call.rises.len() as u64, most)?;
@@ -114,18 +113,19 @@ pub fn check(order: &Order, record: &Record) -> Result<(), String> {
             Ok(())
         }
         (
-            Order::Grown { .. },
-            Record::Grown {
+            Order::Grown(_),
+            Record::Grown(protocol::Grown {
                 iterations,
                 containers,
                 cpu,
-            },
+            }),
         ) => {
             few("iterations", u64::from(*iterations), most)?;
             times(&[*cpu])?;
             numbers(containers.iter().map(|(_, gained)| gained))
         }
-        (Order::Name { paths: asked }, Record::Named { paths, places }) => {
+        (Order::Name(orders::Name { paths: asked }), Record::Named(named)) => {
+            let protocol::Named { paths, places } = named;
             same("ways", paths.len(), asked.len())?;
             same("ways", places.len(), asked.len())?;
             for (steps, way) in paths.iter().zip(asked) {
@@ -135,10 +135,10 @@ pub fn check(order: &Order, record: &Record) -> Result<(), String> {
             }
             Ok(())
         }
-        (Order::Describe { places }, Record::Described { answers, .. }) => {
-            same("places", answers.len(), places.len())
+        (Order::Describe(order), Record::Described(described)) => {
+            same("places", described.answers.len(), order.places.len())
         }
-        (Order::Free, Record::Freed { .. }) | (Order::End, Record::Ended { .. }) => Ok(()),
+        (Order::Free(_), Record::Freed(_)) | (Order::End(_), Record::Ended(_)) => Ok(()),
         // The bridge could not do it.
         (_, Record::Error(_)) => Ok(()),
         _ => Err("an answer to another order".to_owned()),
@@ -225,19 +225,19 @@ fn sites(
 mod tests {
     use super::*;
 
-    const RUN: Order = Order::Run {
+    const RUN: orders::Run = orders::Run {
         test: Some(0),
         thaw: false,
         survey: false,
-        wider: crate::run::protocol::Wider::Stay,
+        wider: orders::Wider::Stay,
         warmup: 1,
         before: true,
         between: true,
         iterations: 3,
     };
 
-    fn said(order: &Order, json: &str) -> Result<(), String> {
-        check(order, &serde_json::from_str(json).unwrap())
+    fn said(order: impl Into<Order>, json: &str) -> Result<(), String> {
+        check(&order.into(), &serde_json::from_str(json).unwrap())
     }
 
     fn ran(iterations: u64, seconds: f64, readings: &str) -> String {
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn no_more_is_believed_than_was_ordered() {
-        assert_eq!(said(&RUN, &ran(4, 0.5, "1,2,3,4,5")), Ok(()));
+        assert_eq!(said(RUN, &ran(4, 0.5, "1,2,3,4,5")), Ok(()));
         for (answer, cause) in [
             (ran(4_000_000_000, 0.5, "1"), "4000000000 iterations"),
             (ran(4, -3.0, "1"), "a time of -3 s"),
@@ -265,21 +265,21 @@ mod tests {
                 "as of another",
             ),
         ] {
-            let error = said(&RUN, &answer).unwrap_err();
+            let error = said(RUN, &answer).unwrap_err();
             assert!(error.contains(cause), "{error}");
         }
     }
 
     #[test]
     fn what_is_asked_one_by_one_is_answered_one_by_one() {
-        let places = Order::Describe {
+        let places = orders::Describe {
             places: vec![("a.py".to_owned(), 1)],
         };
         let answer =
             |answers: &str| format!(r#"{{"re":"described","answers":[{answers}],"errors":[]}}"#);
-        assert_eq!(said(&places, &answer(r#"["f",null]"#)), Ok(()));
-        assert!(said(&places, &answer("")).is_err());
-        let names = Order::Name {
+        assert_eq!(said(places.clone(), &answer(r#"["f",null]"#)), Ok(()));
+        assert!(said(places.clone(), &answer("")).is_err());
+        let names = orders::Name {
             paths: vec![vec![1, 2]],
         };
         let named = |at: usize| {
@@ -288,14 +288,17 @@ mod tests {
                 "name":null,"file":null,"line":null,"edge":["a","b"],"length":null,"capacity":null,"method":false}}]]}}"#
             )
         };
-        let good = said(&names, &named(1));
+        let good = said(names.clone(), &named(1));
         assert_eq!(good, Ok(()));
-        assert_eq!(said(&names, &named(2)), Err("object 2 of 2".to_owned()));
+        assert_eq!(
+            said(names.clone(), &named(2)),
+            Err("object 2 of 2".to_owned())
+        );
     }
 
     #[test]
     fn numbers_of_tracebacks_and_of_nodes_are_of_those_there_are() {
-        let trace = Order::Trace {
+        let trace = orders::Trace {
             iterations: 1,
             frames: 1,
             last_only: false,
@@ -306,9 +309,12 @@ mod tests {
                 "boundaries":[[[{number},1,1]]],"tracebacks":[[["a.py",1]]],"types":[],"errors":[]}}"#
             )
         };
-        assert_eq!(said(&trace, &traced(0)), Ok(()));
-        assert_eq!(said(&trace, &traced(1)), Err("traceback 1 of 1".to_owned()));
-        let calls = Order::Calls {
+        assert_eq!(said(trace.clone(), &traced(0)), Ok(()));
+        assert_eq!(
+            said(trace.clone(), &traced(1)),
+            Err("traceback 1 of 1".to_owned())
+        );
+        let calls = orders::Calls {
             iterations: 1,
             readings: 1,
             counter: crate::verdict::Counter::Heap,
@@ -320,7 +326,10 @@ mod tests {
                 "totals":[1],"nodes":[{{"in":{parent},"nets":[1],"frame":null,"line":null,"call":null,"silent":[]}}],"errors":[]}}"#
             )
         };
-        assert_eq!(said(&calls, &called(-1)), Ok(()));
-        assert_eq!(said(&calls, &called(0)), Err("node 0 of 0".to_owned()));
+        assert_eq!(said(calls.clone(), &called(-1)), Ok(()));
+        assert_eq!(
+            said(calls.clone(), &called(0)),
+            Err("node 0 of 0".to_owned())
+        );
     }
 }

@@ -8,7 +8,8 @@ use super::{
     diagnose,
     loss::Loss,
     native::look_at,
-    protocol::{Order, Status},
+    orders,
+    protocol::Status,
     readings::costly,
     screen, signature,
     slot::Slot,
@@ -131,7 +132,7 @@ fn hand_over(cases: &mut [Case], from: usize) {
 /// Repeats the open test with the same random numbers, and then with others.
 fn ask(worker: &mut Worker, case: &Case) -> Result<(bool, f64), Loss> {
     let each = diagnose::iterations(case).max(EACH);
-    let ran = screen::run(worker, &Order::Replay { each, times: TIMES })?;
+    let ran = screen::run(worker, orders::Replay { each, times: TIMES })?;
     let passed = ran.outcome.status == Status::Passed;
     Ok((passed && is_kept_once(&ran.series, each as usize), ran.cpu))
 }

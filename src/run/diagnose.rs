@@ -11,7 +11,8 @@ use super::{
     end::ask,
     lines,
     loss::Loss,
-    protocol::{Dumped, Order, Record, Status},
+    orders,
+    protocol::{Dumped, Status},
     screen,
     slot::Slot,
     suspects::FRAMES_SHOWN,
@@ -317,15 +318,9 @@ pub(super) fn survey(
 ) -> Result<Option<Heap>, Loss> {
     let opened = screen::run(
         worker,
-        &Order::Run {
-            test: Some(index),
-            thaw: false,
-            survey: false,
+        orders::Run {
             wider: case.wider,
-            warmup: 1,
-            before: false,
-            between: true,
-            iterations: 1,
+            ..orders::Run::open(index)
         },
     )?;
     if opened.outcome.status != Status::Passed {
@@ -346,16 +341,16 @@ pub(super) fn survey(
         // have been full by the time it was asked there.
         bench.budget.spend(ask(worker, 1, false)?.cpu);
     }
-    let order = |frames| Order::Dump {
+    let order = |frames| orders::Dump {
         iterations: iterations(case),
         file: name::to_text(file),
         frames,
     };
     // Where tracing found no place, or spoiled the test, it is left off.
     let frames = if case.growths.is_empty() { 0 } else { FRAMES };
-    let mut dumped = dump(worker, &order(frames))?;
+    let mut dumped = worker.ask(order(frames))?;
     if dumped.graph.is_none() && frames > 0 {
-        dumped = dump(worker, &order(0))?;
+        dumped = worker.ask(order(0))?;
     }
     let Dumped {
         graph: Some(dump),
@@ -399,8 +394,8 @@ pub(super) fn explain(
         .collect();
     let lone = decision.lost_example.iter().chain(&decision.examples);
     paths.extend(lone.map(|node| ids(graph, &[*node])));
-    let (named, born) = name(worker, paths)?;
-    let (mut named, mut born) = (named.into_iter(), born.into_iter());
+    let named = worker.ask(orders::Name { paths })?;
+    let (mut named, mut born) = (named.paths.into_iter(), named.places.into_iter());
     let terrain = Terrain::new(graph, dump, bench.places);
     let ways = Ways::search(graph, &terrain, &[]);
     let in_words = |chosen: &Chosen, steps: Option<Vec<Step>>, born: Option<Vec<Place>>| {
@@ -468,23 +463,8 @@ pub(super) fn ids(graph: &Graph, way: &[u32]) -> Vec<u64> {
     way.iter().map(|node| graph.ids[*node as usize]).collect()
 }
 
-pub(super) fn dump(worker: &mut Worker, order: &Order) -> Result<Dumped, Loss> {
-    match worker.call(order)? {
-        Record::Dumped(dumped) => Ok(dumped),
-        other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
-    }
-}
-
 /// File and line.
 pub type Place = (String, u32);
-pub(super) type Named = (Vec<Option<Vec<Step>>>, Vec<Vec<Place>>);
-
-pub(super) fn name(worker: &mut Worker, paths: Vec<Vec<u64>>) -> Result<Named, Loss> {
-    match worker.call(&Order::Name { paths })? {
-        Record::Named { paths, places } => Ok((paths, places)),
-        other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
-    }
-}
 
 fn root_of(ways: &Ways, first: Option<u32>, phase: Phase) -> Root {
     first

@@ -3,7 +3,8 @@
 
 use super::{
     loss::Loss,
-    protocol::{Bound, Filled, Order, Record, Status},
+    orders,
+    protocol::{Bound, Filled, Status},
     readings::mend_opening,
     screen::{Look, glance},
     trace::growing,
@@ -61,10 +62,7 @@ pub(super) fn emptied(worker: &mut Worker, look: &Look) -> Result<Option<Vec<Fil
 
 /// Sends a bound order and takes its answer.
 pub(super) fn ask(worker: &mut Worker, iterations: u32, quick: bool) -> Result<Bound, Loss> {
-    match worker.call(&Order::Bound { iterations, quick })? {
-        Record::Bound(bound) => Ok(bound),
-        other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
-    }
+    worker.ask(orders::Bound { iterations, quick })
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, path::Path};
 use super::{
     diagnose::{self, Place},
     loss::Loss,
-    protocol::{Order, Record, Status, Wider},
+    orders::{self, Free, Wider},
+    protocol::Status,
     screen,
     worker::Worker,
 };
@@ -89,21 +90,15 @@ pub fn look(
     // The iteration after the opening of a window leaves what it replaces: that was there before.
     let opened = screen::run(
         worker,
-        &Order::Run {
-            test: Some(index),
-            thaw: false,
-            survey: false,
+        orders::Run {
             wider,
-            warmup: 1,
-            before: false,
-            between: true,
-            iterations: 1,
+            ..orders::Run::open(index)
         },
     )?;
     if opened.outcome.status != Status::Passed {
         return Ok(None);
     }
-    let order = Order::Garbage {
+    let order = orders::Garbage {
         file: name::to_text(file),
         frames: if told == Told::Open {
             DEEP_FRAMES
@@ -111,7 +106,7 @@ pub fn look(
             FRAMES
         },
     };
-    let dumped = diagnose::dump(worker, &order)?;
+    let dumped = worker.ask(order)?;
     let Some(dump) = &dumped.graph else {
         return Ok(None);
     };
@@ -143,13 +138,8 @@ pub fn look(
 }
 
 fn free(worker: &mut Worker) -> Result<(usize, Vec<String>), Loss> {
-    match worker.call(&Order::Free)? {
-        Record::Freed {
-            objects,
-            descriptors,
-        } => Ok((objects, descriptors)),
-        other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
-    }
+    let freed = worker.ask(Free {})?;
+    Ok((freed.objects, freed.descriptors))
 }
 
 fn tracked(graph: &Graph, nodes: impl Iterator<Item = u32>) -> usize {
@@ -195,9 +185,11 @@ fn cycles(
         return Ok(Vec::new());
     }
     let ways = asked.iter().map(|node| diagnose::ids(graph, &[*node]));
-    let (steps, born) = diagnose::name(worker, ways.collect())?;
+    let named = worker.ask(orders::Name {
+        paths: ways.collect(),
+    })?;
     let mut made: BTreeMap<u32, Made> = BTreeMap::new();
-    for ((node, steps), born) in asked.iter().zip(steps).zip(born) {
+    for ((node, steps), born) in asked.iter().zip(named.paths).zip(named.places) {
         let maker = steps
             .as_ref()
             .and_then(|steps| steps.first())
@@ -342,7 +334,7 @@ fn told_once(
             diagnose::ids(graph, &way)
         })
         .collect();
-    let (steps, _) = diagnose::name(worker, closed)?;
+    let steps = worker.ask(orders::Name { paths: closed })?.paths;
     let mut steps = steps.into_iter();
     let mut named: Vec<(Ring, Owner, Option<Place>, Vec<u32>)> = Vec::new();
     for sort in sorts {

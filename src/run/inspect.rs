@@ -19,8 +19,8 @@ use super::{
     garbage::{self, Garbage, Told},
     known::Known,
     loss::{Loss, StartError},
-    prepare,
-    protocol::{Followed, Order, Record, Status},
+    orders, prepare,
+    protocol::{Followed, Status},
     screen::{self, Familiar, Screened},
     screen_one,
     slot::Slot,
@@ -387,17 +387,15 @@ impl Glass<'_> {
         let terms = worker.terms.get(index);
         let warmup = terms.and_then(|terms| terms.warmup);
         let window = affordable(bytes_per_iteration(&self.case.series), WINDOW_BYTES);
-        let order = Order::Run {
-            test: Some(index),
+        let order = orders::Run {
             thaw: true,
             survey: true,
             wider: self.case.wider,
             warmup: warmup.unwrap_or(self.bench.warmup),
-            before: false,
-            between: true,
             iterations: window.clamp(FEWEST, 2 * FIRST_WINDOW),
+            ..orders::Run::open(index)
         };
-        let ran = screen::run(worker, &order)?;
+        let ran = screen::run(worker, order)?;
         if ran.outcome.status != Status::Passed {
             return Ok(Some(ran.outcome.message));
         }
@@ -429,17 +427,11 @@ impl Glass<'_> {
         index: usize,
         scope: &mut Scope,
     ) -> Result<Option<String>, Loss> {
-        let open = Order::Run {
-            test: Some(index),
-            thaw: false,
-            survey: false,
+        let open = orders::Run {
             wider: self.case.wider,
-            warmup: 1,
-            before: false,
-            between: true,
-            iterations: 1,
+            ..orders::Run::open(index)
         };
-        let opened = screen::run(worker, &open)?;
+        let opened = screen::run(worker, open)?;
         if opened.outcome.status != Status::Passed {
             return Ok(Some(opened.outcome.message));
         }
@@ -449,16 +441,13 @@ impl Glass<'_> {
         let mut always: BTreeSet<String> = growing.map(|growth| growth.place().0.clone()).collect();
         always.extend(places.installed().iter().map(folder));
         let others = places.packages.iter().chain(&places.stdlib);
-        let order = Order::Follow {
+        let order = orders::Follow {
             always: always.into_iter().collect(),
             within: vec![folder(&places.project)],
             without: others.chain([&places.bridge]).map(folder).collect(),
             frames: FRAMES,
         };
-        let followed = match worker.call(&order)? {
-            Record::Followed(followed) => followed,
-            other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
-        };
+        let followed = worker.ask(order)?;
         if followed.outcome.status != Status::Passed {
             return Ok(Some(format!(
                 "it does not pass while they are followed: {}",

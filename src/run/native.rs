@@ -9,7 +9,8 @@ use super::{
     Run, content,
     diagnose::{self, Diagnosis},
     loss::Loss,
-    protocol::{Order, Record, Status},
+    orders,
+    protocol::Status,
     screen,
     slot::Slot,
     suspects::FRAMES_SHOWN,
@@ -133,15 +134,11 @@ fn open(
 ) -> Result<(bool, f64), Loss> {
     let opened = screen::run(
         worker,
-        &Order::Run {
-            test: Some(index),
+        orders::Run {
             thaw: true,
-            survey: false,
             wider: case.wider,
             warmup: bench.warmup,
-            before: false,
-            between: true,
-            iterations: 1,
+            ..orders::Run::open(index)
         },
     )?;
     let quick = opened.cpu - opened.cpu_warm <= LONGEST;
@@ -164,30 +161,27 @@ pub(super) fn follow(
         Counter::Heap => native::WOBBLE,
         _ => 0,
     };
-    let order = Order::Calls {
+    let order = orders::Calls {
         iterations: diagnose::iterations(case),
         readings: READINGS,
         counter,
         container,
     };
-    match worker.call(&order)? {
-        Record::Called(called) if called.outcome.status == Status::Passed && !called.lost => Ok((
-            native::passages(&called.nodes, &called.totals, slack),
-            called.cpu,
-        )),
-        Record::Called(called) => Ok((Vec::new(), called.cpu)),
-        other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
-    }
+    let called = worker.ask(order)?;
+    let passages = if called.outcome.status == Status::Passed && !called.lost {
+        native::passages(&called.nodes, &called.totals, slack)
+    } else {
+        Vec::new()
+    };
+    Ok((passages, called.cpu))
 }
 
 fn references(worker: &mut Worker, _: &Case) -> Result<(Vec<Call>, f64), Loss> {
-    let order = Order::References {
+    let order = orders::References {
         iterations: WATCHED,
     };
-    match worker.call(&order)? {
-        Record::Referred(referred) => Ok((referred.calls, referred.cpu)),
-        other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
-    }
+    let referred = worker.ask(order)?;
+    Ok((referred.calls, referred.cpu))
 }
 
 /// Asks for the function and the text of the lines that are told.

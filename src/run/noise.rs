@@ -5,7 +5,7 @@ use super::{
     Errand, Stage,
     conclusion::Conclusion,
     loss::Loss,
-    protocol::{Order, Record, Wider},
+    orders::{self, Wider},
     screen::{Look, Screened},
     screen_one,
     slot::Slot,
@@ -40,23 +40,21 @@ pub(super) fn heard(
 
 /// What moves in a worker by itself, in words.
 pub(super) fn listen(worker: &mut Worker, seconds: f64) -> Result<Option<String>, Loss> {
-    let order = Order::Still {
+    let order = orders::Still {
         readings: READINGS,
         pause: seconds.clamp(SHORTEST, LONGEST),
     };
-    match worker.call(&order)? {
-        Record::Still { series, threads } => Ok(moving(&series).map(|counter| {
-            format!(
-                "`{}` changes while no test runs, and may hide a leak: {} at work beside the tests",
-                counter.name(),
-                match &*threads.join(", ") {
-                    "" => "a thread is".to_owned(),
-                    names => format!("{names} is"),
-                }
-            )
-        })),
-        other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
-    }
+    let still = worker.ask(order)?;
+    Ok(moving(&still.series).map(|counter| {
+        format!(
+            "`{}` changes while no test runs, and may hide a leak: {} at work beside the tests",
+            counter.name(),
+            match &*still.threads.join(", ") {
+                "" => "a thread is".to_owned(),
+                names => format!("{names} is"),
+            }
+        )
+    }))
 }
 
 /// Whether other threads are there.

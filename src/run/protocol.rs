@@ -1,4 +1,4 @@
-//! The only file that knows the wire: orders to a worker and records from it, one JSON line each.
+//! What comes from a worker, one JSON line each; `orders.rs` has what goes there.
 
 use std::collections::BTreeMap;
 
@@ -49,153 +49,6 @@ pub struct Orders<'a> {
     pub cache_dir: &'a str,
 }
 
-/// One order to a worker.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "do", rename_all = "lowercase")]
-pub enum Order {
-    /// Runs iterations with a reading after each.
-    Run {
-        /// Index of the test to open; absent to go on with the open one.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        test: Option<usize>,
-        /// Unfreezes and collects first, so that garbage frozen earlier goes.
-        thaw: bool,
-        /// Looks anew for the containers whose lengths are read, as the window opens, or at once where it goes on.
-        survey: bool,
-        /// Which fixtures each iteration sets up and tears down besides those of the function.
-        wider: Wider,
-        /// Iterations before the window opens; 0 keeps the open window.
-        warmup: u32,
-        /// Opens the window before the warm-up, and reads there as well. It is opened anew after the warm-up only where
-        /// that left a lot.
-        before: bool,
-        /// Reads after each iteration that follows, not after the last one only.
-        between: bool,
-        /// Iterations in the window.
-        iterations: u32,
-    },
-    /// Opens a window over a pseudo-test of the bridge's own.
-    SelfCheck {
-        /// Whether each iteration leaks, or does nothing.
-        plant: bool,
-        /// Iterations before the window opens.
-        warmup: u32,
-        /// Iterations with a reading.
-        iterations: u32,
-    },
-    /// Opens a window with tracemalloc on.
-    Trace {
-        /// Iterations with a reading of sites after each.
-        iterations: u32,
-        /// Frames kept of each traceback.
-        frames: u32,
-        /// Reads sites at the end only: for growth so large that readings between would take seconds.
-        last_only: bool,
-    },
-    /// Runs iterations of the open test and writes the heap down as a graph.
-    Dump {
-        /// Iterations whose objects are told apart.
-        iterations: u32,
-        /// Path of the file to write.
-        file: String,
-        /// Frames kept of each allocation's traceback; 0 leaves tracing off.
-        frames: u32,
-    },
-    /// Runs one iteration of the open test with the collector held back, and writes down what it left.
-    Garbage {
-        /// Path of the file to write.
-        file: String,
-        /// Frames kept of each allocation's traceback; 0 leaves tracing off.
-        frames: u32,
-    },
-    /// Lets the collector go on that [`Order::Garbage`] held back.
-    Free,
-    /// Follows iterations line by line with tracemalloc on.
-    Follow {
-        /// Files, or beginnings of their paths, that are followed in any case.
-        always: Vec<String>,
-        /// Beginnings of the paths of others that are followed,
-        within: Vec<String>,
-        /// and of those among them that are not.
-        without: Vec<String>,
-        /// Frames kept of what is in use where most is.
-        frames: u32,
-    },
-    /// Runs iterations of the open test with a number read around every line and call.
-    Calls {
-        /// Iterations whose nets are told.
-        iterations: u32,
-        /// Most readings in each of them.
-        readings: u32,
-        /// Which one: `heap`, `fds`, `children` or `interpreters`.
-        counter: Counter,
-        /// Instead: how long the last object of this way is.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        container: Option<Vec<u64>>,
-    },
-    /// Runs iterations of the open test and asks which watched containers grew in them.
-    Grown {
-        /// How many.
-        iterations: u32,
-    },
-    /// Finds what the open test fills that has an end, and reads a window with that emptied at every boundary.
-    Bound {
-        /// Iterations with a reading, where there is any such thing.
-        iterations: u32,
-        /// Only what says itself where its end is, and was there when the first test of the file was asked for it.
-        quick: bool,
-    },
-    /// Like [`Order::Run`] of the open test, with the same random numbers for a while, and then with others.
-    Replay {
-        /// Iterations with the same ones.
-        each: u32,
-        /// How often. The first time is the warm-up.
-        times: u32,
-    },
-    /// Runs iterations of the open test and watches which calls leave more references to their caller's variables.
-    References {
-        /// How many.
-        iterations: u32,
-    },
-    /// Reads the counters with no test between: what changes then is none of any test.
-    Still {
-        /// How often.
-        readings: u32,
-        /// Seconds from one reading to the next.
-        pause: f64,
-    },
-    /// Asks for the names along ways through the heap that was written down last.
-    Name {
-        /// Identities of the objects of each way.
-        paths: Vec<Vec<u64>>,
-    },
-    /// Asks what stands at places of the source.
-    Describe {
-        /// File and line of each.
-        places: Vec<(String, u32)>,
-    },
-    /// Ends the session.
-    End,
-}
-
-/// Fixtures that are set up and torn down in each iteration, besides those of the function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Wider {
-    /// None: they stand around all iterations.
-    #[default]
-    Stay,
-    /// Those of class, module and package.
-    Module,
-    /// Those of the session as well.
-    Session,
-}
-
-impl Serialize for Wider {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u8(*self as u8)
-    }
-}
-
 /// One record from a worker.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "re", rename_all = "lowercase")]
@@ -204,62 +57,32 @@ pub enum Record {
     Hello(Hello),
     /// The tests are collected.
     Collected(Collected),
-    /// Answer to [`Order::Run`] and [`Order::SelfCheck`].
+    /// Answer to [`orders::Run`](super::orders::Run) and [`orders::SelfCheck`](super::orders::SelfCheck).
     Ran(Ran),
-    /// Answer to [`Order::Trace`].
+    /// Answer to [`orders::Trace`](super::orders::Trace).
     Traced(Traced),
-    /// Answer to [`Order::Grown`].
-    Grown {
-        /// Iterations that passed.
-        iterations: u32,
-        /// Name of each container, and entries gained in them.
-        containers: Vec<(String, i64)>,
-        /// CPU seconds.
-        cpu: f64,
-    },
-    /// Answer to [`Order::Still`].
-    Still {
-        /// The readings.
-        series: Series,
-        /// Names of some threads beside the main one.
-        threads: Vec<String>,
-    },
-    /// Answer to [`Order::Follow`].
+    /// Answer to [`orders::Grown`](super::orders::Grown).
+    Grown(Grown),
+    /// Answer to [`orders::Still`](super::orders::Still).
+    Still(Still),
+    /// Answer to [`orders::Follow`](super::orders::Follow).
     Followed(Followed),
-    /// Answer to [`Order::Bound`].
+    /// Answer to [`orders::Bound`](super::orders::Bound).
     Bound(Bound),
-    /// Answer to [`Order::Dump`] and [`Order::Garbage`].
+    /// Answer to [`orders::Dump`](super::orders::Dump) and [`orders::Garbage`](super::orders::Garbage).
     Dumped(Dumped),
-    /// Answer to [`Order::Free`].
-    Freed {
-        /// Objects that the collector freed.
-        objects: usize,
-        /// What the descriptors stood for that were closed thereby.
-        descriptors: Vec<String>,
-    },
-    /// Answer to [`Order::Calls`].
+    /// Answer to [`orders::Free`](super::orders::Free).
+    Freed(Freed),
+    /// Answer to [`orders::Calls`](super::orders::Calls).
     Called(Called),
-    /// Answer to [`Order::References`].
+    /// Answer to [`orders::References`](super::orders::References).
     Referred(Referred),
-    /// Answer to [`Order::Name`]: the steps of each way, `None` where its objects are gone.
-    Named {
-        /// In the order of the ways.
-        paths: Vec<Option<Vec<Step>>>,
-        /// Where the last object of each was allocated: file and line of each frame, innermost first.
-        places: Vec<Vec<(String, u32)>>,
-    },
-    /// Answer to [`Order::Describe`]: function and text for each place.
-    Described {
-        /// In the order of the places.
-        answers: Vec<(String, Option<String>)>,
-        /// See [`Ran::errors`].
-        errors: Vec<Trouble>,
-    },
-    /// Answer to [`Order::End`].
-    Ended {
-        /// See [`Ran::errors`].
-        errors: Vec<Trouble>,
-    },
+    /// Answer to [`orders::Name`](super::orders::Name).
+    Named(Named),
+    /// Answer to [`orders::Describe`](super::orders::Describe).
+    Described(Described),
+    /// Answer to [`orders::End`](super::orders::End).
+    Ended(Ended),
     /// The runner ended before any test could be asked for.
     Stopped {
         /// Its exit status.
@@ -366,7 +189,7 @@ pub struct Outcome {
     pub message: String,
 }
 
-/// Answer to [`Order::Run`].
+/// Answer to [`orders::Run`](super::orders::Run).
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Ran {
     /// Iterations begun, the last one included even if it did not pass.
@@ -406,7 +229,7 @@ pub struct Ran {
 /// A container with an end: its kind, name (may be empty), size where its end is one of entries, and the end.
 pub type Filled = (String, String, Option<u64>, u64);
 
-/// Answer to [`Order::Bound`].
+/// Answer to [`orders::Bound`](super::orders::Bound).
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Bound {
     /// What the test fills.
@@ -430,7 +253,7 @@ pub struct Window {
     pub series: Series,
 }
 
-/// Answer to [`Order::Trace`].
+/// Answer to [`orders::Trace`](super::orders::Trace).
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Traced {
     /// Of the last iteration.
@@ -453,7 +276,7 @@ pub struct Traced {
     pub errors: Vec<Trouble>,
 }
 
-/// Answer to [`Order::Follow`].
+/// Answer to [`orders::Follow`](super::orders::Follow).
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Followed {
     /// Of the last iteration.
@@ -478,7 +301,7 @@ pub struct Followed {
     pub errors: Vec<Trouble>,
 }
 
-/// Answer to [`Order::Calls`].
+/// Answer to [`orders::Calls`](super::orders::Calls).
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Called {
     /// Of the last iteration.
@@ -506,7 +329,7 @@ pub struct Standing {
     pub types: Vec<(String, usize, u64, i64)>,
 }
 
-/// Answer to [`Order::References`].
+/// Answer to [`orders::References`](super::orders::References).
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Referred {
     /// Of the last iteration.
@@ -519,7 +342,7 @@ pub struct Referred {
     pub errors: Vec<Trouble>,
 }
 
-/// Answer to [`Order::Dump`].
+/// Answer to [`orders::Dump`](super::orders::Dump).
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Dumped {
     /// Of the last iteration.
@@ -539,31 +362,63 @@ pub struct Dumped {
     pub errors: Vec<Trouble>,
 }
 
+/// Answer to [`orders::Grown`](super::orders::Grown).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Grown {
+    /// Iterations that passed.
+    pub iterations: u32,
+    /// Name of each container, and entries gained in them.
+    pub containers: Vec<(String, i64)>,
+    /// CPU seconds.
+    pub cpu: f64,
+}
+
+/// Answer to [`orders::Still`](super::orders::Still).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Still {
+    /// The readings.
+    pub series: Series,
+    /// Names of some threads beside the main one.
+    pub threads: Vec<String>,
+}
+
+/// Answer to [`orders::Free`](super::orders::Free).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Freed {
+    /// Objects that the collector freed.
+    pub objects: usize,
+    /// What the descriptors stood for that were closed thereby.
+    pub descriptors: Vec<String>,
+}
+
+/// Answer to [`orders::Name`](super::orders::Name).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Named {
+    /// The steps of each way, in the order of these; `None` where its objects are gone.
+    pub paths: Vec<Option<Vec<Step>>>,
+    /// Where the last object of each was allocated: file and line of each frame, innermost first.
+    pub places: Vec<Vec<(String, u32)>>,
+}
+
+/// Answer to [`orders::Describe`](super::orders::Describe).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Described {
+    /// Function and text, in the order of the places.
+    pub answers: Vec<(String, Option<String>)>,
+    /// See [`Ran::errors`].
+    pub errors: Vec<Trouble>,
+}
+
+/// Answer to [`orders::End`](super::orders::End).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Ended {
+    /// See [`Ran::errors`].
+    pub errors: Vec<Trouble>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn orders_have_the_form_that_the_bridge_reads() {
-        let run = Order::Run {
-            test: Some(3),
-            thaw: true,
-            survey: false,
-            wider: Wider::Module,
-            warmup: 1,
-            before: false,
-            between: true,
-            iterations: 4,
-        };
-        assert_eq!(
-            serde_json::to_string(&run).unwrap(),
-            r#"{"do":"run","test":3,"thaw":true,"survey":false,"wider":1,"warmup":1,"before":false,"between":true,"iterations":4}"#
-        );
-        assert_eq!(
-            serde_json::to_string(&Order::End).unwrap(),
-            r#"{"do":"end"}"#
-        );
-    }
 
     #[test]
     fn an_answer_is_read_whole() {

@@ -7,7 +7,8 @@ use super::{
     end::{emptied, end_of},
     loss::Loss,
     noise,
-    protocol::{Order, Ran, Record, Status, Trouble, Wider},
+    orders::{self, Ask, Order, Wider},
+    protocol::{Ran, Status, Trouble},
     readings::{extend, fill_in, join, mend_opening},
     signature::{grows_as, plain_signature, rise},
     worker::{MOST_READ, Worker},
@@ -177,44 +178,37 @@ fn is_steady(garbage: &[i64]) -> bool {
 }
 
 /// Sends a run order and takes its answer.
-pub fn run(worker: &mut Worker, order: &Order) -> Result<Ran, Loss> {
-    match worker.call(order)? {
-        Record::Ran(mut ran) => {
-            if let (Some(objects), Some(opened)) =
-                (ran.series.get_mut(&Counter::Objects), ran.opened)
-                && let Some((before, after)) = objects.split_at_mut_checked(opened)
-            {
-                mend_opening(after);
-                // Counted from the opening of another window.
-                before.fill(after.first().copied().unwrap_or(0));
-            }
-            if let Order::Run {
-                warmup,
-                between: false,
-                ..
-            } = order
-                && ran.outcome.status == Status::Passed
-            {
-                let inner = ran.iterations.saturating_sub(*warmup);
-                ran.series
-                    .values_mut()
-                    .for_each(|readings| fill_in(readings, inner));
-            }
-            ran.garbage = ran.series.remove(&Counter::Garbage).unwrap_or_default();
-            let before = usize::from(matches!(order, Order::Run { before: true, .. }));
-            ran.garbage.drain(..before.min(ran.garbage.len()));
-            Ok(ran)
-        }
-        other => Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
+pub fn run<O: Ask<Answer = Ran> + Clone>(worker: &mut Worker, order: O) -> Result<Ran, Loss> {
+    let mut ran = worker.ask(order.clone())?;
+    if let (Some(objects), Some(opened)) = (ran.series.get_mut(&Counter::Objects), ran.opened)
+        && let Some((before, after)) = objects.split_at_mut_checked(opened)
+    {
+        mend_opening(after);
+        // Counted from the opening of another window.
+        before.fill(after.first().copied().unwrap_or(0));
     }
+    let mut before = false;
+    if let Order::Run(order) = order.into() {
+        before = order.before;
+        if !order.between && ran.outcome.status == Status::Passed {
+            let inner = ran.iterations.saturating_sub(order.warmup);
+            ran.series
+                .values_mut()
+                .for_each(|readings| fill_in(readings, inner));
+        }
+    }
+    ran.garbage = ran.series.remove(&Counter::Garbage).unwrap_or_default();
+    let before = usize::from(before);
+    ran.garbage.drain(..before.min(ran.garbage.len()));
+    Ok(ran)
 }
 
 /// What is done before the first iteration of a test.
 #[derive(Debug, Clone, Copy)]
 pub struct Opening {
-    /// See [`Order::Run`].
+    /// See [`orders::Run`].
     pub thaw: bool,
-    /// See [`Order::Run`].
+    /// See [`orders::Run`].
     pub survey: bool,
 }
 
@@ -375,7 +369,7 @@ fn look_with(
         let asked = (next - readings).min(MOST_READ);
         let ran = run(
             worker,
-            &Order::Run {
+            orders::Run {
                 test: first.then_some(test),
                 thaw: opening.thaw && first,
                 survey: opening.survey && first || anew,
@@ -489,17 +483,12 @@ fn second_try(
     look: &mut Look,
     failed: Conclusion,
 ) -> Result<Conclusion, Loss> {
-    let order = Order::Run {
-        test: Some(test),
+    let order = orders::Run {
         thaw: true,
-        survey: false,
-        wider: Wider::Stay,
-        warmup: 1,
-        before: false,
-        between: true,
         iterations: 0,
+        ..orders::Run::open(test)
     };
-    let ran = run(worker, &order)?;
+    let ran = run(worker, order)?;
     look.iterations += ran.iterations;
     if ran.outcome.status != Status::Passed {
         return Ok(failed);

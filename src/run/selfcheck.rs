@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, fs, time::Instant};
 
 use super::{
     loss::{Loss, StartError},
-    noise,
-    protocol::{Hello, Order, Status},
+    noise, orders,
+    protocol::{Hello, Status},
     screen,
     worker::{Setup, Worker},
 };
@@ -135,7 +135,7 @@ pub fn examine(setup: &Setup) -> Result<Examined, StartError> {
 fn ask(worker: &mut Worker, plant: bool, iterations: u32) -> Result<Result<Series, String>, Loss> {
     let ran = screen::run(
         worker,
-        &Order::SelfCheck {
+        orders::SelfCheck {
             plant,
             warmup: 1,
             iterations,

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::{
     loss::{Loss, StartError},
-    protocol::{Collectable, Collected, Hello, Order, Record, Trouble},
+    orders,
+    protocol::{Collectable, Collected, Hello, Trouble},
     selfcheck,
     worker::{Setup, Worker},
 };
@@ -144,16 +145,14 @@ impl<'a> Slot<'a> {
 
     /// Asks what stands at places of the source; `None` if the worker is gone.
     pub fn describe(&mut self, places: &[(String, u32)]) -> Option<Vec<(String, Option<String>)>> {
-        let order = Order::Describe {
+        let order = orders::Describe {
             places: places.to_vec(),
         };
-        match self.worker.as_mut()?.call(&order) {
-            Ok(Record::Described { answers, .. }) => Some(answers),
-            _ => {
-                self.discard();
-                None
-            }
+        let described = self.worker.as_mut()?.ask(order);
+        if described.is_err() {
+            self.discard();
         }
+        Some(described.ok()?.answers)
     }
 
     /// Ends the worker at once; the next use starts another.

@@ -10,7 +10,8 @@ use super::{
     known::Known,
     loss::Loss,
     noise,
-    protocol::{Order, Ran, Record, Status, Traced, Wider},
+    orders::{self, Wider},
+    protocol::{self, Ran, Status, Traced},
     readings::{extend, has_room, rises_late},
     screen::{self, Look},
     signature::is_chance,
@@ -349,16 +350,14 @@ impl Bench<'_> {
     ) -> Result<Attempt<Ran>, Loss> {
         let ran = screen::run(
             worker,
-            &Order::Run {
+            orders::Run {
                 test,
                 thaw,
                 // Once a file is often enough where hundreds like it were found.
                 survey: test.is_some() && (thaw || !case.brief),
                 wider: case.wider,
                 warmup,
-                before: false,
-                between: true,
-                iterations,
+                ..orders::Run::on(iterations)
             },
         )?;
         self.budget.spend(ran.cpu);
@@ -390,25 +389,20 @@ impl Bench<'_> {
     /// Finds which watched containers gain entries, in as many iterations as showed the growth.
     fn containers(&self, worker: &mut Worker, case: &mut Case) -> Result<(), Loss> {
         let readings = case.series.get(&Counter::Items).map_or(0, Vec::len);
-        let order = Order::Grown {
+        let order = orders::Grown {
             iterations: u32::try_from(readings)
                 .unwrap_or(0)
                 .saturating_sub(1)
                 .max(1),
         };
-        let (iterations, grown) = match worker.call(&order)? {
-            Record::Grown {
-                iterations,
-                containers,
-                cpu,
-            } => {
-                self.budget.spend(cpu);
-                (iterations, containers)
-            }
-            other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
-        };
+        let protocol::Grown {
+            iterations,
+            containers,
+            cpu,
+        } = worker.ask(order)?;
+        self.budget.spend(cpu);
         case.iterations += iterations;
-        case.containers = grown
+        case.containers = containers
             .into_iter()
             .map(|(name, gained)| (name, gained as f64 / f64::from(iterations.max(1))))
             // One entry that came once is no growth.
@@ -443,14 +437,11 @@ impl Bench<'_> {
             } else {
                 wanted.min(DEEPER)
             };
-            let traced = match worker.call(&Order::Trace {
+            let traced = worker.ask(orders::Trace {
                 iterations,
                 frames,
                 last_only,
-            })? {
-                Record::Traced(traced) => traced,
-                other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
-            };
+            })?;
             self.budget.spend(traced.cpu);
             if traced.interpreters {
                 return Ok(false);

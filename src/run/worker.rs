@@ -26,8 +26,10 @@ use super::{
     layout::Layout,
     log::Log,
     loss::{Loss, StartError},
-    marks, process,
-    protocol::{Collected, Failure, Hello, Order, Record, Trouble},
+    marks,
+    orders::{self, Ask, Order},
+    process,
+    protocol::{Collected, Failure, Hello, Record, Trouble},
     stack,
     wire::{TICK, Wire},
 };
@@ -348,8 +350,14 @@ impl Worker {
         }
     }
 
-    /// Sends one order and waits for its answer, within the limits.
-    pub fn call(&mut self, order: &Order) -> Result<Record, Loss> {
+    /// Gives one order and waits for its answer, within the limits.
+    pub fn ask<O: Ask>(&mut self, order: O) -> Result<O::Answer, Loss> {
+        let order = order.into();
+        let record = self.call(&order)?;
+        O::answer(record).ok_or_else(|| Loss::Bridge("an answer to another order".to_owned()))
+    }
+
+    fn call(&mut self, order: &Order) -> Result<Record, Loss> {
         self.log.trim();
         let json = serde_json::to_vec(order).map_err(|error| Loss::Bridge(error.to_string()))?;
         let line = self.wire.address(&json);
@@ -358,10 +366,10 @@ impl Worker {
         self.watch.iterations = order.iterations();
         self.watch.opened += self.watch.iterations;
         // Tracing makes an iteration many times slower than its first run was.
-        self.watch.traced = matches!(order, Order::Trace { .. } | Order::Follow { .. });
-        if let Order::Run {
+        self.watch.traced = matches!(order, Order::Trace(_) | Order::Follow(_));
+        if let Order::Run(orders::Run {
             test: Some(test), ..
-        } = order
+        }) = order
         {
             let terms = self.terms.get(*test);
             self.watch.limits = self.limits.within(terms.and_then(|terms| terms.timeout));
@@ -535,10 +543,7 @@ impl Worker {
 
     /// Asks it to tear everything down and to exit, and makes sure that it is gone.
     pub fn end(mut self) -> Result<Vec<Trouble>, Loss> {
-        let errors = match self.call(&Order::End)? {
-            Record::Ended { errors } => errors,
-            other => return Err(Loss::Bridge(format!("unexpected answer: {other:?}"))),
-        };
+        let errors = self.ask(orders::End {})?.errors;
         let start = Instant::now();
         while start.elapsed() < END_PATIENCE {
             if self.process.ending().is_some() || INTERRUPTED.load(Ordering::SeqCst) {
