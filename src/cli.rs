@@ -10,6 +10,7 @@ mod inspect;
 mod man;
 mod merge;
 mod publish;
+mod replay;
 mod report;
 mod review;
 mod run;
@@ -46,6 +47,8 @@ enum Verb {
     Inspect(inspect::InspectArgs),
     /// Render the JSON report of an earlier run again, in any format.
     Report(report::ReportArgs),
+    /// Decide a recorded run once more, without Python, and say which verdicts differ.
+    Replay(replay::ReplayArgs),
     /// Join the JSON reports of a suite's shards into one report and one verdict.
     Merge(merge::MergeArgs),
     /// Decide one by one what to do about findings that wait.
@@ -123,6 +126,12 @@ struct RunArgs {
     /// Write how long each file took to .leakcheck/durations.json, by which --shard divides the suite.
     #[arg(long)]
     record_durations: bool,
+    /// Write what was asked, answered and decided to a new folder, for `leakcheck replay` and bug reports; one worker runs.
+    #[arg(long, value_name = "DIR", conflicts_with = "shard")]
+    record: Option<PathBuf>,
+    /// Keep the names and texts of the project in the recording: paths, test ids, messages.
+    #[arg(long, requires = "record")]
+    record_names: bool,
     #[command(flatten)]
     ci: snapshots::Ci,
     #[command(flatten)]
@@ -175,6 +184,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Run(args)) => run::run(args),
         Some(Verb::Inspect(args)) => inspect::inspect(args),
         Some(Verb::Report(args)) => report::run(&args),
+        Some(Verb::Replay(args)) => replay::replay(&args),
         Some(Verb::Merge(args)) => merge::run(&args),
         Some(Verb::Review(args)) => review::review(&args),
         Some(Verb::Accept(args)) => decide::accept(&args),

@@ -17,7 +17,8 @@ pub use error::{ConfigError, Place};
 pub const DEFAULTS: &str = include_str!("config/defaults.toml");
 
 /// A setting that leakcheck can work out by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Choice<T> {
     /// Worked out where it is needed.
     Auto,
@@ -56,7 +57,7 @@ impl Runner {
 }
 
 /// What it means that a test leaves objects which only the cycle collector frees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Cycles {
     /// A warning.

@@ -118,6 +118,13 @@ pub fn report(
     (report, outcome)
 }
 
+/// The verdict of each test alone.
+pub fn verdicts(run: &Run, places: &Places) -> Vec<TestResult> {
+    let mut tests = tests(run, places);
+    cycles::settle(run, &cycles::findings(run, places), &mut tests);
+    tests
+}
+
 /// Tests that were only taken to leak like another one.
 fn alike(run: &Run, tests: &[TestResult]) -> Vec<String> {
     let alike = run.alike.iter().map(|alike| &tests[alike.test]);

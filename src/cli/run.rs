@@ -32,8 +32,10 @@ use crate::{
         build::{Build, Jit},
         deadly::Deadly,
         loss::StartError,
+        record::Recording,
         screen::Policy,
         shard::Wanted,
+        tape::Tape,
         worker::{INTERRUPTED, Limits, Setup},
     },
 };
@@ -130,6 +132,10 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     };
     let quiet = args.output.quiet;
     let per_hour = args.per_hour;
+    let recording = match &args.record {
+        Some(folder) => Some(recording(&current.join(folder), args.record_names)?),
+        None => None,
+    };
     // Made before anything runs: a place that cannot be written to is told at once.
     let events = match &args.events {
         Some(path) => Some(Log::create(path).map_err(|error| {
@@ -141,6 +147,10 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         None => None,
     };
     config.apply(overrides(args, &current)?);
+    if recording.is_some() {
+        // With several, what is asked of a test would depend on which of them was first.
+        config.jobs = Choice::Given(1);
+    }
     let project = project.or_configured(&config.paths)?;
     machine::require_files(jobs(config.jobs).0)?;
     let interpreter = Interpreter::find(
@@ -155,6 +165,10 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         total,
         seconds: durations.files.clone(),
     });
+
+    if let Some(recording) = &recording {
+        settings.setup.tape = Tape::Record(Arc::clone(recording));
+    }
 
     let progress = Progress::new(quiet);
     let tell = |event| {
@@ -229,11 +243,22 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         let all = whole && report.shard.is_none() && report.errors.is_empty();
         unwritten.extend(durations.write(&seconds, all && !run.interrupted).err());
     }
+    if let Some(recording) = recording {
+        unwritten.extend(recording.finish(&report.tests).err());
+    }
     if let Some(events) = events {
         let failed = events.finish(&report).err();
         unwritten.extend(failed.map(|error| format!("cannot write the events: {error}")));
     }
     Ok((report, unwritten))
+}
+
+fn recording(folder: &Path, names: bool) -> Result<Arc<Recording>, String> {
+    let recording = Recording::create(folder, names);
+    recording.map(Arc::new).map_err(|error| {
+        let folder = text::brief(&folder.to_string_lossy());
+        format!("cannot record to {folder}: {error}")
+    })
 }
 
 /// What the process exits with where no worker could be started.
@@ -385,6 +410,7 @@ pub(super) fn settings(
             rules: config.rules.clone(),
             blind: Arc::default(),
             deadly: Deadly::default(),
+            tape: Tape::Off,
             build: Build {
                 malloc: interpreter.counting_malloc(),
                 jit: match (interpreter.jit, config.jit) {

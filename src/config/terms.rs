@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Choice,
     value::{self, Mismatch, Scalar},
@@ -23,7 +25,7 @@ pub const FIELDS: [&str; 7] = [
 const EPSILON: f64 = 1e-9;
 
 /// Growth per iteration, by counter.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Limits(BTreeMap<Counter, f64>);
 
 impl Limits {
@@ -110,7 +112,7 @@ impl fmt::Display for Limits {
 }
 
 /// The terms under which one test is judged. What is not set is as for every other test.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Terms {
     /// Why it is not to be run.
     pub skip: Option<String>,

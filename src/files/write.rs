@@ -2,9 +2,9 @@
 
 use std::{
     error::Error,
-    fs::{self, File, OpenOptions, Permissions},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, BufWriter, ErrorKind, Write},
-    os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
@@ -133,6 +133,24 @@ pub fn create_below(root: &Path, inside: &Path, text: &str) -> io::Result<()> {
         }
     }
     create(&root.join(inside), text)
+}
+
+/// Makes a folder that nobody else can look into, or takes an empty one for it.
+pub fn private_folder(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        made => return made,
+    }
+    if path.is_symlink() || fs::read_dir(path)?.next().is_some() {
+        return Err(io::Error::other("it is not empty; name a new folder"));
+    }
+    fs::set_permissions(path, Permissions::from_mode(0o700))
+}
+
+/// Makes a file that nobody else can read, where nothing must be.
+pub fn private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// A file in the folder of `path` that goes again unless it is put there.

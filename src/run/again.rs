@@ -86,7 +86,11 @@ fn is_doubtful(loss: &Loss, iteration: u64) -> bool {
     match loss {
         Loss::Died { .. } | Loss::Memory { .. } | Loss::Strange(_) => true,
         Loss::Hung { .. } => iteration > 1,
-        Loss::Interrupted | Loss::Disturbed { .. } | Loss::Absent(_) | Loss::Bridge(_) => false,
+        Loss::Interrupted
+        | Loss::Disturbed { .. }
+        | Loss::Absent(_)
+        | Loss::OffTheRecord
+        | Loss::Bridge(_) => false,
     }
 }
 

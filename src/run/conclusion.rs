@@ -56,6 +56,7 @@ impl Conclusion {
             Loss::Interrupted => Rule::RunInterrupted,
             Loss::Disturbed { .. } => Rule::NotReadable,
             Loss::Absent(_) => Rule::NoProcess,
+            Loss::OffTheRecord => Rule::OffTheRecord,
             Loss::Bridge(_) => Rule::OwnFault,
         };
         Conclusion::lost_by(rule, loss, iteration)

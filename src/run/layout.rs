@@ -9,8 +9,8 @@ use std::{
 use super::{
     log::Log,
     protocol::Orders,
+    setup::{CAPACITY, STACK_SIGNAL, Setup},
     wire::Wire,
-    worker::{CAPACITY, STACK_SIGNAL, Setup},
 };
 use crate::files::name;
 

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::protocol::{Failure, Trouble};
 
 /// Why a worker is gone, or must go.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "lost", content = "what", rename_all = "lowercase")]
 pub enum Loss {
     /// It died by a signal or by an exit that nobody asked for.
     Died {
@@ -41,12 +44,15 @@ pub enum Loss {
     },
     /// There was no worker to run it in: says why.
     Absent(String),
+    /// A recording has no answer to what was asked.
+    OffTheRecord,
     /// The bridge failed, or broke the protocol: a bug of ours.
     Bridge(String),
 }
 
 /// Why a worker could not be started.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "start", content = "what", rename_all = "lowercase")]
 pub enum StartError {
     /// The runner refused its arguments or its configuration.
     #[error("{0}")]
@@ -153,6 +159,7 @@ impl std::fmt::Display for Loss {
                 }
                 Ok(())
             }
+            Loss::OffTheRecord => write!(f, "the recording has no answer to what was asked"),
             Loss::Absent(message) | Loss::Bridge(message) => write!(f, "{message}"),
         }
     }

@@ -8,6 +8,7 @@ pub mod build;
 mod choose;
 pub mod conclusion;
 mod content;
+mod conversation;
 pub mod deadly;
 pub mod diagnose;
 mod end;
@@ -20,6 +21,7 @@ mod layout;
 pub mod leavings;
 mod limits;
 mod lines;
+mod live;
 mod log;
 pub mod loss;
 pub mod marks;
@@ -27,17 +29,23 @@ mod native;
 mod noise;
 pub mod orders;
 pub mod plan;
+pub mod player;
+mod predecessors;
 mod process;
 pub mod protocol;
 pub mod readings;
-mod replay;
+pub mod record;
+
 pub mod screen;
+mod scrub;
 pub mod selfcheck;
+pub mod setup;
 pub mod shard;
 mod signature;
 mod slot;
 mod stack;
 mod suspects;
+pub mod tape;
 pub mod trace;
 pub mod wire;
 pub mod worker;
@@ -60,6 +68,7 @@ use screen::{Familiar, Look, Looked, Opening, Screened};
 use shard::Division;
 use slot::Slot;
 pub use suspects::FRAMES_SHOWN;
+use tape::Tape;
 use trace::Case;
 use worker::{INTERRUPTED, Setup};
 
@@ -206,12 +215,18 @@ impl Run {
 /// Makes the directory of a run, which goes with it, and puts the bridge there.
 fn prepare(settings: &Settings) -> Result<(Folder, Settings), StartError> {
     let directory = Folder::make().map_err(StartError::Usage)?;
-    let start_script = bridge::lay_out(&directory.path().join("b"))
-        .map_err(|error| StartError::Usage(directory.unusable(&error)))?;
     let mut settings = settings.clone();
     settings.setup.directory = directory.path().to_owned();
-    settings.setup.start_script = start_script;
+    if let Tape::Replay(_) = settings.setup.tape {
+        // Nothing is started, and paths are those of the run that was recorded.
+        return Ok((directory, settings));
+    }
+    settings.setup.start_script = bridge::lay_out(&directory.path().join("b"))
+        .map_err(|error| StartError::Usage(directory.unusable(&error)))?;
     settings.places.bridge = directory.path().to_owned();
+    if let Tape::Record(recording) = &settings.setup.tape {
+        recording.begin(&settings);
+    }
     Ok((directory, settings))
 }
 

@@ -66,6 +66,17 @@ orders! {
     End -> Ended(Ended),
 }
 
+impl Order {
+    /// The file that the worker writes for it.
+    pub(super) fn file(&self) -> Option<&str> {
+        match self {
+            Order::Dump(dump) => Some(&dump.file),
+            Order::Garbage(garbage) => Some(&garbage.file),
+            _ => None,
+        }
+    }
+}
+
 /// Runs iterations with a reading after each.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Run {

@@ -100,10 +100,12 @@ impl<'a> Slot<'a> {
     ) -> Result<Option<(&mut Worker, usize)>, StartError> {
         if self.worker.is_none() {
             if self.failed_starts >= PATIENCE {
+                self.setup.tape.without_worker(&tests[test].id);
                 return Err(StartError::Lost("could not be started again".to_owned()));
             }
             if let Err(error) = self.start() {
                 self.failed_starts += 1;
+                self.setup.tape.without_worker(&tests[test].id);
                 return Err(error);
             }
             self.failed_starts = 0;

@@ -18,9 +18,8 @@ use super::{
     loss::{Loss, StartError},
     native, next, noise,
     orders::Wider,
-    plan,
+    plan, predecessors,
     protocol::Collectable,
-    replay,
     screen::{self, Look, Screened},
     slot::Slot,
     spend,
@@ -161,7 +160,7 @@ pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event
     // What is run again is in files without suspects as well.
     let elsewhere = run.elsewhere.clone();
     let mut whole = Slot::new(&settings.setup, "b", settings.hash_seeds.1, elsewhere);
-    replay::explain(run, &bench, &mut whole);
+    predecessors::explain(run, &bench, &mut whole);
     drop(whole);
     diagnose::all(run, &bench, &mut slots[0], &settings.setup.directory);
     native::all(run, &bench, &mut slots[0]);

@@ -128,8 +128,8 @@ impl Wire {
         false
     }
 
-    /// The next record, if all of it is there.
-    pub(super) fn next(&mut self) -> Result<Option<Record>, Loss> {
+    /// The next record as JSON, if all of it is there.
+    pub(super) fn next(&mut self) -> Result<Option<Vec<u8>>, Loss> {
         let new = &self.pending[self.scanned..];
         let Some(end) = new.iter().position(|byte| *byte == b'\n') else {
             self.scanned = self.pending.len();
@@ -144,24 +144,31 @@ impl Wire {
         let rest = self.pending.split_off(self.scanned + end + 1);
         let line = mem::replace(&mut self.pending, rest);
         self.scanned = 0;
-        record(&line, &self.token).map(Some)
+        Ok(Some(answer(&line, &self.token)?.to_vec()))
     }
 }
 
 /// Reads one line that must begin with `token`.
 pub fn record(line: &[u8], token: &str) -> Result<Record, Loss> {
-    let excerpt = |bytes: &[u8]| {
-        let start = &bytes[..bytes.len().min(200)];
-        String::from_utf8_lossy(start).trim_end().to_owned()
-    };
-    let Some(json) = line
-        .strip_prefix(token.as_bytes())
+    parse(answer(line, token)?)
+}
+
+/// What follows the token of a line that must begin with it.
+fn answer<'a>(line: &'a [u8], token: &str) -> Result<&'a [u8], Loss> {
+    line.strip_prefix(token.as_bytes())
         .and_then(|rest| rest.strip_prefix(b" "))
-    else {
-        return Err(Loss::Strange(format!("`{}`", excerpt(line))));
-    };
+        .ok_or_else(|| Loss::Strange(format!("`{}`", excerpt(line))))
+}
+
+/// Reads a record.
+pub(super) fn parse(json: &[u8]) -> Result<Record, Loss> {
     serde_json::from_slice(json)
         .map_err(|error| Loss::Bridge(format!("cannot read a record: {error}: {}", excerpt(json))))
+}
+
+fn excerpt(bytes: &[u8]) -> String {
+    let start = &bytes[..bytes.len().min(200)];
+    String::from_utf8_lossy(start).trim_end().to_owned()
 }
 
 fn is_wait(error: &io::Error) -> bool {
@@ -205,7 +212,11 @@ mod tests {
 
     fn all(wire: &mut Wire) -> Result<Option<Record>, Loss> {
         while wire.read() {}
-        wire.next()
+        next(wire)
+    }
+
+    fn next(wire: &mut Wire) -> Result<Option<Record>, Loss> {
+        wire.next()?.map(|json| parse(&json)).transpose()
     }
 
     #[test]
@@ -229,10 +240,10 @@ mod tests {
         .unwrap();
         assert!(matches!(all(&mut wire), Ok(Some(Record::Ended { .. }))));
         for _ in 0..2 {
-            let strange = wire.next();
+            let strange = next(&mut wire);
             assert!(matches!(strange, Err(Loss::Strange(text)) if text.contains("ended")));
         }
-        assert!(matches!(wire.next(), Err(Loss::Bridge(_))));
+        assert!(matches!(next(&mut wire), Err(Loss::Bridge(_))));
     }
 
     #[test]

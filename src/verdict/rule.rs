@@ -357,6 +357,13 @@ rules! {
         example: "An exception in leakcheck's bridge: the run ends with exit code 70.",
         action: "Please report it, with the error that the report has.",
     }
+    OffTheRecord {
+        name: "off-the-record",
+        verdict: Some(Verdict::Undecided),
+        says: "A replay asked for something that the recording does not have.",
+        example: "A newer leakcheck repeats a test 20 times where the recording has 18 iterations.",
+        action: "Nothing. It is counted apart by `leakcheck replay`.",
+    }
     RunInterrupted {
         name: "run-interrupted",
         verdict: Some(Verdict::Undecided),

@@ -1,0 +1,60 @@
+//! What workers are started with, and what holds for all of them.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock, atomic::AtomicBool},
+};
+
+use nix::sys::signal::Signal;
+
+use super::{build::Build, deadly::Deadly, limits::Limits, tape::Tape};
+use crate::config::{rule::Rule, terms::Terms};
+
+/// Set when the user wants everything to end.
+pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Most readings of one answer; a longer window takes several orders.
+pub const CAPACITY: u32 = 8200;
+/// Most iterations of one order that reads after each: there may be a reading before them, and one after a warm-up.
+pub const MOST_READ: u32 = CAPACITY - 2;
+
+/// Asks for a stack dump. Linux never sends this one and test suites do not use it.
+#[cfg(target_os = "linux")]
+pub(super) const STACK_SIGNAL: Signal = Signal::SIGSTKFLT;
+#[cfg(not(target_os = "linux"))]
+pub(super) const STACK_SIGNAL: Signal = Signal::SIGXCPU;
+
+/// What every worker of a run is started with.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The interpreter.
+    pub python: PathBuf,
+    /// The script that starts a worker.
+    pub start_script: PathBuf,
+    /// Where the worker runs.
+    pub project: PathBuf,
+    /// `pytest` or `unittest`.
+    pub runner: &'static str,
+    /// Arguments for the runner.
+    pub args: Vec<String>,
+    /// What to collect.
+    pub paths: Vec<String>,
+    /// The run's temporary directory.
+    pub directory: PathBuf,
+    /// Time-outs.
+    pub limits: Limits,
+    /// Most resident bytes of a worker.
+    pub memory: u64,
+    /// Terms for all of the tests.
+    pub terms: Terms,
+    /// Terms for some of them.
+    pub rules: Vec<Rule>,
+    /// What it gets otherwise than a plain run.
+    pub build: Build,
+    /// Why a worker could not be trusted, once there was one.
+    pub blind: Arc<OnceLock<String>>,
+    /// Test files whose import ended a worker.
+    pub deadly: Deadly,
+    /// Whether what is said goes to a recording, or comes from one.
+    pub tape: Tape,
+}

@@ -1,0 +1,268 @@
+//! Recorded runs: what is in a recording and what is not, that it decides once more as it did, and that it says where it does not.
+
+mod common;
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use common::Project;
+
+/// One of each: clean, a leak, a cache that states its end, a failure and a crash of a repeat.
+const SUITE: &str = "\
+import functools
+import itertools
+import os
+
+swordfish = []
+NUMBERS = itertools.count()
+RUNS = itertools.count()
+
+
+@functools.lru_cache(maxsize=1000)
+def parsed(number):
+    return [number]
+
+
+def test_clean():
+    assert sorted('trombone') == sorted('trombone')
+
+
+def test_leaks():
+    swordfish.append(['trombone'] * 3)
+
+
+def test_fills():
+    parsed(next(NUMBERS))
+
+
+def test_fails():
+    raise ValueError('the trombone is out of tune')
+
+
+def test_crashes():
+    if next(RUNS) == 1:
+        os._exit(3)
+";
+/// What an order to write the heap down has in it.
+const DUMP: &str = r#""do":"dump""#;
+/// Words of the suite, and the name of its file.
+const WORDS: [&str; 4] = ["swordfish", "trombone", "parsed", "orchestra"];
+
+fn project() -> Project {
+    Project::of(&[("test_orchestra.py", SUITE)])
+}
+
+/// Records a run of the suite.
+fn recorded(project: &Project, args: &[&str]) -> PathBuf {
+    let folder = project.beside("recording");
+    let output = project
+        .command()
+        .args(["-j", "2", "--record"])
+        .arg(&folder)
+        .args(args)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    folder
+}
+
+/// Replays a recording where there is no Python, and gives back exit code and output.
+fn replayed(folder: &Path) -> (i32, String) {
+    let nowhere = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_leakcheck"))
+        .arg("replay")
+        .arg(folder)
+        .env("PATH", nowhere.path())
+        .env("TMPDIR", nowhere.path())
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let left = fs::read_dir(nowhere.path()).unwrap().count();
+    assert_eq!(left, 0, "something was left behind");
+    (
+        output.status.code().unwrap(),
+        String::from_utf8(text).unwrap(),
+    )
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+/// Rewrites a file of a recording.
+fn change(path: &Path, how: impl Fn(&str) -> String) {
+    let text = fs::read_to_string(path).unwrap();
+    let changed = how(&text);
+    assert_ne!(text, changed);
+    fs::write(path, changed).unwrap();
+}
+
+#[test]
+fn a_recording_says_nothing_of_the_project_and_decides_once_more_without_python() {
+    let project = project();
+    let folder = recorded(&project, &[]);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    let home = project.root().to_string_lossy().into_owned();
+    let place = home.rsplit('/').nth(1).unwrap().to_owned();
+    let files = files(&folder);
+    assert!(files.len() > 4, "{files:?}");
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+        let bytes = fs::read(&file).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        for word in WORDS.into_iter().chain([&*place]) {
+            assert!(!text.contains(word), "{word} is in {}", file.display());
+        }
+    }
+    let (code, text) = replayed(&folder);
+    assert!(text.ends_with(": 5 as recorded\n"), "{text}");
+    assert_eq!(code, 0, "{text}");
+}
+
+#[test]
+fn names_are_in_a_recording_that_was_asked_for_them() {
+    let project = project();
+    let folder = recorded(&project, &["--record-names"]);
+    let first = fs::read_to_string(folder.join("a0.1.jsonl")).unwrap();
+    assert!(first.contains("test_orchestra.py::test_leaks"), "{first}");
+    change(&folder.join("verdicts.json"), |text| {
+        text.replace(r#""verdict":"leak""#, r#""verdict":"bounded""#)
+    });
+    let (code, text) = replayed(&folder);
+    let line = "differs: test_orchestra.py::test_leaks: bounded by grew-to-";
+    assert!(text.starts_with(line), "{text}");
+    assert!(text.contains(", now leak by grew-to-"), "{text}");
+    assert!(
+        text.ends_with(": 4 as recorded, 1 with another verdict\n"),
+        "{text}"
+    );
+    assert_eq!(code, 1, "{text}");
+}
+
+#[test]
+fn what_is_not_recorded_is_counted_apart_and_never_as_unchanged() {
+    let project = project();
+    let folder = recorded(&project, &[]);
+    // Nobody looked at the heap: nothing but the holder's name depends on that here, and it was asked all the same.
+    let with_dump = |path: &PathBuf| fs::read_to_string(path).is_ok_and(|it| it.contains(DUMP));
+    let dumps: Vec<PathBuf> = files(&folder).into_iter().filter(with_dump).collect();
+    let whole: Vec<String> = { dumps.iter() }
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    for path in &dumps {
+        change(path, |text| {
+            let others = text.lines().filter(|line| !line.contains(DUMP));
+            others.map(|line| format!("{line}\n")).collect()
+        });
+    }
+    let (code, text) = replayed(&folder);
+    assert!(
+        text.ends_with(": 4 as recorded, 1 off the record\n"),
+        "{text}"
+    );
+    assert_eq!(code, 0, "{text}");
+    for (path, text) in dumps.iter().zip(whole) {
+        fs::write(path, text).unwrap();
+    }
+    // The judges began and asked nothing.
+    let second = folder.join("b0.1.jsonl");
+    change(&second, |text| {
+        let checks = text
+            .lines()
+            .take_while(|line| !line.contains(r#""do":"run""#));
+        checks.map(|line| format!("{line}\n")).collect()
+    });
+    let (code, text) = replayed(&folder);
+    assert!(text.starts_with("off the record: "), "{text}");
+    assert!(
+        text.ends_with(": 4 as recorded, 1 off the record\n"),
+        "{text}"
+    );
+    assert_eq!(code, 0, "{text}");
+    // There were none.
+    for file in files(&folder) {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with('b') {
+            fs::remove_file(file).unwrap();
+        }
+    }
+    let (code, text) = replayed(&folder);
+    assert!(
+        text.ends_with(": 4 as recorded, 1 off the record\n"),
+        "{text}"
+    );
+    assert_eq!(code, 0, "{text}");
+    // Nor was anything screened.
+    for place in ["a0.1.jsonl", "a0.2.jsonl", "a0.3.jsonl"] {
+        if let Ok(text) = fs::read_to_string(folder.join(place)) {
+            let checks = text
+                .lines()
+                .take_while(|line| !line.contains(r#""do":"run""#));
+            let left: String = checks.map(|line| format!("{line}\n")).collect();
+            fs::write(folder.join(place), left).unwrap();
+        }
+    }
+    let (code, text) = replayed(&folder);
+    assert!(
+        text.ends_with(": 0 as recorded, 5 off the record\n"),
+        "{text}"
+    );
+    assert_eq!(code, 3, "{text}");
+}
+
+#[test]
+fn another_rule_is_told_and_fails_nothing() {
+    let project = project();
+    let folder = recorded(&project, &[]);
+    change(&folder.join("verdicts.json"), |text| {
+        text.replace("declared-limit", "limit-found")
+    });
+    let (code, text) = replayed(&folder);
+    assert!(
+        text.contains(": by limit-found, now by declared-limit\n"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with(": 4 as recorded, 1 by another rule\n"),
+        "{text}"
+    );
+    assert_eq!(code, 0, "{text}");
+}
+
+#[test]
+fn what_is_no_recording_is_refused_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |words: &str| {
+        let (code, text) = replayed(folder.path());
+        assert!(
+            text.starts_with("leakcheck: ") && text.contains(words),
+            "{text}"
+        );
+        assert_eq!((code, text.lines().count()), (2, 1), "{text}");
+    };
+    refused("there is no such file");
+    let run = folder.path().join("run.json");
+    fs::write(&run, "{}").unwrap();
+    refused("missing field");
+    let told = r#"{"recording":1,"protocol":0,"version":"9.9","names":false,"memory":1,"warmup":1,"iterations":null,"thorough":false,
+        "budget":null,"pace":1,"cycles":"warn","project":"","packages":[],"stdlib":[],"bridge":""}"#;
+    fs::write(&run, told).unwrap();
+    refused("recorded by leakcheck 9.9; replay it with that version");
+    let project = project();
+    let output = project
+        .command()
+        .arg("--record")
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("name a new folder"), "{text}");
+    assert_eq!(output.status.code(), Some(2));
+}
