@@ -33,6 +33,8 @@ use crate::{
     verdict::{Series, TestResult, Verdict, rule::Rule},
 };
 
+/// What is said where leakcheck itself failed.
+const HOW_TO_REPORT: &str = "to report a fault of leakcheck's own, add what `leakcheck run --record DIR` writes: your project's names are not in it (docs/recordings.md)";
 /// Readings of a series that a report keeps.
 const READINGS_KEPT: usize = 256;
 
@@ -98,7 +100,13 @@ pub fn report(
         exit_code: ExitCode::first(&codes),
         findings,
         errors: run.errors.clone(),
-        notes: run.notes.iter().cloned().chain(note).collect(),
+        notes: run
+            .notes
+            .iter()
+            .cloned()
+            .chain(note)
+            .chain(run.is_faulty.then(|| HOW_TO_REPORT.to_owned()))
+            .collect(),
         judged,
         tests,
         min_judged,

@@ -313,6 +313,11 @@ class TestIt(unittest.TestCase):
             "{}",
             checked.stdout
         );
+        assert!(
+            checked.stdout.contains("--record DIR"),
+            "{}",
+            checked.stdout
+        );
         assert_eq!(
             project.snapshots(".snap.new").len(),
             1,
