@@ -46,6 +46,12 @@ impl Budget {
         self.left().is_zero()
     }
 
+    /// Whether half of it was spent on top of it.
+    pub(super) fn is_overspent(&self) -> bool {
+        let spent = Duration::from_micros(self.spent_micros.load(Ordering::Relaxed));
+        spent > self.total + self.total / 2
+    }
+
     /// Whether what is likely is not looked at once more.
     pub(super) fn is_scarce(&self) -> bool {
         self.total - self.left() > self.plenty
@@ -82,6 +88,8 @@ mod tests {
         assert_eq!(budget.for_horizon(), Duration::from_millis(500));
         assert!(budget.is_short(0.5) && !budget.is_short(1.0));
         budget.spend(3.0);
-        assert!(budget.is_spent());
+        assert!(budget.is_spent() && !budget.is_overspent());
+        budget.spend(4.0);
+        assert!(budget.is_overspent());
     }
 }

@@ -303,16 +303,23 @@ fn judge_some(
     let queue = Mutex::new(suspects.iter().copied().collect::<VecDeque<_>>());
     let shared = Mutex::new(Shared::default());
     let cases = Mutex::new(Vec::new());
+    let left = Mutex::new(Vec::new());
     let (tests, looks) = (&run.tests, &run.looks);
     thread::scope(|scope| {
         for slot in slots {
-            let (queue, shared, cases) = (&queue, &shared, &cases);
+            let (queue, shared, cases, left) = (&queue, &shared, &cases, &left);
             scope.spawn(move || {
                 let mut file = String::new();
-                while !(bench.budget.is_spent() || likely && bench.budget.is_scarce())
+                while !(likely && bench.budget.is_scarce())
                     && let Some(test) = next(queue)
                 {
                     let Some(look) = &looks[test] else { continue };
+                    if !bench.has_time_for(look) {
+                        if let Ok(mut left) = left.lock() {
+                            left.push(test);
+                        }
+                        continue;
+                    }
                     tell(Event::Suspect {
                         id: tests[test].id.clone(),
                     });
@@ -337,7 +344,10 @@ fn judge_some(
     cases.sort_by_key(|case: &Case| case.test);
     run.cases.extend(cases);
     absorb(run, shared);
-    queue.into_inner().unwrap_or_default().into()
+    let mut left = left.into_inner().unwrap_or_default();
+    left.extend(queue.into_inner().unwrap_or_default());
+    left.sort_unstable();
+    left
 }
 
 fn judge_one(

@@ -216,6 +216,18 @@ impl Bench<'_> {
         })
     }
 
+    /// Whether a suspect is not watched until it ends: of two thousand containers that each gain entries there is time to
+    /// name them all, and to wait with a few.
+    fn is_brief(&self, look: &Look) -> bool {
+        let kind = screen::roughly(&screen::signature(&look.series));
+        self.budget.is_scarce() && self.known.is_always_a_leak(&kind)
+    }
+
+    /// Whether there is time for a suspect. One that is only to be named gets half as much again as there is for all.
+    pub(super) fn has_time_for(&self, look: &Look) -> bool {
+        !self.budget.is_spent() || !self.budget.is_overspent() && self.is_brief(look)
+    }
+
     /// Judges the suspect of `look`, test `index` of `worker`: where `fussy`, not in a process that is noisy by itself.
     pub fn judge(
         &self,
@@ -227,9 +239,7 @@ impl Bench<'_> {
     ) -> Result<Case, Loss> {
         let mut case = Case::open(look.test);
         case.wider = look.wider;
-        let kind = screen::roughly(&screen::signature(&look.series));
-        // Of two thousand containers that each gain entries the budget is enough to name them all, and to wait with a few.
-        case.brief = self.budget.is_scarce() && self.known.is_always_a_leak(&kind);
+        case.brief = self.is_brief(look);
         let needed = look.series.values().map(Vec::len).max().unwrap_or(0);
         let needed = u32::try_from(needed)
             .unwrap_or(FIRST_WINDOW)
