@@ -296,7 +296,6 @@ impl Bench<'_> {
         if case.fits.contains_key(&Counter::Items) {
             self.containers(worker, &mut case)?;
         }
-        case.brief &= !case.containers.is_empty();
         let traced = grows_memory(&case.fits);
         if traced {
             let told = self.trace(worker, &mut case)?;
@@ -330,6 +329,8 @@ impl Bench<'_> {
             )));
         }
         case.growths = own;
+        // What is not watched for long is named at least: by its container, or by its place where there are too many of these.
+        case.brief &= !(case.containers.is_empty() && case.growths.is_empty());
         case.judged = if self.budget.is_scarce()
             && let Some(judged) = self.known.judge(&case.growing_things())
         {

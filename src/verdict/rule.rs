@@ -108,7 +108,7 @@ rules! {
     GrewLikeLeaksBudget {
         name: "grew-like-leaks-budget",
         verdict: Some(Verdict::Leak),
-        says: "It grew in two processes, with entries in containers of the project, like eight others at least that were all leaks; the time to watch each of them for long was spent.",
+        says: "It grew in two processes, in a container or at a place that is known, like eight others at least that were all leaks; the time to watch each of them for long was spent.",
         example: "2,000 tests each fill a list of their own; eight of them were watched for 2,000 iterations.",
         action: "Fix what the finding names. Give suspects more time (`--budget 10m`) if you think that this one ends.",
     }
