@@ -95,6 +95,14 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
+/// What a process said before it ran anything.
+fn before_the_first_test(text: &str) -> String {
+    let checks = text
+        .lines()
+        .take_while(|line| !line.contains(r#""do":"run""#));
+    checks.map(|line| format!("{line}\n")).collect()
+}
+
 /// Rewrites a file of a recording.
 fn change(path: &Path, how: impl Fn(&str) -> String) {
     let text = fs::read_to_string(path).unwrap();
@@ -172,13 +180,7 @@ fn what_is_not_recorded_is_counted_apart_and_never_as_unchanged() {
         fs::write(path, text).unwrap();
     }
     // The judges began and asked nothing.
-    let second = folder.join("b0.1.jsonl");
-    change(&second, |text| {
-        let checks = text
-            .lines()
-            .take_while(|line| !line.contains(r#""do":"run""#));
-        checks.map(|line| format!("{line}\n")).collect()
-    });
+    change(&folder.join("b0.1.jsonl"), before_the_first_test);
     let (code, text) = replayed(&folder);
     assert!(text.starts_with("off the record: "), "{text}");
     assert!(
@@ -202,11 +204,7 @@ fn what_is_not_recorded_is_counted_apart_and_never_as_unchanged() {
     // Nor was anything screened.
     for place in ["a0.1.jsonl", "a0.2.jsonl", "a0.3.jsonl"] {
         if let Ok(text) = fs::read_to_string(folder.join(place)) {
-            let checks = text
-                .lines()
-                .take_while(|line| !line.contains(r#""do":"run""#));
-            let left: String = checks.map(|line| format!("{line}\n")).collect();
-            fs::write(folder.join(place), left).unwrap();
+            fs::write(folder.join(place), before_the_first_test(&text)).unwrap();
         }
     }
     let (code, text) = replayed(&folder);

@@ -3,10 +3,10 @@
 use std::{cmp::Reverse, collections::BTreeMap, io};
 
 use super::{
-    plain::{noun, paragraph},
+    plain::{label, paragraph},
     text::{self, number},
 };
-use crate::finding::{Finding, Status};
+use crate::finding::Finding;
 
 /// Columns that a line has for what is said, at least.
 const LEAST: usize = 40;
@@ -55,11 +55,6 @@ fn by_file<'a>(findings: &[&'a Finding]) -> Vec<(&'a str, Vec<&'a Finding>)> {
 
 /// `leak[LK101] :52 app.mod02.REGISTRY_07: 1 Order (200 B) stays after each iteration`
 fn line(finding: &Finding, width: usize) -> String {
-    let status = match finding.status {
-        Status::New => String::new(),
-        other => format!("{} ", other.word()),
-    };
-    let code = text::shortened(&finding.code, 20);
     let site = finding.sites.first();
     let line = site.map_or_else(String::new, |site| format!(" :{}", site.line));
     let holder = finding.holder.as_ref().map(|holder| &holder.name);
@@ -69,7 +64,7 @@ fn line(finding: &Finding, width: usize) -> String {
     });
     // What comes after it says who holds it and where, and stands here already.
     let what = finding.summary.split(", ").next().unwrap_or_default();
-    let first = format!("{status}{}[{code}]{line} {name}", noun(finding));
+    let first = format!("{}{line} {name}", label(finding));
     let room = width.saturating_sub(first.chars().count()).max(LEAST / 2);
     format!("{first}{}", text::shortened(what, room))
 }

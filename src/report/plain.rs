@@ -142,22 +142,24 @@ pub(super) fn noun(finding: &Finding) -> &'static str {
     }
 }
 
+/// `leak[LK101]`, `worse leak[LK100]`: what a finding begins with.
+pub(super) fn label(finding: &Finding) -> String {
+    // Where nobody keeps snapshots everything is new, and the word says nothing.
+    let status = match finding.status {
+        Status::New => String::new(),
+        other => format!("{} ", other.word()),
+    };
+    let code = text::shortened(&finding.code, 20);
+    format!("{status}{}[{code}]", noun(finding))
+}
+
 fn title(finding: &Finding, width: usize, out: &mut dyn io::Write) -> io::Result<()> {
     let paint = match finding.level {
         Level::Error if finding.fails => RED,
         Level::Error | Level::Warning => YELLOW,
         Level::Note => DIM,
     };
-    // Where nobody keeps snapshots everything is new, and the word says nothing.
-    let status = match finding.status {
-        Status::New => String::new(),
-        other => format!("{} ", other.word()),
-    };
-    let first = format!(
-        "{status}{}[{}]:",
-        noun(finding),
-        text::shortened(&finding.code, 20)
-    );
+    let first = format!("{}:", label(finding));
     paragraph(&first, paint, &brief(&finding.summary), 4, width, out)
 }
 

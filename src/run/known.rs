@@ -5,14 +5,11 @@ use std::{
     sync::Mutex,
 };
 
-use super::conclusion::Conclusion;
-use crate::verdict::{Counter, Verdict};
+use super::{conclusion::Conclusion, signature::Kind};
+use crate::verdict::Verdict;
 
 /// So many suspects that grow alike were looked at for long, and all were leaks, before the next is taken for one.
 pub(super) const SOLID: usize = 8;
-
-/// A kind of growth: each counter with the size of its rise, roughly.
-pub(super) type Kind = Vec<(Counter, Option<u32>)>;
 
 /// Judgements by what grows together in a suspect: places and containers.
 #[derive(Debug, Default)]
@@ -106,7 +103,7 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::rule::Rule;
+    use crate::verdict::{Counter, rule::Rule};
 
     fn leak() -> Conclusion {
         Conclusion::by(Rule::GrewToTimeEnd)

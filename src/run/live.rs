@@ -284,7 +284,7 @@ impl Live {
 
     fn loading_failed(failure: &Failure) -> StartError {
         let (message, traceback) = (&failure.message, &failure.traceback);
-        // The refusal of arguments is the user's to mend; anything else in our own frames is ours.
+        // The refusal of arguments is the user's to fix; anything else in our own frames is ours.
         if let Some(text) = message.strip_prefix("ValueError: unittest argument: ") {
             return StartError::Usage(format!("unittest: {text}"));
         }

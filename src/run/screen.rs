@@ -10,7 +10,7 @@ use super::{
     orders::{self, Ask, Order, Wider},
     protocol::{Ran, Status, Trouble},
     readings::{extend, fill_in, join, mend_opening},
-    signature::{grows_as, plain_signature, rise},
+    signature::{Kind, grows_as, plain_signature, rise},
     worker::{MOST_READ, Worker},
 };
 use crate::{
@@ -114,6 +114,11 @@ impl Screened {
 }
 
 impl Look {
+    /// What kind of growth it showed.
+    pub(super) fn kind(&self) -> Kind {
+        roughly(&signature(&self.series))
+    }
+
     /// One that has not begun yet.
     pub(super) fn new(test: usize, screened: Screened, wider: Wider) -> Look {
         Look {

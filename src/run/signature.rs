@@ -74,8 +74,11 @@ pub fn grows_as(series: &Series, expected: &Signature) -> bool {
             })
 }
 
+/// A kind of growth: each counter with the size of its rise, roughly.
+pub type Kind = Vec<(Counter, Option<u32>)>;
+
 /// Which counters grow, each to a power of two: what tests of one cause that do more or less of it share.
-pub fn roughly(signature: &Signature) -> Vec<(Counter, Option<u32>)> {
+pub fn roughly(signature: &Signature) -> Kind {
     let rough = |each: &i64| each.unsigned_abs().checked_ilog2();
     signature
         .iter()

@@ -384,8 +384,7 @@ fn judge_one(
     match judged {
         Ok(case) => {
             if !case.brief {
-                let kind = screen::roughly(&screen::signature(&look.series));
-                bench.known.learn_kind(kind, &case.judged);
+                bench.known.learn_kind(look.kind(), &case.judged);
             }
             let is_lost = case.judged.loss().is_some();
             if !is_lost {

@@ -219,8 +219,7 @@ impl Bench<'_> {
     /// Whether a suspect is not watched until it ends: of two thousand containers that each gain entries there is time to
     /// name them all, and to wait with a few.
     fn is_brief(&self, look: &Look) -> bool {
-        let kind = screen::roughly(&screen::signature(&look.series));
-        self.budget.is_scarce() && self.known.is_always_a_leak(&kind)
+        self.budget.is_scarce() && self.known.is_always_a_leak(&look.kind())
     }
 
     /// Whether there is time for a suspect. One that is only to be named gets half as much again as there is for all.

@@ -157,7 +157,7 @@ rules! {
     SameRandomness {
         name: "same-randomness",
         verdict: Some(Verdict::Bounded),
-        says: "Nothing in Python holds what stays, and with the same random numbers again nothing grows: each new text or number is kept once.",
+        says: "The growth is retained by no Python object, and with the same random numbers again nothing grows: each new text or number is kept once.",
         example: "A library in Rust keeps each key of the JSON that it reads, and the test makes new keys at random.",
         action: "Nothing, as long as the texts that it meets in real life come from a small set.",
     }
