@@ -87,7 +87,19 @@ fn run_shards(project: &Project, total: usize, args: &[&str]) -> Vec<i32> {
         .collect();
     running
         .into_iter()
-        .map(|child| child.wait_with_output().unwrap().status.code().unwrap())
+        .map(|child| {
+            let output = child.wait_with_output().unwrap();
+            let code = output.status.code().unwrap();
+            if code > 1 {
+                // Only shown where the test fails, which then says why a shard ended as it did.
+                println!(
+                    "exit code {code}: {}{}",
+                    String::from_utf8_lossy(&output.stdout),
+                    String::from_utf8_lossy(&output.stderr)
+                );
+            }
+            code
+        })
         .collect()
 }
 

@@ -8,6 +8,7 @@ use std::{
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Stdio},
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime},
 };
 
@@ -18,6 +19,9 @@ use super::{Role, left, wait};
 /// A file in each folder of ours that is locked as long as somebody needs it: what ended a run may have ended the guard, too.
 const LOCK: &str = "leakcheck.lock";
 const PREFIX: &str = "leakcheck-";
+/// Of a folder that no run holds yet, and of one that is being removed.
+const NEW: &str = "new";
+const OLD: &str = "old";
 /// The socket's path has a limit of about 100 bytes.
 const LONGEST: usize = 60;
 const TRIES: u32 = 100;
@@ -121,44 +125,55 @@ fn useless(directory: &Path, why: &str) -> String {
 
 /// Makes a folder that nobody else can look into, whatever the umask, and takes hold of it.
 fn create(base: &Path) -> io::Result<(PathBuf, Flock<File>)> {
-    // The first free number and not a random name: paths are hashed and interned by what runs below them, and two
-    // runs of one suite are to be alike. A directory that exists is never used.
-    let numbered = (0..TRIES).map(|number| number.to_string());
-    let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let random = format!(
-        "{}-{}",
-        std::process::id(),
-        time.unwrap_or_default().as_nanos()
-    );
-    let mut last = ErrorKind::AlreadyExists.into();
-    for name in numbered.chain([random]) {
-        let path = base.join(format!("{PREFIX}{name}"));
-        match DirBuilder::new().mode(0o700).create(&path) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                last = error;
-                continue;
+    loop {
+        // Under a name that nobody has twice, so that no other run can take it, or remove another's for it, before it
+        // is held.
+        let new = base.join(passing_name(NEW));
+        DirBuilder::new().mode(0o700).create(&new)?;
+        let lock = match take(&new) {
+            Ok(Some(lock)) => lock,
+            // Somebody took it for a leftover before we held it.
+            Ok(None) => continue,
+            Err(error) => {
+                let _ = fs::remove_dir(&new);
+                return Err(error);
             }
-            made => made?,
-        }
-        fs::set_permissions(&path, Permissions::from_mode(0o700))?;
-        let taken = OpenOptions::new()
+        };
+        // The first free number and not a random name: paths are hashed and interned by what runs below them, and two
+        // runs of one suite are to be alike. One that exists is never used: a rename onto a folder with a lock in it fails.
+        let free = (0..TRIES)
+            .map(|number| base.join(format!("{PREFIX}{number}")))
+            .find(|path| path.symlink_metadata().is_err() && fs::rename(&new, path).is_ok());
+        return Ok((free.unwrap_or(new), lock));
+    }
+}
+
+/// Takes hold of a folder that was just made; `None` where it is gone.
+fn take(new: &Path) -> io::Result<Option<Flock<File>>> {
+    let made = fs::set_permissions(new, Permissions::from_mode(0o700)).and_then(|()| {
+        OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(path.join(LOCK))
-            .map(|_| share(&path));
-        match taken {
-            Ok(Some(lock)) => return Ok((path, lock)),
-            // Somebody took it for a leftover before we held it.
-            Ok(None) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => {
-                remove(&path);
-                return Err(error);
-            }
-        }
+            .open(new.join(LOCK))
+    });
+    match made {
+        Ok(_) => Ok(share(new)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
-    Err(last)
+}
+
+/// What a folder is called while it comes or goes: no other ever had this name.
+fn passing_name(kind: &str) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    format!(
+        "{PREFIX}{kind}-{:x}-{:x}-{:x}",
+        std::process::id(),
+        time.unwrap_or_default().as_nanos(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    )
 }
 
 /// Holds the folder beside others; `None` where it is gone.
@@ -200,20 +215,26 @@ fn sweep(base: &Path) {
         if let Some(_lock) = own(&path) {
             left::end_strays(&path, Duration::from_secs(1));
             remove(&path);
-        } else if is_numbered(&entry.file_name().to_string_lossy()) {
+        } else if is_passing(&entry.file_name().to_string_lossy()) {
             // Its run ended before it took hold of it. One that is not empty stays.
             let _ = fs::remove_dir(&path);
         }
     }
 }
 
-fn is_numbered(name: &str) -> bool {
-    name.strip_prefix(PREFIX)
-        .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+fn is_passing(name: &str) -> bool {
+    name.strip_prefix(PREFIX).is_some_and(|rest| {
+        [NEW, OLD]
+            .iter()
+            .any(|kind| rest.starts_with(&format!("{kind}-")))
+    })
 }
 
 /// Removes a folder; also where tests left folders that nobody may look into.
 pub(super) fn remove(path: &Path) {
+    // First from its number, which the next run may take while we are at it.
+    let old = path.with_file_name(passing_name(OLD));
+    let path = fs::rename(path, &old).map_or(path, |()| &old);
     // The lock last: as long as it is there, the next run can tell whose the rest is.
     for entry in fs::read_dir(path).into_iter().flatten().flatten() {
         if entry.file_name() != LOCK {
@@ -281,5 +302,35 @@ mod tests {
         sweep(base.path());
         assert!(!path.exists() && other.exists());
         assert!(share(&path).is_none());
+    }
+
+    #[test]
+    fn runs_that_begin_and_end_at_the_same_time_leave_each_other_alone() {
+        let base = tempfile::tempdir().unwrap();
+        let round = |thread: usize| {
+            for round in 0..200 {
+                sweep(base.path());
+                let (path, lock) = create(base.path()).unwrap();
+                let mine = path.join("mine");
+                fs::write(&mine, format!("{thread} {round}")).unwrap();
+                std::thread::yield_now();
+                let found = fs::read_to_string(&mine).unwrap();
+                assert_eq!(found, format!("{thread} {round}"));
+                drop(lock);
+                if round % 2 == 0
+                    && let Some(_lock) = own(&path)
+                {
+                    remove(&path);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                scope.spawn(move || round(thread));
+            }
+        });
+        sweep(base.path());
+        let left: Vec<_> = fs::read_dir(base.path()).unwrap().collect();
+        assert!(left.is_empty(), "{left:?}");
     }
 }
