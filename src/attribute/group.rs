@@ -1,6 +1,9 @@
 //! Which growing places belong to one root cause, over all the tests that show them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// Keys that make up one cause, the ones that only some of its tests add, and the tests (by position).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,45 +35,125 @@ impl<K: Ord + Clone> Group<K> {
 /// tests show it with more, the rest is another cause. Keys that never come alone go with the one that most
 /// of their tests share: the same cause, met on different ways.
 pub fn causes<K: Ord + Clone>(tests: &[BTreeSet<K>]) -> Vec<Group<K>> {
-    let mut left: Vec<BTreeSet<K>> = tests.to_vec();
-    let mut found: Vec<Group<K>> = Vec::new();
-    loop {
-        // The smallest set first: it cannot be a sum of others.
-        let alone = left
-            .iter()
-            .filter(|keys| !keys.is_empty())
-            .filter(|keys| {
-                // Wherever any of it grows, all of it does.
-                left.iter()
-                    .filter(|other| !other.is_disjoint(keys))
-                    .all(|other| other.is_superset(keys))
-            })
-            .min_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)))
-            .cloned();
-        let (core, extra, members) = match alone {
-            Some(core) => {
-                let members = containing(&left, &core);
-                (core, BTreeSet::new(), members)
-            }
-            None => match overlapping(&left) {
-                Some(parts) => parts,
-                None => break,
-            },
-        };
-        for at in &members {
-            left[*at] = left[*at]
-                .iter()
-                .filter(|key| !core.contains(key) && !extra.contains(key))
-                .cloned()
-                .collect();
-        }
-        found.push(Group {
-            core,
-            extra,
-            tests: members,
-        });
+    let mut parts: Vec<Part<K>> = connected(tests)
+        .into_iter()
+        .filter_map(|at| Part::of(tests, at))
+        .collect();
+    let mut found = Vec::new();
+    // One after another as if all were one part, so that what comes first is the same however they hang together.
+    while let Some(first) = (0..parts.len()).min_by(|a, b| parts[*a].next.cmp(&parts[*b].next)) {
+        let part = parts.swap_remove(first);
+        let (group, rest) = part.split();
+        found.push(group);
+        parts.extend(rest);
     }
     found
+}
+
+/// Positions of tests that hang together by what grows in them, those in which nothing grows left out.
+fn connected<K: Ord>(tests: &[BTreeSet<K>]) -> Vec<Vec<usize>> {
+    let mut of_key: BTreeMap<&K, usize> = BTreeMap::new();
+    let mut parts: Vec<(Vec<usize>, Vec<&K>)> = Vec::new();
+    for (at, keys) in tests
+        .iter()
+        .enumerate()
+        .filter(|(_, keys)| !keys.is_empty())
+    {
+        let met: BTreeSet<usize> = keys
+            .iter()
+            .filter_map(|key| of_key.get(key).copied())
+            .collect();
+        let new = parts.len();
+        let into = met.first().copied().unwrap_or(new);
+        if into == new {
+            parts.push((Vec::new(), Vec::new()));
+        }
+        for other in met.into_iter().skip(1) {
+            let (tests, keys) = std::mem::take(&mut parts[other]);
+            parts[into].0.extend(tests);
+            of_key.extend(keys.iter().map(|key| (*key, into)));
+            parts[into].1.extend(keys);
+        }
+        parts[into].0.push(at);
+        for key in keys {
+            if of_key.insert(key, into).is_none() {
+                parts[into].1.push(key);
+            }
+        }
+    }
+    let mut parts: Vec<Vec<usize>> = parts.into_iter().map(|(tests, _)| tests).collect();
+    parts.retain(|tests| !tests.is_empty());
+    parts.iter_mut().for_each(|tests| tests.sort_unstable());
+    parts
+}
+
+/// Tests that hang together, and the cause that is told next of them.
+struct Part<K> {
+    /// Positions in the input.
+    at: Vec<usize>,
+    /// What no cause has explained yet, by test.
+    left: Vec<BTreeSet<K>>,
+    next: Next<K>,
+    members: Vec<usize>,
+}
+
+/// In the order in which causes are told.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Next<K> {
+    /// All of it grows wherever any of it does. The smallest set first: it cannot be a sum of others.
+    Alone(usize, BTreeSet<K>),
+    /// Sets that overlap without one being the others' part: the key that most of them share leads, and among equals the
+    /// first in order, so that the result does not depend on anything else.
+    Shared(Reverse<usize>, K, BTreeSet<K>, BTreeSet<K>),
+}
+
+impl<K: Ord + Clone> Part<K> {
+    fn of(tests: &[BTreeSet<K>], at: Vec<usize>) -> Option<Part<K>> {
+        let left = at.iter().map(|at| tests[*at].clone()).collect();
+        Part::open(at, left)
+    }
+
+    fn open(at: Vec<usize>, left: Vec<BTreeSet<K>>) -> Option<Part<K>> {
+        let (next, members) = match alone(&left) {
+            Some(core) => {
+                let members = containing(&left, &core);
+                (Next::Alone(core.len(), core), members)
+            }
+            None => overlapping(&left)?,
+        };
+        Some(Part {
+            at,
+            left,
+            next,
+            members,
+        })
+    }
+
+    /// The next cause, and what is left without it.
+    fn split(mut self) -> (Group<K>, Option<Part<K>>) {
+        let (core, extra) = match self.next {
+            Next::Alone(_, core) => (core, BTreeSet::new()),
+            Next::Shared(_, _, core, extra) => (core, extra),
+        };
+        for at in &self.members {
+            self.left[*at].retain(|key| !core.contains(key) && !extra.contains(key));
+        }
+        let tests = self.members.iter().map(|at| self.at[*at]).collect();
+        (Group { core, extra, tests }, Part::open(self.at, self.left))
+    }
+}
+
+fn alone<K: Ord + Clone>(left: &[BTreeSet<K>]) -> Option<BTreeSet<K>> {
+    left.iter()
+        .filter(|keys| !keys.is_empty())
+        .filter(|keys| {
+            // Wherever any of it grows, all of it does.
+            left.iter()
+                .filter(|other| !other.is_disjoint(keys))
+                .all(|other| other.is_superset(keys))
+        })
+        .min_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)))
+        .cloned()
 }
 
 fn containing<K: Ord>(left: &[BTreeSet<K>], core: &BTreeSet<K>) -> Vec<usize> {
@@ -81,18 +164,14 @@ fn containing<K: Ord>(left: &[BTreeSet<K>], core: &BTreeSet<K>) -> Vec<usize> {
         .collect()
 }
 
-type Parts<K> = (BTreeSet<K>, BTreeSet<K>, Vec<usize>);
-
-/// Sets that overlap without one being the others' part: the key that most of them share leads.
-fn overlapping<K: Ord + Clone>(left: &[BTreeSet<K>]) -> Option<Parts<K>> {
-    let all: BTreeSet<&K> = left.iter().flatten().collect();
-    let leader = all.into_iter().max_by_key(|key| {
-        (
-            left.iter().filter(|keys| keys.contains(*key)).count(),
-            // Among equals the first in order, so that the result does not depend on anything else.
-            std::cmp::Reverse(*key),
-        )
-    })?;
+fn overlapping<K: Ord + Clone>(left: &[BTreeSet<K>]) -> Option<(Next<K>, Vec<usize>)> {
+    let mut counts: BTreeMap<&K, usize> = BTreeMap::new();
+    for key in left.iter().flatten() {
+        *counts.entry(key).or_default() += 1;
+    }
+    let (count, Reverse(leader)) = { counts.into_iter() }
+        .map(|(key, count)| (count, Reverse(key)))
+        .max()?;
     let members: Vec<usize> = left
         .iter()
         .enumerate()
@@ -106,7 +185,8 @@ fn overlapping<K: Ord + Clone>(left: &[BTreeSet<K>]) -> Option<Parts<K>> {
         every.extend(left[*at].iter().cloned());
     }
     let extra = every.difference(&core).cloned().collect();
-    Some((core, extra, members))
+    let next = Next::Shared(Reverse(count), leader.clone(), core, extra);
+    Some((next, members))
 }
 
 #[cfg(test)]
@@ -159,6 +239,21 @@ mod tests {
         assert_eq!(
             shown(&["a", "b", ""]),
             [group("a", "", &[0]), group("b", "", &[1])]
+        );
+    }
+
+    #[test]
+    fn causes_come_in_one_order_however_they_hang_together() {
+        assert_eq!(
+            shown(&["xy", "xz", "cd", "b", "pq", "pr", "p"]),
+            [
+                group("b", "", &[3]),
+                group("p", "", &[4, 5, 6]),
+                group("q", "", &[4]),
+                group("r", "", &[5]),
+                group("cd", "", &[2]),
+                group("x", "yz", &[0, 1]),
+            ]
         );
     }
 
