@@ -7,6 +7,7 @@ mod durations;
 mod explain;
 mod init;
 mod inspect;
+mod journal;
 mod man;
 mod merge;
 mod publish;
@@ -129,6 +130,9 @@ struct RunArgs {
     /// Write what was asked, answered and decided to a new folder, for `leakcheck replay` and bug reports; one worker runs.
     #[arg(long, value_name = "DIR", conflicts_with = "shard")]
     record: Option<PathBuf>,
+    /// Keep what each process printed, and a journal of what was asked, answered and decided, in a new folder.
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
     /// Keep the names and texts of the project in the recording: paths, test ids, messages.
     #[arg(long, requires = "record")]
     record_names: bool,
@@ -180,6 +184,15 @@ pub fn main() -> ExitCode {
         }
     };
     cli.color.apply();
+    let kept = match &cli.verb {
+        Some(Verb::Run(args)) => args.keep.as_deref(),
+        None => cli.run.keep.as_deref(),
+        Some(_) => None,
+    };
+    if let Err(message) = journal::begin(kept) {
+        complain(format_args!("leakcheck: {message}"));
+        return ExitCode::Usage;
+    }
     match cli.verb {
         Some(Verb::Run(args)) => run::run(args),
         Some(Verb::Inspect(args)) => inspect::inspect(args),

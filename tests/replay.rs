@@ -264,3 +264,61 @@ fn what_is_no_recording_is_refused_in_one_line() {
     assert!(text.contains("name a new folder"), "{text}");
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[test]
+fn a_journal_says_what_was_asked_and_decided() {
+    let project = project();
+    project.write(
+        "test_prints.py",
+        "def test_prints(capfd):\n    with capfd.disabled():\n        print('oboe')\n",
+    );
+    let (kept, journal) = (project.beside("kept"), project.beside("journal"));
+    let output = project
+        .plain_command()
+        .arg(format!("--keep={}", kept.display()))
+        .env("LEAKCHECK_LOG", &journal)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&kept), 0o700);
+    for file in files(&kept) {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+    let told = fs::read_to_string(&journal).unwrap();
+    assert_eq!(told, fs::read_to_string(kept.join("journal.log")).unwrap());
+    for part in [
+        r#"asked process="a0.1" order={"do":"run","test":1,"#,
+        "Judged { ids: [\"test_orchestra.py::test_leaks\"], verdict: Leak, rule: GrewTo",
+        "Screened { id: \"test_orchestra.py::test_clean\", concluded: Some((Clean, NothingGrew)) }",
+        "exited with status 3",
+    ] {
+        assert!(told.contains(part), "{part}\n{told}");
+    }
+    let all = files(&kept);
+    let printed = { all.iter() }
+        .filter(|path| path.extension().is_some_and(|kind| kind == "log"))
+        .any(|path| fs::read_to_string(path).unwrap().contains("oboe"));
+    assert!(printed, "{all:?}");
+
+    let refused = |name: &str, value: &Path| {
+        let mut command = project.plain_command();
+        match name {
+            "--keep" => command.arg("--keep").arg(value),
+            name => command.env(name, value),
+        };
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let line = refused("--keep", &kept);
+    assert!(
+        line.contains("it is not empty; name a new folder"),
+        "{line}"
+    );
+    let line = refused("LEAKCHECK_LOG", &kept.join("no/such"));
+    assert!(
+        line.starts_with("leakcheck: cannot write ") && line.contains("which LEAKCHECK_LOG names"),
+        "{line}"
+    );
+}

@@ -136,6 +136,11 @@ fn examine(args: &DoctorArgs, page: &mut String) -> Result<ExitCode, Failure> {
     for rule in &config.rules {
         page.push_str(&format!("  {}\n", text::escape(&told(rule))));
     }
+    line(
+        page,
+        "bug report",
+        "send what `leakcheck run --record DIR` writes; your project's names are not in it",
+    );
     Ok(code)
 }
 

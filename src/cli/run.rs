@@ -132,6 +132,7 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     };
     let quiet = args.output.quiet;
     let per_hour = args.per_hour;
+    let keep = args.keep.as_ref().map(|folder| current.join(folder));
     let recording = match &args.record {
         Some(folder) => Some(recording(&current.join(folder), args.record_names)?),
         None => None,
@@ -166,12 +167,14 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         seconds: durations.files.clone(),
     });
 
+    settings.setup.keep = keep;
     if let Some(recording) = &recording {
         settings.setup.tape = Tape::Record(Arc::clone(recording));
     }
 
     let progress = Progress::new(quiet);
     let tell = |event| {
+        tracing::info!("{event:?}");
         if let Some(progress) = &progress {
             progress.event(&event);
         }
@@ -410,6 +413,7 @@ pub(super) fn settings(
             rules: config.rules.clone(),
             blind: Arc::default(),
             deadly: Deadly::default(),
+            keep: None,
             tape: Tape::Off,
             build: Build {
                 malloc: interpreter.counting_malloc(),

@@ -55,13 +55,18 @@ impl<W: Write + Send> Log<W> {
         self.line(match event {
             Event::Collected { tests } => json!({"event": "collected", "tests": tests}),
             Event::Started { id } => json!({"event": "started", "id": id}),
-            Event::Screened { id, suspect } => {
-                json!({"event": "screened", "id": id, "suspect": suspect})
+            Event::Screened { id, concluded } => {
+                let mut line = json!({"event": "screened", "id": id, "suspect": concluded.is_none()});
+                if let Some((verdict, rule)) = concluded {
+                    line["verdict"] = json!(verdict.word());
+                    line["rule"] = json!(rule.name());
+                }
+                line
             }
             Event::Tracing { suspects, .. } => json!({"event": "tracing", "suspects": suspects}),
             Event::Suspect { id } => json!({"event": "suspect", "id": id}),
-            Event::Judged { ids, verdict } => {
-                json!({"event": "judged", "ids": ids, "verdict": verdict.word()})
+            Event::Judged { ids, verdict, rule } => {
+                json!({"event": "judged", "ids": ids, "verdict": verdict.word(), "rule": rule.name()})
             }
         });
     }
@@ -112,7 +117,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::verdict::Verdict;
+    use crate::verdict::{Verdict, rule::Rule};
 
     #[test]
     fn each_event_is_one_line_whatever_its_names_hold() {
@@ -124,7 +129,7 @@ mod tests {
             },
             Event::Screened {
                 id: "a".to_owned(),
-                suspect: true,
+                concluded: None,
             },
             Event::Tracing {
                 suspects: 1,
@@ -134,6 +139,7 @@ mod tests {
             Event::Judged {
                 ids: vec!["a".to_owned()],
                 verdict: Verdict::Leak,
+                rule: Rule::GrewToTimeEnd,
             },
         ] {
             log.event(&event);

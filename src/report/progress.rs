@@ -88,11 +88,11 @@ impl Progress {
                 state.phase("suspects", *suspects, Some(*budget));
             }
             Event::Started { id } | Event::Suspect { id } => state.current(id),
-            Event::Screened { suspect, .. } => {
-                state.suspects += usize::from(*suspect);
+            Event::Screened { concluded, .. } => {
+                state.suspects += usize::from(concluded.is_none());
                 state.advance(1);
             }
-            Event::Judged { ids, verdict } => {
+            Event::Judged { ids, verdict, .. } => {
                 if *verdict == Verdict::Leak {
                     state.leaks += ids.len();
                 }

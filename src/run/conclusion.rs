@@ -106,6 +106,11 @@ impl Conclusion {
         self.taken_over.unwrap_or(self.rule)
     }
 
+    /// Verdict and rule.
+    pub fn short(&self) -> (Verdict, Rule) {
+        (self.verdict(), self.rule())
+    }
+
     /// What the test fills.
     pub fn ends(&self) -> &[Filled] {
         match &self.facts {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, rule::Rule};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,8 +21,8 @@ pub enum Event {
     Screened {
         /// Its id.
         id: String,
-        /// Whether it is a suspect.
-        suspect: bool,
+        /// What is said of it; absent for a suspect.
+        concluded: Option<(Verdict, Rule)>,
     },
     /// The screen is over and suspects are judged.
     Tracing {
@@ -42,5 +42,7 @@ pub enum Event {
         ids: Vec<String>,
         /// What is said of them.
         verdict: Verdict,
+        /// By which rule.
+        rule: Rule,
     },
 }

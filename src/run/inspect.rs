@@ -21,7 +21,7 @@ use super::{
     loss::{Loss, StartError},
     orders, prepare,
     protocol::{Followed, Status},
-    screen::{self, Familiar, Screened},
+    screen::{self, Familiar},
     screen_one,
     slot::Slot,
     suspects,
@@ -182,7 +182,7 @@ fn screen(
         }
         tell(Event::Screened {
             id: run.tests[test].id.clone(),
-            suspect: look.screened == Screened::Suspect,
+            concluded: look.screened.concluded().map(Conclusion::short),
         });
         run.looks[test] = Some(look);
     }

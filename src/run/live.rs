@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Write},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::atomic::Ordering,
@@ -29,7 +29,10 @@ use super::{
 };
 use crate::{
     bridge,
-    files::read::{self, SYSTEM},
+    files::{
+        read::{self, SYSTEM},
+        write,
+    },
     supervise::{Supervised, unusable},
 };
 
@@ -50,6 +53,8 @@ pub(super) struct Live {
     folder: PathBuf,
     log: Log,
     project: PathBuf,
+    /// Where what it printed is kept.
+    keep: Option<PathBuf>,
     limits: Limits,
     memory: u64,
     watch: Watch,
@@ -186,6 +191,7 @@ impl Live {
             folder: folder.to_owned(),
             log,
             project: setup.project.clone(),
+            keep: setup.keep.clone(),
             limits: setup.limits,
             memory: setup.memory,
             watch: Watch {
@@ -441,6 +447,26 @@ impl Live {
     /// Ends the process at once, and everything that the tests started, also after its own end.
     fn kill(&mut self) {
         self.process.end();
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let Some(keep) = &self.keep else { return };
+        let name = self
+            .folder
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
+        let stacks = read::end(&self.folder.join("stacks"), STACKS_LIMIT);
+        for (what, bytes) in [("log", self.log.tail().into_bytes()), ("stacks", stacks)] {
+            if !bytes.is_empty()
+                && let Ok(mut file) = write::private(&keep.join(format!("{name}.{what}")))
+            {
+                // Losing it changes no verdict.
+                let _ = file.write_all(&bytes);
+            }
+        }
     }
 }
 

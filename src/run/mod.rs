@@ -389,7 +389,7 @@ fn screen_all(settings: &Settings, run: &mut Run, first: Slot<'_>, tell: &(dyn F
                         candidates.add(&look, tests);
                         tell(Event::Screened {
                             id: tests[test].id.clone(),
-                            suspect: look.screened == Screened::Suspect,
+                            concluded: look.screened.concluded().map(Conclusion::short),
                         });
                         if let Ok(mut looks) = looks.lock() {
                             looks[test] = Some(look);

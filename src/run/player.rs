@@ -162,6 +162,7 @@ impl Replay {
                 },
                 blind: Arc::default(),
                 deadly: Deadly::default(),
+                keep: None,
                 tape: Tape::Replay(Arc::clone(self)),
             },
             jobs: 1,

@@ -55,6 +55,8 @@ pub struct Setup {
     pub blind: Arc<OnceLock<String>>,
     /// Test files whose import ended a worker.
     pub deadly: Deadly,
+    /// Where what each process printed is kept.
+    pub keep: Option<PathBuf>,
     /// Whether what is said goes to a recording, or comes from one.
     pub tape: Tape,
 }

@@ -269,6 +269,7 @@ fn confirm_alike(
         tell(Event::Judged {
             ids: vec![run.tests[test].id.clone()],
             verdict: run.cases[case].judged.verdict(),
+            rule,
         });
         run.alike.push(Alike { test, case, rule });
     }
@@ -285,6 +286,7 @@ fn give_up(run: &mut Run, budget: &Budget, tests: Vec<usize>, tell: &(dyn Fn(Eve
         tell(Event::Judged {
             ids: vec![run.tests[test].id.clone()],
             verdict: case.judged.verdict(),
+            rule: case.judged.rule(),
         });
         run.cases.push(case);
     }
@@ -332,6 +334,7 @@ fn judge_some(
                     tell(Event::Judged {
                         ids: vec![tests[test].id.clone()],
                         verdict: case.judged.verdict(),
+                        rule: case.judged.rule(),
                     });
                     if let Ok(mut cases) = cases.lock() {
                         cases.push(case);

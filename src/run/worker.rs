@@ -1,11 +1,15 @@
 //! A worker as the engine sees it: orders with the answers that fit them.
 
+use std::time::Instant;
+
+use tracing::{Level, debug, enabled, info};
+
 use super::{
     answers,
     conversation::{Conversation, Opening},
     live::Live,
     loss::{Loss, StartError},
-    orders::{self, Ask},
+    orders::{self, Ask, Order},
     protocol::{Collected, Hello, Record, Trouble},
     tape::Tape,
     wire,
@@ -14,10 +18,14 @@ pub use super::{
     limits::Limits,
     setup::{CAPACITY, INTERRUPTED, MOST_READ, Setup},
 };
-use crate::config::terms::Terms;
+use crate::config::{terms::Terms, text::excerpt};
+
+/// Characters of an answer that the journal has.
+const ANSWER: usize = 2000;
 
 /// A running worker.
 pub struct Worker {
+    name: String,
     line: Box<dyn Conversation>,
     /// What it said of itself.
     pub hello: Hello,
@@ -49,7 +57,14 @@ impl Worker {
                 (Box::new(player), opening)
             }
         };
+        info!(
+            process = name,
+            runner = opening.hello.runner_version,
+            tests = opening.collected.tests.len(),
+            "started"
+        );
         let worker = Worker {
+            name: name.to_owned(),
             line,
             hello: opening.hello,
             terms: opening.terms,
@@ -60,13 +75,34 @@ impl Worker {
     /// Gives one order and waits for its answer, within the limits.
     pub fn ask<O: Ask>(&mut self, order: O) -> Result<O::Answer, Loss> {
         let order = order.into();
-        let record = wire::parse(&self.line.exchange(&order)?)?;
+        let answer = self.exchange(&order)?;
+        let record = wire::parse(&answer)?;
         answers::check(&order, &record).map_err(Loss::Strange)?;
         match record {
             Record::Error(failure) => Err(Loss::of(failure)),
             record => O::answer(record)
                 .ok_or_else(|| Loss::Strange("an answer to another order".to_owned())),
         }
+    }
+
+    fn exchange(&mut self, order: &Order) -> Result<Vec<u8>, Loss> {
+        if !enabled!(Level::DEBUG) {
+            return self.line.exchange(order);
+        }
+        let begun = Instant::now();
+        let answer = self.line.exchange(order);
+        let said = match &answer {
+            Ok(json) => excerpt(&String::from_utf8_lossy(json), ANSWER),
+            Err(loss) => loss.line(),
+        };
+        debug!(
+            process = self.name,
+            order = %serde_json::to_string(order).unwrap_or_default(),
+            answer = %said,
+            seconds = begun.elapsed().as_secs_f64(),
+            "asked"
+        );
+        answer
     }
 
     /// Iterations of the open test that were begun, the one that killed the worker included.
