@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions},
     io::{self, ErrorKind},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     os::unix::net::UnixStream,
@@ -33,6 +33,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub struct Folder {
     path: PathBuf,
     lock: Option<Flock<File>>,
+    mark: Mark,
     guard: Option<(Child, UnixStream)>,
 }
 
@@ -42,9 +43,11 @@ impl Folder {
         let base = base()?;
         sweep(&base);
         let (path, lock) = create(&base).map_err(|error| useless(&base, &error.to_string()))?;
+        let mark = Mark::of(&path).map_err(|error| useless(&base, &error.to_string()))?;
         let mut folder = Folder {
             path,
             lock: Some(lock),
+            mark,
             guard: None,
         };
         // Without one we remove it ourselves.
@@ -57,7 +60,8 @@ impl Folder {
         let child = command
             .arg(&self.path)
             .current_dir("/")
-            .stdout(Stdio::null())
+            // Given open, so that it is that of this folder at whatever moment we are ended.
+            .stdout(self.mark.0.try_clone()?)
             .stderr(Stdio::null())
             .spawn()?;
         Ok((child, control))
@@ -86,7 +90,7 @@ impl Drop for Folder {
             drop(control);
             wait(&mut child, LIMIT)
         });
-        if !removed {
+        if !removed && self.mark.is_at(&self.path) {
             left::end_strays(&self.path, Duration::from_secs(1));
             remove(&self.path);
         }
@@ -124,7 +128,7 @@ fn useless(directory: &Path, why: &str) -> String {
 }
 
 /// Makes a folder that nobody else can look into, whatever the umask, and takes hold of it.
-fn create(base: &Path) -> io::Result<(PathBuf, Flock<File>)> {
+pub(super) fn create(base: &Path) -> io::Result<(PathBuf, Flock<File>)> {
     loop {
         // Under a name that nobody has twice, so that no other run can take it, or remove another's for it, before it
         // is held.
@@ -176,6 +180,33 @@ fn passing_name(kind: &str) -> String {
     )
 }
 
+/// Which folder it is that has the name: its lock file, open, so that no other file can be it. A number is given anew as
+/// soon as nobody holds its folder.
+#[derive(Debug)]
+pub(super) struct Mark(pub File);
+
+impl Mark {
+    pub(super) fn of(folder: &Path) -> io::Result<Mark> {
+        Ok(Mark(open_lock(folder)?))
+    }
+
+    /// Whether that folder still has the name.
+    pub(super) fn is_at(&self, folder: &Path) -> bool {
+        let found = folder.join(LOCK).symlink_metadata();
+        found.is_ok_and(|found| self.is(&found))
+    }
+
+    fn is(&self, found: &Metadata) -> bool {
+        let own = self.0.metadata();
+        own.is_ok_and(|own| (own.dev(), own.ino()) == (found.dev(), found.ino()))
+    }
+
+    /// Holds that folder alone, as [`own`] does.
+    pub(super) fn own(&self, folder: &Path) -> Option<Flock<File>> {
+        own(folder).filter(|lock| lock.metadata().is_ok_and(|found| self.is(&found)))
+    }
+}
+
 /// Holds the folder beside others; `None` where it is gone.
 pub(super) fn share(folder: &Path) -> Option<Flock<File>> {
     hold(folder, FlockArg::LockSharedNonblock)
@@ -187,20 +218,24 @@ pub(super) fn own(folder: &Path) -> Option<Flock<File>> {
 }
 
 fn hold(folder: &Path, how: FlockArg) -> Option<Flock<File>> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
-        .open(folder.join(LOCK))
-        .ok()?;
+    let file = open_lock(folder).ok()?;
     let lock = Flock::lock(file, how).ok()?;
     // Whoever held it alone before may have removed it.
     let found = lock.metadata().ok()?;
     (found.is_file() && found.nlink() > 0).then_some(lock)
 }
 
+fn open_lock(folder: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
+        .open(folder.join(LOCK))
+}
+
 /// Removes folders of runs that are over, with what still runs in them.
-fn sweep(base: &Path) {
+pub(super) fn sweep(base: &Path) {
     for entry in fs::read_dir(base).into_iter().flatten().flatten() {
         let is_named = entry.file_name().to_string_lossy().starts_with(PREFIX);
         let path = entry.path();
