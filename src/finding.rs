@@ -133,7 +133,7 @@ impl Status {
 pub enum Level {
     /// Fails the build unless accepted.
     Error,
-    /// Worth mending; does not fail by default.
+    /// Worth fixing; does not fail by default.
     Warning,
     /// Discounted, shown so that a reader can see why.
     Note,
@@ -451,7 +451,7 @@ pub struct Finding {
     pub tests: Vec<String>,
     /// How sure: iterations and processes it was seen in.
     pub evidence: String,
-    /// One sentence on how to mend it.
+    /// One sentence on how to fix it.
     pub advice: String,
     /// What was read in the test that stands for it, every counter that was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

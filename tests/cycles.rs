@@ -128,7 +128,7 @@ fn denied_it_fails_until_it_is_accepted() {
     let accepted = project.check(&[]);
     accepted.exits(0);
     assert_eq!(cycles(&accepted)[0].status, "known");
-    // Where not every cycle is looked for, one that is not seen is not called mended.
+    // Where not every cycle is looked for, one that is not seen is not called fixed.
     project.write("pyproject.toml", "[tool.leakcheck]\ncycles = \"allow\"\n");
     let silent = project.check(&[]);
     silent.exits(0).all("clean", 5);
@@ -151,6 +151,6 @@ fn what_the_collector_is_told_to_keep_is_a_leak_that_says_so() {
     let project = Project::of(&[("app.py", app), ("test_app.py", tests)]);
     let checked = project.check(&[]);
     let text = &checked.exits(1).stdout;
-    assert!(text.contains("held by gc.garbage"), "{text}");
+    assert!(text.contains("retained by gc.garbage"), "{text}");
     assert!(text.contains("(gc.set_debug(0))"), "{text}");
 }

@@ -161,7 +161,7 @@ class TestAll(unittest.TestCase):
     assert!(
         said[0]
             .3
-            .contains("held by app.BUS.observers, allocated at app.py:"),
+            .contains("retained by app.BUS.observers, allocated at app.py:"),
         "{}",
         said[0].3
     );
@@ -283,7 +283,7 @@ class TestAll(unittest.TestCase):
     let expected: [(&str, &[&str], &str); 6] = [
         (
             "test_skip",
-            &["1 entry", "held by depot.gaps"],
+            &["1 entry", "retained by depot.gaps"],
             "gaps.append(None)",
         ),
         (
@@ -293,22 +293,22 @@ class TestAll(unittest.TestCase):
         ),
         (
             "test_every_third",
-            &[" dicts (", "held by depot.rare"],
+            &[" dicts (", "retained by depot.rare"],
             "rare.append",
         ),
         (
             "test_parse",
-            &["1 ValueError", "held by depot.failures"],
+            &["1 ValueError", "retained by depot.failures"],
             "return int(text)",
         ),
         (
             "test_folder",
-            &["1 TemporaryDirectory", "held by depot.folders"],
+            &["1 TemporaryDirectory", "retained by depot.folders"],
             "folders.append",
         ),
         (
             "test_timer",
-            &["1 thread", "of type Timer, held by depot.timers"],
+            &["1 thread", "of type Timer, retained by depot.timers"],
             "threading.Timer",
         ),
     ];

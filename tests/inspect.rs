@@ -80,7 +80,7 @@ fn a_leaking_test_is_shown_from_all_sides() {
     let seen = inspect(&project, &["TestEvents::test_bound_method"]);
     seen.exits(1).says(&[
         "tests/test_events.py::TestEvents::test_bound_method\nleak: 1 Screen",
-        "held by events.bus.observers",
+        "retained by events.bus.observers",
         "leakcheck explain LK106",
         "+1 each time  entries of long-lived containers",
         "events.Screen",
@@ -208,8 +208,10 @@ class TestKeeps(unittest.TestCase):
 ";
     let project = Project::of(&[("test_keeps.py", text)]);
     let seen = inspect(&project, &["TestKeeps.test_keeps", "--runner", "unittest"]);
-    seen.exits(1)
-        .says(&["held by test_keeps.KEPT", "KEPT.append(bytearray(5000))"]);
+    seen.exits(1).says(&[
+        "retained by test_keeps.KEPT",
+        "KEPT.append(bytearray(5000))",
+    ]);
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn built() -> [(&'static str, PathBuf); 2] {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    ["fastmod", "mended"].map(|name| (name, target.join(format!("debug/lib_{name}.so"))))
+    ["fastmod", "fixed"].map(|name| (name, target.join(format!("debug/lib_{name}.so"))))
 }
 
 fn project() -> Project {
@@ -49,13 +49,13 @@ fn finding<'a>(checked: &'a Checked, test: &str) -> &'a Finding {
 }
 
 #[test]
-fn the_leaking_function_and_its_crate_are_named_and_the_mended_twin_is_clean() {
+fn the_leaking_function_and_its_crate_are_named_and_the_fixed_twin_is_clean() {
     let project = project();
     for runner in ["unittest", "pytest"] {
         let checked = project.check(&["--runner", runner]);
         checked.exits(1);
         for (id, verdict) in checked.verdicts() {
-            let expected = if id.contains("mended") {
+            let expected = if id.contains("fixed") {
                 "clean"
             } else {
                 "leak"

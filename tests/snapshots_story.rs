@@ -158,7 +158,7 @@ fn the_whole_story() {
     assert_eq!(git(&project, &["status", "--porcelain", ".leakcheck"]), "");
     git(&project, &["checkout", "--quiet", "."]);
 
-    // The first mended is green, and its snapshot is asked away.
+    // The first fixed is green, and its snapshot is asked away.
     change(
         &project,
         "depot.py",
@@ -356,7 +356,7 @@ fn what_is_rejected_comes_back() {
     assert_eq!(project.snapshots(".snap.new").len(), 0);
     project.check(&[]).exits(1);
     assert_eq!(project.snapshots(".snap.new").len(), 1);
-    // Mended before anybody decided, it waits no longer.
+    // Fixed before anybody decided, it waits no longer.
     change(
         &project,
         "depot.py",

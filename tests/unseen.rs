@@ -481,7 +481,7 @@ fn beside_a_thread_that_nobody_can_do_without_nothing_is_clean_that_was_not_seen
     // No finding without anything that could be found.
     for finding in &checked.report.findings {
         assert!(
-            finding.summary.contains("held by test_it.KEPT"),
+            finding.summary.contains("retained by test_it.KEPT"),
             "{}",
             finding.summary
         );

@@ -133,7 +133,7 @@ fn is_interpreters(name: &str) -> bool {
     STATE.iter().any(|start| name.starts_with(start))
 }
 
-/// One sentence on how to mend a leak of this code, where no more is known of it.
+/// One sentence on how to fix a leak of this code, where no more is known of it.
 pub fn advice(code: &str) -> &'static str {
     match code {
         "LK100" => {

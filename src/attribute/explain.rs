@@ -1,4 +1,4 @@
-//! What a kind of leak is, how to confirm it and how to mend it: the page in `docs/leaks.md`, by code.
+//! What a kind of leak is, how to confirm it and how to fix it: the page in `docs/leaks.md`, by code.
 
 /// The whole page.
 const PAGE: &str = include_str!("../../docs/leaks.md");
@@ -13,9 +13,9 @@ pub fn section(code: &str) -> Option<&'static str> {
     })
 }
 
-/// How to mend a leak of that code, in one line.
-pub fn mend(code: &str) -> Option<String> {
-    let (_, after) = section(code)?.split_once("**Mend.** ")?;
+/// How to fix a leak of that code, in one line.
+pub fn fix(code: &str) -> Option<String> {
+    let (_, after) = section(code)?.split_once("**Fix.** ")?;
     let paragraph = after.split("\n\n").next()?;
     Some(paragraph.lines().collect::<Vec<_>>().join(" "))
 }
@@ -49,17 +49,14 @@ mod tests {
                 "**Cause.**",
                 "**How it looks.**",
                 "**Confirm.**",
-                "**Mend.**",
+                "**Fix.**",
                 "before",
                 "after",
             ] {
                 assert!(section.contains(part), "{code} has no {part}");
             }
-            let mend = mend(code).unwrap_or_default();
-            assert!(
-                mend.ends_with('.') && !mend.contains('\n'),
-                "{code}: {mend}"
-            );
+            let fix = fix(code).unwrap_or_default();
+            assert!(fix.ends_with('.') && !fix.contains('\n'), "{code}: {fix}");
         }
     }
 

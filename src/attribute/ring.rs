@@ -1,4 +1,4 @@
-//! A cycle of garbage in words: the way round, what it is made by, which reference closes it, and how to mend that.
+//! A cycle of garbage in words: the way round, what it is made by, which reference closes it, and how to fix that.
 
 use super::route::{Step, any_index};
 use crate::finding::{Holder, HolderStep, Role};
@@ -10,7 +10,7 @@ pub struct Ring {
     pub holder: Holder,
     /// What does not change when it is entered elsewhere: types and edges.
     pub identity: String,
-    /// One sentence on how to mend it.
+    /// One sentence on how to fix it.
     pub advice: String,
 }
 

@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_mended_before_anybody_decided_waits_no_longer() {
+    fn what_was_fixed_before_anybody_decided_waits_no_longer() {
         let project = tempfile::tempdir().unwrap();
         let folder = Folder::of(project.path());
         let one = snapshot("f", &[]);

@@ -35,7 +35,7 @@ pub fn snapshot(of: &Snapshot) -> String {
         ));
     }
     if let Some(holder) = &of.holder {
-        lines.push(format!("  held by {}", text::escape(holder)));
+        lines.push(format!("  retained by {}", text::escape(holder)));
     }
     if !of.types.is_empty() {
         let types: Vec<String> = of.types.iter().map(|name| text::escape(name)).collect();
@@ -64,8 +64,8 @@ pub fn snapshot(of: &Snapshot) -> String {
         lines.push("  seen in more tests".to_owned());
     }
     acceptance(&of.accepted, &mut lines);
-    if let Some(advice) = explain::mend(&of.code) {
-        lines.push(format!("  mend: {advice}"));
+    if let Some(advice) = explain::fix(&of.code) {
+        lines.push(format!("  fix: {advice}"));
     }
     lines.push(String::new());
     lines.join("\n")

@@ -95,7 +95,7 @@ mod tests {
             (&[("a", true), ("b", false)], true, Untested),
             (&[("a", false)], true, Untested),
             (&[("other", true)], false, Untested),
-            // Its tests are gone altogether, which mends nothing.
+            // Its tests are gone altogether, which fixes nothing.
             (&[("other", true)], true, Orphaned),
             (&[], true, Orphaned),
         ];

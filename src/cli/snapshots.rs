@@ -181,13 +181,13 @@ impl Accepted {
         let mut advice = Vec::new();
         if !failing.is_empty() && self.ci {
             advice.push(format!(
-                "mend it, or accept it on your machine: put this run's {}/*.snap.new into the same folder there, then `{}`",
+                "fix it, or accept it on your machine: put this run's {}/*.snap.new into the same folder there, then `{}`",
                 self.shown(),
                 command(&failing)
             ));
         } else if !failing.is_empty() {
             advice.push(format!(
-                "mend it, or look at it with `leakcheck review{}`, or accept it with `{}`",
+                "fix it, or look at it with `leakcheck review{}`, or accept it with `{}`",
                 self.elsewhere,
                 command(&failing)
             ));

@@ -8,7 +8,7 @@ use super::suite::{Project, TEST_FOLDERS, file_of};
 use crate::config::{Choice, Runner, text};
 use crate::files::read::{self, SETTINGS};
 
-/// Why the tests cannot be run. Both end in the command that mends it.
+/// Why the tests cannot be run. Both end in the command that fixes it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RunnerError {
     /// pytest was asked for.

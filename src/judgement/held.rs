@@ -165,8 +165,8 @@ pub(super) fn resources(diagnosis: &Diagnosis, kind: Kind) -> Vec<String> {
 /// How a summary names the holder.
 pub(super) fn phrase(diagnosis: &Diagnosis) -> Option<String> {
     match diagnosis.routes.first() {
-        Some(route) => Some(format!("held by {}", route.holder.name)),
-        None if diagnosis.exits > 0.5 => Some("held by atexit".to_owned()),
+        Some(route) => Some(format!("retained by {}", route.holder.name)),
+        None if diagnosis.exits > 0.5 => Some("retained by atexit".to_owned()),
         None if diagnosis.is_lost() => Some("held from outside Python".to_owned()),
         None => None,
     }

@@ -129,7 +129,7 @@ fn comparable(scope: &Scope, findings: &[Finding], accepted: &[File]) -> Vec<Fil
 }
 
 /// Whether `test` was judged by itself. What is only taken to leak like another test was not looked at closely enough
-/// for its own leak to be called mended.
+/// for its own leak to be called fixed.
 pub(super) fn is_judged(test: &TestResult, alike: bool) -> bool {
     test.verdict.is_judged() && !(alike && test.verdict == Verdict::Leak)
 }

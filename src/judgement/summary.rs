@@ -10,7 +10,7 @@ use crate::{
     run::diagnose::Diagnosis,
 };
 
-/// `1 Session (412 B) stays after each iteration, held by app.SESSIONS, allocated at app/log.py:12 in open`.
+/// `1 Session (412 B) stays after each iteration, retained by app.SESSIONS, allocated at app/log.py:12 in open`.
 pub(super) fn summary(
     kind: Kind,
     rate: &BTreeMap<String, Rate>,
@@ -96,7 +96,7 @@ pub(super) fn summary(
         .map_or_else(String::new, |name| format!(", of type {name}"));
     let holder = diagnosis
         .and_then(held::phrase)
-        .or_else(|| watched.map(|holder| format!("held by {}", holder.name)))
+        .or_else(|| watched.map(|holder| format!("retained by {}", holder.name)))
         .map_or_else(String::new, |phrase| {
             format!("{of_type}, {phrase}{}", lost.map_or("", |lost| &lost.by))
         });

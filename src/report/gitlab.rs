@@ -31,7 +31,7 @@ struct Lines {
 }
 
 /// Writes the issues. GitLab compares them with those of the target branch by their fingerprints, so accepted ones are
-/// among them: left out they would count as mended.
+/// among them: left out they would count as fixed.
 pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
     let issues: Vec<Issue> = report
         .standing(Standing::Present)

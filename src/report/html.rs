@@ -75,7 +75,7 @@ struct Shown {
     summary: String,
     rate: String,
     curve: String,
-    so: Option<String>,
+    cost: Option<String>,
     held_by: &'static str,
     holder: Option<String>,
     path: Vec<String>,
@@ -300,7 +300,7 @@ fn shown(report: &Report, finding: &Finding, anchor: String) -> Shown {
         }),
         curve: growth::main_curve(finding)
             .map_or_else(String::new, |curve| spark::line(&curve.readings, 16)),
-        so: growth::comes_to(finding, &report.environment),
+        cost: growth::comes_to(finding, &report.environment),
         held_by: source::held_by(finding),
         holder: finding
             .holder

@@ -94,7 +94,7 @@ pub struct Cycle {
     pub bytes: u64,
     /// Descriptors that stay open until the collector runs.
     pub descriptors: Vec<String>,
-    /// How to mend it.
+    /// How to fix it.
     pub advice: String,
 }
 

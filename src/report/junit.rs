@@ -244,7 +244,8 @@ fn finding_text(report: &Report, finding: &Finding) -> String {
         ));
     }
     lines.extend(growth::rates(finding).map(|text| format!("growth: {text}")));
-    lines.extend(growth::comes_to(finding, &report.environment).map(|text| format!("so: {text}")));
+    lines
+        .extend(growth::comes_to(finding, &report.environment).map(|text| format!("cost: {text}")));
     if let Some(curve) = growth::main_curve(finding) {
         lines.push(format!(
             "curve: {} {}",
@@ -252,7 +253,7 @@ fn finding_text(report: &Report, finding: &Finding) -> String {
             spark::captioned(&curve.readings, 24)
         ));
     }
-    lines.push(format!("mend: {}", shortened(&finding.advice, 1000)));
+    lines.push(format!("fix: {}", shortened(&finding.advice, 1000)));
     lines.push(format!("id: {}", shortened(&finding.fingerprint, 80)));
     lines.join("\n")
 }

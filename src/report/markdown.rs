@@ -224,7 +224,7 @@ fn details(report: &Report, finding: &Finding) -> String {
             .collect();
         items.push(format!("types: {}", types.join(", ")));
     }
-    items.push(format!("mend: {}", code(&shortened(&finding.advice, 600))));
+    items.push(format!("fix: {}", code(&shortened(&finding.advice, 600))));
     items.push(format!(
         "id: {}",
         code(&shortened(&finding.fingerprint, 80))

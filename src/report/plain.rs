@@ -177,8 +177,8 @@ fn write_finding(
     let rule = rule.map(|rule| ("rule", format!("{}: {}", rule.name(), rule.says())));
     for (name, line) in footer(report, finding, said).into_iter().chain(rule) {
         let first = format!("   = {name}:");
-        let lead = format!("{first:<15}");
-        paragraph(&lead, Paint::new(), &line, 16, width, out)?;
+        let lead = format!("{first:<17}");
+        paragraph(&lead, Paint::new(), &line, 18, width, out)?;
     }
     Ok(())
 }
@@ -279,7 +279,7 @@ fn footer(report: &Report, finding: &Finding, said: &[&Finding]) -> Vec<(&'stati
         lines.push(("growth", format!("{}, {rates}", brief(&finding.shape))));
     }
     if let Some(text) = growth::comes_to(finding, &report.environment) {
-        lines.push(("so", text));
+        lines.push(("cost", text));
     }
     if let Some(curve) = growth::main_curve(finding) {
         let text = format!(
@@ -320,9 +320,9 @@ fn footer(report: &Report, finding: &Finding, said: &[&Finding]) -> Vec<(&'stati
         ));
     }
     lines.push(("tests", tests(&finding.tests)));
-    lines.push(("sure", brief(&finding.evidence)));
+    lines.push(("confidence", brief(&finding.evidence)));
     lines.push((
-        "mend",
+        "fix",
         match said.iter().find(|other| other.advice == finding.advice) {
             Some(other) => format!("as for {} above", short_place(other)),
             None => text::shortened(&finding.advice, 1000),

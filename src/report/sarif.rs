@@ -105,9 +105,9 @@ fn rule(of: &str) -> Value {
         "defaultConfiguration": {"level": "error"},
         "properties": {"tags": ["reliability", "resource-leak", "python"], "precision": "very-high", "problem.severity": "error"},
     });
-    if let (Some(section), Some(mend)) = (explain::section(of), explain::mend(of)) {
-        rule["fullDescription"] = json!({"text": format!("{}. {mend}", title(of))});
-        rule["help"] = json!({"text": mend, "markdown": format!("## {section}")});
+    if let (Some(section), Some(fix)) = (explain::section(of), explain::fix(of)) {
+        rule["fullDescription"] = json!({"text": format!("{}. {fix}", title(of))});
+        rule["help"] = json!({"text": fix, "markdown": format!("## {section}")});
     }
     rule
 }

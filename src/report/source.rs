@@ -69,7 +69,7 @@ pub fn held(finding: &Finding) -> &'static str {
     if finding.kind == Kind::Cycle {
         "cycle"
     } else {
-        "held by"
+        "retained by"
     }
 }
 
@@ -78,7 +78,7 @@ pub fn held_by(finding: &Finding) -> &'static str {
     if finding.kind == Kind::Cycle {
         "The cycle is"
     } else {
-        "Held by"
+        "Retained by"
     }
 }
 

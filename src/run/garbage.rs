@@ -414,7 +414,7 @@ fn types(graph: &Graph, nodes: &[u32]) -> Vec<TypeGrowth> {
     found
 }
 
-/// Nobody can mend a cycle of the standard library's, and nobody has to.
+/// Nobody can fix a cycle of the standard library's, and nobody has to.
 const CLOSE: &str = "Close it when its user is done with it: until the collector comes by, its descriptors stay open.";
 
 /// What has a descriptor of its own.

@@ -295,7 +295,7 @@ class Folders(BridgeCase):
     def test_a_deleted_folder(self):
         worker = self.start(self.FILES)
         self.assertPassed(worker.run("test_leaves_a_deleted_folder", iterations=3, warmup=1))
-        # Nothing is mended behind the tests' back.
+        # Nothing is fixed behind the tests' back.
         self.assertPassed(worker.run("test_is_nowhere", iterations=3, warmup=1))
         self.assertFlat(worker, "test_nothing")
         self.assertPassed(worker.trace())

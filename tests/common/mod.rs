@@ -547,7 +547,7 @@ pub struct Finding {
     pub sites: Vec<Site>,
     /// Ids.
     pub tests: Vec<String>,
-    /// How to mend it.
+    /// How to fix it.
     pub advice: String,
     /// What the snapshots say of it.
     pub accepted: Option<Value>,

@@ -56,7 +56,7 @@ pub fn write(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()>
 fn title(inspection: &Inspection) -> String {
     let test = inspection.test.as_ref().map_or("", |test| &test.id);
     match &inspection.holding {
-        Some(holding) => format!("{test}: held by {}", holding.holder.name),
+        Some(holding) => format!("{test}: retained by {}", holding.holder.name),
         None => format!("{test}: nothing is held"),
     }
 }

@@ -44,7 +44,7 @@ struct Page {
     also: Vec<String>,
     garbage: String,
     cycles: Option<Table>,
-    mends: Vec<String>,
+    fixes: Vec<String>,
     routines: Vec<Table>,
     lines: &'static str,
     peak: Vec<String>,
@@ -115,15 +115,15 @@ pub fn write(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()>
         }),
         garbage: garbage.map_or_else(String::new, figures::garbage),
         cycles: garbage.map(figures::cycles),
-        mends: garbage.map_or_else(Vec::new, |garbage| {
-            let mut mends: Vec<String> = Vec::new();
+        fixes: garbage.map_or_else(Vec::new, |garbage| {
+            let mut fixes: Vec<String> = Vec::new();
             for cycle in &garbage.cycles {
                 let advice = shortened(&cycle.advice, 1000);
-                if !mends.contains(&advice) {
-                    mends.push(advice);
+                if !fixes.contains(&advice) {
+                    fixes.push(advice);
                 }
             }
-            mends
+            fixes
         }),
         routines: inspection.routines.iter().map(figures::routine).collect(),
         lines: figures::LINES,

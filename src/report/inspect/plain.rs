@@ -106,10 +106,10 @@ fn lede(inspection: &Inspection, width: usize, out: &mut dyn io::Write) -> io::R
             paragraph("and:", paint, &brief(&finding.summary), 4, width, out)?;
         }
         let advice = shortened(&finding.advice, 1000);
-        paragraph("mend:", DIM, &advice, 4, width, out)?;
+        paragraph("fix:", DIM, &advice, 4, width, out)?;
         let more = format!("leakcheck explain {}", shortened(&finding.code, 20));
         paragraph("more:", DIM, &more, 4, width, out)?;
-        paragraph("sure:", DIM, &brief(&finding.evidence), 4, width, out)?;
+        paragraph("confidence:", DIM, &brief(&finding.evidence), 4, width, out)?;
     }
     Ok(())
 }
@@ -131,7 +131,7 @@ fn holding(inspection: &Inspection, width: usize, out: &mut dyn io::Write) -> io
     let Some(holding) = &inspection.holding else {
         return Ok(());
     };
-    section("Held by", out)?;
+    section("Retained by", out)?;
     let text = shortened(&holding.holder.text, 1000);
     for line in textwrap::wrap(&text, width.saturating_sub(2)) {
         writeln!(out, "  {line}")?;
