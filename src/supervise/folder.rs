@@ -175,7 +175,7 @@ fn passing_name(kind: &str) -> String {
     format!(
         "{PREFIX}{kind}-{:x}-{:x}-{:x}",
         std::process::id(),
-        time.unwrap_or_default().as_nanos(),
+        time.unwrap_or_default().as_millis(),
         COUNT.fetch_add(1, Ordering::Relaxed)
     )
 }
