@@ -1,10 +1,13 @@
 """`dump` and `name`: the heap as a graph, and ways through it in words."""
 
 import array
+import atexit
+import gc
 import os
+import sys
 import unittest
 
-from driver import BridgeCase
+from driver import BRIDGE, BridgeCase
 
 SEEDS = '''
     import asyncio
@@ -276,6 +279,23 @@ class Heap(BridgeCase):
     def test_windows_after_a_dump_are_exact(self):
         Dump(self.worker, "test_clean")
         self.assertFlat(self.worker, "test_clean")
+
+
+class InterpretersListTest(unittest.TestCase):
+    """Lists that no Python object refers to, told by what is in them."""
+
+    def test_the_callbacks_of_atexit_are_told_from_other_triples(self):
+        sys.path.insert(0, BRIDGE)
+        self.addCleanup(sys.path.remove, BRIDGE)
+        from leakcheck_bridge import route
+
+        atexit.register(len, [])
+        self.addCleanup(atexit.unregister, len)
+        others = [(len, ([],), None)] * (atexit._ncallbacks() + 1)
+        self.assertIsNone(route._interpreter_list(others))
+        found = [one for one in gc.get_objects() if type(one) is list and route._interpreter_list(one) == "atexit"]
+        # Before 3.14 they were in an array of C's.
+        self.assertEqual(len(found), 1 if sys.version_info >= (3, 14) else 0)
 
 
 if __name__ == "__main__":

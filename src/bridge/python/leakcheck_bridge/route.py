@@ -354,7 +354,22 @@ def _interpreter_list(obj):
         return "codecs"
     if names & {"threading._after_fork", "logging._after_at_fork_child_reinit_locks"}:
         return "os.register_at_fork"
-    return None
+    return "atexit" if _has_exit_callbacks(obj) else None
+
+
+def _has_exit_callbacks(obj):
+    """Whether CPython keeps the callbacks of `atexit` in this list: from 3.14 on, as function, arguments and names."""
+    module = sys.modules.get("atexit")
+    count = getattr(module, "_ncallbacks", None)
+    newest = list.__getitem__(obj, -1) if list.__len__(obj) else None
+    return (
+        count is not None
+        and type(newest) is tuple
+        and len(newest) == 3
+        and type(newest[1]) is tuple
+        and callable(newest[0])
+        and count() == list.__len__(obj)
+    )
 
 
 def _subclasses_of(obj):
