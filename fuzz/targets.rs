@@ -13,15 +13,16 @@ use leakcheck::{
     baseline::{files, format::Entry},
     config::Config,
     fit::{self, Exactness},
+    investigate::{readings, signature::signature},
     judgement::{Baseline, Joined},
     report::{self, Detail, Format, Style},
     run::{
         answers, marks,
         orders::{self, Order},
         protocol::Record,
-        readings, wire,
+        wire,
     },
-    verdict::Series,
+    verdict::{Series, conclusion::filled},
 };
 
 /// Takes an input.
@@ -110,7 +111,7 @@ pub fn wire(data: &[u8]) {
     match record {
         Record::Ran(ran) => look_at(ran.series),
         Record::Bound(bound) => {
-            let _ = leakcheck::run::filled(&bound.filled);
+            let _ = filled(&bound.filled);
             bound
                 .window
                 .into_iter()
@@ -144,7 +145,7 @@ pub fn wire(data: &[u8]) {
 fn look_at(mut series: Series) {
     let more = series.clone();
     readings::extend(&mut series, &more);
-    let _ = leakcheck::run::screen::signature(&series);
+    let _ = signature(&series);
     for readings in series.values_mut() {
         for exactness in [Exactness::Exact, Exactness::Estimate] {
             let fit = fit::fit(readings, exactness);

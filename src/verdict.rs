@@ -1,5 +1,7 @@
 //! What leakcheck says of one test: exactly one verdict, with its reason and its measurements.
 
+pub mod conclusion;
+pub mod loss;
 pub mod rule;
 
 use std::collections::BTreeMap;

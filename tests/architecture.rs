@@ -262,6 +262,24 @@ fn the_engine_knows_no_report() {
 }
 
 #[test]
+fn what_decides_knows_neither_worker_nor_clock_nor_lock() {
+    assert_unused(
+        "investigate",
+        &["run", "bridge", "files", "supervise", "config", "discover"],
+    );
+    let words = ["std::time", "Instant", "Mutex", "Atomic", "std::fs"];
+    let mut wrong = Vec::new();
+    for source in Source::all() {
+        for word in words {
+            if source.top() == "investigate" && source.code().contains(word) {
+                wrong.push(format!("{} has {word}", source.path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
 fn the_command_line_is_used_by_main_only() {
     let users: Vec<PathBuf> = Source::all()
         .into_iter()

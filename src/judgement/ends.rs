@@ -5,8 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     attribute::{code, fingerprint},
     finding::{Finding, Holder, Kind, Level, Owner, Status},
-    run::{self, Run, conclusion::Conclusion},
-    verdict::{Verdict, rule::Rule},
+    run::Run,
+    verdict::{
+        Verdict,
+        conclusion::{Conclusion, called},
+        rule::Rule,
+    },
 };
 
 /// Kind, name and end of each.
@@ -37,7 +41,7 @@ fn finding(caches: &Caches<'_>, rule: Rule, tests: Vec<String>) -> Finding {
     let code = code::of(Kind::Python);
     let told: Vec<String> = caches
         .iter()
-        .map(|(kind, name, most)| format!("{} of {most} at most", run::called(kind, name)))
+        .map(|(kind, name, most)| format!("{} of {most} at most", called(kind, name)))
         .collect();
     let names = caches.iter().map(|(_, name, _)| *name);
     let identity: Vec<&str> = [code, "fills"].into_iter().chain(names).collect();

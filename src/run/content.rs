@@ -10,13 +10,15 @@ use super::{
     native::look_at,
     orders,
     protocol::Status,
-    readings::costly,
-    screen, signature,
+    screen,
     slot::Slot,
     trace::{Bench, Case},
     worker::{INTERRUPTED, Worker},
 };
-use crate::verdict::{Counter, Series, rule::Rule};
+use crate::{
+    investigate::{readings::costly, signature},
+    verdict::{Counter, Series, rule::Rule},
+};
 
 /// Iterations with the same random numbers, at least: what leaks in every 11th does so in each such stretch.
 const EACH: u32 = 12;

@@ -4,15 +4,15 @@
 use super::{
     loss::Loss,
     orders,
-    protocol::{Bound, Filled, Status},
-    readings::mend_opening,
+    protocol::{Bound, Status},
     screen::{Look, glance},
     trace::growing,
     worker::Worker,
 };
 use crate::{
     fit::{Exactness, Look as Glance},
-    verdict::{Counter, Series},
+    investigate::readings::mend_opening,
+    verdict::{Counter, Series, conclusion::Filled},
 };
 
 /// Seconds of a test that is left to the suspects' budget, where an end is asked for as well.

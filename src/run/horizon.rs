@@ -6,8 +6,7 @@ use super::{
     conclusion::Conclusion,
     end::ask,
     loss::Loss,
-    protocol::{Filled, Ran, Status},
-    readings::extend,
+    protocol::{Ran, Status},
     trace::{
         Attempt, Bench, Case, FIRST_WINDOW, HORIZON, affordable, bytes_per_iteration, grows_memory,
     },
@@ -16,6 +15,7 @@ use super::{
 use crate::{
     attribute::sites::Growth,
     fit::{self, Exactness, Fit, Shape},
+    investigate::readings::extend,
     verdict::{Counter, LARGEST_BLOCK, Series, rule::Rule},
 };
 
@@ -262,40 +262,6 @@ fn is_large(growth: &Growth) -> bool {
     growth.bytes.rate.value > growth.count.rate.value * LARGEST_BLOCK
 }
 
-/// A container with an end in words: `app.parse (lru_cache)`, or `a deque` where it has no name.
-pub fn called(kind: &str, name: &str) -> String {
-    if name.is_empty() {
-        format!("a {kind}")
-    } else {
-        format!("{name} ({kind})")
-    }
-}
-
-/// `fills app.parse (lru_cache): 57 of 128`.
-pub fn filled(what: &[Filled]) -> String {
-    let mut parts: Vec<String> = what
-        .iter()
-        .map(|(kind, name, size, most)| {
-            let whose = called(kind, name);
-            match size {
-                Some(size) => format!("{whose}: {size} of {most}"),
-                None => format!("{whose}: part of {most}"),
-            }
-        })
-        .collect();
-    parts.sort();
-    parts.dedup();
-    const SHOWN: usize = 3;
-    let more = parts.len().saturating_sub(SHOWN);
-    parts.truncate(SHOWN);
-    let more = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    format!("fills what has an end: {}{more} filled", parts.join(", "))
-}
-
 /// What is trimmed now and then does not come up to the same height each time: a few objects that lived at the time were
 /// left. That is a hundredth of what comes and goes; what leaks in every 11th iteration is more, in a third of a look.
 const UNEVEN: i64 = 100;
@@ -356,18 +322,5 @@ mod tests {
         let teeth = |more: i64| (0..900).map(|i| i % 300 + i / 300 * more).collect();
         assert!(rests(Some(&teeth(1)), 1) && !rests(Some(&teeth(9)), 1));
         assert!(!rests(Some(&vec![0, 3, 6, 9, 9, 9, 9, 9, 10]), 1));
-    }
-
-    #[test]
-    fn what_is_filled_is_named_with_its_end() {
-        let lru = |name: &str, size| ("lru_cache".to_owned(), name.to_owned(), Some(size), 128);
-        assert_eq!(
-            filled(&[lru("app.parse", 57), lru("", 3)]),
-            "fills what has an end: a lru_cache: 3 of 128, app.parse (lru_cache): 57 of 128 filled"
-        );
-        let bytes = ("dict".to_owned(), "app.most".to_owned(), None, 4096);
-        assert!(filled(&[bytes]).ends_with("app.most (dict): part of 4096 filled"));
-        let many: Vec<_> = (0..5).map(|at| lru(&format!("c{at}"), 1)).collect();
-        assert!(filled(&many).ends_with("c2 (lru_cache): 1 of 128 and 2 more filled"));
     }
 }

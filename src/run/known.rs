@@ -5,8 +5,8 @@ use std::{
     sync::Mutex,
 };
 
-use super::{conclusion::Conclusion, signature::Kind};
-use crate::verdict::Verdict;
+use super::conclusion::Conclusion;
+use crate::{investigate::signature::Kind, verdict::Verdict};
 
 /// So many suspects that grow alike were looked at for long, and all were leaks, before the next is taken for one.
 pub(super) const SOLID: usize = 8;

@@ -13,6 +13,7 @@ pub mod deadly;
 pub mod diagnose;
 mod end;
 pub mod event;
+mod familiar;
 pub mod garbage;
 mod horizon;
 pub mod inspect;
@@ -33,7 +34,6 @@ pub mod player;
 mod predecessors;
 mod process;
 pub mod protocol;
-pub mod readings;
 pub mod record;
 
 pub mod screen;
@@ -41,7 +41,6 @@ mod scrub;
 pub mod selfcheck;
 pub mod setup;
 pub mod shard;
-mod signature;
 mod slot;
 mod stack;
 mod suspects;
@@ -59,12 +58,12 @@ use std::{
 
 use conclusion::Conclusion;
 use event::Event;
-pub use horizon::{called, filled};
+use familiar::Familiar;
 use leavings::{Candidates, Leavings};
 use loss::{Loss, StartError};
 use orders::Wider;
 use protocol::{Collectable, Collected, Trouble};
-use screen::{Familiar, Look, Looked, Opening, Screened};
+use screen::{Look, Looked, Opening, Screened};
 use shard::Division;
 use slot::Slot;
 pub use suspects::FRAMES_SHOWN;

@@ -9,7 +9,7 @@ use crate::{
     attribute::{graph::Dump, lines::Function, lost::Call, native::Node, route::Step},
     files::name,
     finding::Kind,
-    verdict::{Counter, Series},
+    verdict::{Counter, Series, conclusion::Filled},
 };
 
 /// What a worker reads when it starts.
@@ -225,9 +225,6 @@ pub struct Ran {
     /// Teardown errors of wider fixtures that belong to earlier tests.
     pub errors: Vec<Trouble>,
 }
-
-/// A container with an end: its kind, name (may be empty), size where its end is one of entries, and the end.
-pub type Filled = (String, String, Option<u64>, u64);
 
 /// Answer to [`orders::Bound`](super::orders::Bound).
 #[derive(Debug, Clone, PartialEq, Deserialize)]

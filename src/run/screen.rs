@@ -5,17 +5,20 @@ use std::collections::HashSet;
 use super::{
     conclusion::{Conclusion, not_passed},
     end::{emptied, end_of},
+    familiar::Familiar,
     loss::Loss,
     noise,
     orders::{self, Ask, Order, Wider},
     protocol::{Ran, Status, Trouble},
-    readings::{extend, fill_in, join, mend_opening},
-    signature::{Kind, grows_as, plain_signature, rise},
     worker::{MOST_READ, Worker},
 };
 use crate::{
     config::terms::Terms,
     fit::{self, Look as Glance},
+    investigate::{
+        readings::{extend, fill_in, join, mend_opening},
+        signature::{Kind, grows_as, plain_signature, rise, roughly, signature},
+    },
     verdict::{Counter, Series, Verdict, rule::Rule},
 };
 
@@ -48,7 +51,6 @@ impl Policy {
 const LOOKS: [u32; 4] = [5, 10, 18, 34];
 /// With `--thorough`: any eleven iterations in a row hold what comes every 11th.
 const PATIENT_LOOKS: [u32; 2] = [13, 35];
-pub use super::signature::{Familiar, Signature, roughly, signature};
 /// Readings of a test that is expected to grow as those before it: two increments, the first of them the warm-up's.
 const EXPECTED: u32 = 3;
 

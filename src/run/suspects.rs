@@ -20,13 +20,14 @@ use super::{
     orders::Wider,
     plan, predecessors,
     protocol::Collectable,
-    screen::{self, Look, Screened},
+    screen::{Look, Screened},
     slot::Slot,
     spend,
     trace::{Bench, Case},
 };
 use crate::{
     fit::Exactness,
+    investigate::signature::{Signature, roughly, signature},
     verdict::{Counter, Verdict, rule::Rule},
 };
 
@@ -41,7 +42,7 @@ const THOROUGH_HORIZON: Duration = Duration::from_secs(20);
 pub const FRAMES_SHOWN: usize = 6;
 
 /// Tests by how they grow.
-type Groups = BTreeMap<(screen::Signature, Wider), Vec<usize>>;
+type Groups = BTreeMap<(Signature, Wider), Vec<usize>>;
 
 /// Judges every suspect of the screen within the budget.
 pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event) + Sync)) {
@@ -49,7 +50,7 @@ pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event
     for look in run.looks.iter().flatten() {
         if look.screened == Screened::Suspect {
             groups
-                .entry((screen::signature(&look.series), look.wider))
+                .entry((signature(&look.series), look.wider))
                 .or_default()
                 .push(look.test);
         }
@@ -193,11 +194,11 @@ fn in_turn(groups: &Groups) -> Vec<usize> {
     // The suite's own order where nothing else tells, so that each run judges in the same one. What only malloc's heap tells
     // takes by far the longest to judge, and comes after the rest.
     let only_heap =
-        |signature: &screen::Signature| signature.keys().all(|counter| *counter == Counter::Heap);
+        |signature: &Signature| signature.keys().all(|counter| *counter == Counter::Heap);
     all.sort_by_key(|((signature, _), members)| (only_heap(signature), members[0]));
     let mut kinds: Vec<(_, Vec<_>)> = Vec::new();
     for ((signature, _), members) in all {
-        let rough = screen::roughly(signature);
+        let rough = roughly(signature);
         let group = (members.len(), plan::representatives(members));
         match kinds.iter_mut().find(|(kind, _)| *kind == rough) {
             Some((_, of_kind)) => of_kind.push(group),

@@ -12,9 +12,7 @@ use super::{
     noise,
     orders::{self, Wider},
     protocol::{self, Ran, Status, Traced},
-    readings::{extend, has_room, rises_late},
     screen::{self, Look},
-    signature::is_chance,
     worker::{MOST_READ, Worker},
 };
 use crate::{
@@ -25,6 +23,10 @@ use crate::{
     },
     finding::Owner,
     fit::{self, Exactness, Fit, Shape},
+    investigate::{
+        readings::{extend, has_room, rises_late},
+        signature::{describe, is_chance, signature},
+    },
     verdict::{Counter, Series, Verdict, rule::Rule},
 };
 
@@ -288,7 +290,7 @@ impl Bench<'_> {
         if case.fits.is_empty() {
             let reason = format!(
                 "grew in one process ({}) and not in a second one",
-                describe(&screen::signature(&look.series))
+                describe(&signature(&look.series))
             );
             return Ok(case.concluded(Conclusion::because(Rule::OneProcessOnly, reason)));
         }
@@ -526,18 +528,6 @@ pub(super) fn grows_memory(fits: &BTreeMap<Counter, Fit>) -> bool {
     [Counter::Blocks, Counter::Objects, Counter::Heap]
         .iter()
         .any(|counter| fits.contains_key(counter))
-}
-
-/// `blocks +2, objects +1` of a signature.
-pub fn describe(signature: &screen::Signature) -> String {
-    if signature.is_empty() {
-        return "now and then".to_owned();
-    }
-    signature
-        .iter()
-        .map(|(counter, growth)| format!("{} +{growth}", counter.name()))
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 #[cfg(test)]

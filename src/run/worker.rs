@@ -8,7 +8,7 @@ use super::{
     answers,
     conversation::{Conversation, Opening},
     live::Live,
-    loss::{Loss, StartError},
+    loss::{self, Loss, StartError},
     orders::{self, Ask, Order},
     protocol::{Collected, Hello, Record, Trouble},
     tape::Tape,
@@ -79,7 +79,7 @@ impl Worker {
         let record = wire::parse(&answer)?;
         answers::check(&order, &record).map_err(Loss::Strange)?;
         match record {
-            Record::Error(failure) => Err(Loss::of(failure)),
+            Record::Error(failure) => Err(loss::of(failure)),
             record => O::answer(record)
                 .ok_or_else(|| Loss::Strange("an answer to another order".to_owned())),
         }

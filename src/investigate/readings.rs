@@ -13,7 +13,8 @@ pub fn extend(series: &mut Series, more: &Series) {
     }
 }
 
-pub(super) fn join(joined: &mut Vec<i64>, readings: &[i64]) {
+/// [`extend`] for one counter.
+pub fn join(joined: &mut Vec<i64>, readings: &[i64]) {
     match (joined.last(), readings.first()) {
         (Some(last), Some(first)) => {
             let apart = last - first;
@@ -47,7 +48,7 @@ pub fn fill_in(readings: &mut Vec<i64>, iterations: u32) {
 
 /// Whether the blocks in use leave room for what grows at a place, to a quarter at least. Where small objects take the
 /// place of others from before tracing began, as in a full cache, their line grows and the process does not.
-pub(super) fn has_room(growth: &Growth, series: &Series) -> bool {
+pub fn has_room(growth: &Growth, series: &Series) -> bool {
     let count = growth.count.rate.value;
     let is_small = count > 0.0 && growth.bytes.rate.value <= count * LARGEST_BLOCK;
     // The first iteration may bring more, once.
@@ -62,14 +63,14 @@ pub(super) fn has_room(growth: &Growth, series: &Series) -> bool {
 }
 
 /// The counters that cost memory.
-pub(super) fn costly(series: &Series) -> impl Iterator<Item = (Counter, &Vec<i64>)> {
+pub fn costly(series: &Series) -> impl Iterator<Item = (Counter, &Vec<i64>)> {
     [Counter::Blocks, Counter::Heap]
         .into_iter()
         .filter_map(|counter| Some((counter, series.get(&counter)?)))
 }
 
 /// Whether memory is higher at the end of a series than anywhere in its first half.
-pub(super) fn rises_late(series: &Series) -> bool {
+pub fn rises_late(series: &Series) -> bool {
     costly(series)
         .any(|(_, readings)| readings.last() > readings[..readings.len() / 2].iter().max())
 }
