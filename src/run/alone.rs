@@ -7,10 +7,16 @@ use super::{
     conclusion::Conclusion,
     loss::Loss,
     slot::Slot,
-    trace::{Bench, Case, FEWEST, FIRST_WINDOW, WINDOW_BYTES, affordable, bytes_per_iteration},
+    trace::{Bench, Case, FEWEST, WINDOW_BYTES},
     worker::Worker,
 };
-use crate::verdict::rule::Rule;
+use crate::{
+    investigate::{
+        growth::{affordable, bytes_per_iteration},
+        rules::RULES,
+    },
+    verdict::rule::Rule,
+};
 
 /// A start of a process each; suites with more leaks have been red for long.
 const MOST: usize = 24;
@@ -80,9 +86,13 @@ pub(super) fn look(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize)
     let case = &run.cases[at];
     let readings = case.series.values().map(Vec::len).max().unwrap_or(0);
     let window = u32::try_from(readings)
-        .unwrap_or(FIRST_WINDOW)
-        .clamp(FIRST_WINDOW, 4 * FIRST_WINDOW)
-        .min(affordable(bytes_per_iteration(&case.series), WINDOW_BYTES))
+        .unwrap_or(RULES.first_window)
+        .clamp(RULES.first_window, 4 * RULES.first_window)
+        .min(affordable(
+            bytes_per_iteration(&case.series, &RULES),
+            WINDOW_BYTES,
+            &RULES,
+        ))
         .max(FEWEST);
     with(run, slot, case.test, |worker, index| {
         let mut scratch = Case::open(case.test);

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use crate::investigate::experiment::Purse;
+
 /// CPU time that all suspects share.
 #[derive(Debug)]
 pub struct Budget {
@@ -58,13 +60,19 @@ impl Budget {
     }
 
     /// What the next horizon may cost: a share, so that later suspects get theirs.
-    pub(super) fn for_horizon(&self) -> Duration {
+    fn for_horizon(&self) -> Duration {
         self.horizon.min(self.left() / 4)
     }
 
-    /// Whether a horizon of `seconds` is much less than those get for which there is enough.
-    pub(super) fn is_short(&self, seconds: f64) -> bool {
-        seconds < self.horizon.as_secs_f64() / 2.0
+    /// What may still be spent, by a process that may have `memory` bytes.
+    pub(super) fn purse(&self, memory: u64) -> Purse {
+        Purse {
+            total: self.total.as_secs_f64(),
+            scarce: self.is_scarce(),
+            long_run: self.for_horizon().as_secs_f64(),
+            whole_long_run: self.horizon.as_secs_f64(),
+            memory,
+        }
     }
 
     /// All of it.
@@ -86,7 +94,9 @@ mod tests {
         budget.spend(6.0);
         assert!(budget.is_scarce());
         assert_eq!(budget.for_horizon(), Duration::from_millis(500));
-        assert!(budget.is_short(0.5) && !budget.is_short(1.0));
+        let purse = budget.purse(9);
+        assert_eq!((purse.long_run, purse.whole_long_run), (0.5, 2.0));
+        assert!(purse.scarce && purse.memory == 9);
         budget.spend(3.0);
         assert!(budget.is_spent() && !budget.is_overspent());
         budget.spend(4.0);

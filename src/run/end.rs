@@ -6,12 +6,11 @@ use super::{
     orders,
     protocol::{Bound, Status},
     screen::{Look, glance},
-    trace::growing,
     worker::Worker,
 };
 use crate::{
     fit::{Exactness, Look as Glance},
-    investigate::readings::mend_opening,
+    investigate::{growth::growing, readings::mend_opening},
     verdict::{Counter, Series, conclusion::Filled},
 };
 

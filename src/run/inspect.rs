@@ -25,7 +25,7 @@ use super::{
     screen, screen_one,
     slot::Slot,
     suspects,
-    trace::{Bench, Case, FEWEST, FIRST_WINDOW, WINDOW_BYTES, affordable, bytes_per_iteration},
+    trace::{Bench, Case, FEWEST, WINDOW_BYTES},
     worker::{INTERRUPTED, Worker},
 };
 use crate::{
@@ -41,6 +41,10 @@ use crate::{
     },
     finding::TypeGrowth,
     fit::Fit,
+    investigate::{
+        growth::{affordable, bytes_per_iteration},
+        rules::RULES,
+    },
     verdict::{Counter, Series, rule::Rule},
 };
 
@@ -332,7 +336,7 @@ impl Glass<'_> {
         index: usize,
         scope: &mut Scope,
     ) -> Result<Option<String>, Loss> {
-        if bytes_per_iteration(&self.case.series) > HUGE_BYTES {
+        if bytes_per_iteration(&self.case.series, &RULES) > HUGE_BYTES {
             return Ok(Some("each iteration leaves too much".to_owned()));
         }
         let file = self.settings.setup.directory.join("heap");
@@ -386,13 +390,17 @@ impl Glass<'_> {
         }
         let terms = worker.terms.get(index);
         let warmup = terms.and_then(|terms| terms.warmup);
-        let window = affordable(bytes_per_iteration(&self.case.series), WINDOW_BYTES);
+        let window = affordable(
+            bytes_per_iteration(&self.case.series, &RULES),
+            WINDOW_BYTES,
+            &RULES,
+        );
         let order = orders::Run {
             thaw: true,
             survey: true,
             wider: self.case.wider,
             warmup: warmup.unwrap_or(self.bench.warmup),
-            iterations: window.clamp(FEWEST, 2 * FIRST_WINDOW),
+            iterations: window.clamp(FEWEST, 2 * RULES.first_window),
             ..orders::Run::open(index)
         };
         let ran = screen::run(worker, order)?;

@@ -8,13 +8,16 @@ use std::{
 use nix::sys::signal::Signal;
 
 use super::{build::Build, deadly::Deadly, limits::Limits, tape::Tape};
-use crate::config::{rule::Rule, terms::Terms};
+use crate::{
+    config::{rule::Rule, terms::Terms},
+    investigate::rules::RULES,
+};
 
 /// Set when the user wants everything to end.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Most readings of one answer; a longer window takes several orders.
-pub const CAPACITY: u32 = 8200;
+pub const CAPACITY: u32 = RULES.long_run.stretch;
 /// Most iterations of one order that reads after each: there may be a reading before them, and one after a warm-up.
 pub const MOST_READ: u32 = CAPACITY - 2;
 

@@ -6,7 +6,6 @@ use super::{
     budget::Budget,
     conclusion::Conclusion,
     diagnose::Diagnosis,
-    horizon::rose_and_rests,
     known::Known,
     loss::Loss,
     noise,
@@ -22,16 +21,19 @@ use crate::{
         sites::{self, Growth},
     },
     finding::Owner,
-    fit::{self, Exactness, Fit, Shape},
+    fit::{Exactness, Fit, Shape},
     investigate::{
+        evidence::Failure,
+        growth::{self, affordable, bytes_per_iteration, growing, grows_memory},
+        long_run::did_not_pass,
         readings::{extend, has_room, rises_late},
+        rest::rose_and_rests,
+        rules::RULES,
         signature::{describe, is_chance, signature},
     },
     verdict::{Counter, Series, Verdict, rule::Rule},
 };
 
-/// Iterations of the first window in the fresh process.
-pub const FIRST_WINDOW: u32 = 8;
 /// Windows that may follow it before growth is said to be in the first process only.
 const MORE_WINDOWS: u32 = 4;
 /// Traced iterations, and the fewest from which a rate can be read.
@@ -47,11 +49,6 @@ const CHEAP: f64 = 0.1;
 /// machine is better left alone.
 pub(super) const WINDOW_BYTES: f64 = 256e6;
 const TRACED_BLOCKS: f64 = 200e3;
-/// The longest horizon; whatever fills up within it is recognised as bounded.
-pub(super) const HORIZON: u32 = 16_384;
-/// Bytes of an average pymalloc block, for estimates of size only.
-const BLOCK: f64 = 48.0;
-
 /// A suspect with its evidence.
 #[derive(Debug, Clone)]
 pub struct Case {
@@ -134,21 +131,13 @@ impl Case {
 
     /// The places and the watched containers that grow.
     pub fn growing_things(&self) -> BTreeSet<String> {
-        let mut things = self.causes();
-        things.extend(self.filled().into_iter().map(|name| format!("in {name}")));
-        things
+        growth::things(&self.growths, &self.containers)
     }
 
     /// Whether the places account for all that grows: a container that takes its memory from a free list stands at none,
     /// and two with the same entries cannot be told apart.
     pub fn is_explained(&self) -> bool {
-        let blocks: f64 = self
-            .growths
-            .iter()
-            .map(|growth| growth.count.rate.value)
-            .sum();
-        let grows = self.fits.get(&Counter::Blocks);
-        !self.growths.is_empty() && grows.is_none_or(|fit| blocks >= fit.rate.value - 0.5)
+        growth::is_explained(&self.growths, &self.fits, &RULES)
     }
 
     /// Whether it is called a leak.
@@ -165,10 +154,7 @@ impl Case {
 
     /// What makes suspects one cause: the places that grow. Empty where none is known.
     pub fn causes(&self) -> BTreeSet<String> {
-        self.growths
-            .iter()
-            .map(|growth| format!("{}:{}", growth.place().0, growth.place().1))
-            .collect()
+        growth::causes(&self.growths)
     }
 }
 
@@ -190,24 +176,6 @@ pub struct Bench<'a> {
 
 /// What a test was asked for, or what is to be concluded since an iteration did not pass.
 pub type Attempt<T> = Result<T, Conclusion>;
-
-/// [`Bench::growing`] with counters as exact as is said.
-pub(super) fn growing(
-    series: &Series,
-    exactness: impl Fn(Counter) -> Exactness,
-) -> BTreeMap<Counter, Fit> {
-    let fits: BTreeMap<Counter, Fit> = series
-        .iter()
-        .filter(|(counter, _)| **counter != Counter::Garbage)
-        .map(|(counter, readings)| (*counter, fit::fit(readings, exactness(*counter))))
-        .filter(|(_, fit)| fit.grows())
-        .collect();
-    if fits.keys().any(|counter| counter.decides(series)) {
-        fits
-    } else {
-        BTreeMap::new()
-    }
-}
 
 impl Bench<'_> {
     /// Shape and rate of every counter that grows; none where only such grow as say nothing by themselves.
@@ -243,11 +211,15 @@ impl Bench<'_> {
         case.brief = self.is_brief(look);
         let needed = look.series.values().map(Vec::len).max().unwrap_or(0);
         let needed = u32::try_from(needed)
-            .unwrap_or(FIRST_WINDOW)
+            .unwrap_or(RULES.first_window)
             .saturating_sub(1);
-        let window = affordable(bytes_per_iteration(&look.series), WINDOW_BYTES)
-            .min(needed.clamp(FIRST_WINDOW, MOST_READ))
-            .max(FEWEST);
+        let window = affordable(
+            bytes_per_iteration(&look.series, &RULES),
+            WINDOW_BYTES,
+            &RULES,
+        )
+        .min(needed.clamp(RULES.first_window, MOST_READ))
+        .max(FEWEST);
         let terms = worker.terms.get(index);
         let warmup = terms.and_then(|terms| terms.warmup).unwrap_or(self.warmup);
         let ran = match self.run(worker, &mut case, Some(index), thaw, warmup, window)? {
@@ -263,9 +235,9 @@ impl Bench<'_> {
         case.fits = self.growing(&case.series);
         // Growth that comes rarely may have hidden between these boundaries; what comes by chance may have paused.
         for more in 0..MORE_WINDOWS {
-            let rests = || rose_and_rests(case.series.get(&Counter::Blocks));
+            let rests = || rose_and_rests(case.series.get(&Counter::Blocks), &RULES);
             let is_over = more > 0 && (rests() || !rises_late(&case.series));
-            if window < FIRST_WINDOW || !case.fits.is_empty() || is_over {
+            if window < RULES.first_window || !case.fits.is_empty() || is_over {
                 break;
             }
             let ran = match self.run(worker, &mut case, None, false, 0, window)? {
@@ -275,7 +247,7 @@ impl Bench<'_> {
             extend(&mut case.series, &ran.series);
             case.fits = self.growing(&case.series);
         }
-        if case.fits.is_empty() && rose_and_rests(case.series.get(&Counter::Blocks)) {
+        if case.fits.is_empty() && rose_and_rests(case.series.get(&Counter::Blocks), &RULES) {
             return Ok(case.concluded(Conclusion::because(
                 Rule::StoppedInSecondProcess,
                 "grew in two processes, and stopped in the second",
@@ -332,16 +304,7 @@ impl Bench<'_> {
         case.growths = own;
         // What is not watched for long is named at least: by its container, or by its place where there are too many of these.
         case.brief &= !(case.containers.is_empty() && case.growths.is_empty());
-        case.judged = if self.budget.is_scarce()
-            && let Some(judged) = self.known.judge(&case.growing_things())
-        {
-            case.brief = false;
-            judged.taken_over(Rule::KnownCauseBudget)
-        } else {
-            match self.bound_or_horizon(worker, &mut case)? {
-                Ok(conclusion) | Err(conclusion) => conclusion,
-            }
-        };
+        self.investigate(worker, &mut case)?;
         if case.is_leak() && !traced && grows_memory(&case.fits) {
             // What comes rarely showed in the long look only.
             self.trace(worker, &mut case)?;
@@ -377,25 +340,11 @@ impl Bench<'_> {
         if ran.outcome.status == Status::Passed {
             return Ok(Ok(ran));
         }
-        let message = &ran.outcome.message;
-        Ok(Err(if ran.outcome.status == Status::Broken {
-            Conclusion::lost_by(
-                Rule::RunnerDamaged,
-                Loss::broken(message),
-                u64::from(case.iterations),
-            )
-        } else if case.iterations <= 1 {
-            Conclusion::because(
-                Rule::PassesOnlyAfterOthers,
-                format!("passes after the tests before it, not by itself: {message}"),
-            )
-        } else {
-            let iteration = case.iterations;
-            Conclusion::because(
-                Rule::FailedInLongerLook,
-                format!("did not pass in iteration {iteration} of a longer look: {message}"),
-            )
-        }))
+        let failure = Failure {
+            broken: ran.outcome.status == Status::Broken,
+            message: ran.outcome.message,
+        };
+        Ok(Err(did_not_pass(&failure, case.iterations)))
     }
 
     /// Finds which watched containers gain entries, in as many iterations as showed the growth.
@@ -440,7 +389,7 @@ impl Bench<'_> {
             .get(&Counter::Blocks)
             .map_or(0.0, |fit| fit.rate.value);
         let wanted = if period > 1 { 4 * period + 1 } else { TRACED };
-        let last_only = affordable(blocks, TRACED_BLOCKS) < wanted;
+        let last_only = affordable(blocks, TRACED_BLOCKS, &RULES) < wanted;
         let wanted = if last_only { 1 } else { wanted };
         for frames in DEPTHS {
             // Deeper looks only say where; the rates are known by then.
@@ -492,42 +441,11 @@ impl Bench<'_> {
     }
 }
 
-/// How many iterations fit when each keeps `each` of `most`.
-pub(super) fn affordable(each: f64, most: f64) -> u32 {
-    if each <= 0.0 {
-        return HORIZON;
-    }
-    // Saturating, and never negative.
-    let count = (most / each) as u32;
-    count.min(HORIZON)
-}
-
-/// Rough size of what an iteration leaves behind.
-pub(super) fn bytes_per_iteration(series: &Series) -> f64 {
-    let each = |counter: Counter| {
-        series.get(&counter).map_or(0.0, |readings| {
-            let increments = readings.len().saturating_sub(1).max(1) as f64;
-            match (readings.first(), readings.last()) {
-                (Some(first), Some(last)) => (*last as f64 - *first as f64).max(0.0) / increments,
-                _ => 0.0,
-            }
-        })
-    };
-    each(Counter::Heap) + each(Counter::Blocks) * BLOCK
-}
-
 /// Whether the places that grow account for most of what grows. Objects that took their memory from a free list stand at
 /// the place of those that had it before, or at none.
 fn explains(growths: &[Growth], fits: &BTreeMap<Counter, Fit>) -> bool {
-    let blocks: f64 = growths.iter().map(|growth| growth.count.rate.value).sum();
     let grows = fits.get(&Counter::Blocks);
-    grows.is_none_or(|fit| blocks >= fit.rate.value / 2.0)
-}
-
-pub(super) fn grows_memory(fits: &BTreeMap<Counter, Fit>) -> bool {
-    [Counter::Blocks, Counter::Objects, Counter::Heap]
-        .iter()
-        .any(|counter| fits.contains_key(counter))
+    grows.is_none_or(|fit| growth::blocks(growths) >= fit.rate.value / 2.0)
 }
 
 #[cfg(test)]
@@ -540,9 +458,12 @@ mod tests {
             (Counter::Blocks, vec![0, 1_000_000, 2_000_000]),
             (Counter::Heap, vec![0, 8_000_000, 16_000_000]),
         ]);
-        let window = affordable(bytes_per_iteration(&series), WINDOW_BYTES);
+        let window = affordable(bytes_per_iteration(&series, &RULES), WINDOW_BYTES, &RULES);
         assert!((3..=6).contains(&window), "{window}");
-        assert_eq!(affordable(1_000_000.0, TRACED_BLOCKS).max(FEWEST), FEWEST);
-        assert_eq!(affordable(0.0, WINDOW_BYTES), HORIZON);
+        assert_eq!(
+            affordable(1_000_000.0, TRACED_BLOCKS, &RULES).max(FEWEST),
+            FEWEST
+        );
+        assert_eq!(affordable(0.0, WINDOW_BYTES, &RULES), RULES.longest);
     }
 }

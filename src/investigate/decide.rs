@@ -1,0 +1,49 @@
+//! The order of the rules: what comes next with a suspect.
+
+use super::{
+    capacity,
+    evidence::Evidence,
+    experiment::{Next, Purse},
+    known, long_run,
+    rules::Rules,
+};
+
+/// What is known as a rule looks at it.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    pub evidence: &'a Evidence,
+    pub rules: &'a Rules,
+    pub purse: &'a Purse,
+}
+
+/// Says what comes next, or nothing where that is for a later one to say.
+type Step = fn(At<'_>) -> Option<Next>;
+
+/// Whoever says something first is right.
+const ORDER: [Step; 11] = [
+    // Others are known that grow so.
+    known::likely_where_time_is_scarce,
+    known::only_to_be_named,
+    // It may say itself where its end is.
+    capacity::ask,
+    capacity::limit_found,
+    known::in_place_of_a_long_run,
+    // Does it ever stop?
+    long_run::failed,
+    long_run::stopped,
+    long_run::go_on,
+    long_run::did_not_come_to_rest,
+    long_run::cut_by_the_budget,
+    long_run::grew_to_its_end,
+];
+
+/// What comes next with a suspect of which so much is known, as long as so much may be spent.
+pub fn next(evidence: &Evidence, rules: &Rules, purse: &Purse) -> Next {
+    let at = At {
+        evidence,
+        rules,
+        purse,
+    };
+    let said = ORDER.iter().find_map(|step| step(at));
+    said.unwrap_or_else(|| unreachable!("the last one always says something"))
+}

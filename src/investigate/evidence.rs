@@ -1,0 +1,141 @@
+//! What was measured so far of one suspect in its second process: data only, nothing is decided here.
+
+use std::collections::BTreeMap;
+
+use super::{
+    experiment::{Recall, Stretch},
+    growth::{Fits, growing},
+    readings::extend,
+};
+use crate::{
+    attribute::sites::Growth,
+    fit::Exactness,
+    verdict::{
+        Counter, Series,
+        conclusion::{Conclusion, Filled},
+    },
+};
+
+/// What was measured so far.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence {
+    /// How far each counter is to be trusted; one that is not here only as an estimate.
+    pub exactness: BTreeMap<Counter, Exactness>,
+    /// Whether it is named at most, and its end not waited for.
+    pub brief: bool,
+    /// Iterations begun.
+    pub iterations: u32,
+    /// How the last iteration ended, where it did not pass.
+    pub failure: Option<Failure>,
+    /// The windows with which it began.
+    pub windows: Readings,
+    /// Watched containers that gained entries: name, and how many per iteration.
+    pub containers: Vec<(String, f64)>,
+    /// The places that grow, without those of the runner.
+    pub growths: Vec<Growth>,
+    /// What is known of others that grow so, by what it was asked for.
+    pub recalled: BTreeMap<Recall, Option<Conclusion>>,
+    /// What it fills that has an end to read.
+    pub capacity: Option<Capacity>,
+    /// The stretches of the long run,
+    pub stretches: Vec<(Stretch, Window)>,
+    /// and their readings.
+    pub long_run: Readings,
+}
+
+/// How an iteration ended that did not pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Whether the runner was damaged, and its process is of no use any more.
+    pub broken: bool,
+    /// Why, in one line.
+    pub message: String,
+}
+
+/// Iterations with readings between them.
+#[derive(Debug, Clone, Default)]
+pub struct Window {
+    /// Iterations begun, the last one included even if it did not pass.
+    pub iterations: u32,
+    /// How the last one ended, where it did not pass.
+    pub failure: Option<Failure>,
+    /// The readings.
+    pub series: Series,
+    /// CPU seconds,
+    pub cpu: f64,
+    /// and of these, for the readings.
+    pub cpu_read: f64,
+    /// Resident bytes of the process afterwards.
+    pub resident: u64,
+}
+
+/// Readings of windows that follow each other, as one series.
+#[derive(Debug, Clone, Default)]
+pub struct Readings {
+    /// The series.
+    pub series: Series,
+    /// What of it grows.
+    pub fits: Fits,
+}
+
+/// What a test fills that has an end to read.
+#[derive(Debug, Clone, Default)]
+pub struct Capacity {
+    /// What it fills.
+    pub filled: Vec<Filled>,
+    /// With all of that emptied at every boundary; none where there is no such thing.
+    pub window: Option<Window>,
+}
+
+/// The outcome of an experiment.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// What is known of others, where anything is.
+    Recalled(Recall, Option<Conclusion>),
+    /// What it fills.
+    Capacity(Capacity),
+    /// A stretch of the long run.
+    Stretch(Stretch, Window),
+}
+
+impl Evidence {
+    /// Adds the outcome of an experiment.
+    pub fn add(&mut self, answer: Answer) {
+        match answer {
+            Answer::Recalled(what, known) => {
+                self.recalled.insert(what, known);
+            }
+            Answer::Capacity(capacity) => {
+                let window = capacity.window.as_ref();
+                self.iterations += window.map_or(0, |window| window.iterations);
+                self.capacity = Some(capacity);
+            }
+            Answer::Stretch(stretch, window) => {
+                let mut readings = std::mem::take(&mut self.long_run);
+                self.go_on(&mut readings, &window);
+                self.long_run = readings;
+                self.stretches.push((stretch, window));
+            }
+        }
+    }
+
+    fn go_on(&mut self, readings: &mut Readings, window: &Window) {
+        self.iterations += window.iterations;
+        self.failure.clone_from(&window.failure);
+        if self.failure.is_none() {
+            extend(&mut readings.series, &window.series);
+            readings.fits = self.growing(&readings.series);
+        }
+    }
+
+    /// Shape and rate of every counter that grows; none where only such grow as say nothing by themselves.
+    pub fn growing(&self, series: &Series) -> Fits {
+        growing(series, |counter| self.exactness(counter))
+    }
+
+    /// How far a counter is to be trusted.
+    pub fn exactness(&self, counter: Counter) -> Exactness {
+        let exactness = self.exactness.get(&counter).copied();
+        exactness.unwrap_or(Exactness::Estimate)
+    }
+}

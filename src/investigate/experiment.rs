@@ -1,0 +1,65 @@
+//! What can be done next with a suspect.
+
+use std::collections::BTreeSet;
+
+use crate::verdict::conclusion::Conclusion;
+
+/// What comes next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    /// This is to be found out first.
+    Do(Experiment),
+    /// There is enough to say this.
+    Conclude(Conclusion),
+}
+
+/// What can be found out about a suspect in its process, or of others.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Experiment {
+    /// What is known of others in which these things grow.
+    Recall(Recall, BTreeSet<String>),
+    /// What it fills that has an end to read, and a window of so many iterations with that emptied at every boundary.
+    Capacity {
+        /// How many.
+        iterations: u32,
+    },
+    /// More of the long run.
+    Stretch(Stretch),
+}
+
+/// What it is to be known for. Each is asked once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Recall {
+    /// To save time where that is scarce.
+    Budget,
+    /// In place of a long run: only what long runs told.
+    LongRun,
+}
+
+/// A stretch of the long run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stretch {
+    /// Iterations that are not read, before all others.
+    pub warmup: u32,
+    /// Iterations.
+    pub iterations: u32,
+    /// Whether it only goes on since the end seems to have come just now.
+    pub late: bool,
+    /// CPU seconds that the whole long run was given as it began.
+    pub allowance: f64,
+}
+
+/// What may still be spent, as it is now. It only gets less.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Purse {
+    /// CPU seconds of all suspects together.
+    pub total: f64,
+    /// Whether what is likely is not looked at once more.
+    pub scarce: bool,
+    /// CPU seconds that the next long run may cost.
+    pub long_run: f64,
+    /// CPU seconds that a long run gets as long as there is enough.
+    pub whole_long_run: f64,
+    /// Most resident bytes of the process.
+    pub memory: u64,
+}

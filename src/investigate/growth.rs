@@ -1,0 +1,93 @@
+//! What grows: counters, places and containers, and how much of it there is room for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::rules::Rules;
+use crate::{
+    attribute::sites::Growth,
+    fit::{self, Exactness, Fit},
+    verdict::{Counter, Series},
+};
+
+/// Shape and rate of counters.
+pub type Fits = BTreeMap<Counter, Fit>;
+
+/// Shape and rate of every counter that grows, each as exact as is said; none where only such grow as say nothing by
+/// themselves.
+pub fn growing(series: &Series, exactness: impl Fn(Counter) -> Exactness) -> Fits {
+    let fits: Fits = series
+        .iter()
+        .filter(|(counter, _)| **counter != Counter::Garbage)
+        .map(|(counter, readings)| (*counter, fit::fit(readings, exactness(*counter))))
+        .filter(|(_, fit)| fit.grows())
+        .collect();
+    if fits.keys().any(|counter| counter.decides(series)) {
+        fits
+    } else {
+        Fits::new()
+    }
+}
+
+/// How much of a counter each iteration adds; nothing of one that does not grow.
+pub fn rate(fits: &Fits, counter: Counter) -> f64 {
+    fits.get(&counter).map_or(0.0, |fit| fit.rate.value)
+}
+
+/// Whether memory grows.
+pub fn grows_memory(fits: &Fits) -> bool {
+    [Counter::Blocks, Counter::Objects, Counter::Heap]
+        .iter()
+        .any(|counter| fits.contains_key(counter))
+}
+
+/// The places that grow.
+pub fn causes(growths: &[Growth]) -> BTreeSet<String> {
+    growths
+        .iter()
+        .map(|growth| format!("{}:{}", growth.place().0, growth.place().1))
+        .collect()
+}
+
+/// The places and the watched containers that grow.
+pub fn things(growths: &[Growth], containers: &[(String, f64)]) -> BTreeSet<String> {
+    let mut things = causes(growths);
+    things.extend(containers.iter().map(|(name, _)| format!("in {name}")));
+    things
+}
+
+/// Whether the places account for all that grows: a container that takes its memory from a free list stands at none,
+/// and two with the same entries cannot be told apart.
+pub fn is_explained(growths: &[Growth], fits: &Fits, rules: &Rules) -> bool {
+    let grows = fits.get(&Counter::Blocks);
+    !growths.is_empty()
+        && grows.is_none_or(|fit| blocks(growths) >= fit.rate.value - rules.unexplained)
+}
+
+/// Blocks that stay at all the places together.
+pub fn blocks(growths: &[Growth]) -> f64 {
+    growths.iter().map(|growth| growth.count.rate.value).sum()
+}
+
+/// How many iterations fit when each keeps `each` of `most`.
+pub fn affordable(each: f64, most: f64, rules: &Rules) -> u32 {
+    if each <= 0.0 {
+        return rules.longest;
+    }
+    // Saturating, and never negative.
+    let count = (most / each) as u32;
+    count.min(rules.longest)
+}
+
+/// Rough size of what an iteration leaves behind.
+pub fn bytes_per_iteration(series: &Series, rules: &Rules) -> f64 {
+    let each = |counter: Counter| {
+        series.get(&counter).map_or(0.0, |readings| {
+            let increments = readings.len().saturating_sub(1).max(1) as f64;
+            match (readings.first(), readings.last()) {
+                (Some(first), Some(last)) => (*last as f64 - *first as f64).max(0.0) / increments,
+                _ => 0.0,
+            }
+        })
+    };
+    each(Counter::Heap) + each(Counter::Blocks) * rules.block
+}

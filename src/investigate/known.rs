@@ -1,0 +1,152 @@
+//! What is known of other suspects that grow in the same way, where there is no need to look at this one for long.
+
+use std::collections::BTreeSet;
+
+use super::{
+    decide::At,
+    evidence::Evidence,
+    experiment::{Experiment, Next, Recall},
+    growth::{is_explained, things},
+};
+use crate::verdict::{conclusion::Conclusion, rule::Rule};
+
+/// Where time is scarce, one whose places and containers are all known is what these were.
+pub(super) fn likely_where_time_is_scarce(at: At<'_>) -> Option<Next> {
+    if !at.purse.scarce || at.evidence.capacity.is_some() {
+        return None;
+    }
+    recall(at, Recall::Budget, Rule::KnownCauseBudget)
+}
+
+/// One of many that only is to be named. Ends that it says itself were asked for in the screen.
+pub(super) fn only_to_be_named(at: At<'_>) -> Option<Next> {
+    let by = || Next::Conclude(Conclusion::by(Rule::GrewLikeLeaksBudget));
+    at.evidence.brief.then(by)
+}
+
+/// A long run is spent once for the same places, where these account for all that grows.
+pub(super) fn in_place_of_a_long_run(at: At<'_>) -> Option<Next> {
+    let evidence = at.evidence;
+    let explained = is_explained(&evidence.growths, &evidence.windows.fits, at.rules);
+    if !explained || !evidence.stretches.is_empty() {
+        return None;
+    }
+    recall(at, Recall::LongRun, Rule::KnownCause)
+}
+
+fn recall(at: At<'_>, what: Recall, rule: Rule) -> Option<Next> {
+    let evidence = at.evidence;
+    match evidence.recalled.get(&what) {
+        None => {
+            let things = things(&evidence.growths, &evidence.containers);
+            Some(Next::Do(Experiment::Recall(what, things)))
+        }
+        Some(known) => {
+            let known = known.as_ref()?;
+            Some(Next::Conclude(known.taken_over(rule)))
+        }
+    }
+}
+
+/// What a suspect tells of others.
+#[derive(Debug, PartialEq)]
+pub struct Lesson {
+    /// What grew.
+    pub things: BTreeSet<String>,
+    /// Whether a long run told it, so that the next one can do without.
+    pub looked: bool,
+}
+
+/// What is to be kept of `conclusion` for others.
+pub fn lesson(evidence: &Evidence, conclusion: &Conclusion) -> Option<Lesson> {
+    let looked = match conclusion.rule() {
+        // What was not seen to end says nothing of another test at the same place, as long as there is time to look.
+        Rule::LimitFound | Rule::GrowsEverSlower => false,
+        Rule::StoppedInLongRun
+        | Rule::FallsAndGrowsAgain
+        | Rule::BudgetCutLongRun
+        | Rule::GrewToTimeEnd
+        | Rule::GrewToSizeEnd
+        | Rule::GrewToLastIteration
+        | Rule::GrewUntilFailure => true,
+        _ => return None,
+    };
+    let things = things(&evidence.growths, &evidence.containers);
+    Some(Lesson { things, looked })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::investigate::{
+        evidence::{Answer, Capacity},
+        experiment::Purse,
+        samples::{PURSE, blocks, concluded, growth, step, suspect},
+    };
+
+    const SCARCE: Purse = Purse {
+        scarce: true,
+        ..PURSE
+    };
+
+    fn placed() -> Evidence {
+        let mut evidence = suspect(blocks((0..=8).map(|at| at * 2)));
+        evidence.growths = vec![growth("app.py", 7, 2, 90)];
+        evidence.containers = vec![("app.ROWS".to_owned(), 1.0)];
+        evidence
+    }
+
+    fn leak() -> Conclusion {
+        Conclusion::by(Rule::GrewToTimeEnd)
+    }
+
+    #[test]
+    fn others_are_only_taken_for_it_before_it_is_looked_at_and_where_time_is_scarce() {
+        let mut evidence = placed();
+        let ask = |evidence: &Evidence, purse| step(evidence, purse, likely_where_time_is_scarce);
+        assert_eq!(ask(&evidence, &PURSE), None);
+        let things = ["app.py:7", "in app.ROWS"].map(str::to_owned).into();
+        let recall = Experiment::Recall(Recall::Budget, things);
+        assert_eq!(ask(&evidence, &SCARCE), Some(Next::Do(recall)));
+        evidence.add(Answer::Recalled(Recall::Budget, None));
+        assert_eq!(ask(&evidence, &SCARCE), None);
+        evidence.add(Answer::Recalled(Recall::Budget, Some(leak())));
+        let said = concluded(ask(&evidence, &SCARCE));
+        assert_eq!(said, leak().taken_over(Rule::KnownCauseBudget));
+        evidence.add(Answer::Capacity(Capacity::default()));
+        assert_eq!(ask(&evidence, &SCARCE), None);
+    }
+
+    #[test]
+    fn a_long_run_is_spared_only_where_the_places_account_for_all_that_grows() {
+        let mut evidence = placed();
+        let ask = |evidence: &Evidence| step(evidence, &PURSE, in_place_of_a_long_run);
+        assert!(matches!(ask(&evidence), Some(Next::Do(_))));
+        evidence.growths = vec![growth("app.py", 7, 1, 90)];
+        assert_eq!(ask(&evidence), None);
+        evidence.growths.clear();
+        assert_eq!(ask(&evidence), None);
+        evidence = placed();
+        evidence.add(Answer::Recalled(Recall::LongRun, Some(leak())));
+        assert_eq!(concluded(ask(&evidence)).rule(), Rule::KnownCause);
+    }
+
+    #[test]
+    fn one_of_many_is_named_and_not_watched() {
+        let mut evidence = placed();
+        assert_eq!(step(&evidence, &PURSE, only_to_be_named), None);
+        evidence.brief = true;
+        let said = concluded(step(&evidence, &PURSE, only_to_be_named));
+        assert_eq!(said.rule(), Rule::GrewLikeLeaksBudget);
+    }
+
+    #[test]
+    fn what_was_seen_in_a_long_run_is_kept_for_others() {
+        let looked = |conclusion: &Conclusion| lesson(&placed(), conclusion).map(|it| it.looked);
+        assert_eq!(looked(&leak()), Some(true));
+        assert_eq!(looked(&leak().taken_over(Rule::KnownCause)), None);
+        assert_eq!(looked(&Conclusion::by(Rule::GrowsEverSlower)), Some(false));
+        assert_eq!(looked(&Conclusion::by(Rule::LimitFound)), Some(false));
+        assert_eq!(looked(&Conclusion::by(Rule::FailedInLongerLook)), None);
+    }
+}

@@ -1,0 +1,77 @@
+//! Every number of the second stage that can change a verdict, with its unit and its reason.
+
+/// The numbers by which a suspect is judged. There is one set of them, [`RULES`]; tests may try others.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Iterations of the first window in the fresh process.
+    pub first_window: u32,
+    /// Most iterations of any experiment, and of a long run; whatever fills up within it is recognised as bounded.
+    pub longest: u32,
+    /// Bytes of an average pymalloc block, for estimates of size only.
+    pub block: f64,
+    /// Blocks by which the places may fall short of what grows and still account for all of it.
+    pub unexplained: f64,
+    /// The pause between two rises fits so often into the first stretch of a long run, and into the window that tells
+    /// whether what fills has an end to read.
+    pub pauses: u32,
+    /// The long run.
+    pub long_run: LongRun,
+}
+
+/// The numbers of the long run, in which what fills may come to its end.
+#[derive(Debug, Clone)]
+pub struct LongRun {
+    /// Bytes that it may keep: no cache that a test fills is meant to be larger.
+    pub bytes: f64,
+    /// Descriptors, threads, processes or interpreters that it may leave: a process gets 1,024 descriptors by default,
+    /// and 128 inotify instances.
+    pub resources: f64,
+    /// Share of a worker's memory cap that its process may take, resident.
+    pub resident: u64,
+    /// Iterations of the longest stretch; its readings have to fit into one answer.
+    pub stretch: u32,
+    /// Beyond so many iterations it gets a part of the allowance of one, the `far_share`-th: few ends lie there, and
+    /// each leak goes as far.
+    pub near: u32,
+    /// See `near`.
+    pub far_share: f64,
+    /// An allowance below this part, half, of what a long run gets where there is enough is too short to say `leak`.
+    pub short: f64,
+    /// Fewer iterations than this are no reason to think that the end is near.
+    pub half: u32,
+    /// Rest is this many times longer than the pause between two rises.
+    pub rest: u32,
+    /// What is trimmed now and then does not come up to the same height each time: a few objects that lived at the time
+    /// were left. That is this part, a hundredth, of what comes and goes; what leaks in every 11th iteration is more, in
+    /// a third of a look.
+    pub uneven: i64,
+    /// Where readings take more than half of the CPU time, they count as this part, a quarter. A free-threaded build goes
+    /// through the whole heap in each collection, so that readings take ten times as long as a test does, and what has
+    /// its end within reach would be called a leak.
+    pub readings: f64,
+    /// Rises that a series must have, and one more, before it can be said to have come to rest without a long run.
+    pub rises: usize,
+}
+
+/// The numbers that are used.
+pub const RULES: Rules = Rules {
+    first_window: 8,
+    longest: 16_384,
+    block: 48.0,
+    unexplained: 0.5,
+    pauses: 4,
+    long_run: LongRun {
+        bytes: 64e6,
+        resources: 64.0,
+        resident: 2,
+        stretch: 8200,
+        near: 2048,
+        far_share: 4.0,
+        short: 2.0,
+        half: 256,
+        rest: 2,
+        uneven: 100,
+        readings: 4.0,
+        rises: 2,
+    },
+};
