@@ -1,11 +1,12 @@
 //! The order of the rules: what comes next with a suspect.
 
 use super::{
-    capacity,
+    capacity, containers,
     evidence::Evidence,
     experiment::{Next, Purse},
     known, long_run,
     rules::Rules,
+    tracing,
 };
 
 /// What is known as a rule looks at it.
@@ -20,7 +21,12 @@ pub(super) struct At<'a> {
 type Step = fn(At<'_>) -> Option<Next>;
 
 /// Whoever says something first is right.
-const ORDER: [Step; 11] = [
+const ORDER: [Step; 15] = [
+    // Where does it grow?
+    containers::ask,
+    tracing::look,
+    tracing::beside_interpreters,
+    tracing::held_by_runner,
     // Others are known that grow so.
     known::likely_where_time_is_scarce,
     known::only_to_be_named,
@@ -45,5 +51,9 @@ pub fn next(evidence: &Evidence, rules: &Rules, purse: &Purse) -> Next {
         purse,
     };
     let said = ORDER.iter().find_map(|step| step(at));
-    said.unwrap_or_else(|| unreachable!("the last one always says something"))
+    let said = said.unwrap_or_else(|| unreachable!("the last one always says something"));
+    match &said {
+        Next::Conclude(conclusion) => tracing::what_came_late(at, conclusion).unwrap_or(said),
+        Next::Do(_) => said,
+    }
 }

@@ -29,10 +29,10 @@ pub struct Evidence {
     pub failure: Option<Failure>,
     /// The windows with which it began.
     pub windows: Readings,
-    /// Watched containers that gained entries: name, and how many per iteration.
-    pub containers: Vec<(String, f64)>,
-    /// The places that grow, without those of the runner.
-    pub growths: Vec<Growth>,
+    /// Watched containers that gained entries.
+    pub gained: Option<Gained>,
+    /// Traced windows, each deeper than the one before.
+    pub traces: Vec<Trace>,
     /// What is known of others that grow so, by what it was asked for.
     pub recalled: BTreeMap<Recall, Option<Conclusion>>,
     /// What it fills that has an end to read.
@@ -78,6 +78,42 @@ pub struct Readings {
     pub fits: Fits,
 }
 
+/// Watched containers that gained entries.
+#[derive(Debug, Clone, Default)]
+pub struct Gained {
+    /// Iterations that passed.
+    pub iterations: u32,
+    /// Name of each container, and entries gained in them.
+    pub containers: Vec<(String, i64)>,
+}
+
+/// A traced window.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    /// Iterations that it was to have.
+    pub iterations: u32,
+    /// CPU seconds.
+    pub cpu: f64,
+    /// What came of it.
+    pub told: Told,
+}
+
+/// What came of tracing.
+#[derive(Debug, Clone)]
+pub enum Told {
+    /// Nothing was run: the test makes interpreters, or there are some.
+    Interpreters,
+    /// The test did not pass while it was traced.
+    DidNotPass,
+    /// What grows.
+    Sites {
+        /// The places, those of the runner too.
+        growths: Vec<Growth>,
+        /// Survivors by type: name, objects and bytes per iteration.
+        types: Vec<(String, f64, f64)>,
+    },
+}
+
 /// What a test fills that has an end to read.
 #[derive(Debug, Clone, Default)]
 pub struct Capacity {
@@ -92,6 +128,10 @@ pub struct Capacity {
 pub enum Answer {
     /// What is known of others, where anything is.
     Recalled(Recall, Option<Conclusion>),
+    /// Containers.
+    Containers(Gained),
+    /// A traced window.
+    Traced(Trace),
     /// What it fills.
     Capacity(Capacity),
     /// A stretch of the long run.
@@ -104,6 +144,16 @@ impl Evidence {
         match answer {
             Answer::Recalled(what, known) => {
                 self.recalled.insert(what, known);
+            }
+            Answer::Containers(gained) => {
+                self.iterations += gained.iterations;
+                self.gained = Some(gained);
+            }
+            Answer::Traced(trace) => {
+                if !matches!(trace.told, Told::Interpreters) {
+                    self.iterations += trace.iterations;
+                }
+                self.traces.push(trace);
             }
             Answer::Capacity(capacity) => {
                 let window = capacity.window.as_ref();

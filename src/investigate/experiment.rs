@@ -18,6 +18,20 @@ pub enum Next {
 pub enum Experiment {
     /// What is known of others in which these things grow.
     Recall(Recall, BTreeSet<String>),
+    /// Which watched containers gain entries.
+    Containers {
+        /// Iterations.
+        iterations: u32,
+    },
+    /// The places that grow.
+    Trace {
+        /// Iterations with a reading of sites after each.
+        iterations: u32,
+        /// Frames kept of each traceback.
+        frames: u32,
+        /// Reads sites at the end only: for growth so large that readings between would take seconds.
+        last_only: bool,
+    },
     /// What it fills that has an end to read, and a window of so many iterations with that emptied at every boundary.
     Capacity {
         /// How many.
@@ -30,6 +44,8 @@ pub enum Experiment {
 /// What it is to be known for. Each is asked once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Recall {
+    /// To spare a trace of the callers.
+    Callers,
     /// To save time where that is scarce.
     Budget,
     /// In place of a long run: only what long runs told.
@@ -54,6 +70,8 @@ pub struct Stretch {
 pub struct Purse {
     /// CPU seconds of all suspects together.
     pub total: f64,
+    /// Whether nothing of it is left.
+    pub spent: bool,
     /// Whether what is likely is not looked at once more.
     pub scarce: bool,
     /// CPU seconds that the next long run may cost.

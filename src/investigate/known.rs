@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::{
+    containers,
     decide::At,
     evidence::Evidence,
     experiment::{Experiment, Next, Recall},
     growth::{is_explained, things},
+    rules::Rules,
+    tracing,
 };
 use crate::verdict::{conclusion::Conclusion, rule::Rule};
 
@@ -20,14 +23,16 @@ pub(super) fn likely_where_time_is_scarce(at: At<'_>) -> Option<Next> {
 
 /// One of many that only is to be named. Ends that it says itself were asked for in the screen.
 pub(super) fn only_to_be_named(at: At<'_>) -> Option<Next> {
-    let by = || Next::Conclude(Conclusion::by(Rule::GrewLikeLeaksBudget));
-    at.evidence.brief.then(by)
+    // What is not watched for long is named at least: by its container, or by its place where there are too many of these.
+    let named = at.evidence.brief && !grown(at.evidence, at.rules).is_empty();
+    named.then(|| Next::Conclude(Conclusion::by(Rule::GrewLikeLeaksBudget)))
 }
 
 /// A long run is spent once for the same places, where these account for all that grows.
 pub(super) fn in_place_of_a_long_run(at: At<'_>) -> Option<Next> {
     let evidence = at.evidence;
-    let explained = is_explained(&evidence.growths, &evidence.windows.fits, at.rules);
+    let places = tracing::of_windows(evidence).own().growths;
+    let explained = is_explained(&places, &evidence.windows.fits, at.rules);
     if !explained || !evidence.stretches.is_empty() {
         return None;
     }
@@ -38,7 +43,7 @@ fn recall(at: At<'_>, what: Recall, rule: Rule) -> Option<Next> {
     let evidence = at.evidence;
     match evidence.recalled.get(&what) {
         None => {
-            let things = things(&evidence.growths, &evidence.containers);
+            let things = grown(evidence, at.rules);
             Some(Next::Do(Experiment::Recall(what, things)))
         }
         Some(known) => {
@@ -58,7 +63,7 @@ pub struct Lesson {
 }
 
 /// What is to be kept of `conclusion` for others.
-pub fn lesson(evidence: &Evidence, conclusion: &Conclusion) -> Option<Lesson> {
+pub fn lesson(evidence: &Evidence, conclusion: &Conclusion, rules: &Rules) -> Option<Lesson> {
     let looked = match conclusion.rule() {
         // What was not seen to end says nothing of another test at the same place, as long as there is time to look.
         Rule::LimitFound | Rule::GrowsEverSlower => false,
@@ -71,8 +76,14 @@ pub fn lesson(evidence: &Evidence, conclusion: &Conclusion) -> Option<Lesson> {
         | Rule::GrewUntilFailure => true,
         _ => return None,
     };
-    let things = things(&evidence.growths, &evidence.containers);
+    let things = grown(evidence, rules);
     Some(Lesson { things, looked })
+}
+
+/// The places and the containers that grow, as far as they are known before a long run.
+fn grown(evidence: &Evidence, rules: &Rules) -> BTreeSet<String> {
+    let sites = tracing::of_windows(evidence).own();
+    things(&sites.growths, &containers::gaining(evidence, rules))
 }
 
 #[cfg(test)]
@@ -81,7 +92,8 @@ mod tests {
     use crate::investigate::{
         evidence::{Answer, Capacity},
         experiment::Purse,
-        samples::{PURSE, blocks, concluded, growth, step, suspect},
+        rules::RULES,
+        samples::{PURSE, blocks, concluded, gained, growth, step, suspect, traces},
     };
 
     const SCARCE: Purse = Purse {
@@ -91,8 +103,8 @@ mod tests {
 
     fn placed() -> Evidence {
         let mut evidence = suspect(blocks((0..=8).map(|at| at * 2)));
-        evidence.growths = vec![growth("app.py", 7, 2, 90)];
-        evidence.containers = vec![("app.ROWS".to_owned(), 1.0)];
+        evidence.traces = traces(vec![growth("app.py", 7, 2, 90)]);
+        evidence.gained = gained("app.ROWS", 8);
         evidence
     }
 
@@ -122,9 +134,9 @@ mod tests {
         let mut evidence = placed();
         let ask = |evidence: &Evidence| step(evidence, &PURSE, in_place_of_a_long_run);
         assert!(matches!(ask(&evidence), Some(Next::Do(_))));
-        evidence.growths = vec![growth("app.py", 7, 1, 90)];
+        evidence.traces = traces(vec![growth("app.py", 7, 1, 90)]);
         assert_eq!(ask(&evidence), None);
-        evidence.growths.clear();
+        evidence.traces.clear();
         assert_eq!(ask(&evidence), None);
         evidence = placed();
         evidence.add(Answer::Recalled(Recall::LongRun, Some(leak())));
@@ -138,11 +150,16 @@ mod tests {
         evidence.brief = true;
         let said = concluded(step(&evidence, &PURSE, only_to_be_named));
         assert_eq!(said.rule(), Rule::GrewLikeLeaksBudget);
+        evidence.traces.clear();
+        assert!(step(&evidence, &PURSE, only_to_be_named).is_some());
+        evidence.gained = None;
+        assert_eq!(step(&evidence, &PURSE, only_to_be_named), None);
     }
 
     #[test]
     fn what_was_seen_in_a_long_run_is_kept_for_others() {
-        let looked = |conclusion: &Conclusion| lesson(&placed(), conclusion).map(|it| it.looked);
+        let looked =
+            |conclusion: &Conclusion| lesson(&placed(), conclusion, &RULES).map(|it| it.looked);
         assert_eq!(looked(&leak()), Some(true));
         assert_eq!(looked(&leak().taken_over(Rule::KnownCause)), None);
         assert_eq!(looked(&Conclusion::by(Rule::GrowsEverSlower)), Some(false));

@@ -1,6 +1,7 @@
 //! Decides what to ask of a test next, and what to say of it: numbers and rules, no worker, no clock and no lock.
 
 mod capacity;
+mod containers;
 pub mod decide;
 pub mod evidence;
 pub mod experiment;
@@ -14,3 +15,4 @@ pub mod rules;
 #[cfg(test)]
 mod samples;
 pub mod signature;
+mod tracing;

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use super::{
     capacity::emptied,
+    containers,
     evidence::Evidence,
     growth::{Fits, grows_memory, rate},
     rules::Rules,
+    tracing::{self, Sites},
 };
 use crate::{
     attribute::sites::Growth,
@@ -20,8 +22,10 @@ pub struct Picture {
     pub series: Series,
     /// Shape and rate of each counter that grew.
     pub fits: Fits,
-    /// The places that grow.
+    /// The places that grow; those of the runner only where nothing else is told of it.
     pub growths: Vec<Growth>,
+    /// Survivors by type: name, objects and bytes per iteration.
+    pub types: Vec<(String, f64, f64)>,
     /// Watched containers that gained entries: name, and how many per iteration.
     pub containers: Vec<(String, f64)>,
     /// What it fills that has an end to read: kind and name of each.
@@ -42,25 +46,37 @@ impl Picture {
             Rule::LimitFound => conclusion.ends(),
             _ => &[],
         };
+        let mut sites = tracing::of_windows(evidence);
+        if !matches!(rule, Rule::HeldByRunner | Rule::Subinterpreters) {
+            sites = sites.own();
+        }
         let mut picture = Picture {
             series: evidence.windows.series.clone(),
             fits: evidence.windows.fits.clone(),
-            growths: evidence.growths.clone(),
-            containers: evidence.containers.clone(),
+            growths: sites.growths,
+            types: sites.types,
+            containers: containers::gaining(evidence, rules),
             ends: { ends.iter() }
                 .map(|(kind, name, ..)| (kind.clone(), name.clone()))
                 .collect(),
             settled: false,
             // What comes after a limit of the system's was used up would meet the same limit; beside what grows more and
             // more slowly, other tests that fill the same would hardly be seen to.
-            spoiled: matches!(rule, Rule::GrewUntilFailure | Rule::GrowsEverSlower),
-            brief: evidence.brief && rule != Rule::KnownCauseBudget,
+            spoiled: matches!(rule, Rule::GrewUntilFailure | Rule::GrowsEverSlower)
+                || tracing::is_beside_interpreters(evidence),
+            brief: evidence.brief && evidence.capacity.is_none() && rule != Rule::KnownCauseBudget,
         };
         if !evidence.stretches.is_empty() && evidence.failure.is_none() {
             picture.after_long_run(evidence, rule);
         }
         if rule != Rule::LimitFound {
             picture.beside_what_has_an_end(evidence, rules);
+        }
+        if !grows_memory(&evidence.windows.fits) {
+            // Traced when all was over, if at all.
+            let sites = Sites::of(&evidence.traces, &picture.fits, &picture.series).own();
+            picture.growths = sites.growths;
+            picture.types = sites.types;
         }
         picture
     }
@@ -133,7 +149,7 @@ mod tests {
         evidence::{Answer, Capacity, Window},
         experiment::Stretch,
         rules::RULES,
-        samples::{endless, growth, suspect},
+        samples::{endless, gained, growth, suspect, traces},
     };
 
     const STRETCH: Stretch = Stretch {
@@ -166,7 +182,7 @@ mod tests {
     #[test]
     fn objects_that_only_came_at_first_are_no_part_of_what_goes_on() {
         let mut evidence = endless(series(&[(Counter::Blocks, 2), (Counter::Fds, 1)]));
-        evidence.growths = vec![growth("a.py", 1, 2, 90), growth("a.py", 2, 1, 5000)];
+        evidence.traces = traces(vec![growth("a.py", 1, 2, 90), growth("a.py", 2, 1, 5000)]);
         run_on(
             &mut evidence,
             series(&[(Counter::Blocks, 0), (Counter::Fds, 1)]),
@@ -175,7 +191,7 @@ mod tests {
         assert_eq!(shown.growths.len(), 1);
         assert_eq!(shown.growths[0].place().1, 2);
         assert!(!shown.settled && !shown.fits.contains_key(&Counter::Blocks));
-        evidence.growths.truncate(1);
+        evidence.traces = traces(vec![growth("a.py", 1, 2, 90)]);
         assert!(picture(&evidence, Rule::GrewToTimeEnd).settled);
         // Where nothing is said of what goes on, all that grew is shown.
         let shown = picture(&evidence, Rule::GrowsEverSlower);
@@ -201,7 +217,7 @@ mod tests {
     #[test]
     fn containers_that_gain_no_more_are_not_shown() {
         let mut evidence = endless(series(&[(Counter::Items, 1), (Counter::Fds, 1)]));
-        evidence.containers = vec![("a.ROWS".to_owned(), 1.0)];
+        evidence.gained = gained("a.ROWS", 8);
         run_on(
             &mut evidence,
             series(&[(Counter::Items, 0), (Counter::Fds, 1)]),
@@ -220,7 +236,10 @@ mod tests {
     #[test]
     fn what_has_an_end_is_left_out_of_what_goes_on_without_it() {
         let mut evidence = suspect(series(&[(Counter::Blocks, 5), (Counter::Fds, 1)]));
-        evidence.growths = vec![growth("cache.py", 1, 4, 90), growth("leak.py", 2, 1, 90)];
+        evidence.traces = traces(vec![
+            growth("cache.py", 1, 4, 90),
+            growth("leak.py", 2, 1, 90),
+        ]);
         let emptied = series(&[(Counter::Blocks, 1), (Counter::Fds, 1)]);
         evidence.add(Answer::Capacity(Capacity {
             filled: Vec::new(),

@@ -14,8 +14,43 @@ pub struct Rules {
     /// The pause between two rises fits so often into the first stretch of a long run, and into the window that tells
     /// whether what fills has an end to read.
     pub pauses: u32,
+    /// Watched containers.
+    pub containers: Containers,
+    /// Traced windows.
+    pub tracing: Tracing,
     /// The long run.
     pub long_run: LongRun,
+}
+
+/// When a watched container gains entries.
+#[derive(Debug, Clone)]
+pub struct Containers {
+    /// More entries than this came more than once,
+    pub once: f64,
+    /// and so many an iteration are growth, however few these were.
+    pub rarely: f64,
+}
+
+/// The numbers of traced windows.
+#[derive(Debug, Clone)]
+pub struct Tracing {
+    /// Iterations.
+    pub iterations: u32,
+    /// The same of those that only say where, the rates being known.
+    pub deeper: u32,
+    /// Frames kept at first, and each time those did not reach the reader's code. Each of them costs time on every
+    /// allocation: an iteration takes about 4 times as long with one, 15 times with ten, 30 times with twenty-five.
+    pub depths: [u32; 3],
+    /// What grows by a pattern has so many of them traced,
+    pub periods: u32,
+    /// and of what has none it is as if it were one of so many iterations.
+    pub noisy: u32,
+    /// Where a first look cost less than this many CPU seconds, the callers are worth a second.
+    pub cheap: f64,
+    /// Blocks that it may keep: beyond, growth is plain from one reading, and the machine is better left alone.
+    pub blocks: f64,
+    /// The places account for what grows where they have this part of it, half.
+    pub most: f64,
 }
 
 /// The numbers of the long run, in which what fills may come to its end.
@@ -60,6 +95,20 @@ pub const RULES: Rules = Rules {
     block: 48.0,
     unexplained: 0.5,
     pauses: 4,
+    containers: Containers {
+        once: 1.5,
+        rarely: 0.2,
+    },
+    tracing: Tracing {
+        iterations: 6,
+        deeper: 3,
+        depths: [1, 5, 25],
+        periods: 4,
+        noisy: 4,
+        cheap: 0.1,
+        blocks: 200e3,
+        most: 2.0,
+    },
     long_run: LongRun {
         bytes: 64e6,
         resources: 64.0,

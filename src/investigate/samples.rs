@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     decide::{At, next},
-    evidence::{Answer, Capacity, Evidence, Readings, Window},
+    evidence::{Answer, Capacity, Evidence, Gained, Readings, Told, Trace, Window},
     experiment::{Experiment, Next, Purse, Stretch},
     rules::RULES,
 };
@@ -18,6 +18,7 @@ use crate::{
 /// As much as there is at the beginning of a run.
 pub(super) const PURSE: Purse = Purse {
     total: 60.0,
+    spent: false,
     scarce: false,
     long_run: 2.0,
     whole_long_run: 2.0,
@@ -63,6 +64,26 @@ pub(super) fn growth(file: &str, line: u32, count: i64, bytes: i64) -> Growth {
     }
 }
 
+/// A first trace that tells these places.
+pub(super) fn traces(growths: Vec<Growth>) -> Vec<Trace> {
+    vec![Trace {
+        iterations: 6,
+        cpu: 0.01,
+        told: Told::Sites {
+            growths,
+            types: Vec::new(),
+        },
+    }]
+}
+
+/// A container that gained so many entries in eight iterations.
+pub(super) fn gained(name: &str, entries: i64) -> Option<Gained> {
+    Some(Gained {
+        iterations: 8,
+        containers: vec![(name.to_owned(), entries)],
+    })
+}
+
 /// A step alone.
 pub(super) fn step(
     evidence: &Evidence,
@@ -92,6 +113,8 @@ pub(super) struct Subject<F: Fn(u32) -> i64> {
     pub cpu: f64,
     /// It ran so often.
     pub ran: u32,
+    /// What tracing tells.
+    pub places: Vec<Growth>,
 }
 
 impl<F: Fn(u32) -> i64> Subject<F> {
@@ -100,6 +123,7 @@ impl<F: Fn(u32) -> i64> Subject<F> {
             stands,
             cpu: 0.001,
             ran: 0,
+            places: Vec::new(),
         }
     }
 
@@ -140,6 +164,24 @@ impl<F: Fn(u32) -> i64> Subject<F> {
     fn answer(&mut self, experiment: &Experiment) -> Answer {
         match experiment {
             Experiment::Recall(what, _) => Answer::Recalled(*what, None),
+            Experiment::Containers { iterations } => {
+                self.ran += iterations;
+                Answer::Containers(Gained {
+                    iterations: *iterations,
+                    containers: Vec::new(),
+                })
+            }
+            Experiment::Trace { iterations, .. } => {
+                self.ran += iterations;
+                Answer::Traced(Trace {
+                    iterations: *iterations,
+                    cpu: self.cpu,
+                    told: Told::Sites {
+                        growths: self.places.clone(),
+                        types: Vec::new(),
+                    },
+                })
+            }
             Experiment::Capacity { .. } => Answer::Capacity(Capacity::default()),
             Experiment::Stretch(stretch) => {
                 Answer::Stretch(*stretch, self.window(stretch.warmup, stretch.iterations))

@@ -68,6 +68,7 @@ impl Budget {
     pub(super) fn purse(&self, memory: u64) -> Purse {
         Purse {
             total: self.total.as_secs_f64(),
+            spent: self.is_spent(),
             scarce: self.is_scarce(),
             long_run: self.for_horizon().as_secs_f64(),
             whole_long_run: self.horizon.as_secs_f64(),

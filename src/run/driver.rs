@@ -4,15 +4,16 @@ use super::{
     end::ask,
     loss::Loss,
     orders,
-    protocol::{self, Outcome, Ran, Status},
+    protocol::{self, Outcome, Ran, Status, Traced},
     screen,
     trace::{Bench, Case},
     worker::Worker,
 };
 use crate::{
+    attribute::sites,
     investigate::{
         decide::next,
-        evidence::{Answer, Capacity, Evidence, Failure, Readings, Window},
+        evidence::{Answer, Capacity, Evidence, Failure, Gained, Readings, Told, Trace, Window},
         experiment::{Experiment, Next, Purse, Recall},
         known::lesson,
         picture::Picture,
@@ -33,8 +34,6 @@ impl Bench<'_> {
                 series: case.series.clone(),
                 fits: case.fits.clone(),
             },
-            containers: case.containers.clone(),
-            growths: case.growths.clone(),
             ..Evidence::default()
         };
         let conclusion = loop {
@@ -47,7 +46,7 @@ impl Bench<'_> {
                 Next::Conclude(conclusion) => break conclusion,
             }
         };
-        if let Some(lesson) = lesson(&evidence, &conclusion) {
+        if let Some(lesson) = lesson(&evidence, &conclusion, &RULES) {
             self.known.learn(lesson.things, &conclusion, lesson.looked);
         }
         case.show(&evidence, conclusion);
@@ -68,10 +67,36 @@ impl Bench<'_> {
         match experiment {
             Experiment::Recall(what, things) => {
                 let known = match what {
-                    Recall::Budget => self.known.judge(&things),
+                    Recall::Callers | Recall::Budget => self.known.judge(&things),
                     Recall::LongRun => self.known.looked_at(&things),
                 };
                 Ok((Answer::Recalled(what, known), 0.0))
+            }
+            Experiment::Containers { iterations } => {
+                let grown = worker.ask(orders::Grown { iterations })?;
+                let gained = Gained {
+                    iterations: grown.iterations,
+                    containers: grown.containers,
+                };
+                Ok((Answer::Containers(gained), grown.cpu))
+            }
+            Experiment::Trace {
+                iterations,
+                frames,
+                last_only,
+            } => {
+                let traced = worker.ask(orders::Trace {
+                    iterations,
+                    frames,
+                    last_only,
+                })?;
+                let cpu = traced.cpu;
+                let trace = Trace {
+                    iterations,
+                    cpu,
+                    told: self.told(traced, frames),
+                };
+                Ok((Answer::Traced(trace), cpu))
             }
             Experiment::Capacity { iterations } => {
                 let bound = ask(worker, iterations, false)?;
@@ -96,6 +121,23 @@ impl Bench<'_> {
     }
 }
 
+impl Bench<'_> {
+    fn told(&self, traced: Traced, frames: u32) -> Told {
+        let depth = usize::try_from(frames).unwrap_or(usize::MAX);
+        if traced.interpreters {
+            Told::Interpreters
+        } else if traced.outcome.status != Status::Passed {
+            Told::DidNotPass
+        } else {
+            let (boundaries, tracebacks) = (&traced.boundaries, &traced.tracebacks);
+            Told::Sites {
+                growths: sites::growing(boundaries, tracebacks, depth, self.places),
+                types: traced.types,
+            }
+        }
+    }
+}
+
 impl Case {
     /// Takes over what `evidence` shows of it.
     fn show(&mut self, evidence: &Evidence, conclusion: Conclusion) {
@@ -105,10 +147,11 @@ impl Case {
         self.series = picture.series;
         self.fits = picture.fits;
         self.growths = picture.growths;
+        self.types = picture.types;
         self.containers = picture.containers;
         self.ends = picture.ends;
         self.settled = picture.settled;
-        self.spoiled |= picture.spoiled;
+        self.spoiled = picture.spoiled;
         self.brief = picture.brief;
     }
 }

@@ -10,23 +10,18 @@ use super::{
     loss::Loss,
     noise,
     orders::{self, Wider},
-    protocol::{self, Ran, Status, Traced},
+    protocol::{Ran, Status},
     screen::{self, Look},
     worker::{MOST_READ, Worker},
 };
 use crate::{
-    attribute::{
-        native::Passage,
-        owner::Places,
-        sites::{self, Growth},
-    },
-    finding::Owner,
-    fit::{Exactness, Fit, Shape},
+    attribute::{native::Passage, owner::Places, sites::Growth},
+    fit::{Exactness, Fit},
     investigate::{
         evidence::Failure,
-        growth::{self, affordable, bytes_per_iteration, growing, grows_memory},
+        growth::{self, affordable, bytes_per_iteration, growing},
         long_run::did_not_pass,
-        readings::{extend, has_room, rises_late},
+        readings::{extend, rises_late},
         rest::rose_and_rests,
         rules::RULES,
         signature::{describe, is_chance, signature},
@@ -36,19 +31,12 @@ use crate::{
 
 /// Windows that may follow it before growth is said to be in the first process only.
 const MORE_WINDOWS: u32 = 4;
-/// Traced iterations, and the fewest from which a rate can be read.
-const TRACED: u32 = 6;
+/// The fewest iterations from which a rate can be read.
 pub(super) const FEWEST: u32 = 2;
-const DEEPER: u32 = 3;
-/// Frames kept at first, and each time those did not reach the reader's code. Each of them costs time on every
-/// allocation: an iteration takes about 4 times as long with one, 15 times with ten, 30 times with twenty-five.
-const DEPTHS: [u32; 3] = [1, 5, 25];
-/// Where a first look cost less than this many CPU seconds, the callers are worth a second.
-const CHEAP: f64 = 0.1;
-/// A window may keep this many bytes, or traced blocks: beyond, growth is plain from three boundaries, and the
+/// A window may keep this many bytes: beyond, growth is plain from three boundaries, and the
 /// machine is better left alone.
 pub(super) const WINDOW_BYTES: f64 = 256e6;
-const TRACED_BLOCKS: f64 = 200e3;
+
 /// A suspect with its evidence.
 #[derive(Debug, Clone)]
 pub struct Case {
@@ -87,10 +75,6 @@ pub struct Case {
     /// Whether nobody waited for its end: all that grow like it, and were looked at for long, went on.
     pub brief: bool,
 }
-
-/// CPython itself loses memory with each interpreter, more in some versions than in others.
-const INTERPRETERS: &str = "runs beside other interpreters, which it makes or which another test left: memory must not be traced then, since CPython ends the process, \
-     and what Python itself loses with each of them cannot be told from a leak";
 
 impl Case {
     /// A suspect of which nothing is said yet.
@@ -266,50 +250,7 @@ impl Bench<'_> {
             );
             return Ok(case.concluded(Conclusion::because(Rule::OneProcessOnly, reason)));
         }
-        if case.fits.contains_key(&Counter::Items) {
-            self.containers(worker, &mut case)?;
-        }
-        let traced = grows_memory(&case.fits);
-        if traced {
-            let told = self.trace(worker, &mut case)?;
-            // Those that this one left would be in the way of the next.
-            case.spoiled = !told;
-            if !told && !case.fits.contains_key(&Counter::Interpreters) {
-                let conclusion = Conclusion::because(Rule::Subinterpreters, INTERPRETERS);
-                return Ok(case.concluded(conclusion));
-            }
-        }
-        let own: Vec<Growth> = case
-            .growths
-            .iter()
-            .filter(|growth| growth.owner != Owner::Runner)
-            .cloned()
-            .collect();
-        let resources = [
-            Counter::Fds,
-            Counter::Threads,
-            Counter::Tasks,
-            Counter::Children,
-            Counter::Interpreters,
-        ]
-        .iter()
-        .any(|counter| case.fits.contains_key(counter));
-        let kept_by_runner = case.containers.is_empty() && explains(&case.growths, &case.fits);
-        if own.is_empty() && !case.growths.is_empty() && !resources && kept_by_runner {
-            return Ok(case.concluded(Conclusion::because(
-                Rule::HeldByRunner,
-                "the test runner keeps what grows",
-            )));
-        }
-        case.growths = own;
-        // What is not watched for long is named at least: by its container, or by its place where there are too many of these.
-        case.brief &= !(case.containers.is_empty() && case.growths.is_empty());
         self.investigate(worker, &mut case)?;
-        if case.is_leak() && !traced && grows_memory(&case.fits) {
-            // What comes rarely showed in the long look only.
-            self.trace(worker, &mut case)?;
-            case.growths.retain(|growth| growth.owner != Owner::Runner);
-        }
         Ok(case)
     }
 
@@ -346,106 +287,6 @@ impl Bench<'_> {
         };
         Ok(Err(did_not_pass(&failure, case.iterations)))
     }
-
-    /// Finds which watched containers gain entries, in as many iterations as showed the growth.
-    fn containers(&self, worker: &mut Worker, case: &mut Case) -> Result<(), Loss> {
-        let readings = case.series.get(&Counter::Items).map_or(0, Vec::len);
-        let order = orders::Grown {
-            iterations: u32::try_from(readings)
-                .unwrap_or(0)
-                .saturating_sub(1)
-                .max(1),
-        };
-        let protocol::Grown {
-            iterations,
-            containers,
-            cpu,
-        } = worker.ask(order)?;
-        self.budget.spend(cpu);
-        case.iterations += iterations;
-        case.containers = containers
-            .into_iter()
-            .map(|(name, gained)| (name, gained as f64 / f64::from(iterations.max(1))))
-            // One entry that came once is no growth.
-            .filter(|(_, each)| each * f64::from(iterations) > 1.5 || *each >= 0.2)
-            .collect();
-        Ok(())
-    }
-
-    /// Finds the growing sites, if it can. False for a test that makes interpreters, which is not traced.
-    fn trace(&self, worker: &mut Worker, case: &mut Case) -> Result<bool, Loss> {
-        let period = case
-            .fits
-            .values()
-            .filter_map(|fit| match fit.shape {
-                Shape::Periodic { period } => u32::try_from(period).ok(),
-                Shape::Noisy => Some(4),
-                _ => None,
-            })
-            .max()
-            .unwrap_or(1);
-        let blocks = case
-            .fits
-            .get(&Counter::Blocks)
-            .map_or(0.0, |fit| fit.rate.value);
-        let wanted = if period > 1 { 4 * period + 1 } else { TRACED };
-        let last_only = affordable(blocks, TRACED_BLOCKS, &RULES) < wanted;
-        let wanted = if last_only { 1 } else { wanted };
-        for frames in DEPTHS {
-            // Deeper looks only say where; the rates are known by then.
-            let iterations = if frames == DEPTHS[0] || period > 1 {
-                wanted
-            } else {
-                wanted.min(DEEPER)
-            };
-            let traced = worker.ask(orders::Trace {
-                iterations,
-                frames,
-                last_only,
-            })?;
-            self.budget.spend(traced.cpu);
-            if traced.interpreters {
-                return Ok(false);
-            }
-            case.iterations += iterations;
-            if traced.outcome.status != Status::Passed {
-                // Some tests refuse to run, or take another way, under tracemalloc: then there is no place to name.
-                break;
-            }
-            let depth = usize::try_from(frames).unwrap_or(usize::MAX);
-            let mut growths = self.sites(&traced, depth);
-            if !case.fits.contains_key(&Counter::Blocks) {
-                growths.retain(|growth| has_room(growth, &case.series));
-            }
-            // One cause grows in several places; one that is the reader's is enough to go by.
-            let deeper = growths.iter().all(|growth| growth.too_shallow) && !growths.is_empty();
-            // A deeper look that the test itself spoiled takes nothing back.
-            if !growths.is_empty() || case.growths.is_empty() {
-                case.growths = growths;
-                case.types = traced.types;
-            }
-            let callers = frames == DEPTHS[0]
-                && traced.cpu < CHEAP
-                && !case.brief
-                && !case.growths.is_empty()
-                && self.known.judge(&case.growing_things()).is_none();
-            if !(deeper || callers) || self.budget.is_spent() {
-                break;
-            }
-        }
-        Ok(true)
-    }
-
-    fn sites(&self, traced: &Traced, depth: usize) -> Vec<Growth> {
-        sites::growing(&traced.boundaries, &traced.tracebacks, depth, self.places)
-    }
-}
-
-/// Whether the places that grow account for most of what grows. Objects that took their memory from a free list stand at
-/// the place of those that had it before, or at none.
-fn explains(growths: &[Growth], fits: &BTreeMap<Counter, Fit>) -> bool {
-    let grows = fits.get(&Counter::Blocks);
-    grows.is_none_or(|fit| growth::blocks(growths) >= fit.rate.value / 2.0)
 }
 
 #[cfg(test)]
@@ -461,7 +302,7 @@ mod tests {
         let window = affordable(bytes_per_iteration(&series, &RULES), WINDOW_BYTES, &RULES);
         assert!((3..=6).contains(&window), "{window}");
         assert_eq!(
-            affordable(1_000_000.0, TRACED_BLOCKS, &RULES).max(FEWEST),
+            affordable(1_000_000.0, RULES.tracing.blocks, &RULES).max(FEWEST),
             FEWEST
         );
         assert_eq!(affordable(0.0, WINDOW_BYTES, &RULES), RULES.longest);
