@@ -23,12 +23,12 @@ use crate::{
     report::{Environment, Report, Shard, Snapshots, Timing},
     run::{
         Alike, Run,
+        case::Case,
         conclusion::Conclusion,
         orders::Wider,
         protocol::Trouble,
         screen::Screened,
         shard::{Division, Share},
-        trace::Case,
     },
     verdict::{Series, TestResult, Verdict, rule::Rule},
 };

@@ -9,6 +9,9 @@ use std::{
 /// Lines of the longest file there may be.
 const LONGEST: usize = 620;
 
+/// Lines of the longest function of what decides.
+const LONGEST_RULE: usize = 60;
+
 /// One file of `src`: where, and its text.
 struct Source {
     /// Relative to `src`.
@@ -248,7 +251,7 @@ fn the_report_sees_data_only() {
         &[
             "run::worker",
             "run::slot",
-            "run::trace",
+            "run::driver",
             "run::screen",
             "cli",
             "discover",
@@ -277,6 +280,34 @@ fn what_decides_knows_neither_worker_nor_clock_nor_lock() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn what_decides_is_read_a_function_at_a_time() {
+    let mut long = Vec::new();
+    let mut seen = 0;
+    for source in Source::all() {
+        if source.top() != "investigate" {
+            continue;
+        }
+        let code = source.code();
+        let lines: Vec<&str> = code.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let start = line.trim_start();
+            if !start.contains("fn ") || !(start.starts_with("fn ") || start.starts_with("pub")) {
+                continue;
+            }
+            let indent = &line[..line.len() - start.len()];
+            let end = format!("{indent}}}");
+            let length = lines[at..].iter().position(|line| *line == end);
+            seen += 1;
+            if length.is_none_or(|length| length >= LONGEST_RULE) {
+                long.push(format!("{}: {start}", source.path.display()));
+            }
+        }
+    }
+    assert!(seen > 40, "{seen}");
+    assert!(long.is_empty(), "{long:#?}");
 }
 
 #[test]

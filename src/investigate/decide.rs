@@ -4,9 +4,9 @@ use super::{
     capacity, containers,
     evidence::Evidence,
     experiment::{Next, Purse},
-    known, long_run,
+    known, long_run, noise,
     rules::Rules,
-    tracing,
+    tracing, windows,
 };
 
 /// What is known as a rule looks at it.
@@ -21,7 +21,16 @@ pub(super) struct At<'a> {
 type Step = fn(At<'_>) -> Option<Next>;
 
 /// Whoever says something first is right.
-const ORDER: [Step; 15] = [
+const ORDER: [Step; 23] = [
+    // Does it grow in this process too?
+    windows::open,
+    windows::failed,
+    noise::listen,
+    noise::beside_other_threads,
+    windows::look_longer,
+    windows::stopped,
+    windows::came_by_chance,
+    windows::one_process_only,
     // Where does it grow?
     containers::ask,
     tracing::look,
@@ -53,7 +62,9 @@ pub fn next(evidence: &Evidence, rules: &Rules, purse: &Purse) -> Next {
     let said = ORDER.iter().find_map(|step| step(at));
     let said = said.unwrap_or_else(|| unreachable!("the last one always says something"));
     match &said {
-        Next::Conclude(conclusion) => tracing::what_came_late(at, conclusion).unwrap_or(said),
+        Next::Conclude(conclusion) => known::teach(at, conclusion)
+            .or_else(|| tracing::what_came_late(at, conclusion))
+            .unwrap_or(said),
         Next::Do(_) => said,
     }
 }

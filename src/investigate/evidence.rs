@@ -19,14 +19,22 @@ use crate::{
 /// What was measured so far.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence {
+    /// Its readings in the screen, which made it a suspect.
+    pub screened: Series,
     /// How far each counter is to be trusted; one that is not here only as an estimate.
     pub exactness: BTreeMap<Counter, Exactness>,
     /// Whether it is named at most, and its end not waited for.
     pub brief: bool,
+    /// Whether there may be another process for it, should this one be noisy.
+    pub fussy: bool,
     /// Iterations begun.
     pub iterations: u32,
+    /// Wall seconds of the first one.
+    pub seconds: f64,
     /// How the last iteration ended, where it did not pass.
     pub failure: Option<Failure>,
+    /// What moves in the process by itself, once it was listened to: in words, or nothing.
+    pub noise: Option<Option<String>>,
     /// The windows with which it began.
     pub windows: Readings,
     /// Watched containers that gained entries.
@@ -35,6 +43,8 @@ pub struct Evidence {
     pub traces: Vec<Trace>,
     /// What is known of others that grow so, by what it was asked for.
     pub recalled: BTreeMap<Recall, Option<Conclusion>>,
+    /// Whether others were told what is said of it.
+    pub taught: bool,
     /// What it fills that has an end to read.
     pub capacity: Option<Capacity>,
     /// The stretches of the long run,
@@ -59,6 +69,8 @@ pub struct Window {
     pub iterations: u32,
     /// How the last one ended, where it did not pass.
     pub failure: Option<Failure>,
+    /// Wall seconds of the first of them.
+    pub seconds: f64,
     /// The readings.
     pub series: Series,
     /// CPU seconds,
@@ -72,6 +84,8 @@ pub struct Window {
 /// Readings of windows that follow each other, as one series.
 #[derive(Debug, Clone, Default)]
 pub struct Readings {
+    /// How many windows.
+    pub count: usize,
     /// The series.
     pub series: Series,
     /// What of it grows.
@@ -128,10 +142,16 @@ pub struct Capacity {
 pub enum Answer {
     /// What is known of others, where anything is.
     Recalled(Recall, Option<Conclusion>),
+    /// A window.
+    Window(Window),
+    /// What moves by itself, in words.
+    Noise(Option<String>),
     /// Containers.
     Containers(Gained),
     /// A traced window.
     Traced(Trace),
+    /// Others were told.
+    Taught,
     /// What it fills.
     Capacity(Capacity),
     /// A stretch of the long run.
@@ -145,6 +165,16 @@ impl Evidence {
             Answer::Recalled(what, known) => {
                 self.recalled.insert(what, known);
             }
+            Answer::Window(window) => {
+                let mut readings = std::mem::take(&mut self.windows);
+                if readings.count == 0 {
+                    self.seconds = window.seconds;
+                }
+                self.go_on(&mut readings, &window);
+                self.windows = readings;
+            }
+            Answer::Noise(noise) => self.noise = Some(noise),
+            Answer::Taught => self.taught = true,
             Answer::Containers(gained) => {
                 self.iterations += gained.iterations;
                 self.gained = Some(gained);
@@ -173,6 +203,7 @@ impl Evidence {
         self.iterations += window.iterations;
         self.failure.clone_from(&window.failure);
         if self.failure.is_none() {
+            readings.count += 1;
             extend(&mut readings.series, &window.series);
             readings.fits = self.growing(&readings.series);
         }

@@ -18,20 +18,27 @@ pub enum Next {
 pub enum Experiment {
     /// What is known of others in which these things grow.
     Recall(Recall, BTreeSet<String>),
+    /// A window with all counters.
+    Window {
+        /// Whether it is the first one of the test in its process.
+        opens: bool,
+        /// Iterations.
+        iterations: u32,
+    },
+    /// What moves by itself while no test runs.
+    Noise {
+        /// Seconds of an iteration.
+        seconds: f64,
+    },
     /// Which watched containers gain entries.
     Containers {
         /// Iterations.
         iterations: u32,
     },
     /// The places that grow.
-    Trace {
-        /// Iterations with a reading of sites after each.
-        iterations: u32,
-        /// Frames kept of each traceback.
-        frames: u32,
-        /// Reads sites at the end only: for growth so large that readings between would take seconds.
-        last_only: bool,
-    },
+    Trace(Tracing),
+    /// Keeps for others what is said of it.
+    Teach(Lesson),
     /// What it fills that has an end to read, and a window of so many iterations with that emptied at every boundary.
     Capacity {
         /// How many.
@@ -50,6 +57,28 @@ pub enum Recall {
     Budget,
     /// In place of a long run: only what long runs told.
     LongRun,
+}
+
+/// What a suspect tells of others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lesson {
+    /// What grew.
+    pub things: BTreeSet<String>,
+    /// What is said of it.
+    pub conclusion: Conclusion,
+    /// Whether a long run told it, so that the next one can do without.
+    pub looked: bool,
+}
+
+/// A traced window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tracing {
+    /// Iterations with a reading of sites after each.
+    pub iterations: u32,
+    /// Frames kept of each traceback.
+    pub frames: u32,
+    /// Reads sites at the end only: for growth so large that readings between would take seconds.
+    pub last_only: bool,
 }
 
 /// A stretch of the long run.

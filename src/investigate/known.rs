@@ -6,7 +6,7 @@ use super::{
     containers,
     decide::At,
     evidence::Evidence,
-    experiment::{Experiment, Next, Recall},
+    experiment::{Experiment, Lesson, Next, Recall},
     growth::{is_explained, things},
     rules::Rules,
     tracing,
@@ -53,18 +53,10 @@ fn recall(at: At<'_>, what: Recall, rule: Rule) -> Option<Next> {
     }
 }
 
-/// What a suspect tells of others.
-#[derive(Debug, PartialEq)]
-pub struct Lesson {
-    /// What grew.
-    pub things: BTreeSet<String>,
-    /// Whether a long run told it, so that the next one can do without.
-    pub looked: bool,
-}
-
-/// What is to be kept of `conclusion` for others.
-pub fn lesson(evidence: &Evidence, conclusion: &Conclusion, rules: &Rules) -> Option<Lesson> {
+/// What is said of a suspect is kept for others, once.
+pub(super) fn teach(at: At<'_>, conclusion: &Conclusion) -> Option<Next> {
     let looked = match conclusion.rule() {
+        _ if at.evidence.taught => return None,
         // What was not seen to end says nothing of another test at the same place, as long as there is time to look.
         Rule::LimitFound | Rule::GrowsEverSlower => false,
         Rule::StoppedInLongRun
@@ -76,8 +68,11 @@ pub fn lesson(evidence: &Evidence, conclusion: &Conclusion, rules: &Rules) -> Op
         | Rule::GrewUntilFailure => true,
         _ => return None,
     };
-    let things = grown(evidence, rules);
-    Some(Lesson { things, looked })
+    Some(Next::Do(Experiment::Teach(Lesson {
+        things: grown(at.evidence, at.rules),
+        conclusion: conclusion.clone(),
+        looked,
+    })))
 }
 
 /// The places and the containers that grow, as far as they are known before a long run.
@@ -157,13 +152,28 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_in_a_long_run_is_kept_for_others() {
-        let looked =
-            |conclusion: &Conclusion| lesson(&placed(), conclusion, &RULES).map(|it| it.looked);
+    fn what_was_seen_in_a_long_run_is_kept_for_others_once() {
+        let taught = |evidence: &Evidence, conclusion: &Conclusion| {
+            let at = At {
+                evidence,
+                rules: &RULES,
+                purse: &PURSE,
+            };
+            match teach(at, conclusion)? {
+                Next::Do(Experiment::Teach(lesson)) => Some(lesson),
+                other => panic!("{other:?}"),
+            }
+        };
+        let mut evidence = placed();
+        let looked = |conclusion: &Conclusion| taught(&evidence, conclusion).map(|it| it.looked);
         assert_eq!(looked(&leak()), Some(true));
         assert_eq!(looked(&leak().taken_over(Rule::KnownCause)), None);
         assert_eq!(looked(&Conclusion::by(Rule::GrowsEverSlower)), Some(false));
         assert_eq!(looked(&Conclusion::by(Rule::LimitFound)), Some(false));
         assert_eq!(looked(&Conclusion::by(Rule::FailedInLongerLook)), None);
+        let things = ["app.py:7", "in app.ROWS"].map(str::to_owned).into();
+        assert_eq!(taught(&evidence, &leak()).unwrap().things, things);
+        evidence.add(Answer::Taught);
+        assert_eq!(taught(&evidence, &leak()), None);
     }
 }

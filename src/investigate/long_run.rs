@@ -168,7 +168,7 @@ fn barrier(at: At<'_>) -> Option<Barrier> {
         return Some(Barrier::Size);
     }
     let (room, step) = (room(evidence, rules), step(at));
-    if total + step > room || step >= numbers.stretch {
+    if total + step > room || step >= rules.answer {
         return Some(if room < rules.longest {
             Barrier::Size
         } else {
@@ -543,7 +543,7 @@ mod tests {
             prop_assert!(conclusion.is(crate::verdict::Verdict::Leak), "{conclusion:?}");
             let stretches = stretches(&asked);
             prop_assert_eq!(stretches.iter().filter(|one| one.warmup == 1).count(), 1);
-            prop_assert!(stretches.iter().all(|one| one.iterations < RULES.long_run.stretch));
+            prop_assert!(stretches.iter().all(|one| one.iterations < RULES.answer));
         }
 
         /// What fills is never a leak where there is time to see its end.

@@ -6,13 +6,15 @@ pub mod decide;
 pub mod evidence;
 pub mod experiment;
 pub mod growth;
-pub mod known;
-pub mod long_run;
+mod known;
+mod long_run;
+pub mod noise;
 pub mod picture;
 pub mod readings;
-pub mod rest;
+mod rest;
 pub mod rules;
 #[cfg(test)]
 mod samples;
 pub mod signature;
 mod tracing;
+mod windows;

@@ -14,12 +14,27 @@ pub struct Rules {
     /// The pause between two rises fits so often into the first stretch of a long run, and into the window that tells
     /// whether what fills has an end to read.
     pub pauses: u32,
+    /// Most readings of one answer; more take several orders.
+    pub answer: u32,
+    /// The windows with which it begins.
+    pub windows: Windows,
     /// Watched containers.
     pub containers: Containers,
     /// Traced windows.
     pub tracing: Tracing,
     /// The long run.
     pub long_run: LongRun,
+}
+
+/// The numbers of the windows with which a suspect begins.
+#[derive(Debug, Clone)]
+pub struct Windows {
+    /// Windows that may follow the first before growth is said to be in the first process only.
+    pub more: usize,
+    /// The fewest iterations from which a rate can be read.
+    pub fewest: u32,
+    /// Bytes that it may keep: beyond, growth is plain from three boundaries, and the machine is better left alone.
+    pub bytes: f64,
 }
 
 /// When a watched container gains entries.
@@ -63,8 +78,6 @@ pub struct LongRun {
     pub resources: f64,
     /// Share of a worker's memory cap that its process may take, resident.
     pub resident: u64,
-    /// Iterations of the longest stretch; its readings have to fit into one answer.
-    pub stretch: u32,
     /// Beyond so many iterations it gets a part of the allowance of one, the `far_share`-th: few ends lie there, and
     /// each leak goes as far.
     pub near: u32,
@@ -88,6 +101,13 @@ pub struct LongRun {
     pub rises: usize,
 }
 
+impl Rules {
+    /// Most iterations of one order that reads after each: there may be a reading before them, and one after a warm-up.
+    pub const fn most_read(&self) -> u32 {
+        self.answer - 2
+    }
+}
+
 /// The numbers that are used.
 pub const RULES: Rules = Rules {
     first_window: 8,
@@ -95,6 +115,12 @@ pub const RULES: Rules = Rules {
     block: 48.0,
     unexplained: 0.5,
     pauses: 4,
+    answer: 8200,
+    windows: Windows {
+        more: 4,
+        fewest: 2,
+        bytes: 256e6,
+    },
     containers: Containers {
         once: 1.5,
         rarely: 0.2,
@@ -113,7 +139,6 @@ pub const RULES: Rules = Rules {
         bytes: 64e6,
         resources: 64.0,
         resident: 2,
-        stretch: 8200,
         near: 2048,
         far_share: 4.0,
         short: 2.0,

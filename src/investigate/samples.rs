@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     decide::{At, next},
     evidence::{Answer, Capacity, Evidence, Gained, Readings, Told, Trace, Window},
-    experiment::{Experiment, Next, Purse, Stretch},
+    experiment::{Experiment, Next, Purse, Stretch, Tracing},
     rules::RULES,
 };
 use crate::{
@@ -40,8 +40,21 @@ pub(super) fn suspect(series: Series) -> Evidence {
     };
     let fits = evidence.growing(&series);
     evidence.iterations = 9;
-    evidence.windows = Readings { series, fits };
+    evidence.windows = Readings {
+        count: 1,
+        series,
+        fits,
+    };
     evidence
+}
+
+/// A suspect that grew so in the screen.
+pub(super) fn screened(series: Series) -> Evidence {
+    Evidence {
+        screened: series,
+        exactness: suspect(Series::new()).exactness,
+        ..Evidence::default()
+    }
 }
 
 /// The same with nothing that has an end to read.
@@ -164,6 +177,10 @@ impl<F: Fn(u32) -> i64> Subject<F> {
     fn answer(&mut self, experiment: &Experiment) -> Answer {
         match experiment {
             Experiment::Recall(what, _) => Answer::Recalled(*what, None),
+            Experiment::Window { opens, iterations } => {
+                Answer::Window(self.window(u32::from(*opens), *iterations))
+            }
+            Experiment::Noise { .. } => Answer::Noise(None),
             Experiment::Containers { iterations } => {
                 self.ran += iterations;
                 Answer::Containers(Gained {
@@ -171,7 +188,7 @@ impl<F: Fn(u32) -> i64> Subject<F> {
                     containers: Vec::new(),
                 })
             }
-            Experiment::Trace { iterations, .. } => {
+            Experiment::Trace(Tracing { iterations, .. }) => {
                 self.ran += iterations;
                 Answer::Traced(Trace {
                     iterations: *iterations,
@@ -182,6 +199,7 @@ impl<F: Fn(u32) -> i64> Subject<F> {
                     },
                 })
             }
+            Experiment::Teach(_) => Answer::Taught,
             Experiment::Capacity { .. } => Answer::Capacity(Capacity::default()),
             Experiment::Stretch(stretch) => {
                 Answer::Stretch(*stretch, self.window(stretch.warmup, stretch.iterations))

@@ -4,7 +4,7 @@ use super::{
     containers,
     decide::At,
     evidence::{Evidence, Told, Trace},
-    experiment::{Experiment, Next, Recall},
+    experiment::{Experiment, Next, Recall, Tracing},
     growth::{Fits, affordable, blocks, grows_memory, rate, things},
     picture::Picture,
     readings::has_room,
@@ -221,11 +221,11 @@ fn trace(at: At<'_>, fits: &Fits) -> Option<Experiment> {
     } else {
         wanted.min(numbers.deeper)
     };
-    Some(Experiment::Trace {
+    Some(Experiment::Trace(Tracing {
         iterations,
         frames,
         last_only,
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -244,11 +244,11 @@ mod tests {
     /// Iterations, frames and whether only the end is read.
     fn asked(evidence: &Evidence) -> Option<(u32, u32, bool)> {
         match step(evidence, &PURSE, look)? {
-            Next::Do(Experiment::Trace {
+            Next::Do(Experiment::Trace(Tracing {
                 iterations,
                 frames,
                 last_only,
-            }) => Some((iterations, frames, last_only)),
+            })) => Some((iterations, frames, last_only)),
             other => panic!("{other:?}"),
         }
     }
@@ -419,11 +419,11 @@ mod tests {
             };
             what_came_late(at, &Conclusion::by(rule))
         };
-        let first = Some(Next::Do(Experiment::Trace {
+        let first = Some(Next::Do(Experiment::Trace(Tracing {
             iterations: 6,
             frames: 1,
             last_only: false,
-        }));
+        })));
         assert_eq!(asked(&evidence, Rule::GrewToSizeEnd), first);
         assert_eq!(asked(&evidence, Rule::StoppedInLongRun), None);
         evidence.traces = traces(vec![growth("app.py", 1, 3, 90)]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     finding::{Finding, Level},
-    run::{Run, trace::Case},
+    run::{Run, case::Case},
     verdict::{Counter, TestResult},
 };
 

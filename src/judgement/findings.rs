@@ -21,7 +21,7 @@ use crate::{
     },
     fit::Shape,
     report::text::number,
-    run::{Run, loss::Loss, trace::Case},
+    run::{Run, case::Case, loss::Loss},
     verdict::{Counter, Verdict},
 };
 

@@ -12,8 +12,8 @@ use crate::{
     },
     finding::{Kind, TypeGrowth},
     run::{
+        case::Case,
         diagnose::{self, Diagnosis},
-        trace::Case,
     },
 };
 

@@ -16,7 +16,7 @@ use crate::{
         packages,
     },
     finding::{NativeFunction, Owner},
-    run::{diagnose::Diagnosis, trace::Case},
+    run::{case::Case, diagnose::Diagnosis},
     verdict::{Counter, LARGEST_BLOCK},
 };
 

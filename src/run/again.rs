@@ -3,6 +3,7 @@
 
 use super::{
     Stage,
+    case::Case,
     conclusion::Conclusion,
     loss::Loss,
     noise, note,
@@ -10,7 +11,6 @@ use super::{
     protocol::Collectable,
     screen::{Look, Screened},
     slot::Slot,
-    trace::Case,
     trouble,
 };
 use crate::verdict::rule::Rule;

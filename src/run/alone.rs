@@ -3,12 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Run,
-    conclusion::Conclusion,
-    loss::Loss,
-    slot::Slot,
-    trace::{Bench, Case, FEWEST, WINDOW_BYTES},
-    worker::Worker,
+    Run, conclusion::Conclusion, driver::Bench, loss::Loss, orders, slot::Slot, worker::Worker,
 };
 use crate::{
     investigate::{
@@ -90,22 +85,19 @@ pub(super) fn look(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize)
         .clamp(RULES.first_window, 4 * RULES.first_window)
         .min(affordable(
             bytes_per_iteration(&case.series, &RULES),
-            WINDOW_BYTES,
+            RULES.windows.bytes,
             &RULES,
         ))
-        .max(FEWEST);
+        .max(RULES.windows.fewest);
     with(run, slot, case.test, |worker, index| {
-        let mut scratch = Case::open(case.test);
-        scratch.wider = case.wider;
-        let ran = bench.run(
-            worker,
-            &mut scratch,
-            Some(index),
-            true,
-            bench.warmup,
-            window,
-        )?;
-        Ok(ran.ok().map(|ran| !bench.growing(&ran.series).is_empty()))
+        let order = orders::Run {
+            wider: case.wider,
+            iterations: window,
+            ..opening(index, bench.warmup)
+        };
+        let ran = bench.run(worker, order)?;
+        let grows = || !bench.growing(&ran.series).is_empty();
+        Ok(ran.failure.is_none().then(grows))
     })?
 }
 
@@ -118,10 +110,22 @@ pub(super) fn dose(
     times: u32,
 ) -> bool {
     with(run, slot, test, |worker, index| {
-        let mut scratch = Case::open(test);
-        bench.run(worker, &mut scratch, Some(index), true, times, 0)
+        let order = orders::Run {
+            iterations: 0,
+            ..opening(index, times)
+        };
+        bench.run(worker, order)
     })
     .is_some()
+}
+
+fn opening(index: usize, warmup: u32) -> orders::Run {
+    orders::Run {
+        thaw: true,
+        survey: true,
+        warmup,
+        ..orders::Run::open(index)
+    }
 }
 
 fn with<T>(

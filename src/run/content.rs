@@ -4,15 +4,16 @@ use std::{collections::BTreeSet, mem, sync::atomic::Ordering};
 
 use super::{
     Run,
+    case::Case,
     conclusion::Conclusion,
     diagnose,
+    driver::Bench,
     loss::Loss,
     native::look_at,
     orders,
     protocol::Status,
     screen,
     slot::Slot,
-    trace::{Bench, Case},
     worker::{INTERRUPTED, Worker},
 };
 use crate::{

@@ -8,6 +8,8 @@ use std::{
 
 use super::{
     Run,
+    case::Case,
+    driver::Bench,
     end::ask,
     lines,
     loss::Loss,
@@ -16,7 +18,6 @@ use super::{
     screen,
     slot::Slot,
     suspects::FRAMES_SHOWN,
-    trace::{Bench, Case},
     worker::{INTERRUPTED, Worker},
 };
 use crate::{

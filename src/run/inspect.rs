@@ -11,9 +11,11 @@ use std::{
 use super::{
     Errand, Run, Settings, Shared, Stage, absorb, again,
     budget::Budget,
+    case::Case,
     choose,
     conclusion::Conclusion,
     diagnose,
+    driver::Bench,
     event::Event,
     familiar::Familiar,
     finish,
@@ -25,7 +27,6 @@ use super::{
     screen, screen_one,
     slot::Slot,
     suspects,
-    trace::{Bench, Case, FEWEST, WINDOW_BYTES},
     worker::{INTERRUPTED, Worker},
 };
 use crate::{
@@ -392,7 +393,7 @@ impl Glass<'_> {
         let warmup = terms.and_then(|terms| terms.warmup);
         let window = affordable(
             bytes_per_iteration(&self.case.series, &RULES),
-            WINDOW_BYTES,
+            RULES.windows.bytes,
             &RULES,
         );
         let order = orders::Run {
@@ -400,7 +401,7 @@ impl Glass<'_> {
             survey: true,
             wider: self.case.wider,
             warmup: warmup.unwrap_or(self.bench.warmup),
-            iterations: window.clamp(FEWEST, 2 * RULES.first_window),
+            iterations: window.clamp(RULES.windows.fewest, 2 * RULES.first_window),
             ..orders::Run::open(index)
         };
         let ran = screen::run(worker, order)?;

@@ -1,10 +1,11 @@
 //! Which line adds the entry that stays, or opens the descriptor: neither allocates anything that could be traced.
 
 use super::{
+    case::Case,
     diagnose::{self, Diagnosis, Heap, Place},
+    driver::Bench,
     loss::Loss,
     native,
-    trace::{Bench, Case},
     worker::Worker,
 };
 use crate::{

@@ -5,13 +5,14 @@ mod alone;
 pub mod answers;
 pub mod budget;
 pub mod build;
+pub mod case;
 mod choose;
 pub mod conclusion;
 mod content;
 mod conversation;
 pub mod deadly;
 pub mod diagnose;
-mod driver;
+pub mod driver;
 mod end;
 pub mod event;
 mod familiar;
@@ -45,7 +46,6 @@ mod slot;
 mod stack;
 mod suspects;
 pub mod tape;
-pub mod trace;
 pub mod wire;
 pub mod worker;
 
@@ -56,6 +56,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use case::Case;
 use conclusion::Conclusion;
 use event::Event;
 use familiar::Familiar;
@@ -68,7 +69,6 @@ use shard::Division;
 use slot::Slot;
 pub use suspects::FRAMES_SHOWN;
 use tape::Tape;
-use trace::Case;
 use worker::{INTERRUPTED, Setup};
 
 use crate::{

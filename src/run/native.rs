@@ -6,15 +6,17 @@ use std::{
 };
 
 use super::{
-    Run, content,
+    Run,
+    case::Case,
+    content,
     diagnose::{self, Diagnosis},
+    driver::Bench,
     loss::Loss,
     orders,
     protocol::Status,
     screen,
     slot::Slot,
     suspects::FRAMES_SHOWN,
-    trace::{Bench, Case},
     worker::{INTERRUPTED, Worker},
 };
 use crate::{

@@ -3,28 +3,26 @@
 
 use super::{
     Errand, Stage,
+    case::Case,
     conclusion::Conclusion,
     loss::Loss,
     orders::{self, Wider},
     screen::{Look, Screened},
     screen_one,
     slot::Slot,
-    trace::Case,
     worker::Worker,
 };
-use crate::verdict::{Counter, Series, Verdict, rule::Rule};
+use crate::{
+    investigate::noise::{may_hide, moving},
+    verdict::{Counter, Series, Verdict, rule::Rule},
+};
 
 /// Readings with no test between them, and seconds from one to the next: as long as an iteration, within limits.
 const READINGS: u32 = 6;
 const SHORTEST: f64 = 0.002;
 const LONGEST: f64 = 0.02;
-/// So many of the increments show what moves by itself; one is a thread that ends.
-const MOVES: usize = 2;
 /// After so many processes that were noisy from their start no more are made for it.
 const ATTEMPTS: u32 = 3;
-/// What threads make and free without a trace in their number.
-const AUDIBLE: [Counter; 4] = [Counter::Blocks, Counter::Heap, Counter::Items, Counter::Fds];
-
 /// What moves in a worker by itself, in words, where a series of it could hide something.
 pub(super) fn heard(
     worker: &mut Worker,
@@ -55,37 +53,6 @@ pub(super) fn listen(worker: &mut Worker, seconds: f64) -> Result<Option<String>
             }
         )
     }))
-}
-
-/// Whether other threads are there.
-pub(super) fn has_threads(series: &Series) -> bool {
-    let threads = series
-        .get(&Counter::Threads)
-        .and_then(|readings| readings.last());
-    threads.is_some_and(|threads| *threads > 1)
-}
-
-/// Whether other threads are there, and readings that are not all alike.
-fn may_hide(series: &Series) -> bool {
-    has_threads(series)
-        && AUDIBLE.iter().any(|counter| {
-            // The first iteration may bring something once.
-            let readings = series
-                .get(counter)
-                .map_or(&[][..], |readings| &readings[1..]);
-            readings.windows(2).any(|pair| pair[0] != pair[1])
-        })
-}
-
-fn moving(series: &Series) -> Option<Counter> {
-    AUDIBLE.into_iter().find(|counter| {
-        let readings = series.get(counter).map_or(&[][..], Vec::as_slice);
-        readings
-            .windows(2)
-            .filter(|pair| pair[0] != pair[1])
-            .count()
-            > MOVES
-    })
 }
 
 /// A first look at a test, where it is quiet.
@@ -162,34 +129,5 @@ fn is_sure(case: &Case) -> bool {
                     .any(|counter| case.fits.contains_key(counter))
         }
         _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn series(threads: i64, blocks: &[i64]) -> Series {
-        Series::from([
-            (Counter::Threads, vec![threads; blocks.len()]),
-            (Counter::Blocks, blocks.to_vec()),
-        ])
-    }
-
-    #[test]
-    fn only_threads_beside_readings_that_move_are_asked_about() {
-        assert!(may_hide(&series(2, &[0, 5, 9, 2, 7])));
-        assert!(!may_hide(&series(1, &[0, 5, 9, 2, 7])));
-        assert!(!may_hide(&series(2, &[0, 5, 5, 5, 5])));
-        assert!(!may_hide(&Series::new()));
-    }
-
-    #[test]
-    fn a_thread_that_ends_is_no_noise() {
-        assert_eq!(moving(&series(2, &[9, 9, 5, 5, 5, 5])), None);
-        assert_eq!(
-            moving(&series(2, &[9, 10, 11, 3, 4, 5])),
-            Some(Counter::Blocks)
-        );
     }
 }

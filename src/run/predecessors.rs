@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::{
     Run,
     alone::{dose, grows_only_after, look},
+    driver::Bench,
     slot::Slot,
-    trace::Bench,
 };
 use crate::verdict::{Verdict, rule::Rule};
 

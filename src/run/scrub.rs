@@ -147,6 +147,7 @@ mod tests {
         for file in [
             "again",
             "alone",
+            "case",
             "conclusion",
             "familiar",
             "content",
@@ -160,7 +161,6 @@ mod tests {
             "native",
             "noise",
             "screen",
-            "trace",
         ] {
             files.push(root.join("run").join(file).with_extension("rs"));
         }

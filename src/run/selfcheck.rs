@@ -12,6 +12,7 @@ use super::{
 use crate::{
     bridge,
     fit::Look as Glance,
+    investigate::noise::has_threads,
     supervise::Folder,
     verdict::{Counter, Series},
 };
@@ -63,7 +64,7 @@ pub fn check(worker: &mut Worker) -> Result<Findings, Loss> {
         found = judge(&worker.hello.counters, &planted, &clean, false);
         if attempt == ATTEMPTS
             && !found.faults.is_empty()
-            && noise::has_threads(&clean)
+            && has_threads(&clean)
             && noise::listen(worker, 0.0)?.is_some()
         {
             // Each test will be asked so as well, and none is clean beside it.

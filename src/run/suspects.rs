@@ -10,8 +10,10 @@ use std::{
 use super::{
     Alike, Run, Settings, Shared, absorb, again, alone,
     budget::Budget,
+    case::Case,
     conclusion::Conclusion,
     diagnose,
+    driver::Bench,
     event::Event,
     fault, finish,
     known::{Known, SOLID},
@@ -23,7 +25,6 @@ use super::{
     screen::{Look, Screened},
     slot::Slot,
     spend,
-    trace::{Bench, Case},
 };
 use crate::{
     fit::Exactness,

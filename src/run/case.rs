@@ -1,0 +1,126 @@
+//! A suspect as the report knows it: what is said of it, and what there is to show.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{conclusion::Conclusion, diagnose::Diagnosis, orders::Wider};
+use crate::{
+    attribute::{native::Passage, sites::Growth},
+    fit::Fit,
+    investigate::{evidence::Evidence, growth, picture::Picture, rules::RULES},
+    verdict::{Counter, Series, Verdict, rule::Rule},
+};
+
+/// A suspect with its evidence.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// Index of the test.
+    pub test: usize,
+    /// Index of the test that stands for all that grow like this one; itself where there are none.
+    pub leader: usize,
+    /// Which fixtures were set up anew in each iteration.
+    pub wider: Wider,
+    /// Watched containers that gained entries: name, and how many per iteration.
+    pub containers: Vec<(String, f64)>,
+    /// What is said.
+    pub judged: Conclusion,
+    /// What it fills that has an end to read: kind and name of each.
+    pub ends: BTreeSet<(String, String)>,
+    /// How often it ran here.
+    pub iterations: u32,
+    /// The longest window's readings.
+    pub series: Series,
+    /// Shape and rate of each counter that grew.
+    pub fits: BTreeMap<Counter, Fit>,
+    /// Growing sites, the runner's own left out unless there are no others.
+    pub growths: Vec<Growth>,
+    /// Survivors by type: name, objects and bytes per iteration.
+    pub types: Vec<(String, f64, f64)>,
+    /// Who holds what grew, where that was looked at.
+    pub diagnosis: Option<Diagnosis>,
+    /// Where native memory that stays is allocated, where that was looked at.
+    pub passages: Vec<Passage>,
+    /// Whether its process is unfit for other tests.
+    pub spoiled: bool,
+    /// Whether objects came at first, and no more in the longest window, where something else went on growing.
+    pub settled: bool,
+    /// What moved in its process by itself.
+    pub noise: Option<String>,
+    /// Whether nobody waited for its end: all that grow like it, and were looked at for long, went on.
+    pub brief: bool,
+}
+
+impl Case {
+    /// A suspect of which nothing is said yet.
+    pub fn open(test: usize) -> Case {
+        Case::without_evidence(test, Conclusion::by(Rule::RunInterrupted))
+    }
+
+    /// A suspect about which nothing could be measured.
+    pub fn without_evidence(test: usize, judged: Conclusion) -> Case {
+        Case {
+            test,
+            leader: test,
+            wider: Wider::Stay,
+            containers: Vec::new(),
+            judged,
+            ends: BTreeSet::new(),
+            iterations: 0,
+            series: Series::new(),
+            fits: BTreeMap::new(),
+            growths: Vec::new(),
+            types: Vec::new(),
+            diagnosis: None,
+            passages: Vec::new(),
+            spoiled: false,
+            settled: false,
+            noise: None,
+            brief: false,
+        }
+    }
+
+    /// Names of the watched containers that gained entries.
+    pub fn filled(&self) -> BTreeSet<&str> {
+        self.containers
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+
+    /// The places and the watched containers that grow.
+    pub fn growing_things(&self) -> BTreeSet<String> {
+        growth::things(&self.growths, &self.containers)
+    }
+
+    /// Whether the places account for all that grows: a container that takes its memory from a free list stands at none,
+    /// and two with the same entries cannot be told apart.
+    pub fn is_explained(&self) -> bool {
+        growth::is_explained(&self.growths, &self.fits, &RULES)
+    }
+
+    /// Whether it is called a leak.
+    pub fn is_leak(&self) -> bool {
+        self.judged.is(Verdict::Leak)
+    }
+
+    /// What makes suspects one cause: the places that grow. Empty where none is known.
+    pub fn causes(&self) -> BTreeSet<String> {
+        growth::causes(&self.growths)
+    }
+
+    /// Takes over what `evidence` shows of it.
+    pub(super) fn show(&mut self, evidence: &Evidence, conclusion: Conclusion) {
+        let picture = Picture::of(evidence, &conclusion, &RULES);
+        self.judged = conclusion;
+        self.noise = evidence.noise.clone().flatten();
+        self.iterations = evidence.iterations;
+        self.series = picture.series;
+        self.fits = picture.fits;
+        self.growths = picture.growths;
+        self.types = picture.types;
+        self.containers = picture.containers;
+        self.ends = picture.ends;
+        self.settled = picture.settled;
+        self.spoiled = picture.spoiled;
+        self.brief = picture.brief;
+    }
+}
