@@ -52,7 +52,11 @@ impl Picture {
         }
         let mut picture = Picture {
             series: evidence.windows.series.clone(),
-            fits: evidence.windows.fits.clone(),
+            fits: match rule {
+                // Nobody knows what of it is the test's.
+                Rule::OtherThreads => Fits::new(),
+                _ => evidence.windows.fits.clone(),
+            },
             growths: sites.growths,
             types: sites.types,
             containers: containers::gaining(evidence, rules),
@@ -253,6 +257,14 @@ mod tests {
         assert_eq!(shown.growths.len(), 1);
         assert_eq!(shown.growths[0].place().0, "leak.py");
         assert_eq!(shown.fits[&Counter::Blocks].rate.value, 1.0);
+    }
+
+    #[test]
+    fn beside_other_threads_no_counter_is_said_to_grow() {
+        let evidence = suspect(series(&[(Counter::Blocks, 5)]));
+        let shown = picture(&evidence, Rule::OtherThreads);
+        assert!(shown.fits.is_empty() && !shown.series.is_empty());
+        assert!(!picture(&evidence, Rule::OneProcessOnly).fits.is_empty());
     }
 
     #[test]
