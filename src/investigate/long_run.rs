@@ -311,6 +311,14 @@ mod tests {
         }
     }
 
+    fn barrier_of(evidence: &Evidence) -> Option<Barrier> {
+        barrier(At {
+            evidence,
+            rules: &RULES,
+            purse: &PURSE,
+        })
+    }
+
     #[test]
     fn what_grew_evenly_until_it_failed_is_a_leak() {
         let mut even = endless(blocks((0..=8).map(|at| 2 * at)));
@@ -480,6 +488,17 @@ mod tests {
     }
 
     #[test]
+    fn a_stretch_fits_into_one_answer() {
+        let mut rare = endless(blocks(0..=8));
+        let pauses = |pause: i64| blocks((0..=3 * pause).map(|at| at / pause));
+        rare.windows.series = pauses(2000);
+        assert_eq!(next_length(&rare, &PURSE), Some((8000, false)));
+        rare.windows.series = pauses(2100);
+        assert_eq!(next_length(&rare, &PURSE), None);
+        assert_eq!(barrier_of(&rare), Some(Barrier::Iterations));
+    }
+
+    #[test]
     fn what_neither_grows_nor_rests_is_not_decided() {
         let slower = after(
             &[16, 16, 32, 64, 128],
@@ -512,6 +531,11 @@ mod tests {
         assert_eq!(conclusion.rule(), Rule::BudgetCutLongRun);
         assert!(conclusion.reason().unwrap().contains("budget of 60 s"));
         assert_eq!(cut(1.0), None);
+        // Few ends lie so far out.
+        let mut far = after(&[16, 16, 32, 64, 128, 256, 512, 1024], i64::from, 0.0005);
+        far.stretches[0].0.allowance = 0.9;
+        assert_eq!(barrier_of(&far), Some(Barrier::Time));
+        assert_eq!(step(&far, &PURSE, cut_by_the_budget), None);
         // There was as much as it needs.
         assert_eq!(
             step(&after(&[16], i64::from, 0.01), &PURSE, cut_by_the_budget),

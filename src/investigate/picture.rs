@@ -260,6 +260,39 @@ mod tests {
     }
 
     #[test]
+    fn what_the_runner_holds_is_only_shown_where_that_is_said() {
+        let mut evidence = suspect(series(&[(Counter::Blocks, 3)]));
+        let runners = Growth {
+            owner: crate::finding::Owner::Runner,
+            ..growth("plugin.py", 1, 1, 90)
+        };
+        evidence.traces = traces(vec![runners, growth("app.py", 2, 2, 90)]);
+        assert_eq!(picture(&evidence, Rule::GrewToTimeEnd).growths.len(), 1);
+        assert_eq!(picture(&evidence, Rule::HeldByRunner).growths.len(), 2);
+    }
+
+    #[test]
+    fn interpreters_that_it_left_spoil_its_process() {
+        let mut evidence = suspect(series(&[(Counter::Blocks, 3)]));
+        evidence.traces = traces(Vec::new());
+        assert!(!picture(&evidence, Rule::Subinterpreters).spoiled);
+        evidence.traces[0].told = crate::investigate::evidence::Told::Interpreters;
+        assert!(picture(&evidence, Rule::Subinterpreters).spoiled);
+        assert!(picture(&evidence, Rule::GrewToTimeEnd).spoiled);
+    }
+
+    #[test]
+    fn one_that_was_looked_at_after_all_is_not_one_of_many() {
+        let mut evidence = suspect(series(&[(Counter::Blocks, 3)]));
+        evidence.brief = true;
+        assert!(picture(&evidence, Rule::GrewLikeLeaksBudget).brief);
+        let known = Conclusion::by(Rule::GrewToTimeEnd).taken_over(Rule::KnownCauseBudget);
+        assert!(!Picture::of(&evidence, &known, &RULES).brief);
+        evidence.add(Answer::Capacity(Capacity::default()));
+        assert!(!picture(&evidence, Rule::GrewToTimeEnd).brief);
+    }
+
+    #[test]
     fn beside_other_threads_no_counter_is_said_to_grow() {
         let evidence = suspect(series(&[(Counter::Blocks, 5)]));
         let shown = picture(&evidence, Rule::OtherThreads);

@@ -231,6 +231,16 @@ mod tests {
         assert!(other.reason().unwrap().contains("(blocks +2)"));
         let grows: Vec<i64> = (0..=8).collect();
         assert_eq!(rule(&after(&[&grows])), None);
+        // What fills beside a leak says nothing of the leak.
+        let mut beside = screened(Series::new());
+        beside.add(Answer::Window(Window {
+            series: Series::from([
+                (Counter::Blocks, vec![0, 2, 4, 6, 8, 8, 8, 8, 8]),
+                (Counter::Fds, grows),
+            ]),
+            ..Window::default()
+        }));
+        assert_eq!(rule(&beside), None);
     }
 
     proptest! {
