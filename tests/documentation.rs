@@ -151,7 +151,9 @@ fn the_tests_that_hold_a_claim_are_there() {
 fn links_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let link = regex::Regex::new(r"\]\(([^)\s]+)\)").unwrap();
-    let mut pages = vec![root.join("README.md"), root.join("fixtures/README.md")];
+    let mut pages = ["README.md", "CONTRIBUTING.md", "fixtures/README.md"]
+        .map(|page| root.join(page))
+        .to_vec();
     pages.extend(
         fs::read_dir(root.join("docs"))
             .unwrap()
