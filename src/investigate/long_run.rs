@@ -258,7 +258,7 @@ mod tests {
             evidence::Answer,
             experiment::Purse,
             rules::RULES,
-            samples::{PURSE, Subject, blocks, concluded, endless, step, stretches},
+            samples::{FIRST_STRETCH, PURSE, Subject, blocks, concluded, endless, step, stretches},
         },
         verdict::Series,
     };
@@ -287,12 +287,6 @@ mod tests {
     }
 
     fn fails(evidence: &mut Evidence, broken: bool) {
-        let stretch = Stretch {
-            warmup: 1,
-            iterations: 16,
-            late: false,
-            allowance: 2.0,
-        };
         let window = Window {
             iterations: 7,
             failure: Some(Failure {
@@ -301,7 +295,7 @@ mod tests {
             }),
             ..Window::default()
         };
-        evidence.add(Answer::Stretch(stretch, window));
+        evidence.add(Answer::Stretch(FIRST_STRETCH, window));
     }
 
     fn next_length(evidence: &Evidence, purse: &Purse) -> Option<(u32, bool)> {

@@ -22,7 +22,7 @@ pub struct Picture {
     pub series: Series,
     /// Shape and rate of each counter that grew.
     pub fits: Fits,
-    /// The places that grow; those of the runner only where nothing else is told of it.
+    /// The places that grow; those of the runner only where there are no others.
     pub growths: Vec<Growth>,
     /// Survivors by type: name, objects and bytes per iteration.
     pub types: Vec<(String, f64, f64)>,

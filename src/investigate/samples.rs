@@ -48,6 +48,14 @@ pub(super) fn suspect(series: Series) -> Evidence {
     evidence
 }
 
+/// The first stretch of a long run.
+pub(super) const FIRST_STRETCH: Stretch = Stretch {
+    warmup: 1,
+    iterations: 16,
+    late: false,
+    allowance: 2.0,
+};
+
 /// A suspect that grew so in the screen.
 pub(super) fn screened(series: Series) -> Evidence {
     Evidence {

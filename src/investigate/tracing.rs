@@ -233,8 +233,10 @@ mod tests {
     use super::*;
     use crate::investigate::{
         evidence::{Answer, Window},
-        experiment::{Purse, Stretch},
-        samples::{PURSE, blocks, concluded, endless, gained, growth, step, suspect, traces},
+        experiment::Purse,
+        samples::{
+            FIRST_STRETCH, PURSE, blocks, concluded, endless, gained, growth, step, suspect, traces,
+        },
     };
 
     fn line() -> Evidence {
@@ -399,18 +401,12 @@ mod tests {
         let mut evidence = endless(fds());
         let mut series = fds();
         series.extend(blocks((0..=16).map(|at| at * 3)));
-        let stretch = Stretch {
-            warmup: 1,
-            iterations: 16,
-            late: false,
-            allowance: 2.0,
-        };
         let window = Window {
             iterations: 17,
             series,
             ..Window::default()
         };
-        evidence.add(Answer::Stretch(stretch, window));
+        evidence.add(Answer::Stretch(FIRST_STRETCH, window));
         let asked = |evidence: &Evidence, rule| {
             let at = At {
                 evidence,

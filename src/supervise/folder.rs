@@ -129,17 +129,20 @@ fn useless(directory: &Path, why: &str) -> String {
 
 /// Makes a folder that nobody else can look into, whatever the umask, and takes hold of it.
 pub(super) fn create(base: &Path) -> io::Result<(PathBuf, Flock<File>)> {
-    loop {
+    for _ in 0..TRIES {
         // Under a name that nobody has twice, so that no other run can take it, or remove another's for it, before it
         // is held.
         let new = base.join(passing_name(NEW));
         DirBuilder::new().mode(0o700).create(&new)?;
         let lock = match take(&new) {
             Ok(Some(lock)) => lock,
-            // Somebody took it for a leftover before we held it.
-            Ok(None) => continue,
+            // Somebody took it for a leftover before we held it, or nothing can be held here.
+            Ok(None) => {
+                remove_whole(&new);
+                continue;
+            }
             Err(error) => {
-                let _ = fs::remove_dir(&new);
+                remove_whole(&new);
                 return Err(error);
             }
         };
@@ -150,6 +153,7 @@ pub(super) fn create(base: &Path) -> io::Result<(PathBuf, Flock<File>)> {
             .find(|path| path.symlink_metadata().is_err() && fs::rename(&new, path).is_ok());
         return Ok((free.unwrap_or(new), lock));
     }
+    Err(io::Error::other("no file can be locked there"))
 }
 
 /// Takes hold of a folder that was just made; `None` where it is gone.

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Formats and lints of all code, for tests/quick.sh and .ci/run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo fmt --check
+cargo clippy --locked --all-targets -- -D warnings
+lint=target/ci-lint
+[ -x "$lint/bin/ruff" ] || { python3 -m venv "$lint" && "$lint/bin/pip" install --quiet --disable-pip-version-check ruff==0.14.5; }
+"$lint/bin/ruff" check src/bridge/python tests/bridge tests/browser tests/common tests/shipping benches
