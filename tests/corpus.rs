@@ -481,6 +481,9 @@ impl Job {
             panic!("{}: no report ({error})\n{printed}", self.name())
         });
         let report: Report = serde_json::from_str(&text).unwrap();
+        for site in report.findings.iter().flat_map(|found| &found.sites) {
+            assert!(site.line > 0, "{}: no line: {site:?}", self.name());
+        }
         let mut answers = Vec::new();
         let fellows: Vec<(&str, &Label)> = report
             .tests

@@ -25,6 +25,10 @@ pub(super) fn of_growths<'a>(
     let mut found: Vec<Site> = Vec::new();
     for growth in growths {
         let (file, line) = growth.place();
+        // Of memory that no Python code asked for, such as what a thread begins with, tracemalloc says `<unknown>`, line 0.
+        if *line == 0 {
+            continue;
+        }
         let (count, bytes) = (growth.count.rate.value, growth.bytes.rate.value);
         let shown = places.show(file);
         // One line may allocate through several calls; the reader sees the line once.
@@ -137,12 +141,16 @@ pub(super) fn bring_forward(
     sites.insert(0, site);
 }
 
-/// The line with two before and one after it, where its file may be quoted.
+/// The line with two before and one after it, where its file may be quoted. Lines count from 1.
 fn excerpt(places: &Places, (file, line): &(String, u32)) -> Option<Excerpt> {
     const BEFORE: u32 = 2;
+    const AFTER: u32 = 1;
+    if *line == 0 {
+        return None;
+    }
     let first = line.saturating_sub(BEFORE).max(1);
     let skipped = usize::try_from(first - 1).ok()?;
-    let shown = usize::try_from(line - first + 2).ok()?;
+    let shown = usize::try_from(line - first + 1 + AFTER).ok()?;
     let mut lines = quoted::lines(places, file);
     if lines.last().is_some_and(String::is_empty) {
         // What follows the last line's end is none.
@@ -153,4 +161,36 @@ fn excerpt(places: &Places, (file, line): &(String, u32)) -> Option<Excerpt> {
         first,
         text: lines.join("\n"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::PathBuf};
+
+    use super::*;
+
+    #[test]
+    fn an_excerpt_keeps_within_its_file() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("app.py");
+        fs::write(&file, "one\ntwo\nthree\nfour\n").unwrap();
+        let places = Places {
+            project: root.path().to_owned(),
+            packages: Vec::new(),
+            stdlib: Vec::new(),
+            bridge: PathBuf::new(),
+        };
+        let around = |line: u32| {
+            let found = excerpt(&places, &(file.to_str().unwrap().to_owned(), line))?;
+            Some((found.first, found.text))
+        };
+        let said = |first: u32, text: &str| Some((first, text.to_owned()));
+        assert_eq!(around(1), said(1, "one\ntwo"));
+        assert_eq!(around(3), said(1, "one\ntwo\nthree\nfour"));
+        assert_eq!(around(4), said(2, "two\nthree\nfour"));
+        // What is no line of this file: before its first, after its last, and the last there can be.
+        for line in [0, 6, u32::MAX] {
+            assert_eq!(around(line), None, "{line}");
+        }
+    }
 }
