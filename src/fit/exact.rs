@@ -101,7 +101,11 @@ fn falling(readings: &[i64], deltas: &[i128]) -> Falls {
         return Falls::Past(last);
     }
     if troughs.len() < 2 {
-        return Falls::Unclear;
+        return if passes_its_peak(readings, last) {
+            Falls::Past(last)
+        } else {
+            Falls::Unclear
+        };
     }
     let rise = (i128::from(readings[last]) - i128::from(readings[first])) as f64;
     let in_teeth = deltas.iter().filter(|d| **d > 0).sum::<i128>() as f64 / deltas.len() as f64;
@@ -121,6 +125,19 @@ fn falling(readings: &[i64], deltas: &[i128]) -> Falls {
     } else {
         Falls::Unclear
     }
+}
+
+/// Whether a series rose, since it fell at `trough`, higher than it was before, by half as much as it fell. What is trimmed
+/// when it is full does not; something beside it may settle once.
+fn passes_its_peak(readings: &[i64], trough: usize) -> bool {
+    let (before, after) = readings.split_at(trough);
+    let Some(((&peak, &lowest), &last)) =
+        { before.iter().max() }.zip(after.first()).zip(after.last())
+    else {
+        return false;
+    };
+    let (peak, fall) = (i128::from(peak), i128::from(peak) - i128::from(lowest));
+    after.len() > FEWEST_IRREGULAR && i128::from(last) > peak + fall / 2
 }
 
 /// Series with a stretch in which nothing grew: flat, a step, filled up, or unclear.
@@ -239,6 +256,21 @@ mod tests {
         assert_eq!(judge(&series(filling)).0, Shape::Saturating);
         let slowing = (0..24).map(|at| 1000 * (24 - at) / (24 + 3 * at));
         assert_eq!(judge(&series(slowing)).0, Shape::Saturating);
+    }
+
+    #[test]
+    fn what_rises_above_where_it_fell_grows() {
+        for at in 1..60 {
+            let leak: Vec<i64> = (0..200)
+                .map(|i| i * 96 - i64::from(i >= at) * 1024)
+                .collect();
+            let until = |end: i64| exact(&leak[..usize::try_from(end).unwrap()]);
+            assert_eq!(until(200).shape, Shape::Linear, "{at}");
+            assert_eq!(until(200).rate.value, 96.0, "{at}");
+            // Ten iterations make up for what was let go of, and five more tell that it goes on.
+            assert!(!(8..40).contains(&at) || !until(at + 14).grows(), "{at}");
+            assert!(until(at + 17).grows(), "{at}");
+        }
     }
 
     /// A cache of which `kept` remain when it holds `full`, at the rate of one an iteration.
@@ -422,8 +454,10 @@ mod tests {
 
     #[test]
     fn a_ramp_after_a_drop_may_drop_again() {
-        let teeth: Vec<i64> = (0..40).map(|i| if i < 13 { i } else { i - 13 }).collect();
-        assert!(!exact(&teeth).grows());
+        let teeth: Vec<i64> = (0..60).map(|i| if i < 13 { i } else { i - 13 }).collect();
+        assert!(!exact(&teeth[..32]).grows());
+        // Not where it rose well above what it fell from.
+        assert!(exact(&teeth[..33]).grows());
     }
 
     #[test]

@@ -1,5 +1,12 @@
 //! Sustained levels: what a series never falls below again, and what it never exceeded before.
 
+use std::borrow::Cow;
+
+/// One fall of a short series may be a single release,
+const FALLS_SELDOM: usize = 1;
+/// and in a longer one as many as one in so many readings.
+const READINGS_PER_FALL: usize = 8;
+
 /// The two monotone envelopes of a series. Growth has to lift both of them: a sawtooth lifts the
 /// floor only in its last tooth and the peak only in its first, a filled cache neither at the end.
 pub(super) struct Levels {
@@ -100,6 +107,33 @@ pub fn falls_back(readings: &[i64]) -> bool {
     !troughs(readings).is_empty()
 }
 
+/// The series as it would be without its falls, where these are single releases: something is let go of in the 8th call,
+/// and what is lost in every call goes on being lost. A fall begins a new base line, and takes nothing back. Left as it is
+/// where it does not rise most of the time, where it falls often, and where two falls that follow each other end at about
+/// the same height: that comes back.
+pub fn rebased(readings: &[i64]) -> Cow<'_, [i64]> {
+    let change = |i: usize| i128::from(readings[i]) - i128::from(readings[i - 1]);
+    let steps = 1..readings.len();
+    // What falls before anything rose, in the first iteration most often, is nothing that was gathered.
+    let falls = steps.clone().skip_while(|&i| change(i) <= 0);
+    let falls: Vec<usize> = falls.filter(|&i| change(i) < 0).collect();
+    let rises = steps.clone().filter(|&i| change(i) > 0).count();
+    let single = falls.windows(2).all(|pair| {
+        let apart = i128::from(readings[pair[1]]) - i128::from(readings[pair[0]]);
+        2 * apart.abs() > change(pair[0]).max(change(pair[1])).abs()
+    });
+    let seldom = falls.len() <= FALLS_SELDOM.max(steps.len() / READINGS_PER_FALL);
+    if falls.is_empty() || 2 * rises <= steps.len() || !single || !seldom {
+        return Cow::Borrowed(readings);
+    }
+    let mut lifted = readings.to_vec();
+    for i in steps {
+        let by = change(i).max(0);
+        lifted[i] = i64::try_from(i128::from(lifted[i - 1]) + by).unwrap_or(i64::MAX);
+    }
+    Cow::Owned(lifted)
+}
+
 /// Most iterations that passed from one new high of `readings` to the next.
 pub fn longest_pause(readings: &[i64]) -> usize {
     let peaks = Levels::of(readings).new_peaks();
@@ -165,6 +199,34 @@ mod tests {
     }
 
     #[test]
+    fn a_single_release_takes_nothing_back() {
+        for at in 2..20 {
+            let leak: Vec<i64> = (0..40)
+                .map(|i| i * 96 - i64::from(i >= at) * 1024)
+                .collect();
+            let lifted = rebased(&leak);
+            assert!(lifted.windows(2).all(|pair| pair[1] >= pair[0]), "{at}");
+            assert_eq!(lifted[39] - lifted[0], 38 * 96, "{at}");
+        }
+        // Two releases of different sizes.
+        let twice = |i: i64| i * 96 - i64::from(i >= 8) * 1024 - i64::from(i >= 20) * 8192;
+        let twice: Vec<i64> = (0..40).map(twice).collect();
+        assert_eq!(rebased(&twice)[39] - twice[0], 37 * 96);
+        // What the first iteration let go of counts for nothing.
+        let first = rebased(&[630, 0, 1, 2, 3, 4, 5, 6, 7, -34]);
+        assert_eq!(first[9] - first[0], 7);
+        let same = |readings: &[i64]| assert_eq!(&*rebased(readings), readings);
+        for period in 3..12 {
+            same(&(0..40).map(|i| i % period * 96).collect::<Vec<i64>>());
+        }
+        same(&[0, 5, 5, 3, 3]);
+        same(&[0, 96, 0, 96, 0]);
+        same(&[9, 5, 0]);
+        same(&[0, 1, 2, 3]);
+        same(&[]);
+    }
+
+    #[test]
     fn last_peak_is_the_first_to_reach_the_top() {
         assert_eq!(last_new_peak(&[1, 5, 3, 5, 4]), Some(1));
         assert_eq!(last_new_peak(&[5, 4, 3]), None);
@@ -173,6 +235,10 @@ mod tests {
 
     #[test]
     fn limits_of_the_integer_range_do_not_overflow() {
+        assert_eq!(
+            *rebased(&[0, i64::MAX, i64::MIN, 0, i64::MAX]),
+            [0, i64::MAX, i64::MAX, i64::MAX, i64::MAX]
+        );
         let levels = Levels::of(&[i64::MIN, i64::MAX]);
         assert_eq!(levels.growth(0, 1), i128::from(u64::MAX));
     }

@@ -1,6 +1,7 @@
 //! The first, cheap look at an exact counter: most tests are clean after five readings.
 
-use super::level::floor;
+use super::level::{floor, rebased};
+use std::borrow::Cow;
 
 /// What the first few readings allow to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +24,13 @@ const LAST: usize = 34;
 ///
 /// Meant to be asked after 5, 10, 18 and 34 readings, and answers in between as well. Fewer than 5
 /// give [`Look::More`], 34 or more never do. A rise counts only if it is sustained, that is if no
-/// later reading comes back down below it. What rises now and then is asked about once more after
+/// later reading comes back down below it, single releases left out ([`rebased`]): whether what fell once falls again to
+/// the same height is waited for until 18. What rises now and then is asked about once more after
 /// 18: of series that are drawn at random one in ten looks so then, and one in ninety both times.
 pub fn first_look(readings: &[i64]) -> Look {
+    let rebased = rebased(readings);
+    let fell = matches!(rebased, Cow::Owned(_));
+    let readings = &*rebased;
     let floor = floor(readings);
     let last = readings.len().saturating_sub(1);
     let grew = |from: usize, to: usize| floor[to] > floor[from];
@@ -40,7 +45,7 @@ pub fn first_look(readings: &[i64]) -> Look {
             let new_high = readings[..=start].iter().all(|&r| r < readings[last]);
             match (grew(start, last), every_time && new_high) {
                 (false, _) => Look::Clean,
-                (_, true) => Look::Suspect,
+                (_, true) if !fell => Look::Suspect,
                 _ => Look::More,
             }
         }
@@ -61,7 +66,7 @@ pub fn first_look(readings: &[i64]) -> Look {
 
 /// How many further readings make [`first_look`] call a series clean if none of them rises.
 pub fn until_settled(readings: &[i64]) -> u32 {
-    let floor = floor(readings);
+    let floor = floor(&rebased(readings));
     let rest = floor
         .windows(2)
         .rev()
@@ -77,7 +82,7 @@ const PATIENT: usize = 11;
 /// The same for growth as rare as every 11th iteration. Meant to be asked after 13 and 35 readings; 34 or more never
 /// give [`Look::More`].
 pub fn patient_look(readings: &[i64]) -> Look {
-    let floor = floor(readings);
+    let floor = floor(&rebased(readings));
     let last = readings.len().saturating_sub(1);
     match readings.len() {
         0..=PATIENT => Look::More,
@@ -208,6 +213,21 @@ mod tests {
         );
     }
 
+    #[test]
+    fn one_release_does_not_hide_a_leak() {
+        for at in 1..40 {
+            for fall in [100, 400, 5000] {
+                let series = |i: i64| i * 96 - i64::from(i >= at) * fall;
+                let (readings, look) = outcome(series);
+                assert_eq!(look, Look::Suspect, "{at} {fall}");
+                let late = if at < 10 { 18 } else { 10 };
+                assert!(readings <= late, "{at} {fall}: {readings}");
+                let series: Vec<i64> = (0..35).map(series).collect();
+                assert_eq!(patient_look(&series), Look::Suspect, "{at} {fall}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn never_an_answer_before_five(readings in prop::collection::vec(any::<i64>(), 0..5)) {
@@ -220,8 +240,9 @@ mod tests {
         }
 
         #[test]
-        fn coming_back_to_the_start_is_clean(mut readings in prop::collection::vec(0..1000_i64, 5..40)) {
-            let last = readings.len() - 1;
+        fn coming_back_to_the_start_twice_is_clean(mut readings in prop::collection::vec(1..1000_i64, 10..40)) {
+            let (middle, last) = (readings.len() / 2, readings.len() - 1);
+            readings[middle] = 0;
             readings[last] = 0;
             prop_assert_eq!(first_look(&readings), Look::Clean);
         }

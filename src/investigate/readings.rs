@@ -1,7 +1,10 @@
 //! Readings of several answers as one series, and of an answer that left some out; what they leave room for.
 
+use std::borrow::Cow;
+
 use crate::{
     attribute::sites::Growth,
+    fit,
     verdict::{Counter, LARGEST_BLOCK, Series},
 };
 
@@ -69,19 +72,22 @@ pub fn costly(series: &Series) -> impl Iterator<Item = (Counter, &Vec<i64>)> {
         .filter_map(|counter| Some((counter, series.get(&counter)?)))
 }
 
-/// Whether memory is higher at the end of a series than anywhere in its first half.
+/// Whether memory is higher at the end of a series than anywhere in its first half, or would be but for what was let go
+/// of once. What else fell once goes on being looked at as well.
 pub fn rises_late(series: &Series) -> bool {
-    costly(series)
-        .any(|(_, readings)| readings.last() > readings[..readings.len() / 2].iter().max())
+    let late = |readings: &[i64]| readings.last() > readings[..readings.len() / 2].iter().max();
+    let fell_once = |readings: &[i64]| match fit::rebased(readings) {
+        Cow::Owned(readings) => late(&readings),
+        Cow::Borrowed(_) => false,
+    };
+    costly(series).any(|(_, readings)| late(readings)) || { series.iter() }
+        .any(|(counter, readings)| counter.decides(series) && fell_once(readings))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        finding::Owner,
-        fit::{self, Exactness},
-    };
+    use crate::{finding::Owner, fit::Exactness};
 
     #[test]
     fn a_line_whose_objects_take_the_place_of_others_does_not_grow() {
@@ -111,8 +117,13 @@ mod tests {
     fn what_ends_above_its_first_half_rises_late() {
         let of = |readings: &[i64]| Series::from([(Counter::Blocks, readings.to_vec())]);
         assert!(rises_late(&of(&[0, 1, 2, 2, 2, 3])));
-        assert!(!rises_late(&of(&[0, 1, 3, 2, 2, 3])));
+        assert!(!rises_late(&of(&[0, 1, 3, 2, 1, 3])));
         assert!(!rises_late(&Series::from([(Counter::Items, vec![0, 1])])));
+        // What it let go of once does not count, in any counter.
+        let fell = [0, 1, 2, 3, 4, -15, -14, -13, -12];
+        assert!(rises_late(&of(&fell)));
+        assert!(rises_late(&Series::from([(Counter::Fds, fell.to_vec())])));
+        assert!(!rises_late(&of(&[0, 1, 2, 3, 0, 1, 2, 3, 0])));
     }
 
     #[test]

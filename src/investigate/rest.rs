@@ -9,6 +9,8 @@ pub fn rests(readings: Option<&Vec<i64>>, least: u32, rules: &Rules) -> bool {
     let Some(readings) = readings else {
         return true;
     };
+    // What was let go of once is not got back: what rises after it is growth, however far below.
+    let readings = &*fit::rebased(readings);
     let quiet = (readings.len() / 3).max(least as usize).min(readings.len());
     let (before, last) = readings.split_at(readings.len() - quiet);
     let Some((top, bottom)) = before.iter().max().zip(before.iter().min()) else {

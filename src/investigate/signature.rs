@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::verdict::{Counter, Series};
+use crate::{
+    fit,
+    verdict::{Counter, Series},
+};
 
 /// How a suspect grows: the typical increment of every counter that keeps growing.
 pub type Signature = BTreeMap<Counter, i64>;
@@ -71,8 +74,9 @@ fn typical_increment(readings: &[i64]) -> i64 {
     increments.get(increments.len() / 2).copied().unwrap_or(0)
 }
 
-/// By how much a series ends above its lowest reading.
+/// By how much a series ends above its lowest reading, single releases left out.
 pub fn rise(readings: &[i64]) -> i64 {
+    let readings = fit::rebased(readings);
     let lowest = readings.iter().copied().min().unwrap_or(0);
     readings.last().copied().unwrap_or(0) - lowest
 }

@@ -153,6 +153,23 @@ fn until_settled(series: &Series) -> u32 {
         .fold(1, u32::max)
 }
 
+/// Whether something ends lower than it was after the warm-up: what is lost in every iteration may lie beneath what was let
+/// go of in one of them, and shows in readings in between.
+fn fell(series: &Series) -> bool {
+    series
+        .iter()
+        .filter(|(counter, _)| counter.decides(series))
+        .any(|(counter, readings)| {
+            let least = if *counter == Counter::Heap {
+                SMALLEST_CHUNK
+            } else {
+                1
+            };
+            let after = readings.get(1).zip(readings.last());
+            after.is_some_and(|(warm, last)| warm - last >= least)
+        })
+}
+
 /// What all counters together say.
 pub(super) fn glance(series: &Series, thorough: bool) -> Glance {
     let looks: Vec<Glance> = series
@@ -422,7 +439,10 @@ fn look_with(
         }
         let known =
             |series| plain_signature(series).is_some_and(|signature| familiar.knows(&signature));
-        let glance = glance(&look.series, policy.thorough);
+        let mut glance = glance(&look.series, policy.thorough);
+        if glance == Glance::Clean && first && sparing && fell(&look.series) {
+            glance = Glance::More;
+        }
         anew = glance == Glance::Clean && ran.filling && !watched;
         if anew {
             watched = true;

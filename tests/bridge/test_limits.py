@@ -45,6 +45,19 @@ SHOP = """
 
     EXACT = Exact()
 
+    class Pool:
+        # Closes most of them when it holds exactly so many, once the newest is in.
+
+        def __init__(self):
+            self.most, self.idle = 760, []
+
+        def put(self, thing):
+            self.idle.append(thing)
+            if len(self.idle) == self.most:
+                del self.idle[4:]
+
+    POOL = Pool()
+
     class Slotted:
         __slots__ = ("kept", "most")
 
@@ -195,6 +208,9 @@ TESTS = """
         def test_exact(self):
             shop.EXACT.put(next(shop.numbers))
 
+        def test_exact_afterwards(self):
+            shop.POOL.put(next(shop.numbers))
+
         def test_slot(self):
             if len(shop.SLOTTED.kept) >= shop.SLOTTED.most:
                 shop.SLOTTED.kept.pop()
@@ -283,6 +299,7 @@ class Found(BridgeCase):
             ("test_literal", ["dict", "shop.Literal.put", 650]),
             ("test_settings", ["list", "shop.Options.entries.max_kept", 550]),
             ("test_turning", ["dict", "shop.Turning.size", 450]),
+            ("test_exact_afterwards", ["list", "shop.Pool.most", 760]),
             ("test_overshoots", ["Squishy", "shop.Squishy.capacity", 640]),
             ("test_local", ["list", "shop.Local.max_size", 620]),
             ("test_queue", ["Queue", "", 350]),
@@ -294,7 +311,13 @@ class Found(BridgeCase):
                 self.assertLess(size, 60)
                 self.assertStatus(answer["window"], "passed")
                 # What is emptied when it is full, or put aside, rises and falls.
-                falls = name in ("test_module", "test_literal", "test_turning", "test_overshoots")
+                falls = name in (
+                    "test_module",
+                    "test_literal",
+                    "test_turning",
+                    "test_overshoots",
+                    "test_exact_afterwards",
+                )
                 series = answer["window"]["series"]
                 self.assertLessEqual(series["items"][-1] - series["items"][0], 4 if falls else 0)
                 self.assertLessEqual(series["blocks"][-1] - series["blocks"][0], 8 if falls else 0)

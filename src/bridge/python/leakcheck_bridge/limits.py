@@ -304,19 +304,20 @@ def _beside(chain, level, hidden, asked):
 class Limit:
     """A number that a container keeps to."""
 
-    def __init__(self, place, container, size, low):
-        # type: (object, object, int, int | None) -> None
+    def __init__(self, place, container, size, low, ahead):
+        # type: (object, object, int, int | None, int) -> None
         self._place = place
         self._container = container
         self._value = place.get()
         self._size = size
         self._low = low
+        self._ahead = ahead
 
     def lower(self):
         # type: () -> None
         """Sets it to what is full now, or soon."""
         # Some caches drop one only when they hold exactly so many.
-        self._place.put(_length(self._container) if self._low is None else self._low)
+        self._place.put(_length(self._container) + self._ahead if self._low is None else self._low)
 
     def length(self):
         # type: () -> int
@@ -393,13 +394,13 @@ class Limits:
                 tried += 1
                 size = _length(container)
                 lengths = [_length(obj) for obj, _ in grown]
-                keeps, emptied, touched = _keeps_to(place, container, iterate, patience)
+                keeps, emptied, touched, ahead = _keeps_to(place, container, iterate, patience)
                 # No container of a test suite has so many entries; it may have as many bytes.
                 if keeps and (emptied or value <= _HIGHEST):
                     # One that is emptied when it is full, or put aside for another, is full again and again at a few
                     # entries only.
-                    low = 2 * gained if emptied or not touched else None
-                    found.append(Limit(place, container, size, low))
+                    low = 2 * gained if (emptied or not touched) and not ahead else None
+                    found.append(Limit(place, container, size, low, ahead))
                     # By itself each would have gained twice as much in these four iterations as in two before.
                     changes = [_length(obj) - length for (obj, _), length in zip(grown, lengths)]
                     held = [id(obj) for (obj, each), change in zip(grown, changes) if change < each]
@@ -462,8 +463,8 @@ def _newest(container):
 
 
 def _keeps_to(place, container, iterate, patience):
-    """Whether a container grows no more once a number says that it is full, whether it is emptied then, and whether
-    it is used at all.
+    """Whether a container grows no more once a number says that it is full, whether it is emptied then, whether it is
+    used at all, and how far above its length the number has to be for that.
     """
     value = place.get()
     full = _length(container)
@@ -482,16 +483,21 @@ def _keeps_to(place, container, iterate, patience):
 
     try:
         if not passes(full, 4):
-            return False, False, False
+            return False, False, False, 0
         if lengths[-1] > max(full, lengths[0]) and place.nearness == _BESIDE:
+            # One that is emptied once the newest is in, and only when it is exactly full: a number that was passed is
+            # never met again.
+            before, gain = lengths[-1], lengths[1] - lengths[0]
+            if gain > 0 and passes(before + gain, 2) and lengths[-1] < before:
+                return True, True, True, gain
             # Some let so many come in and as many again, or half as many, before they are trimmed.
-            return passes(max(full // _OVERSHOOT, 1), 2) and lengths[-1] < full, True, True
+            return passes(max(full // _OVERSHOOT, 1), 2) and lengths[-1] < full, True, True, 0
     except (Exception, _TooLong):
         # Of a class that does not let itself be written to, say.
-        return False, False, False
+        return False, False, False, 0
     finally:
         with contextlib.suppress(Exception):
             place.put(value)
     emptied = min(lengths) < full
     # The first one may still take the place of what it is about to drop, and be the last that comes in.
-    return lengths[-1] <= max(full, lengths[0]), emptied, newest[-1] is not newest[0]
+    return lengths[-1] <= max(full, lengths[0]), emptied, newest[-1] is not newest[0], 0
