@@ -4,8 +4,8 @@ use super::{
     decide::At,
     evidence::{Evidence, Failure, Window},
     experiment::{Experiment, Next, Stretch},
-    growth::{affordable, bytes_per_iteration, rate},
     rest::{pause, rests},
+    room::{fell_once, room},
     rules::{LongRun, Rules},
 };
 use crate::{
@@ -85,10 +85,12 @@ pub(super) fn go_on(at: At<'_>) -> Option<Next> {
     let stretch = match barrier(at) {
         None => stretch,
         // It let go of something once: what there is room for tells whether it rises above what it was before.
-        Some(Barrier::Size) if fell_once(at) && room(at.evidence, at.rules) > total => Stretch {
-            iterations: room(at.evidence, at.rules) - total,
-            ..stretch
-        },
+        Some(Barrier::Size) if fell_once(at.evidence) && room(at.evidence, at.rules) > total => {
+            Stretch {
+                iterations: room(at.evidence, at.rules) - total,
+                ..stretch
+            }
+        }
         // It seems to have come to its end just now: half as much again tells.
         Some(Barrier::Time) if seems_to_end(at) => Stretch {
             iterations: total / 2,
@@ -199,22 +201,6 @@ fn seems_to_end(at: At<'_>) -> bool {
     at.evidence.long_run.fits.is_empty() && total(at.evidence) >= at.rules.long_run.half && !late
 }
 
-/// Whether nothing grows but what was let go of once, as far as can be seen, so that more would tell.
-fn fell_once(at: At<'_>) -> bool {
-    let long_run = &at.evidence.long_run;
-    let mut series = long_run.series.values();
-    long_run.fits.is_empty() && series.any(|readings| fallen(readings) > 0)
-}
-
-/// Units that were let go of in single releases.
-fn fallen(readings: &[i64]) -> i64 {
-    let rebased = fit::rebased(readings);
-    let (Some(risen), Some(last)) = (rebased.last(), readings.last()) else {
-        return 0;
-    };
-    risen.saturating_sub(*last)
-}
-
 /// CPU seconds that the long run was given as it began.
 fn allowance(at: At<'_>) -> f64 {
     let first = at.evidence.stretches.first();
@@ -240,32 +226,6 @@ fn step(at: At<'_>) -> u32 {
         }
         total => total,
     }
-}
-
-/// How many iterations there is room for, going by what each left in the windows. What was let go of makes room.
-fn room(evidence: &Evidence, rules: &Rules) -> u32 {
-    let windows = &evidence.windows;
-    let fallen = |counter| {
-        let readings = evidence.long_run.series.get(&counter);
-        readings.map_or(0.0, |readings| fallen(readings) as f64)
-    };
-    let bytes = bytes_per_iteration(&windows.series, rules);
-    let freed = fallen(Counter::Heap) + fallen(Counter::Blocks) * rules.block;
-    [
-        Counter::Fds,
-        Counter::Threads,
-        Counter::Children,
-        Counter::Interpreters,
-    ]
-    .into_iter()
-    .map(|counter| {
-        let each = rate(&windows.fits, counter);
-        affordable(each, rules.long_run.resources + fallen(counter), rules)
-    })
-    .fold(
-        affordable(bytes, rules.long_run.bytes + freed, rules),
-        u32::min,
-    )
 }
 
 /// CPU seconds that count as those of a long run.

@@ -12,6 +12,7 @@ pub mod noise;
 pub mod picture;
 pub mod readings;
 mod rest;
+mod room;
 pub mod rules;
 #[cfg(test)]
 mod samples;
