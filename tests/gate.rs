@@ -336,6 +336,7 @@ def test_fine():
         line.unwrap_or_default(),
         "no evidence: 1 of 4 tests that ran were judged, 25 %, and min_judged asks for 90 %: 3 unrepeatable (failed in iteration 2)"
     );
+    assert!(stdout.contains("what to do: "), "{stdout}");
     // What is marked to be skipped neither counts nor lacks.
     project.write(
         "leakcheck.toml",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Merged, Report, text};
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, rule::Rule};
 
 /// Reasons of one verdict that are named, and characters of each.
 const NAMED: usize = 2;
@@ -17,6 +17,20 @@ pub fn lack(report: &Report) -> Option<String> {
         (Some(missing), Some(few)) => Some(format!("{missing}; {few}")),
         (missing, few) => missing.or(few),
     }
+}
+
+/// What would have most of those judged that were not: what the rule of the most frequent kind advises.
+pub fn way_out(report: &Report) -> Option<&'static str> {
+    let judged = { report.tests.iter() }.filter(|test| !test.verdict.is_judged());
+    let mut counted: BTreeMap<Rule, usize> = BTreeMap::new();
+    let ran = judged.filter(|test| !matches!(test.verdict, Verdict::Skipped | Verdict::Failed));
+    for rule in ran.filter_map(|test| test.rule) {
+        *counted.entry(rule).or_default() += 1;
+    }
+    let (rule, _) = counted
+        .into_iter()
+        .max_by_key(|(rule, count)| (*count, std::cmp::Reverse(*rule)))?;
+    Some(rule.action())
 }
 
 fn too_few(report: &Report) -> Option<String> {

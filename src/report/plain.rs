@@ -476,6 +476,9 @@ fn unjudged(
     }
     if let Some(lack) = lack {
         paragraph("no evidence:", YELLOW, &lack, 4, width, out)?;
+        if let Some(action) = evidence::way_out(report) {
+            paragraph("what to do:", YELLOW, action, 4, width, out)?;
+        }
     }
     Ok(())
 }
