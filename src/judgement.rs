@@ -24,13 +24,12 @@ use crate::{
     run::{
         Alike, Run,
         case::Case,
-        conclusion::Conclusion,
         orders::Wider,
         protocol::Trouble,
         screen::Screened,
         shard::{Division, Share},
     },
-    verdict::{Series, TestResult, Verdict, rule::Rule},
+    verdict::{Series, TestResult, Verdict, conclusion::Conclusion, rule::Rule},
 };
 
 /// What is said where leakcheck itself failed.

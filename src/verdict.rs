@@ -2,6 +2,7 @@
 
 pub mod conclusion;
 pub mod loss;
+pub mod outcome;
 pub mod rule;
 
 use std::collections::BTreeMap;

@@ -48,6 +48,18 @@ pub enum Experiment {
     Stretch(Stretch),
 }
 
+/// Fixtures that are set up and torn down in each iteration, besides those of the function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Wider {
+    /// None: they stand around all iterations.
+    #[default]
+    Stay,
+    /// Those of class, module and package.
+    Module,
+    /// Those of the session as well.
+    Session,
+}
+
 /// What it is to be known for. Each is asked once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Recall {

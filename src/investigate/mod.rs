@@ -16,6 +16,7 @@ mod room;
 pub mod rules;
 #[cfg(test)]
 mod samples;
+pub mod screening;
 pub mod signature;
 mod tracing;
 mod windows;

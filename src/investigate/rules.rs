@@ -1,6 +1,6 @@
-//! Every number of the second stage that can change a verdict, with its unit and its reason.
+//! The numbers that can change a verdict, each with its unit and its reason.
 
-/// The numbers by which a suspect is judged. There is one set of them, [`RULES`]; tests may try others.
+/// The numbers by which a test is screened and a suspect judged. There is one set of them, [`RULES`]; tests may try others.
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// Iterations of the first window in the fresh process.
@@ -16,6 +16,11 @@ pub struct Rules {
     pub pauses: u32,
     /// Most readings of one answer; more take several orders.
     pub answer: u32,
+    /// malloc's smallest chunk on 64-bit systems, in bytes. A rise of less is no chunk more: it is the remainder, too small
+    /// to be split off, of a chunk that was reused for a smaller request.
+    pub chunk: i64,
+    /// The screen.
+    pub screen: Screen,
     /// The windows with which it begins.
     pub windows: Windows,
     /// Watched containers.
@@ -24,6 +29,29 @@ pub struct Rules {
     pub tracing: Tracing,
     /// The long run.
     pub long_run: LongRun,
+}
+
+/// The numbers of the screen.
+#[derive(Debug, Clone)]
+pub struct Screen {
+    /// Readings with which a test is looked at until it is decided; the first of them is taken before the warm-up. Most are
+    /// clean after the first look: a leak in every 4th iteration shows in any four increments.
+    pub looks: [u32; 4],
+    /// The same with `--thorough`: any eleven iterations in a row hold what comes every 11th.
+    pub patient: [u32; 2],
+    /// Readings of a test that is expected to grow as those before it: two increments, the first of them the warm-up's.
+    pub expected: u32,
+    /// So many tests that grow alike make further looks at their like unnecessary: a leaking autouse fixture makes every
+    /// test a suspect, and their judgement comes from tracing a few of them anyway.
+    pub familiar: usize,
+    /// After so many, the next test is expected to grow so as well if the one before it did.
+    pub usual: usize,
+    /// Seconds of a test that is left to the suspects' budget, where an end is asked for as well.
+    pub longest: f64,
+    /// Fewest increments that tell whether anything grows beside what has an end,
+    pub fewest: u32,
+    /// and with `--thorough`.
+    pub fewest_patient: u32,
 }
 
 /// The numbers of the windows with which a suspect begins.
@@ -116,6 +144,17 @@ pub const RULES: Rules = Rules {
     unexplained: 0.5,
     pauses: 4,
     answer: 8200,
+    chunk: 32,
+    screen: Screen {
+        looks: [5, 10, 18, 34],
+        patient: [13, 35],
+        expected: 3,
+        familiar: 3,
+        usual: 20,
+        longest: 0.25,
+        fewest: 16,
+        fewest_patient: 34,
+    },
     windows: Windows {
         more: 4,
         fewest: 2,

@@ -4,7 +4,6 @@
 use super::{
     Stage,
     case::Case,
-    conclusion::Conclusion,
     loss::Loss,
     noise, note,
     orders::Wider,
@@ -13,7 +12,7 @@ use super::{
     slot::Slot,
     trouble,
 };
-use crate::verdict::rule::Rule;
+use crate::verdict::{conclusion::Conclusion, rule::Rule};
 
 /// Tests before it that are named.
 const NAMED: usize = 3;

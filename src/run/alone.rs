@@ -2,15 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    Run, conclusion::Conclusion, driver::Bench, loss::Loss, orders, slot::Slot, worker::Worker,
-};
+use super::{Run, driver::Bench, loss::Loss, orders, slot::Slot, worker::Worker};
 use crate::{
     investigate::{
         growth::{affordable, bytes_per_iteration},
         rules::RULES,
     },
-    verdict::rule::Rule,
+    verdict::{conclusion::Conclusion, rule::Rule},
 };
 
 /// A start of a process each; suites with more leaks have been red for long.

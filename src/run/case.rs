@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{conclusion::Conclusion, diagnose::Diagnosis, orders::Wider};
+use super::{diagnose::Diagnosis, orders::Wider};
 use crate::{
     attribute::{native::Passage, sites::Growth},
     fit::Fit,
     investigate::{evidence::Evidence, growth, picture::Picture, rules::RULES},
-    verdict::{Counter, Series, Verdict, rule::Rule},
+    verdict::{Counter, Series, Verdict, conclusion::Conclusion, rule::Rule},
 };
 
 /// A suspect with its evidence.

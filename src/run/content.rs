@@ -5,7 +5,6 @@ use std::{collections::BTreeSet, mem, sync::atomic::Ordering};
 use super::{
     Run,
     case::Case,
-    conclusion::Conclusion,
     diagnose,
     driver::Bench,
     loss::Loss,
@@ -17,8 +16,8 @@ use super::{
     worker::{INTERRUPTED, Worker},
 };
 use crate::{
-    investigate::{readings::costly, signature},
-    verdict::{Counter, Series, rule::Rule},
+    investigate::{readings::costly, rules::RULES, signature},
+    verdict::{Counter, Series, conclusion::Conclusion, rule::Rule},
 };
 
 /// Iterations with the same random numbers, at least: what leaks in every 11th does so in each such stretch.
@@ -147,7 +146,7 @@ fn is_kept_once(series: &Series, each: usize) -> bool {
     for (counter, readings) in costly(series) {
         // Less than a chunk is the remainder of one.
         let least = match counter {
-            Counter::Heap => screen::SMALLEST_CHUNK,
+            Counter::Heap => RULES.chunk,
             _ => 1,
         };
         for first in (0..readings.len().saturating_sub(each)).step_by(each) {

@@ -221,7 +221,7 @@ fn window(ran: Ran) -> Window {
     }
 }
 
-fn emptied(window: protocol::Window) -> Window {
+pub(super) fn emptied(window: protocol::Window) -> Window {
     Window {
         iterations: window.iterations,
         failure: failure(window.outcome),

@@ -4,13 +4,6 @@ use std::{collections::HashMap, sync::Mutex};
 
 use crate::investigate::signature::Signature;
 
-/// So many tests that grow alike make further looks at their like unnecessary: a leaking autouse fixture
-/// makes every test a suspect, and their judgement comes from tracing a few of them anyway.
-const FAMILIAR: usize = 3;
-
-/// After so many, the next test is expected to grow so as well if the one before it did.
-const USUAL: usize = 20;
-
 /// Signatures seen so far, with how many tests showed each.
 #[derive(Debug, Default)]
 pub struct Familiar(Mutex<Seen>);
@@ -32,18 +25,16 @@ impl Familiar {
         }
     }
 
-    /// Whether enough tests grow so.
-    pub fn knows(&self, signature: &Signature) -> bool {
-        self.0
-            .lock()
-            .is_ok_and(|seen| seen.count(signature) >= FAMILIAR)
+    /// How many tests grow so.
+    pub fn alike(&self, signature: &Signature) -> usize {
+        self.0.lock().map_or(0, |seen| seen.count(signature))
     }
 
-    /// How the next test will grow, going by those before it.
-    pub fn expected(&self) -> Option<Signature> {
+    /// How the last of them grew, and how many did so.
+    pub fn last(&self) -> Option<(Signature, usize)> {
         let seen = self.0.lock().ok()?;
         let last = seen.last.as_ref()?;
-        (seen.count(last) >= USUAL).then(|| last.clone())
+        Some((last.clone(), seen.count(last)))
     }
 }
 
@@ -59,19 +50,18 @@ mod tests {
     use crate::verdict::Counter;
 
     #[test]
-    fn a_test_is_expected_to_grow_like_many_before_it_if_the_last_one_did() {
+    fn the_last_test_is_told_with_its_like_and_nothing_of_one_that_does_not_grow() {
         let familiar = Familiar::default();
         let two = Signature::from([(Counter::Blocks, 2)]);
-        for _ in 0..USUAL {
-            assert_eq!(familiar.expected(), None);
+        for count in 1..4 {
             familiar.add(Some(two.clone()));
+            assert_eq!(familiar.last(), Some((two.clone(), count)));
         }
-        assert_eq!(familiar.expected(), Some(two.clone()));
         familiar.add(None);
-        assert_eq!(familiar.expected(), None);
-        familiar.add(Some(Signature::from([(Counter::Blocks, 3)])));
-        assert_eq!(familiar.expected(), None);
-        familiar.add(Some(two.clone()));
-        assert_eq!(familiar.expected(), Some(two));
+        assert_eq!(familiar.last(), None);
+        let three = Signature::from([(Counter::Blocks, 3)]);
+        familiar.add(Some(three.clone()));
+        assert_eq!(familiar.last(), Some((three, 1)));
+        assert_eq!(familiar.alike(&two), 3);
     }
 }

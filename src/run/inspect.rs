@@ -12,9 +12,7 @@ use super::{
     Errand, Run, Settings, Shared, Stage, absorb, again,
     budget::Budget,
     case::Case,
-    choose,
-    conclusion::Conclusion,
-    diagnose,
+    choose, diagnose,
     driver::Bench,
     event::Event,
     familiar::Familiar,
@@ -46,7 +44,7 @@ use crate::{
         growth::{affordable, bytes_per_iteration},
         rules::RULES,
     },
-    verdict::{Counter, Series, rule::Rule},
+    verdict::{Counter, Series, conclusion::Conclusion, rule::Rule},
 };
 
 /// Frames kept of what is in use where most is.

@@ -5,8 +5,10 @@ use std::{
     sync::Mutex,
 };
 
-use super::conclusion::Conclusion;
-use crate::{investigate::signature::Kind, verdict::Verdict};
+use crate::{
+    investigate::signature::Kind,
+    verdict::{Verdict, conclusion::Conclusion},
+};
 
 /// So many suspects that grow alike were looked at for long, and all were leaks, before the next is taken for one.
 pub(super) const SOLID: usize = 8;
@@ -103,7 +105,7 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::{Counter, rule::Rule};
+    use crate::verdict::{Counter, conclusion::Conclusion, rule::Rule};
 
     fn leak() -> Conclusion {
         Conclusion::by(Rule::GrewToTimeEnd)

@@ -7,7 +7,6 @@ pub mod budget;
 pub mod build;
 pub mod case;
 mod choose;
-pub mod conclusion;
 mod content;
 mod conversation;
 pub mod deadly;
@@ -57,7 +56,6 @@ use std::{
 };
 
 use case::Case;
-use conclusion::Conclusion;
 use event::Event;
 use familiar::Familiar;
 use leavings::{Candidates, Leavings};
@@ -76,7 +74,7 @@ use crate::{
     bridge,
     config::{Cycles, terms::Terms},
     supervise::Folder,
-    verdict::{Counter, rule::Rule},
+    verdict::{Counter, conclusion::Conclusion, rule::Rule},
 };
 
 /// Everything a run needs to know.

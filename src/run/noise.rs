@@ -4,7 +4,6 @@
 use super::{
     Errand, Stage,
     case::Case,
-    conclusion::Conclusion,
     loss::Loss,
     orders::{self, Wider},
     screen::{Look, Screened},
@@ -13,8 +12,8 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    investigate::noise::{may_hide, moving},
-    verdict::{Counter, Series, Verdict, rule::Rule},
+    investigate::noise::moving,
+    verdict::{Counter, Verdict, conclusion::Conclusion, rule::Rule},
 };
 
 /// Readings with no test between them, and seconds from one to the next: as long as an iteration, within limits.
@@ -23,18 +22,6 @@ const SHORTEST: f64 = 0.002;
 const LONGEST: f64 = 0.02;
 /// After so many processes that were noisy from their start no more are made for it.
 const ATTEMPTS: u32 = 3;
-/// What moves in a worker by itself, in words, where a series of it could hide something.
-pub(super) fn heard(
-    worker: &mut Worker,
-    series: &Series,
-    seconds: f64,
-) -> Result<Option<String>, Loss> {
-    if may_hide(series) {
-        listen(worker, seconds)
-    } else {
-        Ok(None)
-    }
-}
 
 /// What moves in a worker by itself, in words.
 pub(super) fn listen(worker: &mut Worker, seconds: f64) -> Result<Option<String>, Loss> {

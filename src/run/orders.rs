@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::protocol::{
     self, Called, Described, Dumped, Ended, Followed, Freed, Named, Ran, Record, Referred, Traced,
 };
+pub use crate::investigate::experiment::Wider;
 use crate::verdict::Counter;
 
 /// An order with the type of its answer.
@@ -256,18 +257,6 @@ pub struct Describe {
 /// Ends the session.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct End {}
-
-/// Fixtures that are set up and torn down in each iteration, besides those of the function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Wider {
-    /// None: they stand around all iterations.
-    #[default]
-    Stay,
-    /// Those of class, module and package.
-    Module,
-    /// Those of the session as well.
-    Session,
-}
 
 impl Serialize for Wider {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

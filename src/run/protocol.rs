@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::marks::Mark;
+pub use crate::verdict::outcome::{Outcome, Status};
 use crate::{
     attribute::{graph::Dump, lines::Function, lost::Call, native::Node, route::Step},
     files::name,
@@ -161,31 +162,6 @@ pub struct Trouble {
     #[serde(rename = "where")]
     pub place: String,
     /// The error in one line.
-    pub message: String,
-}
-
-/// How an iteration ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// It passed.
-    Passed,
-    /// It failed, in any phase.
-    Failed,
-    /// It was skipped.
-    Skipped,
-    /// It damaged the runner; the worker must be replaced.
-    Broken,
-}
-
-/// How the last iteration of an answer ended.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Outcome {
-    /// How.
-    pub status: Status,
-    /// In which phase (`setup`, `call`, `teardown`).
-    pub phase: String,
-    /// Why, in one line.
     pub message: String,
 }
 

@@ -1,25 +1,34 @@
-//! The screen: repeats every test, reads exact counters, and stops as soon as a test is plainly clean.
+//! The screen: repeats every test, and does with each what there is to find out until enough is known to conclude from.
 
 use std::collections::HashSet;
 
 use super::{
-    conclusion::{Conclusion, not_passed},
-    end::{emptied, end_of},
+    driver::emptied,
+    end::ask,
     familiar::Familiar,
     loss::Loss,
     noise,
     orders::{self, Ask, Order, Wider},
     protocol::{Ran, Status, Trouble},
-    worker::{MOST_READ, Worker},
+    worker::Worker,
 };
+pub use crate::investigate::screening::experiment::Screened;
 use crate::{
     config::terms::Terms,
-    fit::{self, Look as Glance},
     investigate::{
-        readings::{extend, fill_in, join, mend_opening},
-        signature::{Kind, grows_as, plain_signature, rise, roughly, signature},
+        evidence::Capacity,
+        readings::{fill_in, mend_opening},
+        rules::RULES,
+        screening::{
+            self,
+            evidence::{Answer, Evidence, Manner, Read},
+            experiment::{Experiment, Next, Window},
+            fixtures::{takes_over, worth_another_look},
+            picture,
+        },
+        signature::{Kind, roughly, signature},
     },
-    verdict::{Counter, Series, Verdict, rule::Rule},
+    verdict::{Counter, Series},
 };
 
 /// How the screen looks at each test.
@@ -45,22 +54,16 @@ impl Policy {
             thorough: self.thorough,
         }
     }
-}
 
-/// Readings after which a test is looked at until it is decided; the first of them is taken before the warm-up.
-const LOOKS: [u32; 4] = [5, 10, 18, 34];
-/// With `--thorough`: any eleven iterations in a row hold what comes every 11th.
-const PATIENT_LOOKS: [u32; 2] = [13, 35];
-/// Readings of a test that is expected to grow as those before it: two increments, the first of them the warm-up's.
-const EXPECTED: u32 = 3;
-
-/// What the screen found out about one test.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Screened {
-    /// Something kept growing, and is to be judged.
-    Suspect,
-    /// There is nothing more to find out.
-    Concluded(Conclusion),
+    fn manner(&self, wider: Wider) -> Manner {
+        Manner {
+            skip: None,
+            warmup: self.warmup,
+            iterations: self.iterations,
+            thorough: self.thorough,
+            wider,
+        }
+    }
 }
 
 /// One test after the screen.
@@ -86,35 +89,6 @@ pub struct Look {
     pub noise: Option<String>,
 }
 
-impl Screened {
-    /// What was concluded.
-    pub fn concluded(&self) -> Option<&Conclusion> {
-        match self {
-            Screened::Suspect => None,
-            Screened::Concluded(conclusion) => Some(conclusion),
-        }
-    }
-
-    /// Whether that is the verdict.
-    pub fn is(&self, verdict: Verdict) -> bool {
-        self.concluded()
-            .is_some_and(|conclusion| conclusion.is(verdict))
-    }
-
-    /// Whether the test passed in every iteration.
-    pub fn is_repeatable(&self) -> bool {
-        self.concluded().is_none_or(|conclusion| {
-            matches!(conclusion.verdict(), Verdict::Clean | Verdict::Bounded)
-        })
-    }
-
-    /// Whether its process is no more, or there was none.
-    pub fn is_lost(&self) -> bool {
-        self.concluded()
-            .is_some_and(|conclusion| conclusion.loss().is_some())
-    }
-}
-
 impl Look {
     /// What kind of growth it showed.
     pub(super) fn kind(&self) -> Kind {
@@ -135,70 +109,6 @@ impl Look {
             noise: None,
         }
     }
-}
-
-/// malloc's smallest chunk on 64-bit systems. A rise of less is no chunk more: it is the remainder, too small to be
-/// split off, of a chunk that was reused for a smaller request.
-pub(super) const SMALLEST_CHUNK: i64 = 32;
-
-/// How many further readings would settle that a test is clean, if none of them rose.
-fn until_settled(series: &Series) -> u32 {
-    let rests = |counter: Counter, readings: &[i64]| {
-        counter == Counter::Heap && rise(readings) < SMALLEST_CHUNK
-    };
-    series
-        .iter()
-        .filter(|(counter, readings)| counter.decides(series) && !rests(**counter, readings))
-        .map(|(_, readings)| fit::until_settled(readings))
-        .fold(1, u32::max)
-}
-
-/// Whether something ends lower than it was after the warm-up: what is lost in every iteration may lie beneath what was let
-/// go of in one of them, and shows in readings in between.
-fn fell(series: &Series) -> bool {
-    series
-        .iter()
-        .filter(|(counter, _)| counter.decides(series))
-        .any(|(counter, readings)| {
-            let least = if *counter == Counter::Heap {
-                SMALLEST_CHUNK
-            } else {
-                1
-            };
-            let after = readings.get(1).zip(readings.last());
-            after.is_some_and(|(warm, last)| warm - last >= least)
-        })
-}
-
-/// What all counters together say.
-pub(super) fn glance(series: &Series, thorough: bool) -> Glance {
-    let looks: Vec<Glance> = series
-        .iter()
-        .filter(|(counter, _)| counter.decides(series))
-        .map(|(counter, readings)| {
-            if *counter == Counter::Heap && readings.len() > 4 && rise(readings) < SMALLEST_CHUNK {
-                return Glance::Clean;
-            }
-            if thorough {
-                fit::patient_look(readings)
-            } else {
-                fit::first_look(readings)
-            }
-        })
-        .collect();
-    if looks.contains(&Glance::Suspect) {
-        Glance::Suspect
-    } else if looks.contains(&Glance::More) {
-        Glance::More
-    } else {
-        Glance::Clean
-    }
-}
-
-/// Whether the collector freed something in every iteration. The first one may replace what was frozen before it, which
-/// it does not see.
-fn is_steady(garbage: &[i64]) -> bool {
-    garbage.len() > 3 && garbage[1..].windows(2).all(|pair| pair[1] > pair[0])
 }
 
 /// Sends a run order and takes its answer.
@@ -247,9 +157,7 @@ pub struct Looked {
     pub troubles: Vec<Trouble>,
 }
 
-/// Looks at one test. Where it is the first to use a fixture of class, module or package, it is worth another look with
-/// that set up anew in each iteration: what such a fixture leaks by itself shows nowhere else. The same look is the
-/// second chance of a test that cannot be repeated without. `seen` holds the fixtures met so far.
+/// Looks at one test. `seen` holds the fixtures met so far.
 pub fn look_at(
     worker: &mut Worker,
     test: usize,
@@ -259,51 +167,27 @@ pub fn look_at(
     seen: &mut HashSet<String>,
 ) -> Result<Looked, Loss> {
     let terms = worker.terms.get(test).cloned().unwrap_or_default();
-    let policy = &policy.under(&terms);
-    if let Some(reason) = terms.skip {
-        let look = Look::new(
-            test,
-            Screened::Concluded(Conclusion::because(Rule::SkippedByTerms, reason)),
-            Wider::Stay,
-        );
-        return Ok(Looked {
-            look,
-            again: None,
-            troubles: Vec::new(),
-        });
-    }
-    let (look, fixtures, troubles) =
-        look_with(worker, test, opening, policy, familiar, Wider::Stay)?;
-    let session = |fixture: &str| fixture.starts_with("session:");
-    let fixtures: Vec<String> = fixtures
-        .into_iter()
-        .filter(|fixture| policy.thorough || !session(fixture))
-        .collect();
-    let verdict = look.screened.concluded().map(Conclusion::verdict);
-    let again = match verdict {
-        Some(Verdict::Clean) => fixtures
-            .iter()
-            .filter(|fixture| seen.insert((*fixture).clone()))
-            .map(|fixture| {
-                if session(fixture) {
-                    Wider::Session
-                } else {
-                    Wider::Module
-                }
-            })
-            .max(),
-        Some(Verdict::Unrepeatable) if !fixtures.is_empty() => Some(Wider::Module),
-        _ => None,
+    let policy = policy.under(&terms);
+    let manner = Manner {
+        skip: terms.skip,
+        ..policy.manner(Wider::Stay)
     };
+    let mut screen = Screen::new(worker, test, opening, familiar);
+    let (look, evidence) = screen.look(manner)?;
+    let again = worth_another_look(
+        &look.screened,
+        &evidence.fixtures,
+        policy.thorough,
+        |fixture| seen.insert(fixture.to_owned()),
+    );
     Ok(Looked {
         look,
         again,
-        troubles,
+        troubles: screen.troubles,
     })
 }
 
-/// The other look of [`Looked::again`]. It takes the place of the first one where it found growth, or could repeat what
-/// that could not.
+/// The other look of [`Looked::again`].
 pub fn look_again(
     worker: &mut Worker,
     test: usize,
@@ -317,257 +201,132 @@ pub fn look_again(
         thaw: false,
         survey: true,
     };
-    let (second, _, troubles) = look_with(
-        worker,
-        test,
-        opening,
-        &policy.under(&terms),
-        familiar,
-        wider,
-    )?;
+    let mut screen = Screen::new(worker, test, opening, familiar);
+    let (second, _) = screen.look(policy.under(&terms).manner(wider))?;
     let iterations = first.iterations + second.iterations;
-    let takes_over = match second.screened {
-        Screened::Suspect => true,
-        Screened::Concluded(_) => {
-            second.screened.is(Verdict::Clean) && !first.screened.is(Verdict::Clean)
-        }
-    };
-    if takes_over {
-        let look = Look {
-            test: first.test,
-            iterations,
+    let look = if takes_over(&second.screened, &first.screened) {
+        Look {
             seconds: first.seconds,
             cpu_plain: first.cpu_plain,
             ..second
-        };
-        Ok((look, troubles))
+        }
     } else {
-        // Fixtures that cannot be set up twice are nothing to report: nobody does it.
-        let look = Look {
-            iterations,
-            ..first.clone()
-        };
-        Ok((look, troubles))
-    }
+        first.clone()
+    };
+    let look = Look {
+        test: first.test,
+        iterations,
+        ..look
+    };
+    Ok((look, screen.troubles))
 }
 
-/// Looks at one test until it is plainly clean, plainly a suspect, or has used up its looks. Also returns the wider
-/// fixtures that it set up.
-fn look_with(
-    worker: &mut Worker,
+/// One test in its worker.
+struct Screen<'a> {
+    worker: &'a mut Worker,
     test: usize,
     opening: Opening,
-    policy: &Policy,
-    familiar: &Familiar,
-    wider: Wider,
-) -> Result<(Look, Vec<String>, Vec<Trouble>), Loss> {
-    // What the warm-up leaves is read as well: where it leaves nothing it is as good as any other iteration, and where
-    // it does, one iteration more tells whether that was all.
-    let looks: Vec<u32> = match policy.iterations {
-        // Where that leaves it open, the looks that follow decide as always.
-        Some(count) => std::iter::once(count + 2)
-            .chain(LOOKS.into_iter().filter(|readings| *readings > count + 2))
-            .collect(),
-        None if policy.thorough => PATIENT_LOOKS.to_vec(),
-        None => LOOKS.to_vec(),
-    };
-    let mut fixtures;
-    let mut look = Look::new(test, Screened::Suspect, wider);
-    let mut troubles = Vec::new();
-    let mut readings = 2; // before the warm-up, and after it
-    let (mut next, last) = (looks[0], looks[looks.len() - 1]);
-    // A leaking autouse fixture makes a suspect of every test: there the next one is only seen to be no exception.
-    let expected = (policy.iterations.is_none() && !policy.thorough && wider == Wider::Stay)
-        .then(|| familiar.expected())
-        .flatten();
-    if expected.is_some() {
-        next = EXPECTED;
-    }
-    // Most tests are clean after the first look; what is not read in it takes no time.
-    let sparing = policy.iterations.is_none() && !policy.thorough;
-    // Whether what seems to fill was too new to be watched, and now is.
-    let (mut anew, mut watched) = (false, false);
-    loop {
-        let first = look.iterations == 0;
-        // Where more are asked for than one answer holds, several make up a look.
-        let asked = (next - readings).min(MOST_READ);
-        let ran = run(
+    familiar: &'a Familiar,
+    /// Teardown errors of wider fixtures.
+    troubles: Vec<Trouble>,
+}
+
+impl<'a> Screen<'a> {
+    fn new(
+        worker: &'a mut Worker,
+        test: usize,
+        opening: Opening,
+        familiar: &'a Familiar,
+    ) -> Screen<'a> {
+        Screen {
             worker,
-            orders::Run {
-                test: first.then_some(test),
-                thaw: opening.thaw && first,
-                survey: opening.survey && first || anew,
-                wider,
-                warmup: if first { policy.warmup } else { 0 },
-                before: first,
-                between: !(first && sparing),
-                iterations: asked,
-            },
-        )?;
-        if first {
-            look.seconds = ran.seconds;
-            look.cpu_plain = ran.cpu_warm / f64::from(policy.warmup);
+            test,
+            opening,
+            familiar,
+            troubles: Vec::new(),
         }
-        look.iterations += ran.iterations;
-        readings += asked;
-        troubles.extend(ran.errors);
-        fixtures = ran.wider;
-        extend(&mut look.series, &ran.series);
-        join(&mut look.garbage, &ran.garbage);
-        if let Some(mut conclusion) = not_passed(&ran.outcome, look.iterations) {
-            if conclusion.is(Verdict::Failed) {
-                conclusion = second_try(worker, test, &mut look, conclusion)?;
+    }
+
+    /// Looks at it until enough is known.
+    fn look(&mut self, manner: Manner) -> Result<(Look, Evidence), Loss> {
+        let mut evidence = Evidence::open(manner);
+        let screened = loop {
+            match screening::next(&evidence, &RULES) {
+                Next::Do(experiment) => {
+                    let answer = self.perform(&evidence.manner, experiment)?;
+                    evidence.add(answer);
+                }
+                Next::Conclude(screened) => break screened,
             }
-            look.screened = Screened::Concluded(conclusion);
-            return Ok((look, fixtures, troubles));
-        }
-        if readings < next {
-            continue;
-        }
-        if let Some(expected) = expected.as_ref().filter(|_| first)
-            && grows_as(&look.series, expected)
-        {
-            look.screened = Screened::Suspect;
-            for readings in look.series.values_mut() {
-                readings.remove(0);
+        };
+        let look = Look {
+            iterations: evidence.iterations,
+            seconds: evidence.seconds,
+            cpu_plain: evidence.cpu_plain,
+            series: picture::growth(&evidence, &screened, &RULES),
+            garbage: picture::leavings(&evidence),
+            noise: evidence.noise.clone().flatten(),
+            ..Look::new(self.test, screened, evidence.manner.wider)
+        };
+        Ok((look, evidence))
+    }
+
+    /// What comes of an experiment.
+    fn perform(&mut self, manner: &Manner, experiment: Experiment) -> Result<Answer, Loss> {
+        Ok(match experiment {
+            Experiment::Last => Answer::Last(self.familiar.last()),
+            Experiment::Alike(signature) => Answer::Alike(self.familiar.alike(&signature)),
+            Experiment::Tell(signature) => {
+                self.familiar.add(signature);
+                Answer::Told
             }
-            if let Some(each) = expected.get(&Counter::Objects) {
-                look.series.insert(Counter::Objects, vec![0, *each]);
-            }
-            familiar.add(Some(expected.clone()));
-            break;
-        }
-        let known =
-            |series| plain_signature(series).is_some_and(|signature| familiar.knows(&signature));
-        let mut glance = glance(&look.series, policy.thorough);
-        if glance == Glance::Clean && first && sparing && fell(&look.series) {
-            glance = Glance::More;
-        }
-        anew = glance == Glance::Clean && ran.filling && !watched;
-        if anew {
-            watched = true;
-            look.series.clear();
-            (readings, next) = (1, LOOKS[1]);
-            continue;
-        }
-        match glance {
-            Glance::Clean => {
-                familiar.add(None);
-                let ends = if ran.emptied {
-                    emptied(worker, &look)?
-                } else {
-                    None
+            Experiment::Window(window) => self.window(manner, window)?,
+            Experiment::SecondTry => {
+                let order = orders::Run {
+                    thaw: true,
+                    iterations: 0,
+                    ..orders::Run::open(self.test)
                 };
-                look.screened = Screened::Concluded(match ends {
-                    Some(ends) => Conclusion::filling(Rule::DeclaredLimitEmptied, ends),
-                    None => Conclusion::by(Rule::NothingGrew),
-                });
-                break;
+                let ran = run(self.worker, order)?;
+                Answer::SecondTry(ran.iterations, ran.outcome)
             }
-            // With a fixed number of iterations there is no further look to wait for.
-            Glance::More if readings < last && !(readings == looks[0] && known(&look.series)) => {
-                next = looks
-                    .iter()
-                    .copied()
-                    .find(|planned| *planned > readings)
-                    .unwrap_or(last);
-                if !policy.thorough && readings < LOOKS[1] {
-                    next = next.min(readings + until_settled(&look.series));
-                }
+            Experiment::Empty => Answer::Emptied(ask(self.worker, 0, true)?.filled),
+            Experiment::Ends { iterations } => {
+                let bound = ask(self.worker, iterations, true)?;
+                Answer::Ends(Capacity {
+                    filled: bound.filled,
+                    window: bound.window.map(emptied),
+                })
             }
-            _ => {
-                look.screened = Screened::Suspect;
-                // What the first iteration leaves once is no part of the growth.
-                for readings in look.series.values_mut() {
-                    readings.remove(0);
-                }
-                match end_of(worker, &mut look, readings.min(MOST_READ), policy.thorough)? {
-                    Some(ends) => {
-                        let conclusion = Conclusion::filling(Rule::DeclaredLimit, ends);
-                        look.screened = Screened::Concluded(conclusion);
-                    }
-                    None => familiar.add(Some(signature(&look.series))),
-                }
-                break;
-            }
-        }
-    }
-    look.noise = noise::heard(worker, &look.series, look.seconds)?;
-    if look.screened != Screened::Suspect {
-        look.series.clear();
-    }
-    if !is_steady(&look.garbage) {
-        look.garbage.clear();
-    }
-    Ok((look, fixtures, troubles))
-}
-
-/// A test that failed at once gets another chance with nothing frozen: one that watches the collector at work, or asks
-/// who refers to what, may fail for our freezing alone.
-fn second_try(
-    worker: &mut Worker,
-    test: usize,
-    look: &mut Look,
-    failed: Conclusion,
-) -> Result<Conclusion, Loss> {
-    let order = orders::Run {
-        thaw: true,
-        iterations: 0,
-        ..orders::Run::open(test)
-    };
-    let ran = run(worker, order)?;
-    look.iterations += ran.iterations;
-    if ran.outcome.status != Status::Passed {
-        return Ok(failed);
-    }
-    let reason = failed.reason().unwrap_or_default();
-    Ok(Conclusion::because(
-        Rule::PassedOnSecondTry,
-        format!("failed first and passed on a second try: {reason}"),
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn series(blocks: &[i64], heap: &[i64]) -> Series {
-        Series::from([
-            (Counter::Blocks, blocks.to_vec()),
-            (Counter::Heap, heap.to_vec()),
-        ])
+            Experiment::Noise { seconds } => Answer::Noise(noise::listen(self.worker, seconds)?),
+        })
     }
 
-    #[test]
-    fn any_growing_counter_makes_a_suspect() {
-        let grows: Vec<i64> = (0..10).map(|at| at * 48).collect();
-        assert_eq!(glance(&series(&[1; 10], &grows), false), Glance::Suspect);
-        assert_eq!(glance(&series(&[1; 10], &[1; 10]), false), Glance::Clean);
-    }
-
-    #[test]
-    fn a_test_goes_on_until_every_counter_has_rested() {
-        assert_eq!(until_settled(&series(&[0, 5, 5, 5, 5], &[0; 5])), 1);
-        assert_eq!(
-            until_settled(&series(&[0, 5, 5, 5, 5], &[0, 0, 0, 64, 64])),
-            3
-        );
-        assert_eq!(
-            until_settled(&series(&[0, 5, 5, 5, 5], &[0, 0, 0, 16, 16])),
-            1
-        );
-    }
-
-    #[test]
-    fn a_remainder_in_the_heap_is_nothing() {
-        assert_eq!(
-            glance(&series(&[1; 5], &[64, 80, 80, 80, 80]), false),
-            Glance::Clean
-        );
-        assert_eq!(
-            glance(&series(&[1; 5], &[64, 96, 96, 96, 96]), false),
-            Glance::More
-        );
-        assert_eq!(glance(&series(&[1; 3], &[64; 3]), false), Glance::More);
+    fn window(&mut self, manner: &Manner, window: Window) -> Result<Answer, Loss> {
+        let first = window.opens;
+        let order = orders::Run {
+            test: first.then_some(self.test),
+            thaw: self.opening.thaw && first,
+            survey: self.opening.survey && first || window.anew,
+            wider: manner.wider,
+            warmup: if first { manner.warmup } else { 0 },
+            before: first,
+            between: window.between,
+            iterations: window.iterations,
+        };
+        let ran = run(self.worker, order)?;
+        self.troubles.extend(ran.errors);
+        let read = Read {
+            iterations: ran.iterations,
+            outcome: ran.outcome,
+            seconds: ran.seconds,
+            cpu_warm: ran.cpu_warm,
+            series: ran.series,
+            garbage: ran.garbage,
+            fixtures: ran.wider,
+            filling: ran.filling,
+            fills: ran.emptied,
+        };
+        Ok(Answer::Window(window, read))
     }
 }

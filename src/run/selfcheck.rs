@@ -12,7 +12,7 @@ use super::{
 use crate::{
     bridge,
     fit::Look as Glance,
-    investigate::noise::has_threads,
+    investigate::{noise::has_threads, rules::RULES, screening::glance},
     supervise::Folder,
     verdict::{Counter, Series},
 };
@@ -168,7 +168,7 @@ fn judge(
         };
         let alone = Series::from([(counter, readings.to_vec())]);
         let enough = grew >= least * i64::from(PLANTED_ITERATIONS);
-        if enough && screen::glance(&alone, false) == Glance::Suspect {
+        if enough && glance(&alone, false, &RULES) == Glance::Suspect {
             found.seen.push(counter);
         } else {
             found.faults.push(format!(
@@ -185,7 +185,7 @@ fn judge(
         let readings = clean.get(counter).map_or(0, Vec::len);
         readings <= usize::try_from(CLEAN_ITERATIONS).unwrap_or(0)
     });
-    if unread || !noisy && screen::glance(clean, false) != Glance::Clean {
+    if unread || !noisy && glance(clean, false, &RULES) != Glance::Clean {
         let grown: Vec<String> = clean
             .iter()
             .filter(|(_, readings)| readings.last() > readings.first())

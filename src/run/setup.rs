@@ -18,8 +18,6 @@ pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Most readings of one answer; a longer window takes several orders.
 pub const CAPACITY: u32 = RULES.answer;
-/// Most iterations of one order that reads after each.
-pub const MOST_READ: u32 = RULES.most_read();
 
 /// Asks for a stack dump. Linux never sends this one and test suites do not use it.
 #[cfg(target_os = "linux")]

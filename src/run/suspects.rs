@@ -11,7 +11,6 @@ use super::{
     Alike, Run, Settings, Shared, absorb, again, alone,
     budget::Budget,
     case::Case,
-    conclusion::Conclusion,
     diagnose,
     driver::Bench,
     event::Event,
@@ -29,7 +28,7 @@ use super::{
 use crate::{
     fit::Exactness,
     investigate::signature::{Signature, roughly, signature},
-    verdict::{Counter, Verdict, rule::Rule},
+    verdict::{Counter, Verdict, conclusion::Conclusion, rule::Rule},
 };
 
 /// The least that all suspects get together, and what of it goes to those that are likely to be what is known: caches with

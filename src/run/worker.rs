@@ -16,7 +16,7 @@ use super::{
 };
 pub use super::{
     limits::Limits,
-    setup::{CAPACITY, INTERRUPTED, MOST_READ, Setup},
+    setup::{CAPACITY, INTERRUPTED, Setup},
 };
 use crate::config::{terms::Terms, text::excerpt};
 

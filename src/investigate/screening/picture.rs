@@ -1,0 +1,83 @@
+//! What there is to show of a test after the screen.
+
+use super::{
+    At,
+    evidence::Evidence,
+    experiment::Screened,
+    telling::{expected, is_as_expected},
+};
+use crate::{
+    investigate::rules::Rules,
+    verdict::{Counter, Series, rule::Rule},
+};
+
+/// The readings that make a suspect of it; none of what is none.
+pub fn growth(evidence: &Evidence, screened: &Screened, rules: &Rules) -> Series {
+    match screened {
+        Screened::Suspect => shown(At { evidence, rules }, screened),
+        Screened::Concluded(_) => Series::new(),
+    }
+}
+
+/// The readings by which it was decided.
+pub(super) fn shown(at: At<'_>, screened: &Screened) -> Series {
+    let mut series = at.evidence.series.clone();
+    let rested = [Rule::NothingGrew, Rule::DeclaredLimitEmptied];
+    if { screened.concluded() }.is_some_and(|said| rested.contains(&said.rule())) {
+        return series;
+    }
+    // What the first iteration leaves once is no part of the growth.
+    for readings in series.values_mut() {
+        readings.remove(0);
+    }
+    if is_as_expected(at)
+        && let Some(each) = expected(at).and_then(|expected| expected.get(&Counter::Objects))
+    {
+        series.insert(Counter::Objects, vec![0, *each]);
+    }
+    series
+}
+
+/// Objects that the collector had freed at each reading, where it freed some in every iteration. The first one may replace
+/// what was frozen before it, which it does not see.
+pub fn leavings(evidence: &Evidence) -> Vec<i64> {
+    let garbage = &evidence.garbage;
+    let steady = garbage.len() > 3 && garbage[1..].windows(2).all(|pair| pair[1] > pair[0]);
+    if steady { garbage.clone() } else { Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        investigate::{
+            rules::RULES,
+            samples::blocks,
+            screening::samples::{manner, read},
+        },
+        verdict::conclusion::Conclusion,
+    };
+
+    #[test]
+    fn a_suspect_shows_its_readings_but_what_the_first_iteration_left() {
+        let evidence = read(manner(), blocks([0, 9, 11, 13, 15]));
+        let shown = |screened: Screened| growth(&evidence, &screened, &RULES);
+        assert_eq!(shown(Screened::Suspect), blocks([9, 11, 13, 15]));
+        let clean = Conclusion::by(Rule::NothingGrew);
+        assert_eq!(shown(Screened::Concluded(clean)), Series::new());
+    }
+
+    #[test]
+    fn only_what_leaves_garbage_in_every_iteration_shows_it() {
+        let leaves = |garbage: &[i64]| {
+            let mut evidence = Evidence::open(manner());
+            evidence.garbage = garbage.to_vec();
+            !leavings(&evidence).is_empty()
+        };
+        assert!(leaves(&[0, 5, 8, 11]));
+        // What was frozen before the first one.
+        assert!(leaves(&[5, 5, 8, 11]));
+        assert!(!leaves(&[0, 5, 5, 11]));
+        assert!(!leaves(&[0, 5, 8]));
+    }
+}

@@ -1,0 +1,106 @@
+//! What all counters of a test say together, after the few readings of the screen.
+
+use crate::{
+    fit::{self, Look},
+    investigate::{rules::Rules, signature::rise},
+    verdict::{Counter, Series},
+};
+
+/// What all counters together say.
+pub fn glance(series: &Series, thorough: bool, rules: &Rules) -> Look {
+    let looks: Vec<Look> = { series.iter() }
+        .filter(|(counter, _)| counter.decides(series))
+        .map(|(counter, readings)| {
+            if readings.len() > 4 && is_remainder(*counter, readings, rules) {
+                Look::Clean
+            } else if thorough {
+                fit::patient_look(readings)
+            } else {
+                fit::first_look(readings)
+            }
+        })
+        .collect();
+    if looks.contains(&Look::Suspect) {
+        Look::Suspect
+    } else if looks.contains(&Look::More) {
+        Look::More
+    } else {
+        Look::Clean
+    }
+}
+
+/// How many further readings would settle that a test is clean, if none of them rose.
+pub(super) fn until_settled(series: &Series, rules: &Rules) -> u32 {
+    { series.iter() }
+        .filter(|(counter, readings)| {
+            counter.decides(series) && !is_remainder(**counter, readings, rules)
+        })
+        .map(|(_, readings)| fit::until_settled(readings))
+        .fold(1, u32::max)
+}
+
+/// Whether something ends lower than it was after the warm-up: what is lost in every iteration may lie beneath what was let
+/// go of in one of them, and shows in readings in between.
+pub(super) fn fell(series: &Series, rules: &Rules) -> bool {
+    { series.iter() }
+        .filter(|(counter, _)| counter.decides(series))
+        .any(|(counter, readings)| {
+            let least = match counter {
+                Counter::Heap => rules.chunk,
+                _ => 1,
+            };
+            let after = readings.get(1).zip(readings.last());
+            after.is_some_and(|(warm, last)| warm - last >= least)
+        })
+}
+
+/// Whether what rose is less than a chunk of malloc.
+fn is_remainder(counter: Counter, readings: &[i64], rules: &Rules) -> bool {
+    counter == Counter::Heap && rise(readings) < rules.chunk
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::investigate::rules::RULES;
+
+    fn series(blocks: &[i64], heap: &[i64]) -> Series {
+        Series::from([
+            (Counter::Blocks, blocks.to_vec()),
+            (Counter::Heap, heap.to_vec()),
+        ])
+    }
+
+    #[test]
+    fn any_growing_counter_makes_a_suspect() {
+        let grows: Vec<i64> = (0..10).map(|at| at * 48).collect();
+        let glance = |heap: &[i64]| glance(&series(&[1; 10], heap), false, &RULES);
+        assert_eq!(glance(&grows), Look::Suspect);
+        assert_eq!(glance(&[1; 10]), Look::Clean);
+    }
+
+    #[test]
+    fn a_test_goes_on_until_every_counter_has_rested() {
+        let until = |heap: &[i64]| until_settled(&series(&[0, 5, 5, 5, 5], heap), &RULES);
+        assert_eq!(until(&[0; 5]), 1);
+        assert_eq!(until(&[0, 0, 0, 64, 64]), 3);
+        assert_eq!(until(&[0, 0, 0, 16, 16]), 1);
+    }
+
+    #[test]
+    fn what_ends_below_the_warm_up_fell() {
+        let fell = |blocks: &[i64], heap: &[i64]| fell(&series(blocks, heap), &RULES);
+        assert!(fell(&[0, 9, 9, 9, 8], &[0; 5]));
+        assert!(!fell(&[9, 8, 8, 8, 8], &[0; 5]));
+        assert!(fell(&[1; 5], &[0, 64, 64, 64, 32]));
+        assert!(!fell(&[1; 5], &[0, 64, 64, 64, 48]));
+    }
+
+    #[test]
+    fn a_remainder_in_the_heap_is_nothing() {
+        let glance = |blocks: &[i64], heap: &[i64]| glance(&series(blocks, heap), false, &RULES);
+        assert_eq!(glance(&[1; 5], &[64, 80, 80, 80, 80]), Look::Clean);
+        assert_eq!(glance(&[1; 5], &[64, 96, 96, 96, 96]), Look::More);
+        assert_eq!(glance(&[1; 3], &[64; 3]), Look::More);
+    }
+}
