@@ -21,7 +21,7 @@ pub(super) struct At<'a> {
 type Step = fn(At<'_>) -> Option<Next>;
 
 /// Whoever says something first is right.
-const ORDER: [Step; 23] = [
+const ORDER: [Step; 24] = [
     // Does it grow in this process too?
     windows::open,
     windows::failed,
@@ -37,6 +37,7 @@ const ORDER: [Step; 23] = [
     tracing::beside_interpreters,
     tracing::held_by_runner,
     // Others are known that grow so.
+    known::announce,
     known::likely_where_time_is_scarce,
     known::only_to_be_named,
     // It may say itself where its end is.

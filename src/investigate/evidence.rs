@@ -43,6 +43,8 @@ pub struct Evidence {
     pub traces: Vec<Trace>,
     /// What is known of others that grow so, by what it was asked for.
     pub recalled: BTreeMap<Recall, Option<Conclusion>>,
+    /// Whether others know what grows in it.
+    pub announced: bool,
     /// Whether others were told what is said of it.
     pub taught: bool,
     /// What it fills that has an end to read.
@@ -150,6 +152,8 @@ pub enum Answer {
     Containers(Gained),
     /// A traced window.
     Traced(Trace),
+    /// Others know what grows.
+    Announced,
     /// Others were told.
     Taught,
     /// What it fills.
@@ -174,6 +178,7 @@ impl Evidence {
                 self.windows = readings;
             }
             Answer::Noise(noise) => self.noise = Some(noise),
+            Answer::Announced => self.announced = true,
             Answer::Taught => self.taught = true,
             Answer::Containers(gained) => {
                 self.iterations += gained.iterations;

@@ -16,6 +16,8 @@ pub enum Next {
 /// What can be found out about a suspect in its process, or of others.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Experiment {
+    /// Tells others what grows, so that those in which some of it does wait for what is said of it.
+    Announce(BTreeSet<String>),
     /// What is known of others in which these things grow.
     Recall(Recall, BTreeSet<String>),
     /// A window with all counters.

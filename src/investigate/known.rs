@@ -13,6 +13,12 @@ use super::{
 };
 use crate::verdict::{conclusion::Conclusion, rule::Rule};
 
+/// Where it grows is known, and others in which the same grows can wait for what is said of it.
+pub(super) fn announce(at: At<'_>) -> Option<Next> {
+    let things = || grown(at.evidence, at.rules);
+    (!at.evidence.announced).then(|| Next::Do(Experiment::Announce(things())))
+}
+
 /// Where time is scarce, one whose places and containers are all known is what these were.
 pub(super) fn likely_where_time_is_scarce(at: At<'_>) -> Option<Next> {
     if !at.purse.scarce || at.evidence.capacity.is_some() {
@@ -122,6 +128,16 @@ mod tests {
         assert_eq!(said, leak().taken_over(Rule::KnownCauseBudget));
         evidence.add(Answer::Capacity(Capacity::default()));
         assert_eq!(ask(&evidence, &SCARCE), None);
+    }
+
+    #[test]
+    fn what_grows_is_announced_once_and_is_what_others_are_told_of() {
+        let mut evidence = placed();
+        let things = ["app.py:7", "in app.ROWS"].map(str::to_owned).into();
+        let said = Some(Next::Do(Experiment::Announce(things)));
+        assert_eq!(step(&evidence, &PURSE, announce), said);
+        evidence.add(Answer::Announced);
+        assert_eq!(step(&evidence, &PURSE, announce), None);
     }
 
     #[test]

@@ -207,6 +207,7 @@ impl<F: Fn(u32) -> i64> Subject<F> {
                     },
                 })
             }
+            Experiment::Announce(_) => Answer::Announced,
             Experiment::Teach(_) => Answer::Taught,
             Experiment::Capacity { .. } => Answer::Capacity(Capacity::default()),
             Experiment::Stretch(stretch) => {

@@ -6,7 +6,7 @@ use super::{
     budget::Budget,
     case::Case,
     end::ask,
-    known::Known,
+    known::{Known, Turn},
     loss::Loss,
     noise, orders,
     protocol::{self, Outcome, Ran, Status},
@@ -64,9 +64,10 @@ impl Bench<'_> {
 
     /// Judges the suspect of `look`, test `index` of `worker`: where `fussy`, not in a process that is noisy by itself. A
     /// worker that is lost ends it: what becomes of the suspect then is for the one who started the worker to say.
-    pub fn judge(
+    pub(super) fn judge(
         &self,
         worker: &mut Worker,
+        turn: &Turn<'_>,
         look: &Look,
         index: usize,
         thaw: bool,
@@ -91,7 +92,7 @@ impl Bench<'_> {
         let conclusion = loop {
             match next(&evidence, &RULES, &self.budget.purse(self.memory)) {
                 Next::Do(experiment) => {
-                    let (answer, cpu) = self.perform(worker, &opening, experiment)?;
+                    let (answer, cpu) = self.perform(worker, turn, &opening, experiment)?;
                     self.budget.spend(cpu);
                     evidence.add(answer);
                 }
@@ -115,6 +116,7 @@ impl Bench<'_> {
     fn perform(
         &self,
         worker: &mut Worker,
+        turn: &Turn<'_>,
         opening: &orders::Run,
         experiment: Experiment,
     ) -> Result<(Answer, f64), Loss> {
@@ -146,10 +148,14 @@ impl Bench<'_> {
             Experiment::Containers { iterations } => containers(worker, iterations),
             Experiment::Trace(order) => self.trace(worker, order),
             Experiment::Capacity { iterations } => capacity(worker, iterations),
+            Experiment::Announce(things) => {
+                turn.announce(things);
+                Ok((Answer::Announced, 0.0))
+            }
             Experiment::Recall(what, things) => {
                 let known = match what {
-                    Recall::Callers | Recall::Budget => self.known.judge(&things),
-                    Recall::LongRun => self.known.looked_at(&things),
+                    Recall::Callers | Recall::Budget => turn.judge(&things),
+                    Recall::LongRun => turn.looked_at(&things),
                 };
                 Ok((Answer::Recalled(what, known), 0.0))
             }
@@ -159,7 +165,7 @@ impl Bench<'_> {
                     conclusion,
                     looked,
                 } = lesson;
-                self.known.learn(things, &conclusion, looked);
+                turn.learn(things, &conclusion, looked);
                 Ok((Answer::Taught, 0.0))
             }
         }

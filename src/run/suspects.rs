@@ -15,7 +15,7 @@ use super::{
     driver::Bench,
     event::Event,
     fault, finish,
-    known::{Known, SOLID},
+    known::{Known, SOLID, Turn},
     loss::{Loss, StartError},
     native, next, noise,
     orders::Wider,
@@ -303,7 +303,8 @@ fn judge_some(
     tell: &(dyn Fn(Event) + Sync),
     likely: bool,
 ) -> Vec<usize> {
-    let queue = Mutex::new(suspects.iter().copied().collect::<VecDeque<_>>());
+    let turns = bench.known.turns(suspects.len());
+    let queue = Mutex::new(suspects.iter().copied().zip(turns).collect::<VecDeque<_>>());
     let shared = Mutex::new(Shared::default());
     let cases = Mutex::new(Vec::new());
     let left = Mutex::new(Vec::new());
@@ -314,7 +315,7 @@ fn judge_some(
             scope.spawn(move || {
                 let mut file = String::new();
                 while !(likely && bench.budget.is_scarce())
-                    && let Some(test) = next(queue)
+                    && let Some((test, turn)) = next(queue)
                 {
                     let Some(look) = &looks[test] else { continue };
                     if !bench.has_time_for(look) {
@@ -329,7 +330,7 @@ fn judge_some(
                     let thaw = file != tests[test].file;
                     file.clone_from(&tests[test].file);
                     let judged = again::judge(slot, tests, test, shared, |slot| {
-                        judge_one(bench, slot, tests, look, thaw, shared)
+                        judge_one(bench, slot, &turn, tests, look, thaw, shared)
                     });
                     let Some(case) = judged else { return };
                     tell(Event::Judged {
@@ -349,7 +350,8 @@ fn judge_some(
     run.cases.extend(cases);
     absorb(run, shared);
     let mut left = left.into_inner().unwrap_or_default();
-    left.extend(queue.into_inner().unwrap_or_default());
+    let waiting = queue.into_inner().unwrap_or_default();
+    left.extend(waiting.into_iter().map(|(test, _)| test));
     left.sort_unstable();
     left
 }
@@ -357,6 +359,7 @@ fn judge_some(
 fn judge_one(
     bench: &Bench<'_>,
     slot: &mut Slot<'_>,
+    turn: &Turn<'_>,
     tests: &[Collectable],
     look: &Look,
     thaw: bool,
@@ -383,7 +386,7 @@ fn judge_one(
         }
     };
     let begun = Instant::now();
-    let judged = bench.judge(worker, look, index, thaw, fussy);
+    let judged = bench.judge(worker, turn, look, index, thaw, fussy);
     spend(shared, test, begun);
     match judged {
         Ok(case) => {
