@@ -6,7 +6,7 @@ use super::{
     experiment::{Experiment, Next, Stretch},
     rest::{pause, rests},
     room::{fell_once, room},
-    rules::{LongRun, Rules},
+    rules::LongRun,
 };
 use crate::{
     fit::{self, Shape},

@@ -186,7 +186,7 @@ mod tests {
         let early = read(manner(), blocks([0, 9, 9, 9, 9]));
         assert_eq!(longer(&early), Some((1, 6)));
         // What was read at its ends only may have risen before it fell.
-        let fell = read(manner(), blocks([0, 9, 9, 9, 5]));
+        let fell = read(manner(), blocks([9, 9, 9, 9, 5]));
         assert!(longer(&fell).is_some());
         let mut given = fell.clone();
         given.manner.iterations = Some(3);
