@@ -46,6 +46,9 @@ pub struct Screen {
     pub familiar: usize,
     /// After so many, the next test is expected to grow so as well if the one before it did.
     pub usual: usize,
+    /// A test knows of those before it in its file, and of the first so many below each folder above that: twice as many as
+    /// make growth usual, since not all of them need to use what leaks.
+    pub pilots: usize,
     /// Seconds of a test that is left to the suspects' budget, where an end is asked for as well.
     pub longest: f64,
     /// Fewest increments that tell whether anything grows beside what has an end,
@@ -151,6 +154,7 @@ pub const RULES: Rules = Rules {
         expected: 3,
         familiar: 3,
         usual: 20,
+        pilots: 40,
         longest: 0.25,
         fewest: 16,
         fewest_patient: 34,

@@ -2,14 +2,14 @@
 //! or somebody outside, and is nobody's fault until it was seen twice.
 
 use super::{
-    Stage,
     case::Case,
+    familiar::Class,
     loss::Loss,
     noise, note,
-    orders::Wider,
     protocol::Collectable,
     screen::{Look, Screened},
     slot::Slot,
+    stage::Stage,
     trouble,
 };
 use crate::verdict::{conclusion::Conclusion, rule::Rule};
@@ -22,22 +22,22 @@ const NAMED: usize = 3;
 pub(super) fn screen(
     stage: &Stage<'_>,
     slot: &mut Slot<'_>,
+    class: &Class<'_>,
     test: usize,
     thaw: bool,
-    seen: &mut std::collections::HashSet<String>,
-) -> Option<(Look, Option<Wider>)> {
-    let (first, again) = noise::screen(stage, slot, test, thaw, seen)?;
+) -> Option<(Look, Vec<String>)> {
+    let (first, fixtures) = noise::screen(stage, slot, class, test, thaw)?;
     let lost = first.screened.concluded().and_then(Conclusion::loss);
     let Some((loss, iteration)) = lost.filter(|(loss, iteration)| is_doubtful(loss, *iteration))
     else {
-        return Some((first, again));
+        return Some((first, fixtures));
     };
     let reason = reason(loss, iteration, stage.tests, &slot.before(test));
-    let (mut second, again) = noise::screen(stage, slot, test, true, seen)?;
+    let (mut second, fixtures) = noise::screen(stage, slot, class, test, true)?;
     match second.screened.concluded().and_then(Conclusion::loss) {
         // Its first run was fine at least once.
-        Some((_, 0 | 1)) if iteration > 1 => return Some((first, None)),
-        Some(_) => return Some((second, again)),
+        Some((_, 0 | 1)) if iteration > 1 => return Some((first, Vec::new())),
+        Some(_) => return Some((second, fixtures)),
         None if second.screened != Screened::Suspect && second.screened.is_repeatable() => {
             let conclusion = Conclusion::because(Rule::ProcessEndedOnce, &*reason);
             second.screened = Screened::Concluded(conclusion);
@@ -50,7 +50,7 @@ pub(super) fn screen(
         // Without us it would have ended the whole suite.
         trouble(stage.shared, &stage.tests[test].id, &reason);
     }
-    Some((second, again))
+    Some((second, fixtures))
 }
 
 /// The same for a suspect; `judge` judges it once.

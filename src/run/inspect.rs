@@ -1,7 +1,7 @@
 //! One test under the microscope: judged as in any run, and then a heap, a window and an iteration followed line by line.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::PathBuf,
     sync::{Mutex, atomic::Ordering},
@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Errand, Run, Settings, Shared, Stage, absorb, again,
+    Run, Settings, Shared, absorb, again,
     budget::Budget,
     case::Case,
     choose, diagnose,
@@ -22,8 +22,9 @@ use super::{
     loss::{Loss, StartError},
     orders, prepare,
     protocol::{Followed, Status},
-    screen, screen_one,
+    screen,
     slot::Slot,
+    stage::{Errand, Stage, screen_one},
     suspects,
     worker::{INTERRUPTED, Worker},
 };
@@ -43,6 +44,7 @@ use crate::{
     investigate::{
         growth::{affordable, bytes_per_iteration},
         rules::RULES,
+        screening::fixtures::worth_another_look,
     },
     verdict::{Counter, Series, conclusion::Conclusion, rule::Rule},
 };
@@ -163,21 +165,24 @@ fn screen(
     let stage = Stage {
         settings,
         tests: &run.tests,
-        familiar: &Familiar::default(),
         shared: &shared,
     };
     tell(Event::Started {
         id: run.tests[test].id.clone(),
     });
-    let looked = again::screen(&stage, &mut slot, test, true, &mut HashSet::new());
-    if let Some((mut look, again)) = looked {
-        if let Some(wider) = again {
+    let familiar = Familiar::new(vec![Vec::new()]);
+    let class = familiar.begin(0);
+    let looked = again::screen(&stage, &mut slot, &class, test, true);
+    if let Some((mut look, fixtures)) = looked {
+        let thorough = settings.policy.thorough;
+        let wider = worth_another_look(&look.screened, &fixtures, thorough, |_| true);
+        if let Some(wider) = wider {
             let first = look.clone();
             let errand = Errand::Again {
                 first: &first,
                 wider,
             };
-            if let Some((second, _)) = screen_one(&stage, &mut slot, test, errand)
+            if let Some((second, _)) = screen_one(&stage, &mut slot, &class, test, &errand)
                 && !second.screened.is_lost()
             {
                 look = second;

@@ -6,13 +6,14 @@ use std::{
 };
 
 use super::{
-    INTERRUPTED, Stage,
+    INTERRUPTED,
     garbage::{self, Garbage, Told},
     loss::Loss,
     note,
     protocol::Collectable,
     screen::Look,
     slot::Slot,
+    stage::Stage,
 };
 use crate::{
     attribute::maker::{Makers, files_of_tests},

@@ -43,6 +43,7 @@ pub mod setup;
 pub mod shard;
 mod slot;
 mod stack;
+mod stage;
 mod suspects;
 pub mod tape;
 pub mod wire;
@@ -51,18 +52,15 @@ pub mod worker;
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::{Mutex, atomic::Ordering},
-    thread,
     time::{Duration, Instant},
 };
 
 use case::Case;
 use event::Event;
-use familiar::Familiar;
-use leavings::{Candidates, Leavings};
+use leavings::Leavings;
 use loss::{Loss, StartError};
-use orders::Wider;
 use protocol::{Collectable, Collected, Trouble};
-use screen::{Look, Looked, Opening, Screened};
+use screen::Look;
 use shard::Division;
 use slot::Slot;
 pub use suspects::FRAMES_SHOWN;
@@ -74,7 +72,7 @@ use crate::{
     bridge,
     config::{Cycles, terms::Terms},
     supervise::Folder,
-    verdict::{Counter, conclusion::Conclusion, rule::Rule},
+    verdict::{Counter, rule::Rule},
 };
 
 /// Everything a run needs to know.
@@ -101,10 +99,6 @@ pub struct Settings {
     /// Which part of the suite runs here, where it is one of several machines.
     pub shard: Option<shard::Wanted>,
 }
-
-/// How often, between two files, a worker of the screen unfreezes its heap and collects it whole: that takes tens of
-/// milliseconds in a large process, and garbage that was frozen alive is rare.
-const THAW_EVERY: Duration = Duration::from_secs(2);
 
 /// Raw results of a run.
 #[derive(Debug)]
@@ -251,7 +245,7 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     run.tests = own.tests;
     run.shard = own.shard;
     run.elsewhere = own.elsewhere;
-    screen_all(settings, &mut run, first, tell);
+    stage::screen_all(settings, &mut run, first, tell);
     run.plain_cpu += run
         .looks
         .iter()
@@ -324,194 +318,6 @@ impl Own {
             shares,
         });
         own
-    }
-}
-
-fn screen_all(settings: &Settings, run: &mut Run, first: Slot<'_>, tell: &(dyn Fn(Event) + Sync)) {
-    let tests = &run.tests;
-    let units = Mutex::new(plan::units(tests));
-    let familiar = Familiar::default();
-    let looks = Mutex::new(&mut run.looks);
-    let shared = Mutex::new(Shared::default());
-    let jobs = settings
-        .jobs
-        .min(units.lock().map_or(1, |units| units.len()))
-        .max(1);
-    let mut slots = vec![first];
-    let names: Vec<String> = (1..jobs).map(|number| format!("a{number}")).collect();
-    for name in &names {
-        slots.push(Slot::new(
-            &settings.setup,
-            name,
-            settings.hash_seeds.0,
-            run.elsewhere.clone(),
-        ));
-    }
-    let stage = Stage {
-        settings,
-        tests,
-        familiar: &familiar,
-        shared: &shared,
-    };
-    thread::scope(|scope| {
-        for mut slot in slots {
-            let (units, looks, shared) = (&units, &looks, &shared);
-            let stage = &stage;
-            scope.spawn(move || {
-                let mut thawed = Instant::now();
-                let mut seen = HashSet::new();
-                let mut others = Vec::new();
-                let mut candidates = Candidates::default();
-                while let Some(unit) = next(units) {
-                    let mut thaw = thawed.elapsed() >= THAW_EVERY;
-                    if thaw {
-                        thawed = Instant::now();
-                    }
-                    for &test in &unit.tests {
-                        if INTERRUPTED.load(Ordering::SeqCst) {
-                            return;
-                        }
-                        tell(Event::Started {
-                            id: tests[test].id.clone(),
-                        });
-                        let looked = again::screen(stage, &mut slot, test, thaw, &mut seen);
-                        let Some((look, again)) = looked else {
-                            return;
-                        };
-                        thaw = false;
-                        // Last of all: what a fixture does that is set up twice must disturb no other test.
-                        if let Some(wider) = again {
-                            others.push((look.clone(), wider));
-                        }
-                        candidates.add(&look, tests);
-                        tell(Event::Screened {
-                            id: tests[test].id.clone(),
-                            concluded: look.screened.concluded().map(Conclusion::short),
-                        });
-                        if let Ok(mut looks) = looks.lock() {
-                            looks[test] = Some(look);
-                        }
-                    }
-                }
-                if settings.cycles != Cycles::Allow && !candidates.look_at_all(stage, &mut slot) {
-                    return;
-                }
-                for (first, wider) in &others {
-                    let errand = Errand::Again {
-                        first,
-                        wider: *wider,
-                    };
-                    let found = screen_one(stage, &mut slot, first.test, errand);
-                    let Some((look, _)) = found else { return };
-                    // A worker that is lost by it was not lost by the test.
-                    if !look.screened.is_lost()
-                        && let Ok(mut looks) = looks.lock()
-                    {
-                        looks[first.test] = Some(look);
-                    }
-                }
-                finish(slot, shared);
-            });
-        }
-    });
-    absorb(run, shared)
-}
-
-/// What all workers of the screen share.
-struct Stage<'a> {
-    settings: &'a Settings,
-    tests: &'a [Collectable],
-    familiar: &'a Familiar,
-    shared: &'a Mutex<Shared>,
-}
-
-/// What is wanted of a test in the screen.
-enum Errand<'a> {
-    /// Its first look.
-    First {
-        thaw: bool,
-        seen: &'a mut HashSet<String>,
-    },
-    /// Another one with wider fixtures set up anew in each iteration.
-    Again { first: &'a Look, wider: Wider },
-}
-
-/// One test in the screen, and whether another look is wanted; `None` when the run is interrupted.
-fn screen_one(
-    stage: &Stage<'_>,
-    slot: &mut Slot<'_>,
-    test: usize,
-    mut errand: Errand<'_>,
-) -> Option<(Look, Option<Wider>)> {
-    let Stage {
-        settings,
-        tests,
-        familiar,
-        shared,
-    } = stage;
-    let lost = |conclusion: Conclusion| {
-        let iteration = conclusion.loss().map_or(0, |(_, iteration)| iteration);
-        Look {
-            iterations: u32::try_from(iteration).unwrap_or(u32::MAX),
-            ..Look::new(test, Screened::Concluded(conclusion), Wider::Stay)
-        }
-    };
-    let survey = slot.must_survey(&tests[test].file);
-    let (worker, index) = match slot.worker_for(tests, test) {
-        Ok(Some(found)) => found,
-        Ok(None) => {
-            let loss = Loss::Absent("not collected by a second worker".to_owned());
-            let conclusion = Conclusion::lost_by(Rule::NotCollectedAgain, loss, 0);
-            return Some((lost(conclusion), None));
-        }
-        Err(StartError::Interrupted) => return None,
-        Err(error) => {
-            trouble(shared, "starting a worker", &error.to_string());
-            let loss = Loss::Absent(error.to_string());
-            return Some((lost(Conclusion::lost(loss, 0)), None));
-        }
-    };
-    let begun = Instant::now();
-    let answer = match &mut errand {
-        Errand::First { thaw, seen } => {
-            let opening = Opening {
-                thaw: *thaw,
-                survey,
-            };
-            screen::look_at(worker, index, opening, &settings.policy, familiar, seen)
-        }
-        Errand::Again { first, wider } => {
-            screen::look_again(worker, index, first, *wider, &settings.policy, familiar).map(
-                |(look, troubles)| Looked {
-                    look,
-                    again: None,
-                    troubles,
-                },
-            )
-        }
-    };
-    spend(shared, test, begun);
-    match answer {
-        Ok(mut looked) => {
-            looked.look.test = test;
-            if let Ok(mut shared) = shared.lock() {
-                shared.errors.append(&mut looked.troubles);
-            }
-            if looked.look.screened.is_lost() {
-                slot.discard();
-            } else if looked.look.iterations > 0 {
-                // One that was not run, for a skip of ours, has looked for nothing.
-                slot.has_surveyed(&tests[test].file);
-            }
-            Some((looked.look, looked.again))
-        }
-        Err(Loss::Interrupted) => None,
-        Err(loss) => {
-            let iteration = worker.begun();
-            slot.discard();
-            fault(shared, &tests[test].id, &loss);
-            Some((lost(Conclusion::lost(loss, iteration)), None))
-        }
     }
 }
 

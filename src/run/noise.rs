@@ -2,13 +2,13 @@
 //! them. A test is looked at anew in a process in which no other test ran, and is undecided if it is as noisy there.
 
 use super::{
-    Errand, Stage,
     case::Case,
+    familiar::Class,
     loss::Loss,
-    orders::{self, Wider},
+    orders,
     screen::{Look, Screened},
-    screen_one,
     slot::Slot,
+    stage::{Errand, Stage, screen_one},
     worker::Worker,
 };
 use crate::{
@@ -46,16 +46,17 @@ pub(super) fn listen(worker: &mut Worker, seconds: f64) -> Result<Option<String>
 pub(super) fn screen(
     stage: &Stage<'_>,
     slot: &mut Slot<'_>,
+    class: &Class<'_>,
     test: usize,
     thaw: bool,
-    seen: &mut std::collections::HashSet<String>,
-) -> Option<(Look, Option<Wider>)> {
-    let (mut look, mut again) = screen_one(stage, slot, test, Errand::First { thaw, seen })?;
+) -> Option<(Look, Vec<String>)> {
+    let first = Errand::First { thaw };
+    let (mut look, mut fixtures) = screen_one(stage, slot, class, test, &first)?;
     if look.noise.is_some() && is_worth_another(slot, test) {
         slot.discard();
-        let anew = Errand::First { thaw: true, seen };
+        let anew = Errand::First { thaw: true };
         let iterations = look.iterations;
-        (look, again) = screen_one(stage, slot, test, anew)?;
+        (look, fixtures) = screen_one(stage, slot, class, test, &anew)?;
         look.iterations += iterations;
         slot.noisy_starts += u32::from(look.noise.is_some());
     }
@@ -65,9 +66,9 @@ pub(super) fn screen(
     {
         let conclusion = Conclusion::because(Rule::OtherThreads, noise);
         look.screened = Screened::Concluded(conclusion);
-        again = None;
+        fixtures.clear();
     }
-    Some((look, again))
+    Some((look, fixtures))
 }
 
 /// The same for a suspect; `judge` judges it once.

@@ -1,6 +1,9 @@
 //! Which tests go together, and in which order: pure functions over what was collected.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    path::Path,
+};
 
 use super::protocol::Collectable;
 
@@ -23,6 +26,27 @@ pub fn units(tests: &[Collectable]) -> VecDeque<Unit> {
         units[unit].tests.push(index);
     }
     units
+}
+
+/// For each unit those before it from which its tests may learn: of each folder above its file, which may have fixtures for all
+/// that is in it, the first ones that have so many tests together.
+pub fn teachers(units: &VecDeque<Unit>, tests: &[Collectable], enough: usize) -> Vec<Vec<usize>> {
+    let mut folders: HashMap<&Path, (Vec<usize>, usize)> = HashMap::new();
+    let mut found = Vec::new();
+    for (at, unit) in units.iter().enumerate() {
+        let file = unit.tests.first().map_or("", |test| &tests[*test].file);
+        let mut teachers = BTreeSet::new();
+        for folder in Path::new(file).ancestors().skip(1) {
+            let (first, count) = folders.entry(folder).or_default();
+            teachers.extend(first.iter().copied());
+            if *count < enough {
+                first.push(at);
+                *count += unit.tests.len();
+            }
+        }
+        found.push(teachers.into_iter().collect());
+    }
+    found
 }
 
 /// The members of a group that are traced themselves: all of a small one; of a large one the first,
@@ -81,6 +105,31 @@ mod tests {
         let tests = [test("a", "1"), test("b", "2"), test("a", "3")];
         let found: Vec<_> = units(&tests).into_iter().map(|unit| unit.tests).collect();
         assert_eq!(found, [vec![0, 2], vec![1]]);
+    }
+
+    #[test]
+    fn a_file_learns_from_the_first_ones_of_each_folder_above_it() {
+        let files = ["t/a", "t/b", "t/x/a", "t/x/b", "t/x/c", "t/c"];
+        let tests: Vec<_> = { files.iter() }
+            .flat_map(|file| [test(file, "1"), test(file, "2")])
+            .collect();
+        let learns = |enough| teachers(&units(&tests), &tests, enough);
+        let none: Vec<usize> = Vec::new();
+        // The first is enough for its folder.
+        assert_eq!(
+            learns(2),
+            [
+                none.clone(),
+                vec![0],
+                vec![0],
+                vec![0, 2],
+                vec![0, 2],
+                vec![0]
+            ]
+        );
+        let two = learns(3);
+        assert_eq!(two[4..], [vec![0, 1, 2, 3], vec![0, 1]]);
+        assert_eq!(learns(0), vec![none; 6]);
     }
 
     #[test]

@@ -1,11 +1,9 @@
 //! The screen: repeats every test, and does with each what there is to find out until enough is known to conclude from.
 
-use std::collections::HashSet;
-
 use super::{
     driver::emptied,
     end::ask,
-    familiar::Familiar,
+    familiar::Class,
     loss::Loss,
     noise,
     orders::{self, Ask, Order, Wider},
@@ -23,7 +21,7 @@ use crate::{
             self,
             evidence::{Answer, Evidence, Manner, Read},
             experiment::{Experiment, Next, Window},
-            fixtures::{takes_over, worth_another_look},
+            fixtures::takes_over,
             picture,
         },
         signature::{Kind, roughly, signature},
@@ -146,25 +144,24 @@ pub struct Opening {
     pub survey: bool,
 }
 
-/// What a first look leaves to be done.
+/// What a look found.
 #[derive(Debug)]
 pub struct Looked {
-    /// What was found.
+    /// The look.
     pub look: Look,
-    /// Fixtures to set up anew in each iteration of another look, once no other test can be disturbed by it.
-    pub again: Option<Wider>,
-    /// Teardown errors of wider fixtures.
+    /// The fixtures wider than a function that were set up.
+    pub fixtures: Vec<String>,
+    /// Teardown errors of such.
     pub troubles: Vec<Trouble>,
 }
 
-/// Looks at one test. `seen` holds the fixtures met so far.
+/// Looks at one test.
 pub fn look_at(
     worker: &mut Worker,
     test: usize,
     opening: Opening,
     policy: &Policy,
-    familiar: &Familiar,
-    seen: &mut HashSet<String>,
+    class: &Class<'_>,
 ) -> Result<Looked, Loss> {
     let terms = worker.terms.get(test).cloned().unwrap_or_default();
     let policy = policy.under(&terms);
@@ -172,53 +169,38 @@ pub fn look_at(
         skip: terms.skip,
         ..policy.manner(Wider::Stay)
     };
-    let mut screen = Screen::new(worker, test, opening, familiar);
-    let (look, evidence) = screen.look(manner)?;
-    let again = worth_another_look(
-        &look.screened,
-        &evidence.fixtures,
-        policy.thorough,
-        |fixture| seen.insert(fixture.to_owned()),
-    );
-    Ok(Looked {
-        look,
-        again,
-        troubles: screen.troubles,
-    })
+    Screen::new(worker, test, opening, class).look(manner)
 }
 
-/// The other look of [`Looked::again`].
+/// Another look, with wider fixtures set up anew in each iteration.
 pub fn look_again(
     worker: &mut Worker,
     test: usize,
     first: &Look,
     wider: Wider,
     policy: &Policy,
-    familiar: &Familiar,
-) -> Result<(Look, Vec<Trouble>), Loss> {
+    class: &Class<'_>,
+) -> Result<Looked, Loss> {
     let terms = worker.terms.get(test).cloned().unwrap_or_default();
     let opening = Opening {
         thaw: false,
         survey: true,
     };
-    let mut screen = Screen::new(worker, test, opening, familiar);
-    let (second, _) = screen.look(policy.under(&terms).manner(wider))?;
-    let iterations = first.iterations + second.iterations;
-    let look = if takes_over(&second.screened, &first.screened) {
+    let manner = policy.under(&terms).manner(wider);
+    let mut looked = Screen::new(worker, test, opening, class).look(manner)?;
+    let iterations = first.iterations + looked.look.iterations;
+    looked.look = if takes_over(&looked.look.screened, &first.screened) {
         Look {
             seconds: first.seconds,
             cpu_plain: first.cpu_plain,
-            ..second
+            ..looked.look
         }
     } else {
         first.clone()
     };
-    let look = Look {
-        test: first.test,
-        iterations,
-        ..look
-    };
-    Ok((look, screen.troubles))
+    looked.look.test = first.test;
+    looked.look.iterations = iterations;
+    Ok(looked)
 }
 
 /// One test in its worker.
@@ -226,7 +208,7 @@ struct Screen<'a> {
     worker: &'a mut Worker,
     test: usize,
     opening: Opening,
-    familiar: &'a Familiar,
+    class: &'a Class<'a>,
     /// Teardown errors of wider fixtures.
     troubles: Vec<Trouble>,
 }
@@ -236,19 +218,19 @@ impl<'a> Screen<'a> {
         worker: &'a mut Worker,
         test: usize,
         opening: Opening,
-        familiar: &'a Familiar,
+        class: &'a Class<'a>,
     ) -> Screen<'a> {
         Screen {
             worker,
             test,
             opening,
-            familiar,
+            class,
             troubles: Vec::new(),
         }
     }
 
     /// Looks at it until enough is known.
-    fn look(&mut self, manner: Manner) -> Result<(Look, Evidence), Loss> {
+    fn look(mut self, manner: Manner) -> Result<Looked, Loss> {
         let mut evidence = Evidence::open(manner);
         let screened = loop {
             match screening::next(&evidence, &RULES) {
@@ -268,16 +250,23 @@ impl<'a> Screen<'a> {
             noise: evidence.noise.clone().flatten(),
             ..Look::new(self.test, screened, evidence.manner.wider)
         };
-        Ok((look, evidence))
+        Ok(Looked {
+            look,
+            fixtures: evidence.fixtures,
+            troubles: self.troubles,
+        })
     }
 
     /// What comes of an experiment.
     fn perform(&mut self, manner: &Manner, experiment: Experiment) -> Result<Answer, Loss> {
         Ok(match experiment {
-            Experiment::Last => Answer::Last(self.familiar.last()),
-            Experiment::Alike(signature) => Answer::Alike(self.familiar.alike(&signature)),
+            Experiment::Last => Answer::Last(self.class.last()),
+            Experiment::Alike(signature) => {
+                let (count, last) = self.class.alike(&signature);
+                Answer::Alike(count, last)
+            }
             Experiment::Tell(signature) => {
-                self.familiar.add(signature);
+                self.class.add(signature);
                 Answer::Told
             }
             Experiment::Window(window) => self.window(manner, window)?,

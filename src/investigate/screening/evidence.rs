@@ -40,8 +40,8 @@ pub struct Evidence {
     pub manner: Manner,
     /// How the test before it grew and how many did so, once that was asked for; nothing where it did not.
     pub last: Option<Option<(Signature, usize)>>,
-    /// How many grow as this one does, once that was asked for.
-    pub alike: Option<usize>,
+    /// How many grow as this one does and whether the one before it does, once that was asked for.
+    pub alike: Option<(usize, bool)>,
     /// Whether others were told how it grows.
     pub told: bool,
     /// How often it ran.
@@ -108,8 +108,8 @@ pub struct Read {
 pub enum Answer {
     /// How the test before it grew, and how many did.
     Last(Option<(Signature, usize)>),
-    /// How many grow so.
-    Alike(usize),
+    /// How many grow so, and whether the one before it does.
+    Alike(usize, bool),
     /// Others were told.
     Told,
     /// A window.
@@ -137,7 +137,7 @@ impl Evidence {
     pub fn add(&mut self, answer: Answer) {
         match answer {
             Answer::Last(last) => self.last = Some(last),
-            Answer::Alike(count) => self.alike = Some(count),
+            Answer::Alike(count, last) => self.alike = Some((count, last)),
             Answer::Told => self.told = true,
             Answer::Window(window, read) => self.read(window, read),
             Answer::SecondTry(iterations, outcome) => {

@@ -26,9 +26,9 @@ pub enum Screened {
 /// What can be found out about a test in the screen.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Experiment {
-    /// How the test before it grew.
+    /// How the test before it in its file grew.
     Last,
-    /// How many grow so.
+    /// How many grow so, and whether the test before it does.
     Alike(Signature),
     /// Keeps for others how it grows, or that it does not.
     Tell(Option<Signature>),

@@ -27,7 +27,7 @@ struct At<'a> {
 type Step = fn(At<'_>) -> Option<Next>;
 
 /// Whoever says something first is right.
-const ORDER: [Step; 16] = [
+const ORDER: [Step; 17] = [
     passing::skipped_by_terms,
     // How did those before it grow?
     telling::ask_for_the_last,
@@ -43,6 +43,7 @@ const ORDER: [Step; 16] = [
     ends::fills_only,
     ends::nothing_grew,
     telling::ask_for_its_like,
+    telling::grows_as_usual,
     windows::look_longer,
     // It may say itself where its end is.
     ends::ask,
@@ -103,6 +104,16 @@ mod tests {
         assert_eq!(rule, Some(Rule::DeclaredLimit));
         // Nobody is to be taken for a leak on its word.
         assert!(!asked.iter().any(|it| matches!(it, Experiment::Tell(_))));
+    }
+
+    #[test]
+    fn the_first_of_a_file_that_grows_like_many_before_it_takes_one_window() {
+        let mut leak = Subject::new(|ran| i64::from(ran) * 2);
+        leak.alike = (RULES.screen.usual, true);
+        let (screened, asked) = leak.screen();
+        assert_eq!(screened, Screened::Suspect);
+        assert_eq!(leak.ran, RULES.screen.looks[0] - 1);
+        assert!(!asked.iter().any(|it| matches!(it, Experiment::Ends { .. })));
     }
 
     #[test]

@@ -109,8 +109,8 @@ pub(super) struct Subject<F: Fn(u32) -> i64> {
     pub manner: Manner,
     /// How the test before it grew, and how many did.
     pub last: Option<(Signature, usize)>,
-    /// How many grow as it does.
-    pub alike: usize,
+    /// How many grow as it does, and whether the one before it does.
+    pub alike: (usize, bool),
     /// Whether all that grows is in something with an end.
     pub is_cache: bool,
     /// It ran so often.
@@ -123,7 +123,7 @@ impl<F: Fn(u32) -> i64> Subject<F> {
             stands,
             manner: manner(),
             last: None,
-            alike: 0,
+            alike: (0, false),
             is_cache: false,
             ran: 0,
         }
@@ -148,7 +148,7 @@ impl<F: Fn(u32) -> i64> Subject<F> {
     fn answer(&mut self, experiment: &Experiment) -> Answer {
         match experiment {
             Experiment::Last => Answer::Last(self.last.clone()),
-            Experiment::Alike(_) => Answer::Alike(self.alike),
+            Experiment::Alike(_) => Answer::Alike(self.alike.0, self.alike.1),
             Experiment::Tell(_) => Answer::Told,
             Experiment::Window(window) => Answer::Window(*window, self.window(*window)),
             Experiment::SecondTry => Answer::SecondTry(1, ended(Status::Passed, "")),

@@ -54,8 +54,19 @@ pub(super) fn ask_for_its_like(at: At<'_>) -> Option<Next> {
 
 /// Whether enough others are known that grow so.
 pub(super) fn is_familiar(at: At<'_>) -> bool {
-    let enough = |count| count >= at.rules.screen.familiar;
+    let enough = |(count, _)| count >= at.rules.screen.familiar;
     at.evidence.readings == looks(at)[0] && at.evidence.alike.is_some_and(enough)
+}
+
+/// It grows as many before it, and was not expected to only since it is the first of its file.
+pub(super) fn grows_as_usual(at: At<'_>) -> Option<Next> {
+    let evidence = at.evidence;
+    let (count, last) = evidence.alike?;
+    let said = is_familiar(at)
+        && last
+        && count >= at.rules.screen.usual
+        && matches!(evidence.last, Some(None));
+    said.then_some(Next::Conclude(Screened::Suspect))
 }
 
 /// Others are told how it grows, once, and that it does not.
@@ -160,8 +171,25 @@ mod tests {
         assert_eq!(asks(blocks([0, 9, 9, 9, 9])), None);
         assert_eq!(asks(blocks([0, 9, 11, 13, 15, 17])), None);
         let mut evidence = read(manner(), blocks([0, 9, 11, 13, 15]));
-        evidence.add(Answer::Alike(0));
+        evidence.add(Answer::Alike(0, false));
         assert_eq!(step(&evidence, ask_for_its_like), None);
+    }
+
+    #[test]
+    fn the_first_of_a_file_is_as_usual_where_the_last_of_many_before_it_grew_so() {
+        let grows = |count, follows, last| {
+            let mut evidence = read(manner(), blocks([0, 9, 11, 13, 15]));
+            evidence.last = last;
+            evidence.add(Answer::Alike(count, follows));
+            step(&evidence, grows_as_usual).is_some()
+        };
+        let enough = RULES.screen.usual;
+        assert!(grows(enough, true, Some(None)));
+        assert!(!grows(enough - 1, true, Some(None)));
+        assert!(!grows(enough, false, Some(None)));
+        // Where more is asked for than the shortest look, and where it was expected and did not come so.
+        assert!(!grows(enough, true, None));
+        assert!(!grows(enough, true, Some(Some((two(), enough)))));
     }
 
     #[test]

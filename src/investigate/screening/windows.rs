@@ -204,13 +204,13 @@ mod tests {
     #[test]
     fn of_what_many_grow_like_there_is_no_longer_look() {
         let mut evidence = read(manner(), blocks([0, 2, 4, 6, 8]));
-        evidence.add(Answer::Alike(RULES.screen.familiar - 1));
+        evidence.add(Answer::Alike(RULES.screen.familiar - 1, true));
         assert!(step(&evidence, look_longer).is_some());
-        evidence.add(Answer::Alike(RULES.screen.familiar));
+        evidence.add(Answer::Alike(RULES.screen.familiar, true));
         assert_eq!(step(&evidence, look_longer), None);
         // Later it has a look of its own.
         let mut later = read(manner(), blocks([0, 2, 4, 6, 8, 10]));
-        later.add(Answer::Alike(RULES.screen.familiar));
+        later.add(Answer::Alike(RULES.screen.familiar, true));
         assert!(step(&later, look_longer).is_some());
     }
 }

@@ -1,0 +1,255 @@
+//! First stage: screens every test, file by file, and then looks once more at those that were the first to use a fixture.
+
+use std::{
+    collections::HashSet,
+    sync::{Mutex, atomic::Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Run, Settings, Shared, absorb, again,
+    event::Event,
+    familiar::{Class, Familiar},
+    fault, finish,
+    leavings::Candidates,
+    loss::{Loss, StartError},
+    next,
+    orders::Wider,
+    plan,
+    protocol::Collectable,
+    screen::{self, Look, Opening, Screened},
+    slot::Slot,
+    spend, trouble,
+    worker::INTERRUPTED,
+};
+use crate::{
+    config::Cycles,
+    investigate::{rules::RULES, screening::fixtures::worth_another_look},
+    verdict::{conclusion::Conclusion, rule::Rule},
+};
+
+/// How often, between two files, a worker of the screen unfreezes its heap and collects it whole: that takes tens of
+/// milliseconds in a large process, and garbage that was frozen alive is rare.
+const THAW_EVERY: Duration = Duration::from_secs(2);
+
+/// Screens all tests.
+pub(super) fn screen_all(
+    settings: &Settings,
+    run: &mut Run,
+    first: Slot<'_>,
+    tell: &(dyn Fn(Event) + Sync),
+) {
+    let tests = &run.tests;
+    let units = plan::units(tests);
+    let familiar = Familiar::new(plan::teachers(&units, tests, RULES.screen.pilots));
+    let shared = Mutex::new(Shared::default());
+    let stage = Stage {
+        settings,
+        tests,
+        shared: &shared,
+    };
+    let names: Vec<String> = (1..settings.jobs.min(units.len()))
+        .map(|number| format!("a{number}"))
+        .collect();
+    let others = { names.iter() }.map(|name| {
+        let skip = run.elsewhere.clone();
+        Slot::new(&settings.setup, name, settings.hash_seeds.0, skip)
+    });
+    let slots: Vec<Slot<'_>> = [first].into_iter().chain(others).collect();
+
+    let order: Vec<usize> = { units.iter() }
+        .flat_map(|unit| unit.tests.clone())
+        .collect();
+    let mut files = vec![0; tests.len()];
+    for (file, unit) in units.iter().enumerate() {
+        unit.tests.iter().for_each(|test| files[*test] = file);
+    }
+    let queue = { units.into_iter().enumerate() }
+        .map(|(file, unit)| (familiar.begin(file), unit.tests))
+        .collect();
+    let queue = Mutex::new(queue);
+    let found = Mutex::new(vec![None; tests.len()]);
+    let slots = each(slots, |slot| {
+        let mut thawed = Instant::now();
+        let mut candidates = Candidates::default();
+        while let Some((class, tests_of_file)) = next(&queue) {
+            let mut thaw = thawed.elapsed() >= THAW_EVERY;
+            if thaw {
+                thawed = Instant::now();
+            }
+            for test in tests_of_file {
+                if INTERRUPTED.load(Ordering::SeqCst) {
+                    return None;
+                }
+                tell(Event::Started {
+                    id: tests[test].id.clone(),
+                });
+                let looked = again::screen(&stage, slot, &class, test, thaw)?;
+                thaw = false;
+                candidates.add(&looked.0, tests);
+                tell(Event::Screened {
+                    id: tests[test].id.clone(),
+                    concluded: looked.0.screened.concluded().map(Conclusion::short),
+                });
+                if let Ok(mut found) = found.lock() {
+                    found[test] = Some(looked);
+                }
+            }
+        }
+        let denied = settings.cycles != Cycles::Allow && !candidates.look_at_all(&stage, slot);
+        (!denied).then_some(())
+    });
+
+    // Last of all: what a fixture does that is set up twice must disturb no other test.
+    let mut found = found.into_inner().unwrap_or_default();
+    let queue = wanted_again(&order, &found, settings.policy.thorough);
+    let queue = Mutex::new(queue.into());
+    let second = Mutex::new(Vec::new());
+    let slots = each(slots, |slot| {
+        while let Some((test, wider)) = next(&queue) {
+            let (first, _) = found[test].as_ref()?;
+            let errand = Errand::Again { first, wider };
+            let class = familiar.again(files[test]);
+            let (look, _) = screen_one(&stage, slot, &class, test, &errand)?;
+            // A worker that is lost by it was not lost by the test.
+            if !look.screened.is_lost()
+                && let Ok(mut second) = second.lock()
+            {
+                second.push(look);
+            }
+        }
+        Some(())
+    });
+    for slot in slots {
+        finish(slot, &shared);
+    }
+    run.looks = { found.iter_mut() }
+        .map(|found| found.take().map(|(look, _)| look))
+        .collect();
+    for look in second.into_inner().unwrap_or_default() {
+        let test = look.test;
+        run.looks[test] = Some(look);
+    }
+    absorb(run, shared)
+}
+
+/// Has each worker do its part at the same time. Returns those that go on; where the run is interrupted, none does.
+fn each<'a>(
+    slots: Vec<Slot<'a>>,
+    work: impl Fn(&mut Slot<'a>) -> Option<()> + Sync,
+) -> Vec<Slot<'a>> {
+    thread::scope(|scope| {
+        let part = |mut slot: Slot<'a>| {
+            let work = &work;
+            scope.spawn(move || work(&mut slot).map(|()| slot))
+        };
+        let parts: Vec<_> = slots.into_iter().map(part).collect();
+        let ended = parts.into_iter().filter_map(|part| part.join().ok());
+        ended.flatten().collect()
+    })
+}
+
+/// The tests that are worth another look with wider fixtures set up anew: in the order of the suite, the first that uses one.
+fn wanted_again(
+    order: &[usize],
+    found: &[Option<(Look, Vec<String>)>],
+    thorough: bool,
+) -> Vec<(usize, Wider)> {
+    let mut seen = HashSet::new();
+    let wanted = order.iter().filter_map(|test| {
+        let (look, fixtures) = found[*test].as_ref()?;
+        let is_new = |fixture: &str| seen.insert(fixture.to_owned());
+        let wider = worth_another_look(&look.screened, fixtures, thorough, is_new)?;
+        Some((*test, wider))
+    });
+    wanted.collect()
+}
+
+/// What all workers of the screen share.
+pub(super) struct Stage<'a> {
+    pub settings: &'a Settings,
+    pub tests: &'a [Collectable],
+    pub shared: &'a Mutex<Shared>,
+}
+
+/// What is wanted of a test in the screen.
+pub(super) enum Errand<'a> {
+    /// Its first look.
+    First { thaw: bool },
+    /// Another one with wider fixtures set up anew in each iteration.
+    Again { first: &'a Look, wider: Wider },
+}
+
+/// One test in the screen, and the fixtures wider than a function that it set up; `None` when the run is interrupted.
+pub(super) fn screen_one(
+    stage: &Stage<'_>,
+    slot: &mut Slot<'_>,
+    class: &Class<'_>,
+    test: usize,
+    errand: &Errand<'_>,
+) -> Option<(Look, Vec<String>)> {
+    let Stage {
+        settings,
+        tests,
+        shared,
+    } = stage;
+    let lost = |conclusion: Conclusion| {
+        let iteration = conclusion.loss().map_or(0, |(_, iteration)| iteration);
+        Look {
+            iterations: u32::try_from(iteration).unwrap_or(u32::MAX),
+            ..Look::new(test, Screened::Concluded(conclusion), Wider::Stay)
+        }
+    };
+    let survey = slot.must_survey(&tests[test].file);
+    let (worker, index) = match slot.worker_for(tests, test) {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            let loss = Loss::Absent("not collected by a second worker".to_owned());
+            let conclusion = Conclusion::lost_by(Rule::NotCollectedAgain, loss, 0);
+            return Some((lost(conclusion), Vec::new()));
+        }
+        Err(StartError::Interrupted) => return None,
+        Err(error) => {
+            trouble(shared, "starting a worker", &error.to_string());
+            let loss = Loss::Absent(error.to_string());
+            return Some((lost(Conclusion::lost(loss, 0)), Vec::new()));
+        }
+    };
+    let begun = Instant::now();
+    let answer = match errand {
+        Errand::First { thaw } => {
+            let opening = Opening {
+                thaw: *thaw,
+                survey,
+            };
+            screen::look_at(worker, index, opening, &settings.policy, class)
+        }
+        Errand::Again { first, wider } => {
+            screen::look_again(worker, index, first, *wider, &settings.policy, class)
+        }
+    };
+    spend(shared, test, begun);
+    match answer {
+        Ok(mut looked) => {
+            looked.look.test = test;
+            if let Ok(mut shared) = shared.lock() {
+                shared.errors.append(&mut looked.troubles);
+            }
+            if looked.look.screened.is_lost() {
+                slot.discard();
+            } else if looked.look.iterations > 0 {
+                // One that was not run, for a skip of ours, has looked for nothing.
+                slot.has_surveyed(&tests[test].file);
+            }
+            Some((looked.look, looked.fixtures))
+        }
+        Err(Loss::Interrupted) => None,
+        Err(loss) => {
+            let iteration = worker.begun();
+            slot.discard();
+            fault(shared, &tests[test].id, &loss);
+            Some((lost(Conclusion::lost(loss, iteration)), Vec::new()))
+        }
+    }
+}
