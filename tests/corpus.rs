@@ -68,6 +68,9 @@ struct Label {
     /// What leaks. Of a test that is not to fail: what it warns of.
     #[serde(default)]
     kind: Words,
+    /// Kinds that must be reported beside it, as findings of their own.
+    #[serde(default)]
+    with: Vec<String>,
     /// Kinds that may be reported beside it.
     #[serde(default)]
     also: Vec<String>,
@@ -291,8 +294,14 @@ fn judge(
         if matching.is_none() {
             wrong.push(format!("of kind {kinds:?}, not {wanted:?}"));
         }
+        for kind in label.with.iter().filter(|kind| !kinds.contains(&***kind)) {
+            wrong.push(format!("none of kind {kind} beside it"));
+        }
         for kind in &kinds {
-            let known = wanted.iter().chain(&label.also).any(|word| word == *kind);
+            let known = { wanted.iter() }
+                .chain(&label.also)
+                .chain(&label.with)
+                .any(|word| word == *kind);
             if !known && matching.is_some() {
                 wrong.push(format!("also of kind {kind}"));
             }

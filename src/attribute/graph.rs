@@ -21,6 +21,9 @@ pub struct Dump {
     pub objects: usize,
     /// Names of the types, by number.
     pub types: Vec<String>,
+    /// Of each type, whether memory that Python knows nothing of may go with its instances.
+    #[serde(default)]
+    pub owners: Vec<bool>,
     /// Modules: identity, name and file.
     pub modules: Vec<(u64, String, Option<String>)>,
     /// What keeps objects alive without being one: kind, name, and the objects it refers to.

@@ -63,6 +63,8 @@ pub struct Decision {
     pub lost: Vec<(String, f64)>,
     /// The newest of the first type of these.
     pub lost_example: Option<u32>,
+    /// Whether no object that stays can have memory with it that Python knows nothing of.
+    pub plain: bool,
 }
 
 struct Vote {
@@ -126,6 +128,7 @@ pub fn decide(graph: &Graph, dump: &Dump, places: &Places) -> Decision {
     let (types, examples) = types::growth(graph, dump, leading);
     let (lost, lost_example) = lost(graph, &ways, &voters);
     Decision {
+        plain: is_plain(graph, dump),
         lost,
         lost_example,
         holders,
@@ -133,6 +136,14 @@ pub fn decide(graph: &Graph, dump: &Dump, places: &Places) -> Decision {
         types,
         examples,
     }
+}
+
+fn is_plain(graph: &Graph, dump: &Dump) -> bool {
+    let voters = graph.voters();
+    let owns = |node: u32| dump.owners.get(graph.kinds[node as usize] as usize) == Some(&true);
+    // What an older worker wrote down says nothing of it.
+    !dump.owners.is_empty()
+        && !(0..graph.len() as u32).any(|node| voters.contains(&graph.born(node)) && owns(node))
 }
 
 /// Entries of other objects than the first one's, as long as they keep a noticeable share.

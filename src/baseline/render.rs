@@ -98,6 +98,7 @@ fn acceptance(of: &Acceptance, lines: &mut Vec<String>) {
 fn figures(of: &Figures) -> String {
     let parts: Vec<String> = of
         .iter()
+        .filter(|(_, figure)| figure.0 > 0.0)
         .map(|(counter, figure)| format!("+{figure} {}", text::escape(counter)))
         .collect();
     parts.join(", ")

@@ -127,6 +127,8 @@ pub enum Told {
         growths: Vec<Growth>,
         /// Survivors by type: name, objects and bytes per iteration.
         types: Vec<(String, f64, f64)>,
+        /// Per boundary: bytes that malloc has given for what is too large for pymalloc, and blocks of the others.
+        malloced: Vec<(i64, i64)>,
     },
 }
 

@@ -1,5 +1,6 @@
 //! Decides what to ask of a test next, and what to say of it: numbers and rules, no worker, no clock and no lock.
 
+mod beside;
 mod capacity;
 mod containers;
 pub mod decide;

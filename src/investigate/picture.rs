@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
+    beside,
     capacity::emptied,
     containers,
     evidence::Evidence,
@@ -12,7 +13,8 @@ use super::{
 };
 use crate::{
     attribute::sites::Growth,
-    verdict::{Counter, LARGEST_BLOCK, Series, conclusion::Conclusion, rule::Rule},
+    fit::Fit,
+    verdict::{Counter, LARGEST_BLOCK, Series, Verdict, conclusion::Conclusion, rule::Rule},
 };
 
 /// What there is to show.
@@ -30,6 +32,8 @@ pub struct Picture {
     pub containers: Vec<(String, f64)>,
     /// What it fills that has an end to read: kind and name of each.
     pub ends: BTreeSet<(String, String)>,
+    /// How malloc's heap grows by what Python does not account for, where Python's memory grows as well.
+    pub native: Option<Fit>,
     /// Whether objects came at first, and no more in the longest window, where something else went on growing.
     pub settled: bool,
     /// Whether its process is unfit for other tests.
@@ -63,6 +67,7 @@ impl Picture {
             ends: { ends.iter() }
                 .map(|(kind, name, ..)| (kind.clone(), name.clone()))
                 .collect(),
+            native: None,
             settled: false,
             // What comes after a limit of the system's was used up would meet the same limit; beside what grows more and
             // more slowly, other tests that fill the same would hardly be seen to.
@@ -81,6 +86,9 @@ impl Picture {
             let sites = Sites::of(&evidence.traces, &picture.fits, &picture.series).own();
             picture.growths = sites.growths;
             picture.types = sites.types;
+        }
+        if conclusion.is(Verdict::Leak) {
+            picture.native = beside::unexplained(evidence, &picture.fits, &picture.series, rules);
         }
         picture
     }

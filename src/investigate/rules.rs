@@ -27,6 +27,8 @@ pub struct Rules {
     pub containers: Containers,
     /// Traced windows.
     pub tracing: Tracing,
+    /// Native memory beside what Python keeps.
+    pub beside: Beside,
     /// The long run.
     pub long_run: LongRun,
 }
@@ -55,6 +57,19 @@ pub struct Screen {
     pub fewest: u32,
     /// and with `--thorough`.
     pub fewest_patient: u32,
+}
+
+/// When native memory grows beside what Python keeps.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    /// Bytes an iteration from which it is told: the least that malloc gives out.
+    pub least: f64,
+    /// Share of the iterations, the tenth at either end, that may show something else: a container moves now and then.
+    pub unsteady: f64,
+    /// The fewest iterations from which it can be told.
+    pub readings: usize,
+    /// Bytes that malloc takes, at most, for a traced block which pymalloc could have had and has not.
+    pub block: f64,
 }
 
 /// The numbers of the windows with which a suspect begins.
@@ -177,6 +192,12 @@ pub const RULES: Rules = Rules {
         cheap: 0.1,
         blocks: 200e3,
         most: 2.0,
+    },
+    beside: Beside {
+        least: 32.0,
+        unsteady: 0.1,
+        readings: 8,
+        block: 528.0,
     },
     long_run: LongRun {
         bytes: 64e6,

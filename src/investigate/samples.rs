@@ -93,6 +93,7 @@ pub(super) fn traces(growths: Vec<Growth>) -> Vec<Trace> {
         told: Told::Sites {
             growths,
             types: Vec::new(),
+            malloced: Vec::new(),
         },
     }]
 }
@@ -204,6 +205,7 @@ impl<F: Fn(u32) -> i64> Subject<F> {
                     told: Told::Sites {
                         growths: self.places.clone(),
                         types: Vec::new(),
+                        malloced: Vec::new(),
                     },
                 })
             }

@@ -63,15 +63,20 @@ pub(super) fn findings(
     let mut found = Vec::new();
     let held = Held::new(&run.cases);
     let homes = Homes::new(places);
+    let parts: Vec<Option<(Case, Case)>> = run.cases.iter().map(Case::parts).collect();
+    let cases: Vec<&Case> = { run.cases.iter().zip(&parts) }
+        .flat_map(|(case, parts)| match parts {
+            Some((python, native)) => vec![python, native],
+            None => vec![case],
+        })
+        .collect();
     for (verdict, excused) in [
         (Verdict::Leak, false),
         (Verdict::Leak, true),
         (Verdict::Bounded, false),
         (Verdict::Harness, false),
     ] {
-        let evidence: Vec<Evidence<'_>> = run
-            .cases
-            .iter()
+        let evidence: Vec<Evidence<'_>> = { cases.iter().copied() }
             .filter(|case| case.judged.is(verdict))
             .filter(|case| excuses.concern(run, case, excused))
             .map(|case| Evidence {
@@ -105,7 +110,8 @@ fn keys(run: &Run, homes: &Homes<'_>, held: &Held<'_>, case: &Case) -> BTreeSet<
         .collect();
     // A descriptor or a thread has no place of its own; it belongs to what allocates beside it.
     if keys.is_empty() {
-        keys.extend(match (held.of_case(case), case.containers.first()) {
+        let held = held.of_case(case).filter(|_| case.beside.is_none());
+        keys.extend(match (held, case.containers.first()) {
             (Some(route), _) => vec![holder_key(route)],
             (None, Some((name, _))) => vec![Key::Holder(name.clone(), String::new())],
             (None, None) if !case.passages.is_empty() => case

@@ -62,6 +62,13 @@ pub fn check(order: &Order, record: &Record) -> Result<(), String> {
         (Order::Trace(_), Record::Traced(traced)) => {
             times(&[traced.cpu])?;
             sites(&traced.boundaries, most + 1, traced.tracebacks.len())?;
+            few("readings", traced.malloced.len() as u64, most + 1)?;
+            numbers(
+                traced
+                    .malloced
+                    .iter()
+                    .flat_map(|(large, small)| [large, small]),
+            )?;
             traced
                 .types
                 .iter()

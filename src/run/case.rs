@@ -39,6 +39,10 @@ pub struct Case {
     pub diagnosis: Option<Diagnosis>,
     /// Where native memory that stays is allocated, where that was looked at.
     pub passages: Vec<Passage>,
+    /// How malloc's heap grows by what Python does not account for, where Python's memory grows as well.
+    pub native: Option<Fit>,
+    /// Where that is allocated, where no object that stays can hold it: then it is a leak of its own.
+    pub beside: Option<Vec<Passage>>,
     /// Whether its process is unfit for other tests.
     pub spoiled: bool,
     /// Whether objects came at first, and no more in the longest window, where something else went on growing.
@@ -71,11 +75,48 @@ impl Case {
             types: Vec::new(),
             diagnosis: None,
             passages: Vec::new(),
+            native: None,
+            beside: None,
             spoiled: false,
             settled: false,
             noise: None,
             brief: false,
         }
+    }
+
+    /// What Python keeps and what C code keeps beside it, where that is a leak of its own.
+    pub fn parts(&self) -> Option<(Case, Case)> {
+        let (fit, passages) = (self.native?, self.beside.as_ref()?);
+        let mut native = Case {
+            leader: self.leader,
+            wider: self.wider,
+            iterations: self.iterations,
+            brief: self.brief,
+            native: Some(fit),
+            beside: Some(Vec::new()),
+            passages: passages.clone(),
+            ..Case::without_evidence(self.test, self.judged.clone())
+        };
+        native.fits.insert(Counter::Heap, fit);
+        let heap = self.series.get(&Counter::Heap);
+        native
+            .series
+            .extend(heap.map(|heap| (Counter::Heap, heap.clone())));
+        let mut python = Case {
+            native: None,
+            beside: None,
+            ..self.clone()
+        };
+        if let Some(heap) = python.fits.get_mut(&Counter::Heap) {
+            let rate = &mut heap.rate;
+            rate.value = (rate.value - fit.rate.value).max(0.0);
+            rate.interval.0 = (rate.interval.0 - fit.rate.interval.1).clamp(0.0, rate.value);
+            rate.interval.1 = (rate.interval.1 - fit.rate.interval.0).max(rate.value);
+            if rate.value < RULES.beside.least {
+                python.fits.remove(&Counter::Heap);
+            }
+        }
+        Some((python, native))
     }
 
     /// Names of the watched containers that gained entries.
@@ -119,6 +160,7 @@ impl Case {
         self.types = picture.types;
         self.containers = picture.containers;
         self.ends = picture.ends;
+        self.native = picture.native;
         self.settled = picture.settled;
         self.spoiled = picture.spoiled;
         self.brief = picture.brief;

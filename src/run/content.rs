@@ -189,6 +189,7 @@ mod tests {
 
     fn lost(line: u32) -> Diagnosis {
         Diagnosis {
+            plain: false,
             covers: BTreeSet::from([format!("app.py:{line}")]),
             routes: Vec::new(),
             alone: true,

@@ -25,7 +25,7 @@ use crate::{
         ended,
         graph::{Dump, Graph},
         group,
-        holder::{self, Chosen, Decision},
+        holder::{self, Chosen, Decision, Gain},
         lost::Call,
         path::{Phase, Root, Terrain, Ways},
         route::{self, FINALIZERS, Route, Step},
@@ -63,6 +63,8 @@ pub struct Diagnosis {
     pub routes: Vec<Route>,
     /// Whether something else would keep the objects without the first holder.
     pub alone: bool,
+    /// Whether nothing that stays can have memory with it that Python knows nothing of, as far as all of it is known.
+    pub plain: bool,
     /// Growth by type.
     pub types: Vec<TypeGrowth>,
     /// Objects that nothing in Python leads to: type and count per iteration.
@@ -441,6 +443,7 @@ pub(super) fn explain(
     }
     Ok(Diagnosis {
         covers: BTreeSet::new(),
+        plain: decision.plain && routes.first().is_some_and(|route| is_plain(route, dump)),
         alone: decision.holders.first().is_none_or(|first| first.alone),
         // An object that is untracked and referred to by one that is not new would make that longer, or be its only
         // change; and objects that are tracked would be counted.
@@ -458,6 +461,17 @@ pub(super) fn explain(
         made: sites::from_chosen(&made.unwrap_or_default(), bench.places).to_vec(),
         cost: (heap.cpu, graph.len()),
     })
+}
+
+/// Whether the entries are known to be plain that a container only became longer by: in the heap as it was written down
+/// are none that the collector does not know.
+fn is_plain(route: &Route, dump: &Dump) -> bool {
+    let mut types = dump.types.iter().zip(&dump.owners);
+    route.gain != Gain::Length
+        || match types.find(|(name, _)| **name == route.kept) {
+            Some((_, owns)) => !owns,
+            None => !route.kept.is_empty() && !route.kept.contains('.'),
+        }
 }
 
 pub(super) fn ids(graph: &Graph, way: &[u32]) -> Vec<u64> {

@@ -187,6 +187,7 @@ impl Bench<'_> {
             Told::Sites {
                 growths: sites::growing(boundaries, tracebacks, depth, self.places),
                 types: traced.types,
+                malloced: traced.malloced,
             }
         };
         let trace = Trace {

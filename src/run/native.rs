@@ -13,7 +13,7 @@ use super::{
     driver::Bench,
     loss::Loss,
     orders,
-    protocol::Status,
+    protocol::{Called, Status},
     screen,
     slot::Slot,
     suspects::FRAMES_SHOWN,
@@ -25,6 +25,7 @@ use crate::{
         native::{self, Passage},
     },
     finding::Owner,
+    fit::Shape,
     verdict::Counter,
 };
 
@@ -47,6 +48,12 @@ pub(super) fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
         .counters
         .get(&Counter::Heap)
         .is_some_and(|word| word == "exact");
+    let beside: Vec<usize> = (0..run.cases.len())
+        .filter(|at| is_beside(run, &run.cases[*at]))
+        .collect();
+    for at in &beside {
+        run.cases[*at].beside = Some(Vec::new());
+    }
     let allowance = bench.budget.total().as_secs_f64() * SHARE;
     let mut spent = content::all(run, bench, slot, allowance);
     let mut known: BTreeMap<usize, Vec<Passage>> = BTreeMap::new();
@@ -64,12 +71,12 @@ pub(super) fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
         }
     }
     let leaks: Vec<usize> = (0..run.cases.len())
-        .filter(|at| exact && is_native(&run.cases[*at]))
+        .filter(|at| exact && (is_native(&run.cases[*at]) || run.cases[*at].beside.is_some()))
         .collect();
     for at in leaks {
         let leader = run.cases[at].leader;
         if let Some(passages) = known.get(&leader) {
-            run.cases[at].passages.clone_from(passages);
+            tell(&mut run.cases[at], passages.clone());
             continue;
         }
         if known.len() >= MOST || spent > allowance || INTERRUPTED.load(Ordering::SeqCst) {
@@ -83,8 +90,32 @@ pub(super) fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
         spent += cpu;
         describe(run, bench, slot, &found);
         known.insert(leader, found.clone());
-        run.cases[at].passages = found;
+        tell(&mut run.cases[at], found);
     }
+}
+
+fn tell(case: &mut Case, passages: Vec<Passage>) {
+    match &mut case.beside {
+        Some(beside) => *beside = passages,
+        None => case.passages = passages,
+    }
+}
+
+/// A leak of Python's memory beside which native memory stays that none of the objects can hold.
+fn is_beside(run: &Run, case: &Case) -> bool {
+    let causes = diagnose::causes(case);
+    let own = case.diagnosis.as_ref();
+    // What was not looked at itself leaves what those leave that stand at the same places.
+    let others = run
+        .cases
+        .iter()
+        .filter_map(|other| other.diagnosis.as_ref());
+    let told = own.or_else(|| {
+        others
+            .into_iter()
+            .find(|other| other.covers.is_superset(&causes))
+    });
+    case.native.is_some() && told.is_some_and(|diagnosis| diagnosis.plain)
 }
 
 /// A leak of which only the heap's size tells.
@@ -148,7 +179,33 @@ fn open(
 }
 
 fn passages(worker: &mut Worker, case: &Case) -> Result<(Vec<Passage>, f64), Loss> {
-    follow(worker, case, Counter::Heap, None)
+    let order = calls(case, Counter::Heap, None);
+    let called = worker.ask(order)?;
+    let wanted: Vec<i64> = match (&case.beside, case.native) {
+        // Python's part of it comes elsewhere, and a container may be moved just now.
+        (Some(_), Some(fit)) if fit.shape == Shape::Linear => {
+            vec![fit.rate.value.round() as i64; called.totals.len()]
+        }
+        _ => called.totals.clone(),
+    };
+    Ok((passages_of(&called, &wanted, native::WOBBLE), called.cpu))
+}
+
+fn calls(case: &Case, counter: Counter, container: Option<Vec<u64>>) -> orders::Calls {
+    orders::Calls {
+        iterations: diagnose::iterations(case),
+        readings: READINGS,
+        counter,
+        container,
+    }
+}
+
+fn passages_of(called: &Called, wanted: &[i64], slack: i64) -> Vec<Passage> {
+    if called.outcome.status == Status::Passed && !called.lost {
+        native::passages(&called.nodes, wanted, slack)
+    } else {
+        Vec::new()
+    }
 }
 
 /// Where the open test adds to a counter, or to the length of the last object of the way to a `container`; and the CPU
@@ -163,19 +220,8 @@ pub(super) fn follow(
         Counter::Heap => native::WOBBLE,
         _ => 0,
     };
-    let order = orders::Calls {
-        iterations: diagnose::iterations(case),
-        readings: READINGS,
-        counter,
-        container,
-    };
-    let called = worker.ask(order)?;
-    let passages = if called.outcome.status == Status::Passed && !called.lost {
-        native::passages(&called.nodes, &called.totals, slack)
-    } else {
-        Vec::new()
-    };
-    Ok((passages, called.cpu))
+    let called = worker.ask(calls(case, counter, container))?;
+    Ok((passages_of(&called, &called.totals, slack), called.cpu))
 }
 
 fn references(worker: &mut Worker, _: &Case) -> Result<(Vec<Call>, f64), Loss> {

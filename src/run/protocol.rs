@@ -241,6 +241,9 @@ pub struct Traced {
     pub resident: u64,
     /// Per boundary (one only where so ordered): traceback number, blocks and bytes alive.
     pub boundaries: Vec<Vec<(usize, i64, i64)>>,
+    /// Per boundary: bytes that malloc has given for what is too large for pymalloc, and blocks of the others.
+    #[serde(default)]
+    pub malloced: Vec<(i64, i64)>,
     /// By number: file and line of each frame, innermost first.
     pub tracebacks: Vec<Vec<(String, u32)>>,
     /// Survivors by type: name, objects and bytes per iteration.

@@ -110,6 +110,8 @@ class Types:
         # Held, or one more might get the identity of one that is gone.
         self._classes = []  # type: list
         self.lengths = []  # type: list
+        #: Whether instances may own memory that Python knows nothing of.
+        self.owners = []  # type: list
         self.names = []  # type: list
 
     def of(self, objects):
@@ -122,6 +124,7 @@ class Types:
                 self._classes.append(cls)
                 self.names.append(trace.type_name(cls))
                 self.lengths.append(length_function(cls))
+                self.owners.append(kinds.may_own(cls))
         return array.array("I", map(self._numbers.__getitem__, map(id, classes)))
 
 
@@ -246,6 +249,7 @@ class Recorder:
             "census": len(self._known),
             "objects": nodes,
             "types": self._types.names,
+            "owners": self._types.owners,
             "modules": _modules(),
             "roots": _roots(),
             "exits": _exit_callbacks() - self._exits,

@@ -142,6 +142,22 @@ def reader():
     return None, "absent"
 
 
+#: What malloc puts before a block, the step of its sizes, and the least that it gives out (glibc, 64 bits).
+_HEAD, _STEP, _LEAST = 8, 16, 32
+
+
+def taken_at_most():
+    # type: () -> object
+    """A function that says how many bytes, as the reader counts them, a block of some size takes at most."""
+    try:
+        libc = ctypes.CDLL(None)
+    except OSError:
+        libc = None
+    if ctypes.sizeof(ctypes.c_void_p) == 8 and _of_glibc(libc) and not (_of_jemalloc(libc) or _of_tcmalloc(libc)):
+        return lambda size: max(_LEAST, (size + _HEAD + _STEP - 1) // _STEP * _STEP)
+    return lambda size: size + size // 4 + 64
+
+
 def holds_objects(read):
     # type: (object) -> bool
     """Whether Python's own large objects are among what is read: a free-threaded build has them elsewhere."""

@@ -401,6 +401,7 @@ class Repeater:
                 "cpu": _cpu() - begun,
                 "resident": counters.resident_bytes(),
                 "boundaries": [],
+                "malloced": [],
                 "tracebacks": [],
                 "types": [],
             }
@@ -434,6 +435,7 @@ class Repeater:
             "cpu": _cpu() - begun,
             "resident": counters.resident_bytes(),
             "boundaries": tracer.boundaries,
+            "malloced": tracer.malloced,
             "tracebacks": tracer.tracebacks,
             "types": types,
         }

@@ -12,7 +12,7 @@ import operator
 import sys
 import tracemalloc
 
-from . import referents
+from . import malloc, referents
 
 try:
     import _tracemalloc
@@ -25,7 +25,11 @@ _get_referents = referents.get_referents
 _is_tracked = gc.is_tracked
 _getsizeof = sys.getsizeof
 #: Of an entry `(domain, size, traceback, …)`.
-_size_and_traceback = operator.itemgetter(1, 2)
+_domain_size_traceback = operator.itemgetter(0, 1, 2)
+#: Requests of up to so many bytes are pymalloc's, if Python makes them, which a debug build makes larger.
+_PADDING = 4 * ctypes.sizeof(ctypes.c_void_p) if hasattr(sys, "gettotalrefcount") else 0
+_MOST_OF_PYMALLOC = 512 - _PADDING
+_taken = malloc.taken_at_most()
 _HERE = __file__.rpartition("/")[0] + "/"
 
 #: Survivors looked at for their types; a sample of that size tells the shares.
@@ -117,6 +121,8 @@ class Tracer:
         # type: (int) -> None
         #: One list a boundary, of `[traceback number, blocks, bytes]`.
         self.boundaries = []  # type: list
+        #: One a boundary: bytes that malloc has given for what is too large for pymalloc, and blocks of the others.
+        self.malloced = []  # type: list
         #: Tracebacks by number, each a list of `[file, line]`, innermost first.
         self.tracebacks = []  # type: list
         self._numbers = {}  # type: dict
@@ -167,11 +173,16 @@ class Tracer:
 
     def _record(self, traces):
         # Counted in C: there may be many, and while tracing is on every number made here is traced as well.
-        counts = collections.Counter(map(_size_and_traceback, traces))
+        counts = collections.Counter(map(_domain_size_traceback, traces))
         by_traceback = {}  # type: dict
-        for (size, traceback), count in counts.items():
+        taken = small = 0
+        for (domain, size, traceback), count in counts.items():
             if traceback[0][0].startswith(_HERE):
                 continue
+            if domain or size > _MOST_OF_PYMALLOC:
+                taken += count * _taken(size + _PADDING)
+            else:
+                small += count
             found = by_traceback.setdefault(traceback, [0, 0])
             found[0] += count
             found[1] += count * size
@@ -183,6 +194,7 @@ class Tracer:
                 self.tracebacks.append(traceback)
             boundary.append((number, count, size))
         self.boundaries.append(boundary)
+        self.malloced.append((taken, small))
 
     def _survivors(self):
         # type: () -> dict
