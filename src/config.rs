@@ -57,10 +57,11 @@ impl Runner {
 }
 
 /// What it means that a test leaves objects which only the cycle collector frees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Cycles {
+pub enum Stance {
     /// A warning.
+    #[default]
     Warn,
     /// A failure.
     Deny,
@@ -68,13 +69,13 @@ pub enum Cycles {
     Allow,
 }
 
-impl Cycles {
+impl Stance {
     /// The name users give it.
     pub fn name(self) -> &'static str {
         match self {
-            Cycles::Warn => "warn",
-            Cycles::Deny => "deny",
-            Cycles::Allow => "allow",
+            Stance::Warn => "warn",
+            Stance::Deny => "deny",
+            Stance::Allow => "allow",
         }
     }
 }
@@ -111,7 +112,9 @@ pub struct Config {
     /// Growth per iteration below which nothing fails.
     pub min_rate: terms::Limits,
     /// What garbage in cycles means.
-    pub cycles: Cycles,
+    pub cycles: Stance,
+    /// What it means that Python itself or the test runner leaks.
+    pub interpreter: Stance,
     /// Terms for some of the tests; of several for one test, the last one that says something wins.
     pub rules: Vec<rule::Rule>,
 }
@@ -134,7 +137,8 @@ pub struct Overrides {
     pub memory: Option<Choice<u64>>,
     pub min_judged: Option<f64>,
     pub min_rate: Option<terms::Limits>,
-    pub cycles: Option<Cycles>,
+    pub cycles: Option<Stance>,
+    pub interpreter: Option<Stance>,
     pub rules: Option<Vec<rule::Rule>>,
 }
 
@@ -172,6 +176,7 @@ impl Config {
         set(&mut self.min_judged, overrides.min_judged);
         set(&mut self.min_rate, overrides.min_rate);
         set(&mut self.cycles, overrides.cycles);
+        set(&mut self.interpreter, overrides.interpreter);
         set(&mut self.rules, overrides.rules);
     }
 }
@@ -203,7 +208,8 @@ mod tests {
             memory: Choice::Auto,
             min_judged: 0.9,
             min_rate: terms::Limits::default(),
-            cycles: Cycles::Warn,
+            cycles: Stance::Warn,
+            interpreter: Stance::Warn,
             rules: vec![],
         };
         assert_eq!(Config::default(), expected);
@@ -226,7 +232,8 @@ mod tests {
             iterations: Some(Choice::Given(9)),
             memory: Some(Choice::Given(1 << 30)),
             min_judged: Some(0.5),
-            cycles: Some(Cycles::Deny),
+            cycles: Some(Stance::Deny),
+            interpreter: Some(Stance::Deny),
             ..Overrides::default()
         });
         let first = config.clone();
@@ -252,7 +259,8 @@ mod tests {
             memory: Choice::Given(1 << 30),
             min_judged: 0.5,
             min_rate: terms::Limits::default(),
-            cycles: Cycles::Deny,
+            cycles: Stance::Deny,
+            interpreter: Stance::Deny,
             rules: vec![],
         };
         assert_eq!(config, expected);

@@ -8,6 +8,7 @@ mod held;
 mod inspection;
 mod merge;
 mod native;
+mod pythons;
 mod quoted;
 mod sites;
 mod standing;
@@ -56,8 +57,9 @@ pub fn report(
     let mut tests = tests(run, places);
     let excuses = Excuses::of(run);
     excuses.explain(&mut tests);
-    let (mut findings, note) = findings::findings(run, places, &excuses);
+    let (mut findings, note) = findings::findings(run, places, &environment.python, &excuses);
     cycles::settle(run, &findings, &mut tests);
+    pythons::explain(&findings, &mut tests);
     sort(&mut findings);
     let scope = Scope::of(
         run,

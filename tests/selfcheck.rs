@@ -183,6 +183,7 @@ fn doctor_shows_what_there_is() {
             "pyproject.toml".to_owned(),
             "  jobs = 3\n".to_owned(),
             "  cycles = deny\n".to_owned(),
+            "  interpreter = warn\n".to_owned(),
             "  min_judged = 0.9\n".to_owned(),
             "6:1 for *::test_x: skip (it \\u{1b} costs)".to_owned(),
         ] {

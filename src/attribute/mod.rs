@@ -17,6 +17,7 @@ mod owned;
 pub mod owner;
 pub mod partition;
 pub mod path;
+pub mod pythons;
 pub mod ring;
 pub mod route;
 pub mod sites;

@@ -286,6 +286,7 @@ fn resolved(config: &Config) -> Vec<(&'static str, String)> {
         min_judged,
         min_rate,
         cycles,
+        interpreter,
         rules,
     } = config;
     let paths: Vec<String> = paths
@@ -319,6 +320,7 @@ fn resolved(config: &Config) -> Vec<(&'static str, String)> {
             },
         ),
         ("cycles", cycles.name().to_owned()),
+        ("interpreter", interpreter.name().to_owned()),
         ("override", rules.len().to_string()),
     ]
 }

@@ -435,6 +435,7 @@ pub(super) fn settings(
         // A collection goes through all objects there, also through those that are frozen.
         pace: if interpreter.free_threaded { 4 } else { 1 },
         cycles: config.cycles,
+        interpreter: config.interpreter,
         places: Places {
             project: project.root.clone(),
             packages: packages.iter().map(place).collect(),

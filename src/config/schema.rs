@@ -30,7 +30,7 @@ struct Key {
 const OVERRIDE: &str = "override";
 
 /// All keys there are. A key that is missing here is unknown, whatever the defaults say.
-const KEYS: [Key; 16] = [
+const KEYS: [Key; 17] = [
     Key {
         name: "python",
         read: |to, value, directory| {
@@ -108,7 +108,11 @@ const KEYS: [Key; 16] = [
     },
     Key {
         name: "cycles",
-        read: |to, value, _| put(&mut to.cycles, value, value::cycles),
+        read: |to, value, _| put(&mut to.cycles, value, value::stance),
+    },
+    Key {
+        name: "interpreter",
+        read: |to, value, _| put(&mut to.interpreter, value, value::stance),
     },
     Key {
         name: OVERRIDE,

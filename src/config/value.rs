@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Choice, Cycles, Runner};
+use super::{Choice, Runner, Stance};
 
 /// A value as a file or the command line gives it, before it is known to make sense.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -65,12 +65,12 @@ pub fn runner(value: Scalar<'_>) -> Result<Choice<Runner>, Mismatch> {
     }
 }
 
-/// What garbage in cycles means.
-pub fn cycles(value: Scalar<'_>) -> Result<Cycles, Mismatch> {
+/// What it means that there is something, such as garbage in cycles.
+pub fn stance(value: Scalar<'_>) -> Result<Stance, Mismatch> {
     match value {
-        Scalar::Text("warn") => Ok(Cycles::Warn),
-        Scalar::Text("deny") => Ok(Cycles::Deny),
-        Scalar::Text("allow") => Ok(Cycles::Allow),
+        Scalar::Text("warn") => Ok(Stance::Warn),
+        Scalar::Text("deny") => Ok(Stance::Deny),
+        Scalar::Text("allow") => Ok(Stance::Allow),
         _ => Err(mismatch("\"warn\", \"deny\" or \"allow\"")),
     }
 }

@@ -142,6 +142,7 @@ mod tests {
         evidence.traces = vec![Trace {
             iterations: 6,
             cpu: 0.1,
+            ended: false,
             told: Told::Sites {
                 growths: vec![growth("a.py", 1, 1, 90)],
                 types: Vec::new(),

@@ -110,6 +110,8 @@ pub struct Trace {
     pub iterations: u32,
     /// CPU seconds.
     pub cpu: f64,
+    /// Whether the test ended it.
+    pub ended: bool,
     /// What came of it.
     pub told: Told,
 }

@@ -34,6 +34,8 @@ pub struct Picture {
     pub ends: BTreeSet<(String, String)>,
     /// How malloc's heap grows by what Python does not account for, where Python's memory grows as well.
     pub native: Option<Fit>,
+    /// Whether it ends a tracemalloc that it finds running.
+    pub ends_tracing: bool,
     /// Whether objects came at first, and no more in the longest window, where something else went on growing.
     pub settled: bool,
     /// Whether its process is unfit for other tests.
@@ -68,6 +70,7 @@ impl Picture {
                 .map(|(kind, name, ..)| (kind.clone(), name.clone()))
                 .collect(),
             native: None,
+            ends_tracing: evidence.traces.iter().any(|trace| trace.ended),
             settled: false,
             // What comes after a limit of the system's was used up would meet the same limit; beside what grows more and
             // more slowly, other tests that fill the same would hardly be seen to.

@@ -90,6 +90,7 @@ pub(super) fn traces(growths: Vec<Growth>) -> Vec<Trace> {
     vec![Trace {
         iterations: 6,
         cpu: 0.01,
+        ended: false,
         told: Told::Sites {
             growths,
             types: Vec::new(),
@@ -202,6 +203,7 @@ impl<F: Fn(u32) -> i64> Subject<F> {
                 Answer::Traced(Trace {
                     iterations: *iterations,
                     cpu: self.cpu,
+                    ended: false,
                     told: Told::Sites {
                         growths: self.places.clone(),
                         types: Vec::new(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::sites;
 use crate::{
     attribute::{code, fingerprint, owner::Places},
-    config::Cycles,
+    config::Stance,
     finding::{Curve, Finding, Kind, Level, Measured, Owner, Rate, Site, Status},
     report::text::{bytes, number},
     run::{Run, garbage::Cycle, leavings::Leavings},
@@ -52,10 +52,10 @@ fn finding(
     }
     let alone = one.garbage.objects <= cycle.objects;
     let rate = rate(one, cycle, alone);
-    let fails = run.cycles == Cycles::Deny && !allowed;
+    let fails = run.cycles == Stance::Deny && !allowed;
     let level = match (run.cycles, cycle.owner) {
         _ if allowed => Level::Note,
-        (Cycles::Deny, _) => Level::Error,
+        (Stance::Deny, _) => Level::Error,
         // Whoever only uses a package can do little about it.
         (_, Owner::Dependency) => Level::Note,
         _ => Level::Warning,

@@ -7,6 +7,7 @@ use super::{
     excuse::Excuses,
     held::{self, Held, Lost},
     native::{self, Homes},
+    pythons,
     sites::{self, function_of},
     summary,
 };
@@ -58,6 +59,7 @@ struct Evidence<'a> {
 pub(super) fn findings(
     run: &Run,
     places: &Places,
+    python: &str,
     excuses: &Excuses,
 ) -> (Vec<Finding>, Option<String>) {
     let mut found = Vec::new();
@@ -91,6 +93,11 @@ pub(super) fn findings(
             .flat_map(|group| group.parted(|at| resource(&evidence[at], group)));
         for group in groups {
             let mut finding = finding(run, &homes, &held, verdict, &evidence, &group);
+            if verdict == Verdict::Leak {
+                let cases: Vec<&Case> = group.tests.iter().map(|at| evidence[*at].case).collect();
+                let known = pythons::known(&finding, &cases, python);
+                pythons::settle(&mut finding, known, run.interpreter);
+            }
             if excuses.settle(&mut finding, excused, &found) {
                 found.push(finding);
             }

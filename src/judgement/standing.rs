@@ -11,7 +11,7 @@ use crate::{
         files::File,
         format::Entry,
     },
-    config::Cycles,
+    config::Stance,
     finding::{Finding, Kind, Owner},
     report::Environment,
     run::Run,
@@ -59,7 +59,7 @@ impl Scope {
                 && !run.interrupted
                 && run.errors.is_empty()
                 && run.looks.iter().all(Option::is_some),
-            cycles: run.cycles == Cycles::Deny,
+            cycles: run.cycles == Stance::Deny,
             packages,
         }
     }

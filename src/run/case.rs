@@ -41,6 +41,8 @@ pub struct Case {
     pub passages: Vec<Passage>,
     /// How malloc's heap grows by what Python does not account for, where Python's memory grows as well.
     pub native: Option<Fit>,
+    /// Whether it ends a tracemalloc that it finds running.
+    pub ends_tracing: bool,
     /// Where that is allocated, where no object that stays can hold it: then it is a leak of its own.
     pub beside: Option<Vec<Passage>>,
     /// Whether its process is unfit for other tests.
@@ -76,6 +78,7 @@ impl Case {
             diagnosis: None,
             passages: Vec::new(),
             native: None,
+            ends_tracing: false,
             beside: None,
             spoiled: false,
             settled: false,
@@ -161,6 +164,7 @@ impl Case {
         self.containers = picture.containers;
         self.ends = picture.ends;
         self.native = picture.native;
+        self.ends_tracing = picture.ends_tracing;
         self.settled = picture.settled;
         self.spoiled = picture.spoiled;
         self.brief = picture.brief;

@@ -193,6 +193,7 @@ impl Bench<'_> {
         let trace = Trace {
             iterations: tracing.iterations,
             cpu: traced.cpu,
+            ended: traced.lost,
             told,
         };
         Ok((Answer::Traced(trace), traced.cpu))

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     attribute::maker::{Makers, files_of_tests},
-    config::Cycles,
+    config::Stance,
 };
 
 /// Looks at the tests of a whole suite: these, and one for so many tests. Each file has its share, so that it makes no
@@ -70,7 +70,7 @@ impl Candidates {
         let makers = Makers::new(&stage.settings.places, &files);
         let mut left = LEAST + SHARE * self.cpu;
         let mut shares = shares(stage.tests);
-        if stage.settings.cycles == Cycles::Deny {
+        if stage.settings.cycles == Stance::Deny {
             // What fails a build must depend neither on the time there was nor on who is looked at.
             left = f64::INFINITY;
             shares.values_mut().for_each(|share| *share = usize::MAX);

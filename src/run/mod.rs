@@ -70,7 +70,7 @@ use worker::{INTERRUPTED, Setup};
 use crate::{
     attribute::owner::Places,
     bridge,
-    config::{Cycles, terms::Terms},
+    config::{Stance, terms::Terms},
     supervise::Folder,
     verdict::{Counter, rule::Rule},
 };
@@ -91,7 +91,9 @@ pub struct Settings {
     /// How many times as long as on other builds a look takes, since the readings do.
     pub pace: u32,
     /// What garbage in cycles means.
-    pub cycles: Cycles,
+    pub cycles: Stance,
+    /// What it means that Python itself or the test runner leaks.
+    pub interpreter: Stance,
     /// Whose code is where.
     pub places: Places,
     /// Hash seeds of the two processes.
@@ -134,7 +136,9 @@ pub struct Run {
     /// CPU time given to the suspects.
     pub budget: Duration,
     /// What garbage in cycles means.
-    pub cycles: Cycles,
+    pub cycles: Stance,
+    /// What it means that Python itself or the test runner leaks.
+    pub interpreter: Stance,
     /// Whether the user ended it early.
     pub interrupted: bool,
     /// Wall seconds that each test took, over all looks at it.
@@ -193,7 +197,8 @@ impl Run {
             plain_cpu: collected.cpu,
             wall: (Duration::ZERO, Duration::ZERO),
             budget: Duration::ZERO,
-            cycles: Cycles::Warn,
+            cycles: Stance::Warn,
+            interpreter: Stance::Warn,
             interrupted: false,
             spent: HashMap::new(),
             tests: collected.tests,
@@ -240,6 +245,7 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
         tests: own.tests.len(),
     });
     run.cycles = settings.cycles;
+    run.interpreter = settings.interpreter;
     run.looks = vec![None; own.tests.len()];
     run.terms = own.terms;
     run.tests = own.tests;

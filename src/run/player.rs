@@ -175,6 +175,7 @@ impl Replay {
             thorough: told.thorough,
             pace: told.pace,
             cycles: told.cycles,
+            interpreter: told.interpreter,
             places: Places {
                 project: path(&told.project),
                 packages: paths(&told.packages),

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     attribute::owner::Places,
     bridge,
-    config::{Cycles, terms::Terms},
+    config::{Stance, terms::Terms},
     files::{name, read, write},
     verdict::{TestResult, Verdict},
 };
@@ -66,7 +66,9 @@ pub(super) struct Told {
     pub thorough: bool,
     pub budget: Option<Duration>,
     pub pace: u32,
-    pub cycles: Cycles,
+    pub cycles: Stance,
+    #[serde(default)]
+    pub interpreter: Stance,
     pub project: String,
     pub packages: Vec<String>,
     pub stdlib: Vec<String>,
@@ -152,6 +154,7 @@ impl Recording {
                 budget: settings.budget,
                 pace: settings.pace,
                 cycles: settings.cycles,
+                interpreter: settings.interpreter,
                 project: path(project),
                 packages: paths(packages),
                 stdlib: paths(stdlib),

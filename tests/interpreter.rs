@@ -1,0 +1,180 @@
+//! Leaks that are Python's own are warnings; a project's object that comes to stay in Python's containers is the project's.
+
+mod common;
+
+use common::{Checked, Project};
+use leakcheck::attribute::pythons::KNOWN;
+
+/// A test for each leak that is known, named after its source.
+const PYTHONS: &str = "\
+import ctypes
+import os
+import threading
+import time
+import tracemalloc
+
+COUNT = [0]
+
+
+def test_gh_81969():
+    thread = threading.Thread(target=lambda: None)
+    thread.start()
+    time.sleep(0.02)
+
+
+def test_gh_100926():
+    class Point(ctypes.Structure):
+        _fields_ = [(\"x\", ctypes.c_int)]
+
+    ctypes.POINTER(Point)
+
+
+def test_gh_121390():
+    tracemalloc.start()
+    kept = [object() for _ in range(50)]
+    tracemalloc.take_snapshot()
+    tracemalloc.stop()
+    del kept
+
+
+def test_os_putenv():
+    COUNT[0] += 1
+    os.environ[\"SHOP_ORDER\"] = \"order %09d\" % COUNT[0]
+";
+
+/// What the project leaks into Python's own containers, and beside Python's leaks.
+const PROJECTS: &str = "\
+import atexit
+import ctypes
+import functools
+import logging
+import os
+import sys
+import types
+
+COUNT = [0]
+TYPES = []
+ORDERS = []
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+
+
+class Order:
+    def __init__(self, *args):
+        pass
+
+
+def test_atexit():
+    atexit.register(Order)
+
+
+def test_logging():
+    logging.getLogger(\"shop\").addHandler(logging.NullHandler())
+
+
+def test_modules():
+    COUNT[0] += 1
+    sys.modules[\"shop_%d\" % COUNT[0]] = types.ModuleType(\"shop\")
+
+
+@functools.lru_cache(None)
+def price(order):
+    return order
+
+
+def test_cache():
+    price(Order())
+
+
+def test_pointer_and_list():
+    class Point(ctypes.Structure):
+        _fields_ = [(\"x\", ctypes.c_int)]
+
+    ctypes.POINTER(Point)
+    ORDERS.append(Order())
+
+
+def test_pointer_kept():
+    class Point(ctypes.Structure):
+        _fields_ = [(\"x\", ctypes.c_int)]
+
+    TYPES.append(ctypes.POINTER(Point))
+
+
+def test_environment_and_malloc():
+    COUNT[0] += 1
+    os.environ[\"SHOP_ORDER\"] = \"order %09d\" % COUNT[0]
+    libc.malloc(100)
+";
+
+/// Python's version, and whether it has the leak that a test is named after.
+fn has(checked: &Checked, test: &str) -> bool {
+    let known = |source: &str| format!("test_{}", source.replace(['-', '.'], "_")) == test;
+    let known = KNOWN.iter().find(|one| known(one.source)).unwrap();
+    known.is_in(checked.report.environment["python"].as_str().unwrap())
+}
+
+#[test]
+fn a_known_leak_of_python_is_a_warning_with_its_issue() {
+    let project = Project::of(&[("test_shop.py", PYTHONS)]);
+    let checked = project.check(&["--budget=5m"]);
+    checked.exits(0);
+    for test in [
+        "test_gh_81969",
+        "test_gh_100926",
+        "test_gh_121390",
+        "test_os_putenv",
+    ] {
+        let id = format!("test_shop.py::{test}");
+        let findings = checked.report.findings.iter();
+        let found: Vec<_> = findings.filter(|one| one.tests.contains(&id)).collect();
+        if !has(&checked, test) {
+            assert!(found.is_empty(), "{test}: {}", checked.stdout);
+            continue;
+        }
+        let [one] = found[..] else {
+            panic!("{test}: {}", checked.stdout)
+        };
+        assert_eq!(
+            (&*one.level, one.fails, &*one.owner),
+            ("warning", false, "interpreter")
+        );
+        let source = KNOWN
+            .iter()
+            .find(|known| one.summary.contains(known.source));
+        assert!(
+            source.is_some_and(|known| one.advice.contains(known.url)),
+            "{}",
+            one.summary
+        );
+    }
+    assert_eq!(project.snapshots(".snap.new").len(), 0);
+    project.write(
+        "pyproject.toml",
+        "[tool.leakcheck]\ninterpreter = \"deny\"\n",
+    );
+    project.check(&["--", "-k", "putenv"]).exits(1);
+    project.write(
+        "pyproject.toml",
+        "[tool.leakcheck]\ninterpreter = \"allow\"\n",
+    );
+    let allowed = project.check(&["--", "-k", "putenv"]);
+    allowed.exits(0);
+    assert_eq!(allowed.report.findings[0].level, "note");
+}
+
+#[test]
+fn what_a_project_leaves_in_pythons_containers_is_its_own() {
+    let project = Project::of(&[("test_shop.py", PROJECTS)]);
+    let checked = project.check(&["--budget=5m"]);
+    checked.exits(1);
+    let tests = checked.report.tests.iter().map(|test| &test.id);
+    for id in tests {
+        let mut findings = checked.report.findings.iter();
+        assert!(
+            findings.any(|one| one.fails && one.tests.contains(id)),
+            "{id}: {}",
+            checked.stdout
+        );
+    }
+}
