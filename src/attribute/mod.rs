@@ -13,6 +13,7 @@ pub mod lines;
 pub mod lost;
 pub mod maker;
 pub mod native;
+pub mod once;
 mod owned;
 pub mod owner;
 pub mod partition;

@@ -23,7 +23,7 @@ use crate::{
     fit::Shape,
     report::text::number,
     run::{Run, case::Case, loss::Loss},
-    verdict::{Counter, Verdict},
+    verdict::{Counter, Verdict, rule::Rule},
 };
 
 /// Types of a finding that a report keeps.
@@ -202,7 +202,8 @@ fn finding(
             site.bytes = fit.rate.value;
         }
     }
-    let diagnosis = case.diagnosis.as_ref().filter(|_| verdict == Verdict::Leak);
+    let made_once = case.judged.rule() == Rule::MadeOnce;
+    let diagnosis = { case.diagnosis.as_ref() }.filter(|_| verdict == Verdict::Leak || made_once);
     let route = diagnosis.and_then(|diagnosis| diagnosis.routes.first());
     let kind = kind(
         &group
@@ -320,15 +321,18 @@ fn finding(
         fails,
         kind,
         owner,
-        summary: summary::summary(
-            kind,
-            &rate,
-            sites.first(),
-            diagnosis,
-            watched.as_ref(),
-            native.as_ref(),
-            lost.as_ref(),
-        ),
+        summary: match case.judged.reason().filter(|_| made_once) {
+            Some(reason) => format!("grows by being repeated: {reason}"),
+            None => summary::summary(
+                kind,
+                &rate,
+                sites.first(),
+                diagnosis,
+                watched.as_ref(),
+                native.as_ref(),
+                lost.as_ref(),
+            ),
+        },
         shape: shape(case),
         holder: route.map(|route| route.holder.clone()).or(watched),
         types: match diagnosis {

@@ -28,6 +28,7 @@ pub mod loss;
 pub mod marks;
 mod native;
 mod noise;
+mod once;
 pub mod orders;
 pub mod plan;
 pub mod player;

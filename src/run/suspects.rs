@@ -17,7 +17,7 @@ use super::{
     fault, finish,
     known::{Known, SOLID, Turn},
     loss::{Loss, StartError},
-    native, next, noise,
+    native, next, noise, once,
     orders::Wider,
     plan, predecessors,
     protocol::Collectable,
@@ -164,6 +164,7 @@ pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event
     predecessors::explain(run, &bench, &mut whole);
     drop(whole);
     diagnose::all(run, &bench, &mut slots[0], &settings.setup.directory);
+    once::settle(run);
     native::all(run, &bench, &mut slots[0]);
     let shared = Mutex::new(Shared::default());
     for slot in slots {

@@ -168,6 +168,13 @@ rules! {
         example: "A plugin appends a line to its report with each run of a test.",
         action: "Nothing in your code. A newer version of the plugin may help.",
     }
+    MadeOnce {
+        name: "made-once",
+        verdict: Some(Verdict::Harness),
+        says: "The test changes something of its own that is made once and not anew for each repeat: a parameter, an argument of a mark, the default of an argument, a variable of the function around it. Only repeating makes that grow.",
+        example: "A test gets a graph by `parametrize` and adds an edge to it.",
+        action: "Nothing leaks where the test runs once. To have the code under test judged, make the object in the test or in a fixture.",
+    }
     OneProcessOnly {
         name: "one-process-only",
         verdict: Some(Verdict::Unstable),

@@ -1,0 +1,57 @@
+//! Takes back leaks that repeating makes: of a test that changes what it has once and not anew for each repeat.
+
+use super::{Run, case::Case, conclusion::Conclusion, diagnose};
+use crate::{
+    attribute::once,
+    verdict::{Counter, rule::Rule},
+};
+
+/// What a container of a test's parameter is called where no heap was looked at.
+const PARAMETER: &str = "parameter ";
+
+const RESOURCES: [Counter; 5] = [
+    Counter::Fds,
+    Counter::Threads,
+    Counter::Tasks,
+    Counter::Children,
+    Counter::Interpreters,
+];
+
+/// Says of each leak that is nothing else what it is.
+pub(super) fn settle(run: &mut Run) {
+    let found: Vec<(usize, String)> = { run.cases.iter().enumerate() }
+        .filter(|(_, case)| case.is_leak())
+        .filter_map(|(at, case)| Some((at, changed(run, case)?)))
+        .collect();
+    for (at, what) in found {
+        let reason =
+            format!("the test changes {what}, which is made once and not anew for each repeat");
+        run.cases[at].judged = Conclusion::because(Rule::MadeOnce, reason);
+    }
+}
+
+/// What of its own a test changes, where nothing else grows in it.
+fn changed(run: &Run, case: &Case) -> Option<String> {
+    let grows = |counter: &Counter| case.fits.contains_key(counter);
+    if RESOURCES.iter().any(grows) || case.native.is_some() {
+        return None;
+    }
+    let names = || case.containers.iter().map(|(name, _)| name.as_str());
+    let causes = diagnose::causes(case);
+    let others = { run.cases.iter() }
+        .filter_map(|other| other.diagnosis.as_ref())
+        .find(|other| other.covers.is_superset(&causes));
+    let Some(diagnosis) = case.diagnosis.as_ref().or(others) else {
+        let first = names().next()?.strip_prefix(PARAMETER)?;
+        let end = first.find(['.', '[', ' ']).unwrap_or(first.len());
+        let own = names().all(|name| name.starts_with(PARAMETER));
+        return own.then(|| format!("its own parameter '{}'", &first[..end]));
+    };
+    let test = once::function_of(&run.tests[case.test].id);
+    let mut what = { diagnosis.routes.iter() }.map(|route| once::changed(route, test));
+    let first = what.next()??;
+    let all = what.all(|other| other.is_some());
+    let holder = diagnosis.name();
+    let own = names().all(|name| name.starts_with(PARAMETER) || Some(name) == holder);
+    (all && own).then_some(first)
+}
