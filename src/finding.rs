@@ -364,6 +364,9 @@ pub struct NativeFunction {
     /// The module or library that it is in; empty for Python's core and where that is not known.
     #[serde(default)]
     pub library: String,
+    /// The same as it is imported, where it is in a package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
     /// Whose that is, where it can be told.
     pub owner: Option<Owner>,
     /// Of a dependency: name and version.
@@ -381,9 +384,14 @@ impl NativeFunction {
         matches!(self.owner, Some(Owner::Project | Owner::Dependency))
     }
 
+    /// The library as a reader knows it: many packages have a `lib`.
+    pub fn module(&self) -> &str {
+        self.module.as_deref().unwrap_or(&self.library)
+    }
+
     /// `` `_fast.pack` in `_fast` (crates/fast, yours)``.
     pub fn text(&self) -> String {
-        let mut text = match (&*self.name, &*self.library) {
+        let mut text = match (&*self.name, self.module()) {
             ("", library) => format!("`{library}`"),
             (name, "") => format!("`{name}`"),
             (name, library) => format!("`{name}` in `{library}`"),

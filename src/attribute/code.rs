@@ -259,29 +259,35 @@ pub fn advice_for(code: &str, route: &Route) -> String {
         ),
         code => advice(code).to_owned(),
     };
-    let tests_own = route
-        .steps
-        .first()
-        .is_some_and(|step| step.what == "module" && is_test_module(&step.text));
-    if tests_own {
-        // Whoever reads it need not look in the project.
-        return format!("{text} It is the tests' own: nothing outside them feeds it.");
+    match route.steps.first() {
+        // Who fills it is another question: code of the project's or a library's may.
+        Some(step) if step.what == "module" && is_test_module(&step.text) => format!(
+            "{text} Only the tests' module {} leads to it: look there first.",
+            step.text
+        ),
+        _ => text,
     }
-    text
+}
+
+/// The sentence for a cycle through an object of C code that the collector cannot look into.
+pub fn advice_opaque(kind: &str) -> String {
+    format!(
+        "The objects refer to a {kind}, and it probably to them; its type tells the collector of no references, so the cycle is never freed. Cut it by hand (set the reference to None when its user is done), or keep a weak one."
+    )
 }
 
 /// The sentence for a leak that a function of machine code is behind.
 pub fn advice_native(code: &str, function: &NativeFunction) -> String {
     let name = if function.name.is_empty() {
-        &function.library
+        function.module()
     } else {
         &function.name
     };
     match (function.owner, &function.package) {
         (Some(Owner::Dependency), package) => format!(
             "`{}` is not yours: look for a release of {} in which `{name}` gives back what it takes, and report it there if there is none.",
-            function.library,
-            package.as_deref().unwrap_or(&function.library),
+            function.module(),
+            package.as_deref().unwrap_or(function.module()),
         ),
         (Some(Owner::Project), _) if code == LOST => format!(
             "Give back the reference that `{name}` takes (Py_DECREF; in Rust let the Py drop instead of into_ptr or forget), on error paths too.",

@@ -24,6 +24,9 @@ pub struct Dump {
     /// Of each type, whether memory that Python knows nothing of may go with its instances.
     #[serde(default)]
     pub owners: Vec<bool>,
+    /// Of each type, whether its instances may refer to others which the collector cannot see.
+    #[serde(default)]
+    pub opaque: Vec<bool>,
     /// Modules: identity, name and file.
     pub modules: Vec<(u64, String, Option<String>)>,
     /// What keeps objects alive without being one: kind, name, and the objects it refers to.

@@ -63,6 +63,8 @@ pub struct Decision {
     pub lost: Vec<(String, f64)>,
     /// The newest of the first type of these.
     pub lost_example: Option<u32>,
+    /// The type of an object that one of these refers to, and which may refer back without anybody seeing it.
+    pub opaque: Option<String>,
     /// Whether no object that stays can have memory with it that Python knows nothing of.
     pub plain: bool,
 }
@@ -129,6 +131,7 @@ pub fn decide(graph: &Graph, dump: &Dump, places: &Places) -> Decision {
     let (lost, lost_example) = lost(graph, &ways, &voters);
     Decision {
         plain: is_plain(graph, dump),
+        opaque: opaque(graph, dump, &ways).filter(|_| !lost.is_empty()),
         lost,
         lost_example,
         holders,
@@ -136,6 +139,19 @@ pub fn decide(graph: &Graph, dump: &Dump, places: &Places) -> Decision {
         types,
         examples,
     }
+}
+
+/// What the collector cannot look into, and objects of the window refer to that nothing leads to.
+fn opaque(graph: &Graph, dump: &Dump, ways: &Ways) -> Option<String> {
+    let voters = graph.voters();
+    let votes = |node: &u32| voters.contains(&graph.born(*node));
+    let is_opaque =
+        |node: &u32| dump.opaque.get(graph.kinds[*node as usize] as usize) == Some(&true);
+    (0..graph.len() as u32)
+        .filter(|node| votes(node) && ways.phase(*node).is_none())
+        .flat_map(|node| graph.targets(node))
+        .find(|target| votes(target) && is_opaque(target))
+        .map(|target| graph.type_of(*target).to_owned())
 }
 
 fn is_plain(graph: &Graph, dump: &Dump) -> bool {

@@ -237,6 +237,16 @@ fn append(name: &mut String, steps: &[Step], place: usize) {
         name.push_str(&steps[place].edge.1);
         return;
     };
+    // So is the one place from which all loggers hang, whichever logger the way came through.
+    let loggers = match next.kind.as_str() {
+        "logging.Manager" => "logging.Logger.manager",
+        "logging.RootLogger" => "logging.root",
+        _ => "",
+    };
+    if !loggers.is_empty() {
+        loggers.clone_into(name);
+        return;
+    }
     // A class or function is known by where it was defined, not by who imported it.
     if let Some(own) = &next.name
         && !own.contains('<')
@@ -417,6 +427,33 @@ mod tests {
             (name.as_str(), text.as_str()),
             ("ledger.inbox", "ledger.inbox[…] -> list")
         );
+    }
+
+    #[test]
+    fn a_logger_is_told_by_its_own_name_not_by_who_has_another_one() {
+        let logger = |at, kind: &str, edge| Step {
+            kind: kind.to_owned(),
+            ..step(at, "object", "Logger", ("attribute", edge))
+        };
+        let steps = [
+            step(0, "module", "urllib3.pool", ("attribute", ".log")),
+            logger(2, "logging.Logger", ".manager"),
+            logger(4, "logging.Manager", ".loggerDict"),
+            step(5, "container", "dict", ("key", "['shop']")),
+            logger(6, "logging.Logger", ".handlers"),
+            step(7, "container", "list", ("index", "[…]")),
+            step(8, "object", "FileHandler", ("", "")),
+        ];
+        let (name, _) = said(7, Gain::Entries, &steps);
+        assert_eq!(name, "logging.Logger.manager.loggerDict['shop'].handlers");
+        let steps = [
+            step(0, "module", "urllib3.pool", ("attribute", ".log")),
+            logger(2, "logging.Logger", ".parent"),
+            logger(4, "logging.RootLogger", ".handlers"),
+            step(5, "container", "list", ("index", "[…]")),
+            step(6, "object", "FileHandler", ("", "")),
+        ];
+        assert_eq!(said(5, Gain::Entries, &steps).0, "logging.root.handlers");
     }
 
     #[test]

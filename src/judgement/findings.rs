@@ -13,14 +13,18 @@ use super::{
 };
 use crate::{
     attribute::{
-        code, fingerprint, group, holder::Gain, native::Passage, owner::Places, route::Route,
+        code, fingerprint, group,
+        holder::Gain,
+        native::{Passage, WOBBLE},
+        owner::Places,
+        route::Route,
         sites::Growth,
     },
     finding::{
         Curve, Finding, Holder, Kind, Level, Measured, NativeFunction, Owner, Rate, Site, Status,
         TypeGrowth,
     },
-    fit::Shape,
+    fit::{Fit, Shape},
     report::text::number,
     run::{Run, case::Case, loss::Loss},
     verdict::{Counter, Verdict, rule::Rule},
@@ -280,6 +284,17 @@ fn finding(
                 .and_then(|_| held::lost(call, &native::stays(case))),
         }
     });
+    // Nobody was seen to lose it: then it may be held by what it refers to itself.
+    let opaque = diagnosis
+        .filter(|_| code == code::LOST && culprit.is_none())
+        .and_then(|diagnosis| diagnosis.opaque.as_deref());
+    let lost = lost.or_else(|| {
+        let by = format!(
+            ", probably in a cycle through {}, which the collector cannot look into",
+            opaque?
+        );
+        Some(Lost { by, growth: None })
+    });
     let native = native.or(culprit.map(|(function, _)| function));
     // Entries without new blocks leave nothing in the heap to come from, and a heap that grows by millions is not looked
     // at; the container itself was watched.
@@ -347,6 +362,8 @@ fn finding(
         },
         evidence: how_sure(run, case, &tests),
         advice: match (route, &native) {
+            _ if let Some(kind) = opaque => code::advice_opaque(kind),
+            _ if made_once => Rule::MadeOnce.action().to_owned(),
             (Some(route), _) => code::advice_for(code, route),
             (None, Some(native)) => code::advice_native(code, native),
             (None, None) => code::advice(code).to_owned(),
@@ -446,10 +463,15 @@ fn rates(case: &Case, alone: bool, kind: Kind, sites: &[Site]) -> BTreeMap<Strin
             interval: [value, value],
             exact: false,
         };
-        found.insert("bytes".to_owned(), plain(total(|site| site.bytes)));
+        let count = total(|site| site.count);
+        let blocks = found.get("blocks").map_or(count, |rate| rate.value);
+        // Where the places are those of a small part, their bytes are not those of what stays.
+        if count * 2.0 >= blocks {
+            found.insert("bytes".to_owned(), plain(total(|site| site.bytes)));
+        }
         found
             .entry("blocks".to_owned())
-            .or_insert_with(|| plain(total(|site| site.count)));
+            .or_insert_with(|| plain(count));
     }
     found
 }
@@ -472,7 +494,11 @@ fn shape(case: &Case) -> String {
         Shape::Accelerating => "accelerating",
         Shape::Noisy => "noisy",
     };
-    let shapes: Vec<Shape> = case.fits.values().map(|fit| fit.shape).collect();
+    let shape = |(counter, fit): (&Counter, &Fit)| match fit.shape {
+        Shape::Periodic { .. } if *counter == Counter::Heap && is_even(case) => Shape::Linear,
+        shape => shape,
+    };
+    let shapes: Vec<Shape> = case.fits.iter().map(shape).collect();
     // Growth of growth is the worst of what is there; after it a plain line says most.
     let preferred = [Shape::Accelerating, Shape::Linear];
     let chosen = preferred
@@ -481,6 +507,19 @@ fn shape(case: &Case) -> String {
         .or(shapes.first().copied())
         .unwrap_or(Shape::Saturating);
     word(chosen).to_owned()
+}
+
+/// Whether malloc's heap grows in each iteration, by the same but for what the rest of a chunk makes of it.
+fn is_even(case: &Case) -> bool {
+    let readings = case
+        .series
+        .get(&Counter::Heap)
+        .map_or(&[][..], Vec::as_slice);
+    let added = || readings.windows(2).map(|pair| pair[1] - pair[0]);
+    match (added().min(), added().max()) {
+        (Some(least), Some(most)) => least > 0 && most - least <= WOBBLE,
+        _ => false,
+    }
 }
 
 fn how_sure(run: &Run, case: &Case, tests: &BTreeSet<usize>) -> String {
@@ -569,6 +608,47 @@ mod tests {
         let fit = fit::fit(&[0, 1, 2, 3, 4, 5], Exactness::Exact);
         case.fits = counters.iter().map(|counter| (*counter, fit)).collect();
         case
+    }
+
+    #[test]
+    fn what_malloc_rounds_is_no_pattern() {
+        let mut case = grows(&[]);
+        let heap = |added: &[i64]| -> Vec<i64> {
+            let mut stands = 0;
+            (0..30)
+                .map(|at| {
+                    stands += added[at % added.len()];
+                    stands
+                })
+                .collect()
+        };
+        for (added, word) in [(&[64, 80][..], "linear"), (&[0, 144], "periodic")] {
+            let readings = heap(added);
+            case.fits
+                .insert(Counter::Heap, fit::fit(&readings, Exactness::Exact));
+            case.series.insert(Counter::Heap, readings);
+            assert_eq!(shape(&case), word, "{added:?}");
+        }
+    }
+
+    #[test]
+    fn places_of_a_small_part_do_not_tell_the_size() {
+        let site = |count| Site {
+            file: "a.py".to_owned(),
+            line: 1,
+            function: "f".to_owned(),
+            count,
+            bytes: 100.0,
+            source: None,
+            excerpt: None,
+            owner: None,
+            callers: Vec::new(),
+        };
+        let mut case = grows(&[]);
+        let fit = fit::fit(&[0, 113, 226, 339, 452, 565], Exactness::Exact);
+        case.fits.insert(Counter::Blocks, fit);
+        let bytes = |count| rates(&case, true, Kind::Python, &[site(count)]).contains_key("bytes");
+        assert!(!bytes(10.0) && bytes(100.0));
     }
 
     #[test]

@@ -58,6 +58,7 @@ impl<'a> Homes<'a> {
         let path = Path::new(path);
         function.library = library(path);
         let packaged = inside(&self.places.packages, path);
+        function.module = packaged.as_deref().and_then(dotted);
         let own = self.own(path, packaged.as_deref());
         if let Some(own) = own {
             function.folder = Some(own.shown.clone());
@@ -172,6 +173,16 @@ fn library(path: &Path) -> String {
         .unwrap_or_default()
 }
 
+/// A module's name with the packages that it is in; none where it is in none.
+fn dotted(file: &Path) -> Option<String> {
+    let stem = native::stem(file)?;
+    let folders: Option<Vec<&str>> = { file.parent()?.iter() }
+        .map(|part| part.to_str())
+        .collect();
+    let folders = folders.filter(|folders| !folders.is_empty())?;
+    Some(format!("{}.{stem}", folders.join(".")))
+}
+
 /// Python's core is in its executable, or in a library of its own.
 fn is_interpreter(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
@@ -234,7 +245,7 @@ mod tests {
             ),
             (
                 at("venv/site/dep/mine.so"),
-                "`f` in `mine`",
+                "`f` in `dep.mine`",
                 Some(Owner::Dependency),
             ),
             (at("fast.so"), "`f` in `fast` (yours)", Some(Owner::Project)),

@@ -112,6 +112,7 @@ fn headline(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Resul
             .other_verdicts()
             .map(|(verdict, count)| format!("{} {}", number(count as f64), verdict.word())),
     );
+    parts.extend(warnings(report));
     if !report.errors.is_empty() {
         parts.push(text::counted(report.errors.len(), "error"));
     }
@@ -122,6 +123,36 @@ fn headline(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Resul
         report.exit_code.number()
     );
     paragraph("leakcheck:", paint, &text, 4, width, out)
+}
+
+/// What was found and fails nothing: cycles, those of packages too, and leaks that are not the project's.
+fn warnings(report: &Report) -> Vec<String> {
+    let all = |one: &&Finding| !one.fails && one.status != Status::Fixed && !is_accepted(one);
+    let (cycles, others): (Vec<&Finding>, Vec<&Finding>) = { report.findings.iter() }
+        .filter(all)
+        .partition(|one| one.kind == Kind::Cycle);
+    let packages = { cycles.iter() }
+        .filter(|one| one.level == Level::Note)
+        .count();
+    let mut parts = Vec::new();
+    if !cycles.is_empty() {
+        let of_packages = match packages {
+            0 => String::new(),
+            all if all == cycles.len() => " in packages".to_owned(),
+            some => format!(", {some} in packages"),
+        };
+        parts.push(format!(
+            "{}{of_packages}",
+            text::counted(cycles.len(), "cycle")
+        ));
+    }
+    let warned = { others.iter() }
+        .filter(|one| one.level == Level::Warning)
+        .count();
+    if warned > 0 {
+        parts.push(format!("{} not yours", text::counted(warned, "leak")));
+    }
+    parts
 }
 
 /// What a finding is called.
@@ -348,7 +379,12 @@ fn of_type(of: &TypeGrowth) -> String {
         size.push_str(&format!(", such as {}", text::shortened(example, 40)));
     }
     let name = text::shortened(&of.name, 120);
-    format!("{name} x{} ({size})", number(of.count))
+    let count = if of.count.fract().abs() < 1e-9 {
+        number(of.count)
+    } else {
+        format!("{:.1} on average", of.count)
+    };
+    format!("{name} x{count} ({size})")
 }
 
 /// What a reader finds another finding by.

@@ -194,9 +194,13 @@ fn left(eta: Option<Duration>, elapsed: Duration, budget: Option<Duration>) -> S
     let Some(eta) = eta else {
         return "time left unknown".to_owned();
     };
+    if eta.is_zero() {
+        // What retains the leaks, and which call makes them, is looked for when all are judged.
+        return "all judged, the last looks".to_owned();
+    }
     match budget.map(|budget| budget.saturating_sub(elapsed)) {
         // Tests that wait take no CPU time, of which the budget is.
-        Some(Duration::ZERO) if !eta.is_zero() => "about to run out of its budget".to_owned(),
+        Some(Duration::ZERO) => "about to run out of its budget".to_owned(),
         Some(budget) => format!("about {} left", clock(eta.min(budget))),
         None => format!("about {} left", clock(eta)),
     }
@@ -233,6 +237,10 @@ mod tests {
             "about 5 s left"
         );
         assert_eq!(left(None, seconds(10), budget), "time left unknown");
+        assert_eq!(
+            left(Some(seconds(0)), seconds(10), budget),
+            "all judged, the last looks"
+        );
         assert_eq!(
             left(Some(seconds(3600)), seconds(10), None),
             "about 1 h 0 min left"

@@ -190,6 +190,7 @@ mod tests {
     fn lost(line: u32) -> Diagnosis {
         Diagnosis {
             plain: false,
+            opaque: None,
             covers: BTreeSet::from([format!("app.py:{line}")]),
             routes: Vec::new(),
             alone: true,

@@ -69,6 +69,8 @@ pub struct Diagnosis {
     pub types: Vec<TypeGrowth>,
     /// Objects that nothing in Python leads to: type and count per iteration.
     pub lost: Vec<(String, f64)>,
+    /// The type through which these may be a cycle that the collector cannot see.
+    pub opaque: Option<String>,
     /// Whether blocks stay that are in no object the collector knows of, nor in what these refer to.
     pub unseen: bool,
     /// Of a lost reference: what was called, with what it did to the counts of its caller's variables.
@@ -456,6 +458,7 @@ pub(super) fn explain(
         routes,
         types,
         lost: decision.lost.clone(),
+        opaque: decision.opaque.clone(),
         exits: exits(dump),
         resources: heap.resources.clone(),
         made: sites::from_chosen(&made.unwrap_or_default(), bench.places).to_vec(),

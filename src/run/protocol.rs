@@ -386,8 +386,11 @@ pub struct Described {
 }
 
 /// Answer to [`orders::End`](super::orders::End).
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Default, Debug, Clone, PartialEq, Deserialize)]
 pub struct Ended {
+    /// How many names tests made that stay interned for good, and not only the first time that they ran.
+    #[serde(default)]
+    pub names: i64,
     /// See [`Ran::errors`].
     pub errors: Vec<Trouble>,
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{
     loss::{Loss, StartError},
     orders,
-    protocol::{Collectable, Collected, Hello, Trouble},
+    protocol::{Collectable, Collected, Ended, Hello},
     selfcheck,
     worker::{Setup, Worker},
 };
@@ -163,10 +163,10 @@ impl<'a> Slot<'a> {
     }
 
     /// Ends the worker in order, with everything its fixtures still have to tear down.
-    pub fn end(mut self) -> Result<Vec<Trouble>, Loss> {
+    pub fn end(mut self) -> Result<Ended, Loss> {
         match self.worker.take() {
             Some(worker) => worker.end(),
-            None => Ok(Vec::new()),
+            None => Ok(Ended::default()),
         }
     }
 }

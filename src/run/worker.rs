@@ -10,7 +10,7 @@ use super::{
     live::Live,
     loss::{self, Loss, StartError},
     orders::{self, Ask, Order},
-    protocol::{Collected, Hello, Record, Trouble},
+    protocol::{Collected, Ended, Hello, Record},
     tape::Tape,
     wire,
 };
@@ -111,9 +111,9 @@ impl Worker {
     }
 
     /// Asks it to tear everything down and to exit, and makes sure that it is gone.
-    pub fn end(mut self) -> Result<Vec<Trouble>, Loss> {
-        let errors = self.ask(orders::End {})?.errors;
+    pub fn end(mut self) -> Result<Ended, Loss> {
+        let ended = self.ask(orders::End {})?;
         self.line.close();
-        Ok(errors)
+        Ok(ended)
     }
 }

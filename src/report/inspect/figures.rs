@@ -8,7 +8,7 @@ use crate::{
         partition::{Partition, Share},
         surroundings::Held,
     },
-    finding::{Curve, Owner},
+    finding::{Curve, Finding, Kind, Owner},
     report::{
         growth, spark,
         text::{brief, bytes, counted, number, shortened, shown},
@@ -24,10 +24,26 @@ const WAY: usize = 300;
 const BARS: usize = 24;
 
 /// What a reader must know of the figures of lines.
-pub(super) const LINES: &str = "One iteration, followed line by line. Times: how often the line ran. After it: bytes more in use than before it, \
+const LINES: &str = "One iteration, followed line by line. Times: how often the line ran. After it: bytes more in use than before it, \
 all its runs together; a call counts with what it called. At most: the highest level while it ran, above that of entering the first function. \
 Stays: what a judged iteration leaves behind. What Python keeps for \
 reuse counts as in use; following costs some bytes itself, and up to Python 3.12 variables live a line longer for it.";
+
+/// What a reader must know of them where what leaks is in none of them.
+const NATIVE: &str = " What leaks here is native memory, which C code takes from malloc, and these are the bytes of Python's own: no line shows it. \
+The first lines of this page name the call, where it is known.";
+
+/// What a reader must know of the figures of lines.
+pub(super) fn lines(inspection: &Inspection) -> String {
+    let native =
+        |finding: &Finding| finding.kind == Kind::Native && finding.verdict == Verdict::Leak;
+    let beside = if inspection.findings.iter().any(native) {
+        NATIVE
+    } else {
+        ""
+    };
+    format!("{LINES}{beside}")
+}
 
 /// What a reader must know of the table of references.
 pub(super) const REFERENCES: &str = "Counted: references that the objects count. Found: references from other objects. What is counted and not found is \

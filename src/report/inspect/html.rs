@@ -46,7 +46,7 @@ struct Page {
     cycles: Option<Table>,
     fixes: Vec<String>,
     routines: Vec<Table>,
-    lines: &'static str,
+    lines: String,
     peak: Vec<String>,
     standing: Vec<Table>,
     errors: Vec<[String; 2]>,
@@ -126,7 +126,7 @@ pub fn write(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()>
             fixes
         }),
         routines: inspection.routines.iter().map(figures::routine).collect(),
-        lines: figures::LINES,
+        lines: figures::lines(inspection),
         peak: figures::peak(inspection),
         standing: figures::standing(inspection),
         errors: inspection

@@ -64,7 +64,7 @@ pub fn write(inspection: &Inspection, width: usize, out: &mut dyn io::Write) -> 
             table(&figures::routine(routine), width, out)?;
         }
         writeln!(out)?;
-        said(figures::LINES, width, out)?;
+        said(&figures::lines(inspection), width, out)?;
     }
     if inspection.peak.is_some() {
         section("Memory at its highest", out)?;

@@ -509,6 +509,8 @@ class Counters:
         self._heap, heap_exactness = malloc.reader()
         self._blocks = sys.getallocatedblocks
         self._immortals = _Immortals()
+        # The names that stay for good at the last reading, and how many came after the second one of all windows.
+        self._names = array.array("q", [0, 0])
         self._clear = _find_clear()
         self._fds, fds_exactness = self._counter_in_proc("/proc/self/fd", "/dev/fd", 1)
         self._threads, threads_exactness = self._counter_in_proc("/proc/self/task", None, 0)
@@ -710,11 +712,19 @@ class Counters:
             # that something else did not make up for.
             self._raw[0] = self._raw[2]
             self._raw[1] = self._immortals.count()
+            if at - _ORIGIN > 1:
+                self._names[1] += self._raw[1] - self._names[0]
+            self._names[0] = self._raw[1]
         blocks[at - _ORIGIN] = self._raw[2] - self._raw[1]
         # Last of all: the dictionaries that it comes in must not be counted.
         garbage[at - _ORIGIN] = _collected() + self._closed[0]
         self._at[0] = at + 1
         self._spent[0] += _cpu()
+
+    def names(self):
+        # type: () -> int
+        """How many names tests made that stay for good, and not only the first time that they ran."""
+        return self._names[1]
 
     def spent(self):
         # type: () -> float

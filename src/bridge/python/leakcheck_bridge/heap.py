@@ -112,6 +112,8 @@ class Types:
         self.lengths = []  # type: list
         #: Whether instances may own memory that Python knows nothing of.
         self.owners = []  # type: list
+        #: Whether instances may refer to what the collector does not see.
+        self.opaque = []  # type: list
         self.names = []  # type: list
 
     def of(self, objects):
@@ -125,6 +127,7 @@ class Types:
                 self.names.append(trace.type_name(cls))
                 self.lengths.append(length_function(cls))
                 self.owners.append(kinds.may_own(cls))
+                self.opaque.append(kinds.is_opaque(cls))
         return array.array("I", map(self._numbers.__getitem__, map(id, classes)))
 
 
@@ -250,6 +253,7 @@ class Recorder:
             "objects": nodes,
             "types": self._types.names,
             "owners": self._types.owners,
+            "opaque": self._types.opaque,
             "modules": _modules(),
             "roots": _roots(),
             "exits": _exit_callbacks() - self._exits,

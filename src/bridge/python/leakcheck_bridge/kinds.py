@@ -75,6 +75,18 @@ def may_own(cls):
     return False
 
 
+#: Of a type: the collector can look into its instances.
+_TRAVERSED = 1 << 14
+_FLAGS = type.__dict__["__flags__"].__get__
+_ATOMS = (str, bytes, bytearray, int, float, complex, bool, type(None), type(...), type(NotImplemented), range)
+
+
+def is_opaque(cls):
+    # type: (type) -> bool
+    """Whether instances may refer to other objects, and nobody can see to which."""
+    return not _FLAGS(cls) & _TRAVERSED and all(cls is not atom for atom in _ATOMS)
+
+
 def ids_of(*kinds):
     # type: (type) -> frozenset
     """The identities of types that are there for good."""

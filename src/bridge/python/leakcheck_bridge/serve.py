@@ -268,7 +268,13 @@ class Service:
                 answer = {"re": "described", "answers": source.describe(order["places"])}
             elif what == "end":
                 repeater.finish()
-                link.send({"re": "ended", "errors": runner.troubles.take()})
+                link.send(
+                    {
+                        "re": "ended",
+                        "errors": runner.troubles.take(),
+                        "names": self.meter.names(),
+                    }
+                )
                 return
             else:
                 raise ValueError("unknown order {!r}".format(what))
