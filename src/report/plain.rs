@@ -379,10 +379,11 @@ fn of_type(of: &TypeGrowth) -> String {
         size.push_str(&format!(", such as {}", text::shortened(example, 40)));
     }
     let name = text::shortened(&of.name, 120);
-    let count = if of.count.fract().abs() < 1e-9 {
+    // Halves are exact; of thirds and such only the size matters.
+    let count = if (of.count * 2.0).fract().abs() < 1e-9 || of.count < 1.0 {
         number(of.count)
     } else {
-        format!("{:.1} on average", of.count)
+        format!("{} or so", number(of.count.round()))
     };
     format!("{name} x{count} ({size})")
 }

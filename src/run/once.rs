@@ -1,9 +1,9 @@
 //! Takes back leaks that repeating makes: of a test that changes what it has once and not anew for each repeat.
 
-use super::{Run, case::Case, conclusion::Conclusion, diagnose};
+use super::{Run, case::Case, diagnose};
 use crate::{
     attribute::once,
-    verdict::{Counter, rule::Rule},
+    verdict::{Counter, conclusion::Conclusion, rule::Rule},
 };
 
 /// What a container of a test's parameter is called where no heap was looked at.
