@@ -3,11 +3,10 @@
 use super::{
     decide::At,
     experiment::{Experiment, Next},
+    rules::Rules,
 };
 use crate::verdict::{Counter, Series, conclusion::Conclusion, rule::Rule};
 
-/// So many of the increments show what moves by itself; one is a thread that ends.
-const MOVES: usize = 2;
 /// What threads make and free without a trace in their number.
 const AUDIBLE: [Counter; 4] = [Counter::Blocks, Counter::Heap, Counter::Items, Counter::Fds];
 
@@ -50,14 +49,14 @@ pub fn may_hide(series: &Series) -> bool {
 }
 
 /// What moves in readings with no test between them.
-pub fn moving(series: &Series) -> Option<Counter> {
+pub fn moving(series: &Series, rules: &Rules) -> Option<Counter> {
     AUDIBLE.into_iter().find(|counter| {
         let readings = series.get(counter).map_or(&[][..], Vec::as_slice);
         readings
             .windows(2)
             .filter(|pair| pair[0] != pair[1])
             .count()
-            > MOVES
+            > rules.noise.moves
     })
 }
 
@@ -66,6 +65,7 @@ mod tests {
     use super::*;
     use crate::investigate::{
         evidence::{Answer, Evidence, Window},
+        rules::RULES,
         samples::{PURSE, concluded, screened, step},
     };
 
@@ -86,9 +86,9 @@ mod tests {
 
     #[test]
     fn a_thread_that_ends_is_no_noise() {
-        assert_eq!(moving(&series(2, &[9, 9, 5, 5, 5, 5])), None);
+        assert_eq!(moving(&series(2, &[9, 9, 5, 5, 5, 5]), &RULES), None);
         assert_eq!(
-            moving(&series(2, &[9, 10, 11, 3, 4, 5])),
+            moving(&series(2, &[9, 10, 11, 3, 4, 5]), &RULES),
             Some(Counter::Blocks)
         );
     }

@@ -21,6 +21,12 @@ pub struct Rules {
     pub chunk: i64,
     /// The screen.
     pub screen: Screen,
+    /// What moves in a process by itself.
+    pub noise: Noise,
+    /// The time that there is for suspects.
+    pub budget: Budget,
+    /// So many suspects that grow alike were looked at for long, and all were leaks, before the next is taken for one.
+    pub solid: usize,
     /// The windows with which it begins.
     pub windows: Windows,
     /// Watched containers.
@@ -31,6 +37,77 @@ pub struct Rules {
     pub beside: Beside,
     /// The long run.
     pub long_run: LongRun,
+    /// What is asked once more of leaks, when all suspects are judged.
+    pub isolation: Isolation,
+    /// What came before a test that grew in one process only.
+    pub predecessors: Predecessors,
+    /// The same random numbers again.
+    pub randomness: Randomness,
+}
+
+/// The numbers of what moves in a process by itself: threads that go on between tests.
+#[derive(Debug, Clone)]
+pub struct Noise {
+    /// Readings with no test between them,
+    pub readings: u32,
+    /// and seconds from one to the next: as long as an iteration, at least so many
+    pub shortest: f64,
+    /// and at most so many.
+    pub longest: f64,
+    /// So many of the increments show what moves by itself; one is a thread that ends.
+    pub moves: usize,
+    /// After so many processes that were noisy from their start no more are made for it.
+    pub attempts: u32,
+}
+
+/// The numbers of the time that there is for suspects, in CPU seconds.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    /// The least that all of them get together: caches with ends of their own are worth a minute,
+    pub least: u64,
+    /// and what of it goes to those that are likely to be what is known: one leak in many tests is not.
+    pub least_plenty: u64,
+    /// The most that a long run gets,
+    pub long_run: u64,
+    /// and with `--thorough`.
+    pub thorough_long_run: u64,
+    /// A long run gets at most one such part of what is left, so that later suspects get theirs.
+    pub share: u32,
+}
+
+/// The numbers of leaks that are judged again alone, each in a process that nothing else ran in.
+#[derive(Debug, Clone)]
+pub struct Isolation {
+    /// Leaks: a start of a process each; suites with more have been red for long.
+    pub most: usize,
+    /// Other leaks that are tried as the reason of one that does not grow alone.
+    pub culprits: usize,
+    /// How often a culprit runs before its victim is looked at again.
+    pub dose: u32,
+}
+
+/// The numbers of tests that are run again, since one after them grew in one process only.
+#[derive(Debug, Clone)]
+pub struct Predecessors {
+    /// Tests that are explained so; each takes a dozen starts of a process.
+    pub most: usize,
+    /// Tests that are run again, the last ones before it,
+    pub before: usize,
+    /// as far as one run of them takes so many seconds.
+    pub longest: f64,
+    /// They get one such part of the suspects' budget, on top of it.
+    pub share: u32,
+}
+
+/// The numbers of iterations with the same random numbers.
+#[derive(Debug, Clone)]
+pub struct Randomness {
+    /// Iterations with the same ones, at least: what leaks in every 11th does so in each such stretch.
+    pub each: u32,
+    /// How often, each time with others. To a cache that is half full not all of them are new.
+    pub times: u32,
+    /// What is new stays in so many iterations after the numbers changed.
+    pub new: usize,
 }
 
 /// The numbers of the screen.
@@ -173,6 +250,37 @@ pub const RULES: Rules = Rules {
         longest: 0.25,
         fewest: 16,
         fewest_patient: 34,
+    },
+    noise: Noise {
+        readings: 6,
+        shortest: 0.002,
+        longest: 0.02,
+        moves: 2,
+        attempts: 3,
+    },
+    budget: Budget {
+        least: 60,
+        least_plenty: 10,
+        long_run: 2,
+        thorough_long_run: 20,
+        share: 4,
+    },
+    solid: 8,
+    isolation: Isolation {
+        most: 24,
+        culprits: 4,
+        dose: 3,
+    },
+    predecessors: Predecessors {
+        most: 4,
+        before: 256,
+        longest: 10.0,
+        share: 2,
+    },
+    randomness: Randomness {
+        each: 12,
+        times: 4,
+        new: 2,
     },
     windows: Windows {
         more: 4,

@@ -11,13 +11,6 @@ use crate::{
     verdict::{conclusion::Conclusion, rule::Rule},
 };
 
-/// A start of a process each; suites with more leaks have been red for long.
-const MOST: usize = 24;
-/// Other leaks that are tried as the reason of one that does not grow alone.
-const CULPRITS: usize = 4;
-/// How often a culprit runs before its victim is looked at again.
-const DOSE: u32 = 3;
-
 /// Runs each leak that came after another one by itself, and takes back those that do not grow then.
 pub(super) fn confirm(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
     let leaks: Vec<usize> = (0..run.cases.len())
@@ -30,7 +23,13 @@ pub(super) fn confirm(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
         .map(|at| run.cases[*at].causes())
         .into_iter()
         .collect();
-    for (rank, at) in leaks.iter().copied().enumerate().skip(1).take(MOST) {
+    for (rank, at) in leaks
+        .iter()
+        .copied()
+        .enumerate()
+        .skip(1)
+        .take(RULES.isolation.most)
+    {
         let causes = run.cases[at].causes();
         if bench.budget.is_spent() {
             return;
@@ -53,10 +52,18 @@ pub(super) fn confirm(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
             .filter(|other| run.cases[*other].is_leak())
             .filter(|other| run.cases[*other].causes() != causes)
             .collect();
-        let culprit = others.into_iter().take(CULPRITS).find(|other| {
-            dose(run, bench, slot, run.cases[*other].test, DOSE)
-                && look(run, bench, slot, at) == Some(true)
-        });
+        let culprit = others
+            .into_iter()
+            .take(RULES.isolation.culprits)
+            .find(|other| {
+                dose(
+                    run,
+                    bench,
+                    slot,
+                    run.cases[*other].test,
+                    RULES.isolation.dose,
+                ) && look(run, bench, slot, at) == Some(true)
+            });
         let after = culprit.map_or_else(
             || "other tests that leak".to_owned(),
             |other| run.tests[run.cases[other].test].id.clone(),

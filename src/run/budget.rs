@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::investigate::experiment::Purse;
+use crate::investigate::{experiment::Purse, rules::RULES};
 
 /// CPU time that all suspects share.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl Budget {
 
     /// What the next horizon may cost: a share, so that later suspects get theirs.
     fn for_horizon(&self) -> Duration {
-        self.horizon.min(self.left() / 4)
+        self.horizon.min(self.left() / RULES.budget.share)
     }
 
     /// What may still be spent, by a process that may have `memory` bytes.

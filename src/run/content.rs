@@ -20,12 +20,6 @@ use crate::{
     verdict::{Counter, Series, conclusion::Conclusion, rule::Rule},
 };
 
-/// Iterations with the same random numbers, at least: what leaks in every 11th does so in each such stretch.
-const EACH: u32 = 12;
-/// How often, each time with others. To a cache that is half full not all of them are new.
-const TIMES: u32 = 4;
-/// What is new stays in so many iterations after the numbers changed.
-const NEW: usize = 2;
 /// What is said of growth that comes with other numbers only.
 const BY_CONTENT: &str = "keeps each new text or number once, outside Python: with the same random numbers again nothing grows";
 
@@ -133,8 +127,14 @@ fn hand_over(cases: &mut [Case], from: usize) {
 
 /// Repeats the open test with the same random numbers, and then with others.
 fn ask(worker: &mut Worker, case: &Case) -> Result<(bool, f64), Loss> {
-    let each = diagnose::iterations(case).max(EACH);
-    let ran = screen::run(worker, orders::Replay { each, times: TIMES })?;
+    let each = diagnose::iterations(case).max(RULES.randomness.each);
+    let ran = screen::run(
+        worker,
+        orders::Replay {
+            each,
+            times: RULES.randomness.times,
+        },
+    )?;
     let passed = ran.outcome.status == Status::Passed;
     Ok((passed && is_kept_once(&ran.series, each as usize), ran.cpu))
 }
@@ -150,7 +150,7 @@ fn is_kept_once(series: &Series, each: usize) -> bool {
             _ => 1,
         };
         for first in (0..readings.len().saturating_sub(each)).step_by(each) {
-            let (new, again) = readings[first..=first + each].split_at(NEW);
+            let (new, again) = readings[first..=first + each].split_at(RULES.randomness.new);
             is_new |= again[0] - new[0] >= least;
             if signature::rise(again) >= least {
                 return false;

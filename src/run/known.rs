@@ -11,12 +11,9 @@ use std::{
 use super::worker::INTERRUPTED;
 
 use crate::{
-    investigate::signature::Kind,
+    investigate::{rules::RULES, signature::Kind},
     verdict::{Verdict, conclusion::Conclusion},
 };
-
-/// So many suspects that grow alike were looked at for long, and all were leaks, before the next is taken for one.
-pub(super) const SOLID: usize = 8;
 
 /// One who waits looks so often whether the run was interrupted.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -185,7 +182,7 @@ impl Known {
     pub(super) fn is_always_a_leak(&self, kind: &Kind) -> bool {
         let kinds = self.kinds.lock().ok();
         let known = kinds.and_then(|kinds| kinds.get(kind).copied());
-        known.is_some_and(|(leaks, others)| leaks >= SOLID && others == 0)
+        known.is_some_and(|(leaks, others)| leaks >= RULES.solid && others == 0)
     }
 }
 
@@ -237,7 +234,7 @@ mod tests {
     fn a_kind_of_growth_is_solid_after_some_leaks_and_no_more_after_one_that_ended() {
         let known = Known::default();
         let kind = vec![(Counter::Items, Some(0))];
-        for _ in 0..SOLID {
+        for _ in 0..RULES.solid {
             assert!(!known.is_always_a_leak(&kind));
             known.learn_kind(kind.clone(), &leak());
         }

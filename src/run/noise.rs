@@ -12,25 +12,18 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    investigate::noise::moving,
+    investigate::{noise::moving, rules::RULES},
     verdict::{Counter, Verdict, conclusion::Conclusion, rule::Rule},
 };
-
-/// Readings with no test between them, and seconds from one to the next: as long as an iteration, within limits.
-const READINGS: u32 = 6;
-const SHORTEST: f64 = 0.002;
-const LONGEST: f64 = 0.02;
-/// After so many processes that were noisy from their start no more are made for it.
-const ATTEMPTS: u32 = 3;
 
 /// What moves in a worker by itself, in words.
 pub(super) fn listen(worker: &mut Worker, seconds: f64) -> Result<Option<String>, Loss> {
     let order = orders::Still {
-        readings: READINGS,
-        pause: seconds.clamp(SHORTEST, LONGEST),
+        readings: RULES.noise.readings,
+        pause: seconds.clamp(RULES.noise.shortest, RULES.noise.longest),
     };
     let still = worker.ask(order)?;
-    Ok(moving(&still.series).map(|counter| {
+    Ok(moving(&still.series, &RULES).map(|counter| {
         format!(
             "`{}` changes while no test runs, and may hide a leak: {} at work beside the tests",
             counter.name(),
@@ -95,7 +88,7 @@ pub(super) fn judge(
 
 /// Whether a test that was looked at beside noise is looked at in a process of its own.
 pub(super) fn is_worth_another(slot: &Slot<'_>, test: usize) -> bool {
-    !slot.before(test).is_empty() && slot.noisy_starts < ATTEMPTS
+    !slot.before(test).is_empty() && slot.noisy_starts < RULES.noise.attempts
 }
 
 /// Whether a place, a container or a resource of its own tells what grows in a test, however much comes and goes beside.

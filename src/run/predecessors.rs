@@ -8,29 +8,23 @@ use super::{
     driver::Bench,
     slot::Slot,
 };
-use crate::verdict::{Verdict, rule::Rule};
-
-/// Tests that are explained so; each takes a dozen starts of a process.
-const MOST: usize = 4;
-/// Tests that are run again, the last ones before it, as far as one run of them takes so many seconds.
-const BEFORE: usize = 256;
-const LONGEST: f64 = 10.0;
-
-/// Of the suspects' budget, on top of it.
-const SHARE: u32 = 2;
+use crate::{
+    investigate::rules::RULES,
+    verdict::{Verdict, rule::Rule},
+};
 
 /// Takes back each growth that comes only after other tests, and names the one after which it comes.
 pub(super) fn explain(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
     let unstable: Vec<usize> = (0..run.cases.len())
         .filter(|at| run.cases[*at].judged.is(Verdict::Unstable))
-        .take(MOST)
+        .take(RULES.predecessors.most)
         .collect();
     let begun = Instant::now();
     for at in unstable {
         let before = before(run, run.cases[at].test);
         let mut grows = |after: &[usize]| {
             // By the clock: what a process costs to start is in no budget.
-            if begun.elapsed() > bench.budget.total() / SHARE {
+            if begun.elapsed() > bench.budget.total() / RULES.predecessors.share {
                 return None;
             }
             slot.discard();
@@ -62,10 +56,10 @@ fn before(run: &Run, test: usize) -> Vec<usize> {
         .flatten()
         .rev()
         .filter(|look| look.screened.is_repeatable())
-        .take(BEFORE)
+        .take(RULES.predecessors.before)
         .take_while(|look| {
             seconds += look.seconds;
-            seconds <= LONGEST
+            seconds <= RULES.predecessors.longest
         })
         .map(|look| look.test)
         .collect();

@@ -15,7 +15,7 @@ use super::{
     driver::Bench,
     event::Event,
     fault, finish,
-    known::{Known, SOLID, Turn},
+    known::{Known, Turn},
     loss::{Loss, StartError},
     native, next, noise, once,
     orders::Wider,
@@ -27,17 +27,13 @@ use super::{
 };
 use crate::{
     fit::Exactness,
-    investigate::signature::{Signature, roughly, signature},
+    investigate::{
+        rules::RULES,
+        signature::{Signature, roughly, signature},
+    },
     verdict::{Counter, Verdict, conclusion::Conclusion, rule::Rule},
 };
 
-/// The least that all suspects get together, and what of it goes to those that are likely to be what is known: caches with
-/// ends of their own are worth a minute, one leak in many tests is not.
-const LEAST_BUDGET: Duration = Duration::from_secs(60);
-const LEAST_PLENTY: Duration = Duration::from_secs(10);
-/// The most that the longer look at one suspect gets.
-const HORIZON: Duration = Duration::from_secs(2);
-const THOROUGH_HORIZON: Duration = Duration::from_secs(20);
 /// Frames of a growing site that are shown, and so have to be named.
 pub const FRAMES_SHOWN: usize = 6;
 
@@ -59,11 +55,12 @@ pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event
         return;
     }
     let plain = Duration::try_from_secs_f64(run.plain_cpu).unwrap_or_default();
+    let (numbers, seconds) = (&RULES.budget, Duration::from_secs);
     let (budget, plenty) = match settings.budget {
         Some(given) => (given, given / 2),
         None => (
-            (2 * plain).max(LEAST_BUDGET * settings.pace),
-            plain.max(LEAST_PLENTY * settings.pace),
+            (2 * plain).max(seconds(numbers.least) * settings.pace),
+            plain.max(seconds(numbers.least_plenty) * settings.pace),
         ),
     };
     run.budget = budget;
@@ -74,11 +71,11 @@ pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event
     let budget = Budget::new(
         budget,
         plenty,
-        if settings.thorough {
-            THOROUGH_HORIZON
+        seconds(if settings.thorough {
+            numbers.thorough_long_run
         } else {
-            HORIZON
-        },
+            numbers.long_run
+        }),
     );
     let known = Known::default();
     let exactness = exactness(run);
@@ -140,7 +137,7 @@ pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event
             confirm_alike(run, others, Rule::LikeTest, tell);
         } else {
             // Of many, what some of all files show tells most of the others.
-            let (some, others) = plan::spread(others, SOLID);
+            let (some, others) = plan::spread(others, RULES.solid);
             first.extend(some);
             rest.extend(others);
         }
