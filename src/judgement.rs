@@ -8,6 +8,7 @@ mod held;
 mod inspection;
 mod merge;
 mod native;
+mod parts;
 mod pythons;
 mod quoted;
 mod sites;
@@ -132,6 +133,13 @@ pub fn verdicts(run: &Run, places: &Places) -> Vec<TestResult> {
     let mut tests = tests(run, places);
     cycles::settle(run, &cycles::findings(run, places), &mut tests);
     tests
+}
+
+/// The findings alone, before snapshots are asked.
+pub fn found(run: &Run, places: &Places) -> Vec<Finding> {
+    let (mut findings, _) = findings::findings(run, places, &Excuses::of(run));
+    sort(&mut findings);
+    findings
 }
 
 /// Tests that were only taken to leak like another one.

@@ -135,6 +135,7 @@ struct Report {
 
 #[derive(Debug, Deserialize)]
 struct Finding {
+    code: String,
     kind: String,
     verdict: String,
     summary: String,
@@ -165,6 +166,14 @@ struct Test {
     reason: Option<String>,
 }
 
+impl Finding {
+    /// As `leakcheck replay --findings` counts them.
+    fn is_unheld(&self) -> bool {
+        let held = ["python", "items", "thread", "task"].contains(&&*self.kind);
+        self.fails && held && self.holder.is_none() && self.code != "LK202"
+    }
+}
+
 /// What came of one case.
 #[derive(Debug)]
 struct Answer {
@@ -176,6 +185,8 @@ struct Answer {
     wrong: Vec<String>,
     /// Marked as beyond the tool.
     hard: bool,
+    /// Its leaks with nobody who holds what stays.
+    unheld: Vec<String>,
     /// Whether one first line names all of it.
     line: Option<Named>,
     site: Option<Named>,
@@ -365,6 +376,9 @@ fn judge(
         rule: test.rule.clone(),
         wrong,
         hard: label.hard.is_some(),
+        unheld: { leaks.iter().filter(|finding| finding.is_unheld()) }
+            .map(|finding| finding.summary.clone())
+            .collect(),
         line: named(first_line.as_ref(), &|_| {
             let told: Vec<&str> = leaks.iter().map(|finding| &*finding.summary).collect();
             Named {
@@ -659,13 +673,24 @@ fn every_case_is_judged_as_its_label_says() {
     let (sites, of_sites, misplaced) = share(&answers, |answer| answer.site.as_ref());
     let (holders, of_holders, unheld) = share(&answers, |answer| answer.holder.as_ref());
     let (types, of_types, untyped) = share(&answers, |answer| answer.type_name.as_ref());
+    let unheld_leaks: BTreeSet<(&str, &str)> = answers
+        .iter()
+        .flat_map(|(name, answer)| answer.unheld.iter().map(|line| (&**name, &**line)))
+        .collect();
+    let nobody = unheld_leaks
+        .iter()
+        .fold(String::new(), |text, (name, line)| {
+            format!("{text}  {name}: {line}\n")
+        });
     let (lines, of_lines, cut) = share(&answers, |answer| answer.line.as_ref());
     let _ = write!(
         text,
         "{} of {} as labelled\nplaces named: {sites} of {of_sites}\n{misplaced}holders named: {holders} of {of_holders}\n{unheld}\
-         types named: {types} of {of_types}\n{untyped}\nfirst lines whole: {lines} of {of_lines}\n{cut}",
+         types named: {types} of {of_types}\n{untyped}\nfirst lines whole: {lines} of {of_lines}\n{cut}\
+         leaks without a holder, to be none: {}\n{nobody}",
         answers.len() - failed.len(),
         answers.len(),
+        unheld_leaks.len(),
     );
     println!("{text}");
     assert!(

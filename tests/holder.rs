@@ -216,6 +216,66 @@ fn one_holder_fed_from_many_files_is_one_finding() {
     assert_eq!(checked.only_leak().tests.len(), 12);
 }
 
+/// Something with a thread, something like it without one, and something small, all in one list.
+const LOOPS: &str = "\
+import threading
+
+kept = []
+
+
+class Clock:
+    def __init__(self):
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.ended.wait, daemon=True)
+        self.thread.start()
+
+
+class Stub:
+    def __init__(self):
+        self.calls = [1, 2, 3]
+
+
+def keep(made):
+    kept.append(made)
+    return made
+";
+
+#[test]
+fn one_holder_is_one_finding_whatever_it_holds() {
+    let text = "\
+import unittest
+
+import loops
+
+
+class TestLoops(unittest.TestCase):
+    def test_clock(self):
+        loops.keep(loops.Clock())
+
+    def test_stub(self):
+        loops.keep(loops.Stub())
+
+    def test_text(self):
+        loops.keep('x' * (40 + len(loops.kept)))
+";
+    let project = Project::of(&[("loops.py", LOOPS), ("test_loops.py", text)]);
+    let checked = check(&project);
+    let finding = checked.only_leak();
+    assert_eq!(finding.kind, "thread", "{}", finding.summary);
+    assert_eq!(finding.tests.len(), 3);
+    assert_eq!(
+        finding.holder.as_ref().map(|holder| &*holder.name),
+        Some("loops.kept")
+    );
+    let named = |name: &str| finding.types.iter().any(|growth| growth.name == name);
+    assert!(
+        named("loops.Clock") && named("loops.Stub"),
+        "{:?}",
+        finding.types
+    );
+    assert_eq!(finding.owner, "project");
+}
+
 #[test]
 fn a_code_and_a_rule_are_explained_and_an_unknown_one_is_a_usage_error() {
     let explained = common::leakcheck()

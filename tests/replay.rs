@@ -73,10 +73,15 @@ fn recorded(project: &Project, args: &[&str]) -> PathBuf {
 
 /// Replays a recording where there is no Python, and gives back exit code and output.
 fn replayed(folder: &Path) -> (i32, String) {
+    replayed_with(folder, &[])
+}
+
+fn replayed_with(folder: &Path, options: &[&str]) -> (i32, String) {
     let nowhere = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_leakcheck"))
         .arg("replay")
         .arg(folder)
+        .args(options)
         .env("PATH", nowhere.path())
         .env("TMPDIR", nowhere.path())
         .output()
@@ -140,6 +145,12 @@ fn names_are_in_a_recording_that_was_asked_for_them() {
     let folder = recorded(&project, &["--record-names"]);
     let first = fs::read_to_string(folder.join("a0.1.jsonl")).unwrap();
     assert!(first.contains("test_orchestra.py::test_leaks"), "{first}");
+    let (code, text) = replayed_with(&folder, &["--findings"]);
+    let held = ", retained by test_orchestra.swordfish, allocated at test_orchestra.py:24";
+    assert!(text.contains(held), "{text}");
+    let counted = "leakcheck: 2 leaks, 0 without a holder\n";
+    assert!(text.ends_with(counted), "{text}");
+    assert_eq!(code, 0, "{text}");
     change(&folder.join("verdicts.json"), |text| {
         text.replace(r#""verdict":"leak""#, r#""verdict":"bounded""#)
     });

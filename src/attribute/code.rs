@@ -6,7 +6,7 @@ use super::{
     route::{Route, Step},
     types,
 };
-use crate::finding::{Kind, NativeFunction, Owner};
+use crate::finding::{Finding, Kind, NativeFunction, Owner};
 
 /// A test whose repeat killed the process: a reference count gone wrong shows so.
 pub const CRASH: &str = "LK501";
@@ -30,6 +30,16 @@ pub fn of(kind: Kind) -> &'static str {
         Kind::Interpreter => "LK305",
         Kind::Cycle => "LK401",
     }
+}
+
+/// Whether something in Python must hold what stays, and nobody said what. A descriptor or a child process may be a
+/// number that was dropped, and what was lost in C has no holder.
+pub fn is_unheld(finding: &Finding) -> bool {
+    let held = matches!(
+        finding.kind,
+        Kind::Python | Kind::Items | Kind::Thread | Kind::Task
+    );
+    held && finding.holder.is_none() && finding.code != LOST
 }
 
 /// The code of growth that `route` holds.

@@ -4,9 +4,10 @@ use serde::Deserialize;
 
 use super::{
     holder::{Chosen, Gain},
+    owner::Places,
     path::{Phase, Root},
 };
-use crate::finding::{Holder, HolderStep, Role, TypeGrowth};
+use crate::finding::{Holder, HolderStep, Owner, Role, TypeGrowth};
 
 /// One step of a way, as the bridge names it.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -99,6 +100,31 @@ impl Route {
             retained: None,
             example: last.example.clone(),
         })
+    }
+
+    /// What tells this holder's cause from others': its name, or of what a function keeps in a closure, that function. It
+    /// may have been made several times, and it is fixed once.
+    pub fn cause(&self) -> String {
+        let inner = |step: &&Step| step.edge.0 == "closure";
+        let made = self.steps.iter().take(self.at + 1).rfind(inner);
+        let cell = made.and_then(|step| Some((step.name.as_deref()?, &step.edge.1)));
+        match cell {
+            Some((name, edge)) if name.contains("<locals>") => format!("{name}{edge}"),
+            _ => self.holder.name.clone(),
+        }
+    }
+
+    /// Whether the holder is an object of the reader's own code or of a package. It has to let go of whatever it holds. A
+    /// list of the interpreter's is everybody's: who adds to it is the cause.
+    pub fn is_own(&self, places: &Places) -> bool {
+        let theirs =
+            |file: &str| matches!(places.owner(file), Some(Owner::Project | Owner::Dependency));
+        let of_theirs = |step: &Step| {
+            let own = step.file.as_deref().is_some_and(theirs);
+            own || step.origins.first().is_some_and(|(_, file)| theirs(file))
+        };
+        matches!(self.root, Root::Module | Root::Fixture)
+            && self.steps.iter().take(self.at + 1).any(of_theirs)
     }
 
     /// Whether this is only where Python itself lists what lives: what else holds the same keeps it alive.

@@ -10,7 +10,9 @@ use clap::Args;
 
 use super::run::{code_of, listen_for_interrupts};
 use crate::{
+    attribute::code,
     exit_code::ExitCode,
+    finding::Finding,
     judgement,
     report::text::{brief, counted, shortened},
     run::{
@@ -25,6 +27,9 @@ use crate::{
 pub(super) struct ReplayArgs {
     /// What `leakcheck run --record` wrote.
     folder: PathBuf,
+    /// Lists the findings as well, and counts those without a holder.
+    #[arg(long)]
+    findings: bool,
 }
 
 /// Replays the recording; 1 where a verdict is another one, 3 where nothing could be compared.
@@ -57,7 +62,11 @@ pub(super) fn replay(args: &ReplayArgs) -> ExitCode {
     let tests = judgement::verdicts(&run, &settings.places);
     let compared = recording.compare(&run, &tests);
     // A reader that went away changes nothing of the result.
-    let _ = tell(&compared, &recording, &mut anstream::stdout());
+    let out = &mut anstream::stdout();
+    let _ = tell(&compared, &recording, out);
+    if args.findings {
+        let _ = list(&judgement::found(&run, &settings.places), out);
+    }
     let of = |wanted: fn(&Replayed) -> bool| compared.iter().any(|(_, became)| wanted(became));
     if of(|became| matches!(became, Replayed::Differs(..))) {
         ExitCode::Leak
@@ -66,6 +75,26 @@ pub(super) fn replay(args: &ReplayArgs) -> ExitCode {
     } else {
         ExitCode::NoEvidence
     }
+}
+
+/// What was found, a line each, and how many leaks nobody was found to hold.
+fn list(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
+    let leaks = || findings.iter().filter(|finding| finding.fails);
+    for finding in leaks() {
+        writeln!(
+            out,
+            "{}: {} ({})",
+            finding.code,
+            shortened(&finding.summary, 240),
+            counted(finding.tests.len(), "test")
+        )?;
+    }
+    let unheld = leaks().filter(|finding| code::is_unheld(finding)).count();
+    writeln!(
+        out,
+        "leakcheck: {}, {unheld} without a holder",
+        counted(leaks().count(), "leak")
+    )
 }
 
 fn tell(

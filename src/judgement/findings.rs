@@ -7,7 +7,7 @@ use super::{
     excuse::Excuses,
     held::{self, Held, Lost},
     native::{self, Homes},
-    pythons,
+    parts, pythons,
     sites::{self, function_of},
     summary,
 };
@@ -33,21 +33,13 @@ use crate::{
 /// Types of a finding that a report keeps.
 const TYPES_KEPT: usize = 8;
 
-const RESOURCES: [Counter; 5] = [
-    Counter::Interpreters,
-    Counter::Children,
-    Counter::Tasks,
-    Counter::Threads,
-    Counter::Fds,
-];
-
 /// What can grow in a test, as one root cause sees it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     /// File as shown, and function.
     Place(String, String),
-    /// What holds it, and the type of what it holds.
-    Holder(String, String),
+    /// What holds it. Where that is everybody's, the type of what it holds as well.
+    Holder(String, Option<String>),
     /// The library and the function of machine code, or the place that calls it.
     Native(String, String),
     /// A counter that no place explains, of one test: two native leaks have nothing in common.
@@ -94,7 +86,7 @@ pub(super) fn findings(
         let groups = group::causes(&sets);
         let groups = groups
             .iter()
-            .flat_map(|group| group.parted(|at| resource(&evidence[at], group)));
+            .flat_map(|group| parts::of(group, &|at| (evidence[at].case, &evidence[at].keys)));
         for group in groups {
             let mut finding = finding(run, &homes, &held, verdict, &evidence, &group);
             if verdict == Verdict::Leak {
@@ -123,8 +115,8 @@ fn keys(run: &Run, homes: &Homes<'_>, held: &Held<'_>, case: &Case) -> BTreeSet<
     if keys.is_empty() {
         let held = held.of_case(case).filter(|_| case.beside.is_none());
         keys.extend(match (held, case.containers.first()) {
-            (Some(route), _) => vec![holder_key(route)],
-            (None, Some((name, _))) => vec![Key::Holder(name.clone(), String::new())],
+            (Some(route), _) => vec![holder_key(homes.places, route)],
+            (None, Some((name, _))) => vec![Key::Holder(name.clone(), None)],
             (None, None) if !case.passages.is_empty() => case
                 .passages
                 .iter()
@@ -154,14 +146,15 @@ fn native_key(run: &Run, homes: &Homes<'_>, passage: &Passage) -> Key {
     }
 }
 
-/// One holder is one cause, from however many places it is fed.
-fn holder_key(route: &Route) -> Key {
-    Key::Holder(route.holder.name.clone(), route.kept.clone())
+/// One holder is one cause, from however many places it is fed and whatever it holds.
+fn holder_key(places: &Places, route: &Route) -> Key {
+    let kept = (!route.is_own(places)).then(|| route.kept.clone());
+    Key::Holder(route.cause(), kept)
 }
 
 fn key(run: &Run, places: &Places, held: &Held<'_>, case: &Case, growth: &Growth) -> Key {
     match held.of_growth(case, growth) {
-        Some(route) => holder_key(route),
+        Some(route) => holder_key(places, route),
         None => Key::Place(
             places.show(&growth.place().0),
             function_of(run, growth.place()),
@@ -179,20 +172,20 @@ fn finding(
 ) -> Finding {
     let places = homes.places;
     let all: BTreeSet<&Key> = group.core.union(&group.extra).collect();
-    // The test that shows this cause most purely stands for it.
-    let best = group
-        .tests
-        .iter()
+    // The test that shows this cause most purely stands for it, one with a thread or descriptor of its before the others.
+    let best = { group.tests.iter() }
         .map(|at| &evidence[*at])
-        .min_by_key(|one| (one.case.diagnosis.is_none(), one.keys.len(), one.case.test))
+        .min_by_key(|one| {
+            let unlooked = one.case.diagnosis.is_none();
+            let rank = parts::rank(one.case, &one.keys, group);
+            (rank, unlooked, one.keys.len(), one.case.test)
+        })
         .unwrap_or(&evidence[0]);
     let case = best.case;
     let alone = best.keys.iter().all(|key| all.contains(key));
-    let growths = case
-        .growths
-        .iter()
-        .filter(|growth| all.contains(&key(run, places, held, case, growth)));
-    let mut sites = sites::of_growths(run, places, growths);
+    let concerns = |growth: &Growth| all.contains(&key(run, places, held, case, growth));
+    let growths = || case.growths.iter().filter(|growth| concerns(growth));
+    let mut sites = sites::of_growths(run, places, growths());
     let passages: Vec<&Passage> = case
         .passages
         .iter()
@@ -207,30 +200,36 @@ fn finding(
         }
     }
     let made_once = case.judged.rule() == Rule::MadeOnce;
-    let diagnosis = { case.diagnosis.as_ref() }.filter(|_| verdict == Verdict::Leak || made_once);
-    let route = diagnosis.and_then(|diagnosis| diagnosis.routes.first());
-    let kind = kind(
-        &group
-            .tests
-            .iter()
-            .map(|at| evidence[*at].case)
-            .collect::<Vec<_>>(),
-        route,
-    );
+    let told = { case.diagnosis.clone() }.filter(|_| verdict == Verdict::Leak || made_once);
+    let told = told.map(|mut diagnosis| {
+        diagnosis.prefer(|route| all.contains(&holder_key(places, route)));
+        diagnosis
+    });
+    let diagnosis = told.as_ref();
+    let own = diagnosis.and_then(|diagnosis| diagnosis.routes.first());
+    // Or as the look at another test has it, where this one was not looked at.
+    let route = own.or_else(|| {
+        let leaks = verdict == Verdict::Leak && diagnosis.is_none() && case.beside.is_none();
+        leaks.then(|| held.of_any(case, concerns)).flatten()
+    });
+    let cases: Vec<&Case> = group.tests.iter().map(|at| evidence[*at].case).collect();
+    let kind = match parts::resource(case, &best.keys, group) {
+        Some(resource) => parts::kind(resource),
+        None => kind(&cases, route),
+    };
     let made = diagnosis
         .filter(|diagnosis| {
             matches!(kind, Kind::Fd | Kind::Child | Kind::Interpreter) || diagnosis.is_lost()
         })
         .map(|diagnosis| &diagnosis.made)
         .filter(|made| !made.is_empty());
-    if let Some(born) = made.or(route.map(|route| &route.born)) {
+    if let Some(born) = made.or(own.map(|route| &route.born)) {
         sites::bring_forward(&mut sites, run, places, born);
     }
     let rate = rates(case, alone, kind, &sites);
     if passages.is_empty() {
         // What the same object holds for other tests may come from elsewhere.
-        let others = group.tests.iter().map(|at| evidence[*at].case);
-        for other in others.filter(|other| other.test != case.test) {
+        for other in cases.iter().filter(|other| other.test != case.test) {
             let growths = other
                 .growths
                 .iter()
@@ -238,11 +237,12 @@ fn finding(
             sites::add(&mut sites, sites::of_growths(run, places, growths));
         }
     }
-    let owner = case
-        .growths
-        .iter()
-        .find(|growth| all.contains(&key(run, places, held, case, growth)))
-        .map(|growth| growth.owner)
+    sites::reader_first(&mut sites);
+    // Whoever calls, not where the standard library allocates for it.
+    let theirs = |owner: &Owner| matches!(owner, Owner::Project | Owner::Dependency);
+    let owners = || growths().map(|growth| growth.owner);
+    let owner = { owners().find(theirs) }
+        .or(owners().next())
         .or(native
             .as_ref()
             .filter(|native| native.is_suspect())
@@ -306,15 +306,16 @@ fn finding(
     let watched = match filled {
         Some(name) => Some(Holder::named(name)),
         None if code == code::INTERPRETER && route.is_none() => Some(Holder::named("atexit")),
-        None => None,
+        None => route.map(|route| parts::with_others(route, &cases)),
     };
+    let cause = route.map(Route::cause).unwrap_or_default();
     let identity = match (route, filled, sites.first()) {
         // The finer code is a reading of the way, and may change with a release.
-        (Some(route), ..) => vec![code::of(kind), &route.holder.name, &route.kept],
-        (None, Some(name), _) if kind == Kind::Items => vec![code::of(kind), name],
+        (Some(route), ..) if route.is_own(places) => vec![code::of(kind), &cause],
+        (Some(route), ..) => vec![code::of(kind), &cause, &route.kept],
         // As where its way to the heap's roots was looked at: whether there is time for that may differ from run to run.
-        (None, Some(name), _) if kind == Kind::Python && !case.types.is_empty() => {
-            vec![code::of(kind), name, &case.types[0].0]
+        (None, Some(name), _) if matches!(kind, Kind::Items | Kind::Python) => {
+            vec![code::of(kind), name]
         }
         _ if kind == Kind::Native && native.as_ref().is_some_and(NativeFunction::is_suspect) => {
             native
@@ -349,14 +350,14 @@ fn finding(
             ),
         },
         shape: shape(case),
-        holder: route.map(|route| route.holder.clone()).or(watched),
+        holder: watched,
         types: match diagnosis {
             // What C code allocates is of no type, and what the collector does not know cannot be looked at.
             _ if kind == Kind::Native => Vec::new(),
             Some(diagnosis) if diagnosis.is_lost() && diagnosis.lost.is_empty() => {
                 lost.and_then(|lost| lost.growth).into_iter().collect()
             }
-            Some(diagnosis) => diagnosis.types.clone(),
+            Some(diagnosis) => parts::types_of(diagnosis, &cases),
             None if alone => types(case),
             None => Vec::new(),
         },
@@ -384,16 +385,6 @@ fn finding(
         rate,
         sites,
     }
-}
-
-/// What a test gains beside the memory of one cause, where it shows nothing else. That says more than the memory, and must
-/// not be lost among tests that gain none by the same holder.
-fn resource(one: &Evidence<'_>, group: &group::Group<Key>) -> Option<Counter> {
-    let mut others = one.keys.difference(&group.core);
-    let pure = others.all(|key| group.extra.contains(key));
-    RESOURCES
-        .into_iter()
-        .find(|counter| pure && one.case.fits.contains_key(counter))
 }
 
 /// What grows in every one of the cases; a descriptor says more than the memory beside it.

@@ -53,6 +53,13 @@ impl<'a> Held<'a> {
         self.of_cause(case, &cause)
     }
 
+    /// The holder of any of the places of a case, or of a case in which no place grows.
+    pub fn of_any(&self, case: &'a Case, wanted: impl Fn(&Growth) -> bool) -> Option<&'a Route> {
+        let mut growths = case.growths.iter().filter(|growth| wanted(growth));
+        let held = growths.find_map(|growth| self.of_growth(case, growth));
+        held.or_else(|| self.of_case(case).filter(|_| case.growths.is_empty()))
+    }
+
     /// The holder of a case in which no place grows.
     pub fn of_case(&self, case: &Case) -> Option<&'a Route> {
         diagnose::causes(case)

@@ -114,6 +114,14 @@ pub(super) fn site(
     }
 }
 
+/// Puts the first place in code of the project or a dependency in front of those of the standard library.
+pub(super) fn reader_first(sites: &mut [Site]) {
+    let is_theirs = |site: &Site| matches!(site.owner, Some(Owner::Project | Owner::Dependency));
+    if let Some(at) = sites.iter().position(is_theirs) {
+        sites[..=at].rotate_right(1);
+    }
+}
+
 /// Puts the place where the object that tells most was allocated first: more bytes may be allocated elsewhere for it.
 pub(super) fn bring_forward(
     sites: &mut Vec<Site>,

@@ -10,6 +10,15 @@ use crate::{
     verdict::{Counter, Series, Verdict, conclusion::Conclusion, rule::Rule},
 };
 
+/// What says more of a leak than the memory beside it, the most telling first.
+pub const RESOURCES: [Counter; 5] = [
+    Counter::Interpreters,
+    Counter::Children,
+    Counter::Tasks,
+    Counter::Threads,
+    Counter::Fds,
+];
+
 /// A suspect with its evidence.
 #[derive(Debug, Clone)]
 pub struct Case {
@@ -128,6 +137,11 @@ impl Case {
             .iter()
             .map(|(name, _)| name.as_str())
             .collect()
+    }
+
+    /// Which of the resources it gains.
+    pub fn resources(&self) -> [bool; RESOURCES.len()] {
+        RESOURCES.map(|counter| self.fits.contains_key(&counter))
     }
 
     /// The places and the watched containers that grow.

@@ -114,53 +114,121 @@ pub fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, directory: &Pa
     // The one before is full of what the long looks left; a graph of that takes several times as long.
     slot.discard();
     let sets: Vec<BTreeSet<String>> = leaks.iter().map(|at| causes(&run.cases[*at])).collect();
-    let allowance = bench.budget.total().as_secs_f64() * SHARE;
-    let mut spent = 0.0;
-    // Who holds what is known of so far, by cause.
-    let mut known: BTreeMap<String, String> = BTreeMap::new();
-    for group in group::causes(&sets).into_iter().take(CAUSES) {
-        let covered: BTreeSet<String> = group.core.union(&group.extra).cloned().collect();
-        let mut found: Vec<usize> = Vec::new();
-        let mut agreed = false;
-        for at in representatives(run, &leaks, &group.tests) {
-            let told = |other: &usize| run.cases[*other].filled() == run.cases[at].filled();
-            if agreed && found.iter().any(told) {
-                continue;
-            }
-            if spent > allowance || INTERRUPTED.load(Ordering::SeqCst) {
-                return;
-            }
-            let Some(mut diagnosis) = look_at(run, bench, slot, at, &directory.join("heap")) else {
-                continue;
-            };
-            spent += diagnosis.cost.0;
-            describe(run, slot, &diagnosis);
-            let (explained, open): (BTreeSet<String>, BTreeSet<String>) = causes(&run.cases[at])
-                .into_iter()
-                .partition(|cause| known.contains_key(cause) && !covered.contains(cause));
-            // A test may show two leaks: what holds the other one is known from a test that shows it alone.
-            let others: BTreeSet<&String> = explained.iter().map(|cause| &known[cause]).collect();
-            diagnosis.prefer(|name| !others.iter().any(|other| *other == name));
-            if let Some(name) = diagnosis.name() {
-                for cause in &open {
-                    known.insert(cause.clone(), name.to_owned());
+    let mut groups: Vec<Looks> = { group::causes(&sets).into_iter().take(CAUSES) }
+        .enumerate()
+        .map(|(order, group)| Looks::of(order, &group, &leaks))
+        .collect();
+    let file = directory.join("heap");
+    let mut left = bench.budget.total().as_secs_f64() * SHARE;
+    let mut known = KnownHolders::new();
+    // What a test shows of an earlier cause is told with that one.
+    let mut home = BTreeMap::new();
+    for (order, group) in groups.iter().enumerate() {
+        for at in &group.cases {
+            home.entry(*at).or_insert(order);
+        }
+    }
+    // One look at each cause before any gets a second one: the time may end.
+    for looks in [1, WAYS] {
+        for order in 0..groups.len() {
+            let cases = groups[order].cases.iter().copied();
+            let cases: Vec<usize> = cases.filter(|at| looks > 1 || home[at] == order).collect();
+            for at in representatives(run, &cases).into_iter().take(looks) {
+                if left < 0.0 || INTERRUPTED.load(Ordering::SeqCst) {
+                    break;
+                }
+                if groups[order].speaks_for(run, at) {
+                    continue;
+                }
+                if let Some(diagnosis) = look_at(run, bench, slot, at, &file) {
+                    left -= diagnosis.cost.0;
+                    describe(run, slot, &diagnosis);
+                    groups[home[&at]].learn(run, at, diagnosis, &mut known);
+                    groups[order].found.push(at);
                 }
             }
-            diagnosis.covers = open;
-            run.cases[at].diagnosis = Some(diagnosis);
-            found.push(at);
-            let names: BTreeSet<Option<&str>> = found
-                .iter()
-                .map(|at| run.cases[*at].diagnosis.as_ref().and_then(Diagnosis::name))
-                .collect();
-            // Two that agree speak for all in which the same containers grow, as far as these are known.
-            agreed |= found.len() == 2 && names.len() == 1;
         }
-        if let Some(first) = found.first()
+    }
+    for group in groups {
+        if let Some(first) = group.found.first()
             && let Some(diagnosis) = &mut run.cases[*first].diagnosis
         {
-            diagnosis.covers.extend(covered);
+            diagnosis.covers.extend(group.covered);
         }
+    }
+}
+
+/// Who holds what is known of so far: by cause, of which group, and the holder's name.
+type KnownHolders = BTreeMap<String, (usize, String)>;
+
+/// The looks at one cause.
+struct Looks {
+    /// Its place among all: causes that come earlier explain what they share with later ones.
+    order: usize,
+    /// Places and counters that belong to it.
+    covered: BTreeSet<String>,
+    /// In which cases it shows.
+    cases: Vec<usize>,
+    /// At which of them was looked.
+    found: Vec<usize>,
+}
+
+impl Looks {
+    fn of(order: usize, group: &group::Group<String>, leaks: &[usize]) -> Looks {
+        Looks {
+            order,
+            covered: group.core.union(&group.extra).cloned().collect(),
+            cases: group.tests.iter().map(|at| leaks[*at]).collect(),
+            found: Vec::new(),
+        }
+    }
+
+    /// Whether what is known needs no look at this case: the first two agree, and in one that was looked at the same
+    /// containers grow, as far as these are known, and the same resources.
+    fn speaks_for(&self, run: &Run, at: usize) -> bool {
+        let case = &run.cases[at];
+        let first: Vec<&Case> = self
+            .found
+            .iter()
+            .take(2)
+            .map(|at| &run.cases[*at])
+            .collect();
+        let name = |case: &Case| Some(case.diagnosis.as_ref()?.name()?.to_owned());
+        let agreed = matches!(first[..], [one, other] if name(one) == name(other));
+        agreed
+            && self.found.iter().any(|other| {
+                let other = &run.cases[*other];
+                other.filled() == case.filled() && other.resources() == case.resources()
+            })
+    }
+
+    fn learn(&self, run: &mut Run, at: usize, mut diagnosis: Diagnosis, known: &mut KnownHolders) {
+        let earlier = |cause: &String| {
+            let told = known.get(cause).filter(|(order, _)| *order < self.order)?;
+            (!self.covered.contains(cause)).then_some(told)
+        };
+        let causes = causes(&run.cases[at]);
+        // A test may show two leaks: what holds the other one is known from a test that shows it alone.
+        let others: Vec<&str> = { causes.iter().filter_map(earlier) }
+            .map(|(_, name)| name.as_str())
+            .collect();
+        let open: BTreeSet<String> = { causes.iter() }
+            .filter(|cause| earlier(cause).is_none())
+            .cloned()
+            .collect();
+        diagnosis.prefer(|route| !others.contains(&&*route.holder.name));
+        if let Some(name) = diagnosis.name() {
+            for cause in &open {
+                let of_it = known
+                    .entry(cause.clone())
+                    .or_insert((self.order, String::new()));
+                if of_it.0 >= self.order {
+                    *of_it = (self.order, name.to_owned());
+                }
+            }
+        }
+        diagnosis.covers = open;
+        run.cases[at].diagnosis = Some(diagnosis);
     }
 }
 
@@ -182,10 +250,8 @@ fn describe(run: &mut Run, slot: &mut Slot<'_>, diagnosis: &Diagnosis) {
 }
 
 /// One case for each way in which a cause shows, those that show it most purely first.
-fn representatives(run: &Run, leaks: &[usize], tests: &[usize]) -> Vec<usize> {
-    let mut members: Vec<(usize, BTreeSet<String>, usize)> = tests
-        .iter()
-        .map(|at| leaks[*at])
+fn representatives(run: &Run, cases: &[usize]) -> Vec<usize> {
+    let mut members: Vec<(usize, BTreeSet<String>, usize)> = { cases.iter().copied() }
         .filter(|at| run.cases[*at].diagnosis.is_none())
         .map(|at| (run.cases[at].test, causes(&run.cases[at]), at))
         .collect();
@@ -195,7 +261,7 @@ fn representatives(run: &Run, leaks: &[usize], tests: &[usize]) -> Vec<usize> {
     members.retain(|(_, causes, at)| {
         let case = &run.cases[*at];
         let rate = blocks_of(case).round() as i64;
-        ways.insert((causes.clone(), case.filled(), rate))
+        ways.insert((causes.clone(), case.filled(), case.resources(), rate))
     });
     members.into_iter().map(|(.., at)| at).take(WAYS).collect()
 }
@@ -228,14 +294,10 @@ fn look_at(
 }
 
 impl Diagnosis {
-    /// Puts the first holder whose name is wanted in front, if there is one.
-    fn prefer(&mut self, wanted: impl Fn(&str) -> bool) {
-        if let Some(at) = self
-            .routes
-            .iter()
-            .position(|route| wanted(&route.holder.name))
-        {
-            self.routes.swap(0, at);
+    /// Puts the first holder that is wanted in front, if there is one.
+    pub fn prefer(&mut self, wanted: impl Fn(&Route) -> bool) {
+        if let Some(at) = self.routes.iter().position(wanted) {
+            self.routes[..=at].rotate_right(1);
         }
     }
 

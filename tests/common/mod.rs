@@ -540,6 +540,9 @@ pub struct Finding {
     pub rate: BTreeMap<String, Rate>,
     /// What keeps it alive.
     pub holder: Option<Holder>,
+    /// By type.
+    #[serde(default)]
+    pub types: Vec<TypeGrowth>,
     /// Of a crash: its C functions.
     #[serde(default)]
     pub c_stack: Vec<String>,
@@ -551,6 +554,13 @@ pub struct Finding {
     pub advice: String,
     /// What the snapshots say of it.
     pub accepted: Option<Value>,
+}
+
+/// What stays of one type.
+#[derive(Debug, Deserialize)]
+pub struct TypeGrowth {
+    /// Module and qualified name.
+    pub name: String,
 }
 
 /// What keeps objects alive.

@@ -1,0 +1,134 @@
+//! The tests of one cause, parted where some gain a thread or descriptor that has nothing to do with the others' memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    attribute::{group::Group, route::Route},
+    finding::{Holder, Kind, TypeGrowth},
+    run::{
+        case::{Case, RESOURCES},
+        diagnose::Diagnosis,
+    },
+    verdict::Counter,
+};
+
+/// Holders of one cause that are told besides the first.
+const ALSO: usize = 3;
+
+/// What a test gains beside the memory of one cause, where it shows nothing else.
+pub(super) fn resource<K: Ord>(
+    case: &Case,
+    keys: &BTreeSet<K>,
+    group: &Group<K>,
+) -> Option<Counter> {
+    let mut others = keys.difference(&group.core);
+    let pure = others.all(|key| group.extra.contains(key));
+    RESOURCES
+        .into_iter()
+        .find(|counter| pure && case.fits.contains_key(counter))
+}
+
+/// Those with what says most first, those with memory alone last.
+pub(super) fn rank<K: Ord>(case: &Case, keys: &BTreeSet<K>, group: &Group<K>) -> usize {
+    let resource = resource(case, keys, group);
+    let at = |counter| RESOURCES.iter().position(|other| *other == counter);
+    resource.and_then(at).unwrap_or(RESOURCES.len())
+}
+
+/// One holder is one cause, with what hangs on it: a kept loop brings its threads. A descriptor that comes with no object
+/// of its own hangs on nothing: were it told with all that an autouse fixture leaves, it would be lost among them.
+pub(super) fn of<'a, K: Ord + Clone + 'a>(
+    group: &Group<K>,
+    evidence: &dyn Fn(usize) -> (&'a Case, &'a BTreeSet<K>),
+) -> Vec<Group<K>> {
+    let sort = |at: usize| {
+        let (case, keys) = evidence(at);
+        resource(case, keys, group)
+    };
+    let parts = group.parted(sort);
+    let types: BTreeMap<Option<Counter>, BTreeSet<&str>> = parts
+        .iter()
+        .map(|part| (sort(part.tests[0]), types(part, evidence)))
+        .collect();
+    let hangs_on_it = |resource: Option<Counter>| {
+        let others = types.iter().filter(|(other, _)| **other != resource);
+        let others: BTreeSet<&str> = others.flat_map(|(_, names)| names).copied().collect();
+        resource.is_some() && !types[&resource].is_subset(&others)
+    };
+    let (mut whole, mut apart) = (Vec::new(), Vec::new());
+    for part in parts {
+        let resource = sort(part.tests[0]);
+        if resource.is_none() || hangs_on_it(resource) {
+            whole.extend(part.tests);
+        } else {
+            apart.push(part);
+        }
+    }
+    if !whole.is_empty() {
+        whole.sort_unstable();
+        apart.insert(
+            0,
+            Group {
+                tests: whole,
+                ..group.clone()
+            },
+        );
+    }
+    apart
+}
+
+/// Growth by type in the test that stands for a cause, and that of others of its types.
+pub(super) fn types_of(diagnosis: &Diagnosis, cases: &[&Case]) -> Vec<TypeGrowth> {
+    let mut found = diagnosis.types.clone();
+    let others = cases.iter().filter_map(|case| case.diagnosis.as_ref());
+    for growth in others.flat_map(|other| &other.types) {
+        if !found.iter().any(|known| known.name == growth.name) {
+            found.push(growth.clone());
+        }
+    }
+    found
+}
+
+/// The holder with those of the same cause that other tests have, as the closures of one function are.
+pub(super) fn with_others(route: &Route, cases: &[&Case]) -> Holder {
+    let mut holder = route.holder.clone();
+    let looked_at = cases.iter().filter_map(|case| case.diagnosis.as_ref());
+    let others = looked_at.flat_map(|diagnosis| &diagnosis.routes);
+    for other in others.filter(|other| other.cause() == route.cause()) {
+        let text = &other.holder.text;
+        if holder.also.len() < ALSO
+            && other.holder.name != holder.name
+            && !holder
+                .also
+                .iter()
+                .any(|known| known.starts_with(&other.holder.name))
+        {
+            holder.also.push(text.clone());
+        }
+    }
+    holder
+}
+
+/// As what a resource is reported.
+pub(super) fn kind(resource: Counter) -> Kind {
+    match resource {
+        Counter::Interpreters => Kind::Interpreter,
+        Counter::Children => Kind::Child,
+        Counter::Tasks => Kind::Task,
+        Counter::Threads => Kind::Thread,
+        _ => Kind::Fd,
+    }
+}
+
+/// Types of what stays in those of the tests that were looked at.
+fn types<'a, K: Ord + 'a>(
+    part: &Group<K>,
+    evidence: &dyn Fn(usize) -> (&'a Case, &'a BTreeSet<K>),
+) -> BTreeSet<&'a str> {
+    let tests = part.tests.iter();
+    tests
+        .filter_map(|at| evidence(*at).0.diagnosis.as_ref())
+        .flat_map(|diagnosis| &diagnosis.types)
+        .map(|growth| growth.name.as_str())
+        .collect()
+}
