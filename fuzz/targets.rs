@@ -132,13 +132,30 @@ pub fn wire(data: &[u8]) {
             }
         }
         Record::Referred(referred) => {
-            let stays = lost::Stays {
-                blocks: 1.0,
-                bytes: 100.0,
+            let sought = lost::Sought {
+                born: Default::default(),
+                types: Default::default(),
+                stays: lost::Stays {
+                    blocks: 1.0,
+                    bytes: 100.0,
+                },
             };
-            let _ = lost::suspect(&referred.calls, &Default::default(), &stays, |_| false);
+            let _ = lost::suspect(&referred.calls, &sought, &Homeless);
         }
         _ => {}
+    }
+}
+
+/// Nothing is known of any function.
+struct Homeless;
+
+impl lost::Home for Homeless {
+    fn innocent(&self, _: &native::Function) -> bool {
+        false
+    }
+
+    fn package(&self, _: &native::Function) -> Option<String> {
+        None
     }
 }
 

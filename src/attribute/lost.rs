@@ -39,16 +39,41 @@ impl Stays {
     }
 }
 
+/// What stays, and where that was made.
+#[derive(Debug)]
+pub struct Sought<'a> {
+    /// File and line of the frames that allocated it.
+    pub born: BTreeSet<(String, u32)>,
+    /// Types of the objects that nothing refers to; empty where these are in no list of objects.
+    pub types: BTreeSet<&'a str>,
+    /// What stays of an iteration.
+    pub stays: Stays,
+}
+
+/// What is known of a function's home.
+pub trait Home {
+    /// Whether it rightly keeps what it gets.
+    fn innocent(&self, function: &Function) -> bool;
+    /// The distribution that it came with.
+    fn package(&self, function: &Function) -> Option<String>;
+}
+
 /// The function to be suspected and the call of it, where there is just one; without a name where there are
-/// several in one shared object. It made the objects at one of the
-/// places where they were `born`, or left their counts higher. `innocent` are functions that rightly keep what they get;
-/// so does one that keeps more than `stays`: an object that holds it goes again.
+/// several in one shared object, or in those of one distribution. It made the objects at one of the
+/// places where they were born, or left the count of one like them higher. One that keeps more than what stays is none: an
+/// object that holds it goes again.
 pub fn suspect<'c>(
     calls: &'c [Call],
-    born: &BTreeSet<(String, u32)>,
-    stays: &Stays,
-    innocent: impl Fn(&Function) -> bool,
+    sought: &Sought<'_>,
+    home: &dyn Home,
 ) -> Option<(Function, &'c Call)> {
+    let innocent = |function: &Function| home.innocent(function);
+    let alike = |call: &Call| {
+        let mut kept = call.kept.iter().map(|(name, _)| name.as_str());
+        sought.types.is_empty()
+            || call.kept.is_empty()
+            || kept.any(|name| sought.types.contains(name))
+    };
     let all = || {
         calls
             .iter()
@@ -58,16 +83,17 @@ pub fn suspect<'c>(
     let raises = |call: &Call| {
         call.rises.len() > 1
             && call.rises[1..].iter().all(|rise| *rise > 0)
-            && stays.have_room_for(&call.kept)
+            && alike(call)
+            && sought.stays.have_room_for(&call.kept)
     };
     // A foreign function that a line names is called by nobody else, even if it is one of Python's.
     let raising: Vec<_> = all()
         .filter(|(call, function)| raises(call) && (!call.seen || !innocent(function)))
         .collect();
     let making: Vec<_> = all()
-        .filter(|(call, function)| born.contains(&call.place) && !innocent(function))
+        .filter(|(call, function)| sought.born.contains(&call.place) && !innocent(function))
         .collect();
-    only(&raising).or_else(|| only(&making))
+    only(&raising, home).or_else(|| only(&making, home))
 }
 
 /// Objects take a block each, and dictionaries and lists that are not empty another one.
@@ -82,8 +108,9 @@ fn fewest_blocks(kept: &[(String, u64)]) -> f64 {
     kept.iter().map(fewest).sum()
 }
 
-/// The one function there is; of several in one shared object no name.
-fn only<'c>(found: &[(&'c Call, &Function)]) -> Option<(Function, &'c Call)> {
+/// The one function there is; of several in one shared object no name, and of several objects the name of what they came
+/// with.
+fn only<'c>(found: &[(&'c Call, &Function)], home: &dyn Home) -> Option<(Function, &'c Call)> {
     let (call, first) = found.first()?;
     let functions: BTreeSet<&Function> = found.iter().map(|(_, function)| *function).collect();
     let library = &first.1;
@@ -92,7 +119,10 @@ fn only<'c>(found: &[(&'c Call, &Function)]) -> Option<(Function, &'c Call)> {
     } else if !library.is_empty() && functions.iter().all(|function| function.1 == *library) {
         String::new()
     } else {
-        return None;
+        let package = home.package(first)?;
+        let mut others = functions.iter().map(|function| home.package(function));
+        let all = others.all(|other| other.as_ref() == Some(&package));
+        return all.then(|| (Function(String::new(), library.clone()), *call));
     };
     Some((Function(name, library.clone()), *call))
 }
@@ -111,15 +141,49 @@ mod tests {
         }
     }
 
+    struct Fast;
+
+    impl Home for Fast {
+        fn innocent(&self, function: &Function) -> bool {
+            function.0.starts_with("list.")
+        }
+
+        fn package(&self, function: &Function) -> Option<String> {
+            function
+                .1
+                .starts_with("_fast")
+                .then(|| "fast 1.0".to_owned())
+        }
+    }
+
     fn told(calls: &[Call], born: u32) -> Option<(String, u32)> {
-        let born = BTreeSet::from([("app.py".to_owned(), born)]);
-        let innocent = |function: &Function| function.0.starts_with("list.");
-        let stays = Stays {
-            blocks: 1.0,
-            bytes: 512.0,
+        told_of(calls, born, &[])
+    }
+
+    fn told_of(calls: &[Call], born: u32, types: &[&str]) -> Option<(String, u32)> {
+        let sought = Sought {
+            born: BTreeSet::from([("app.py".to_owned(), born)]),
+            types: types.iter().copied().collect(),
+            stays: Stays {
+                blocks: 1.0,
+                bytes: 512.0,
+            },
         };
-        let found = suspect(calls, &born, &stays, innocent);
+        let found = suspect(calls, &sought, &Fast);
         found.map(|(function, call)| (function.0, call.place.1))
+    }
+
+    #[test]
+    fn what_keeps_none_of_the_lost_types_is_not_suspected() {
+        let mut count = call(8, "other.count", true, 1);
+        count.kept = vec![("int".to_owned(), 28)];
+        let mut lend = call(9, "_fast.lend", true, 1);
+        lend.kept = vec![("memoryview".to_owned(), 184)];
+        let calls = [count, lend];
+        assert_eq!(told(&calls, 7), None);
+        let lend = Some(("_fast.lend".to_owned(), 9));
+        assert_eq!(told_of(&calls, 7, &["memoryview"]), lend);
+        assert_eq!(told_of(&calls, 7, &["list"]), None);
     }
 
     #[test]
@@ -160,8 +224,17 @@ mod tests {
         assert_eq!(told(&calls, 9), None);
         let two = [
             call(7, "_fast.make", true, 1),
-            call(8, "_fast.use", true, 1),
+            call(8, "other.use", true, 1),
         ];
         assert_eq!(told(&two, 9), None);
+    }
+
+    #[test]
+    fn of_several_libraries_of_one_distribution_no_name_is_told() {
+        let two = [
+            call(7, "_fast.make", true, 1),
+            call(8, "_faster.use", true, 1),
+        ];
+        assert_eq!(told(&two, 9), Some((String::new(), 7)));
     }
 }

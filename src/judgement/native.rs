@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     attribute::{
-        lost::{self, Call, Stays},
+        lost::{self, Call, Sought, Stays},
         native::{Function, Passage},
         owner::Places,
     },
@@ -92,13 +92,22 @@ impl<'a> Homes<'a> {
             .flatten()
             .cloned()
             .collect();
-        // Python's own functions keep what they are given in objects that can be seen.
-        let innocent = |function: &Function| {
-            let home = self.home(function, false);
-            !home.is_suspect()
+        let sought = Sought {
+            born,
+            types: { diagnosis.lost.iter() }
+                .map(|(name, _)| name.as_str())
+                .collect(),
+            stays: stays(case),
         };
-        let (function, call) = lost::suspect(&diagnosis.calls, &born, &stays(case), innocent)?;
-        Some((self.home(&function, false), call))
+        let (function, call) = lost::suspect(&diagnosis.calls, &sought, self)?;
+        let mut home = self.home(&function, false);
+        if function.0.is_empty()
+            && let Some(package) = &home.package
+        {
+            // Perhaps of several libraries: what they came with says no more than is known.
+            home.library = package.split(' ').next().unwrap_or(package).to_owned();
+        }
+        Some((home, call))
     }
 
     fn own(&self, path: &Path, packaged: Option<&Path>) -> Option<&Crate> {
@@ -125,6 +134,17 @@ impl<'a> Homes<'a> {
                 .iter()
                 .any(|folder| self.places.project.join(folder).join(top).is_dir())
         })
+    }
+}
+
+impl lost::Home for Homes<'_> {
+    fn innocent(&self, function: &Function) -> bool {
+        // Python's own functions keep what they are given in objects that can be seen.
+        !self.home(function, false).is_suspect()
+    }
+
+    fn package(&self, function: &Function) -> Option<String> {
+        self.home(function, false).package
     }
 }
 

@@ -11,7 +11,14 @@ LOSES = """
     keep = ctypes.pythonapi.Py_IncRef
     keep.argtypes = [ctypes.py_object]
     keep.restype = None
+    size = ctypes.pythonapi.PyObject_IsTrue
+    size.argtypes = [ctypes.py_object]
     KEPT = []
+
+
+    def lend(record):
+        keep(record)  # inner
+        return record
 
 
     class Loses(unittest.TestCase):
@@ -24,6 +31,22 @@ LOSES = """
             record = [4000]
             KEPT.append(record)  # builtin
             self.assertEqual(len(record), 1)
+
+        def test_nested(self):
+            record = [4000]
+            size(lend(record))  # outer
+
+        def test_seen(self):
+            record = [4000]
+            size(KEPT.append(record))  # both
+
+        def test_everybodys(self):
+            number, flag, nothing, text, letter = 0, True, None, "record", "x"
+            keep(number)
+            keep(flag)
+            keep(nothing)
+            keep(text)
+            keep(letter)
 
         def test_nothing(self):
             record = [4000]
@@ -56,6 +79,17 @@ class References(BridgeCase):
     def test_a_builtin_is_told_with_its_type(self):
         expected = [(self.line("# builtin"), ["list.append"], True, [1, 1, 1])]
         self.assertEqual(self.rising("test_builtin"), expected)
+
+    def test_of_nested_lines_the_innermost_is_told(self):
+        expected = [(self.line("# inner"), ["Py_IncRef"], False, [1, 1, 1])]
+        self.assertEqual(self.rising("test_nested"), expected)
+
+    def test_a_call_that_was_seen_is_no_other_one_on_its_line(self):
+        expected = [(self.line("# both"), ["list.append"], True, [1, 1, 1])]
+        self.assertEqual(self.rising("test_seen"), expected)
+
+    def test_what_everybody_has_was_not_lost(self):
+        self.assertEqual(self.rising("test_everybodys"), [])
 
     def test_a_second_variable_is_no_call(self):
         self.assertEqual(self.rising("test_nothing"), [])

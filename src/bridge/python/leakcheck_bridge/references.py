@@ -13,6 +13,8 @@ from . import calls, trace
 _getrefcount = sys.getrefcount
 _gettrace, _settrace, _setprofile = sys.gettrace, sys.settrace, sys.setprofile
 _id = id
+#: From 3.13 on.
+_is_interned = getattr(sys, "_is_interned", None)
 #: Events of an iteration that are watched.
 _MOST = 300000
 #: Variables of a frame that are.
@@ -48,18 +50,21 @@ class Watcher:
     def _hooks(self):
         codes, iteration = self._codes, self._iterations
         events = [0]
-        #: By frame: line, counts at its start, counts at the start of a call.
+        #: By frame: line, counts at its start, counts at the start of a call, and what risen counts calls on the line
+        #: account for: a reference that is lost in there is told there, and not once more by whoever calls it.
         frames = {}  # type: dict
 
-        def add(frame, key, before, after):
+        def add(frame, key, before, after, explained):
             about = codes[_id(frame.f_code)]
             rises = about[2].setdefault(key, [])
             while len(rises) <= iteration:
                 rises.append(0)
             risen = _risen(before, after)
-            rises[iteration] += len(risen)
-            if risen:
-                about[5][key] = _described(frame, risen)
+            own = _described(frame, risen - explained)
+            rises[iteration] += len(own)
+            if own:
+                about[5][key] = own
+            return risen | explained
 
         def tracer(frame, event, arg):
             events[0] += 1
@@ -69,7 +74,7 @@ class Watcher:
             code = frame.f_code
             if _id(code) not in codes:
                 codes[_id(code)] = [code, frame.f_globals, {}, {}, {}, {}]
-            frames[_id(frame)] = [0, {}, None]
+            frames[_id(frame)] = [0, {}, None, set()]
             return local
 
         def local(frame, event, arg):
@@ -84,7 +89,11 @@ class Watcher:
                 lines = codes[_id(frame.f_code)][4]
                 if state[0] not in lines:
                     lines[state[0]] = calls.variables(frame)
-                add(frame, state[0], state[1], now)
+                inside = add(frame, state[0], state[1], now, state[3])
+                caller = frames.get(_id(frame.f_back))
+                if caller is not None:
+                    caller[3] |= inside
+                state[3] = set()
             if event == "line":
                 state[0], state[1] = frame.f_lineno, now
             else:
@@ -110,7 +119,7 @@ class Watcher:
                 functions = codes[_id(frame.f_code)][3]
                 if key not in functions:
                     functions[key] = (calls.builtin_name(arg, owner), calls.address_of(arg))
-                add(frame, key, before, after)
+                state[3] |= add(frame, key, before, after, state[3])
 
         return tracer, profiler
 
@@ -160,6 +169,25 @@ def _risen(before, after):
 
 
 def _described(frame, risen):
-    """Type and bytes of each."""
-    values = {_id(value): value for value in frame.f_locals.values() if _id(value) in risen}
+    """Type and bytes of each, without what everybody shares: losing a reference to that costs nothing."""
+    constants = set()
+    for constant in frame.f_code.co_consts:
+        constants.update(map(_id, constant if type(constant) is tuple else (constant,)))
+    values = {}
+    for value in frame.f_locals.values():
+        if _id(value) in risen and _id(value) not in constants and not _is_shared(value):
+            values[_id(value)] = value
     return [[trace.type_name(type(value)), trace._size(value)] for value in values.values()]
+
+
+def _is_shared(value):
+    """Whether there is one of it in the process, whoever makes it."""
+    kind = type(value)
+    if kind is int:
+        # What 3.15 shares; before it was up to 256.
+        return -6 < value < 1025
+    if kind is str:
+        return len(value) < 2 or (_is_interned is not None and _is_interned(value))
+    if kind is bytes:
+        return len(value) < 2
+    return value is None or kind is bool or value is Ellipsis or (kind is tuple and not value)
