@@ -11,6 +11,24 @@ use crate::finding::TypeGrowth;
 /// Types that are told.
 const TYPES: usize = 12;
 
+/// Types of which the interpreter keeps freed objects for the next ones; taking one of those is no allocation.
+const REUSED: [&str; 9] = [
+    "dict",
+    "float",
+    "list",
+    "tuple",
+    "method",
+    "frame",
+    "slice",
+    "Context",
+    "builtin_function_or_method",
+];
+
+/// Whether an object of this built-in type may take its memory from a freed one, and be traced nowhere.
+pub fn is_reused(name: &str) -> bool {
+    REUSED.contains(&name)
+}
+
 /// The name of a type without its module.
 pub fn short(name: &str) -> String {
     let name = name.rsplit_once("<locals>.").map_or(name, |(_, last)| last);

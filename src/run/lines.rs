@@ -9,7 +9,7 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    attribute::{holder::Gain, path::Phase, route::Route},
+    attribute::{holder::Gain, path::Phase, route::Route, types},
     verdict::Counter,
 };
 
@@ -54,14 +54,11 @@ pub(super) fn find(
     Ok(())
 }
 
-/// Types of which the interpreter keeps freed objects for the next ones; taking one of those is no allocation.
-const REUSED: [&str; 4] = ["dict", "float", "list", "tuple"];
-
 /// Whether a place was found that can be that of the entries: theirs by itself, or one with about as many bytes as they
 /// have. What takes its memory from a free list has none, and what else grows may have as many bytes.
 fn is_traced(case: &Case, diagnosis: &Diagnosis) -> bool {
     let route = diagnosis.routes.first();
-    if route.is_some_and(|route| route.born.is_empty() && REUSED.contains(&route.kept.as_str())) {
+    if route.is_some_and(|route| route.born.is_empty() && types::is_reused(&route.kept)) {
         return false;
     }
     let entries = route.and_then(Route::entries);
