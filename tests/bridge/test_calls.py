@@ -8,6 +8,7 @@ from driver import BRIDGE, BridgeCase, linux_only
 
 LEAKS = """
     import ctypes
+    import os
     import sqlite3
     import sys
     import unittest
@@ -56,6 +57,12 @@ LEAKS = """
         def test_clean(self):
             self.assertEqual(sum(len(bytearray(6000)) for _ in range(9)), 54000)
 
+        def test_descriptors(self):
+            stays = os.open(os.devnull, os.O_RDONLY)  # stays
+            goes = os.open(os.devnull, os.O_RDONLY)  # goes
+            os.close(goes)
+            self.assertNotEqual(stays, goes)
+
         def test_traces(self):
             sys.settrace(None)
             libc.malloc(1000)
@@ -71,11 +78,11 @@ LEAKS = """
 class Calls(BridgeCase):
     files = {"test_leaks.py": LEAKS}
 
-    def calls(self, name, iterations=4, readings=20000):
-        if self.worker.exactness["heap"] != "exact":
-            self.skipTest("the heap is not exact here")
+    def calls(self, name, iterations=4, readings=20000, counter="heap"):
+        if self.worker.exactness[counter] != "exact":
+            self.skipTest("the counter is not exact here")
         self.worker.run(name, iterations=1, warmup=1)
-        return self.worker.answer("called", do="calls", counter="heap", iterations=iterations, readings=readings)
+        return self.worker.answer("called", do="calls", counter=counter, iterations=iterations, readings=readings)
 
     def deepest(self, answer, bytes_at_least):
         """The last node that added as much as each whole iteration but the first, and those that lead to it."""
@@ -114,6 +121,13 @@ class Calls(BridgeCase):
         name, library = self.deepest(answer, 4000)[0]["call"]
         self.assertEqual(name, "sqlite3.Connection.execute")
         self.assertIn("_sqlite3", library)
+
+    def test_a_descriptor_that_stays_is_told_from_one_that_is_closed(self):
+        answer = self.calls("test_descriptors", counter="fds")
+        self.assertEqual(answer["totals"], [1] * 4)
+        lines = {node["line"]: node["nets"] for node in answer["nodes"] if "line" in node}
+        ours = {mark: lines.get(self.project.line_of("test_leaks.py", mark)) for mark in ("# stays", "# goes")}
+        self.assertEqual(ours, {"# stays": [1] * 4, "# goes": None})
 
     def test_what_is_clean_adds_nothing(self):
         answer = self.calls("test_clean")

@@ -32,6 +32,58 @@ _QUALNAME = type.__dict__["__qualname__"]
 _MODULE = type.__dict__["__module__"]
 
 
+class Descriptors:
+    """Reads which descriptors came, and tells those that stay from those that are closed again.
+
+    Where one call opens and another one closes, both fit the count. So a reading is a sum with a bit of its own for
+    each descriptor that came in this iteration, closed or not, by its number and what it stands for; once the iteration
+    is over, the bits of those that are left are counted in each net.
+    """
+
+    #: What fits a row; further ones are not told.
+    _MOST = 60
+
+    def __init__(self, look):
+        # type: (object) -> None
+        self._look = look
+        self._open = {}  # type: dict
+        self._came = 0
+        self._sum = 0
+
+    def count(self):
+        # type: () -> int
+        return len(self._look())
+
+    def begin(self):
+        # type: () -> None
+        """A new iteration: what is open now did not come in it."""
+        self._open = dict.fromkeys(self._look().items(), 0)
+        self._came = self._sum = 0
+
+    def __call__(self):
+        # type: () -> int
+        now = self._look()
+        gone = [known for known in self._open if now.get(known[0]) != known[1]]
+        for known in gone:
+            del self._open[known]
+        for known in now.items():
+            if known not in self._open:
+                bit = 1 << self._came if self._came < self._MOST else 0
+                self._came += 1
+                self._open[known] = bit
+                self._sum += bit
+        return self._sum
+
+    def keep(self, row):
+        # type: (array.array) -> None
+        """Turns the nets of an iteration into how many of those stay that came there."""
+        self()
+        left = sum(self._open.values())
+        for at, net in enumerate(row):
+            if net:
+                row[at] = bin(net & left).count("1")
+
+
 class Recorder:
     """The tree of one test, with the net of each of its nodes in each iteration that was recorded."""
 
@@ -97,6 +149,9 @@ class Recorder:
         # type: (object) -> object
         """Runs an iteration and adds the net of each of its lines and calls."""
         before = _gettrace()
+        descriptors = self._read if type(self._read) is Descriptors else None
+        if descriptors is not None:
+            descriptors.begin()
         tracer, profiler, end = self._hooks()
         try:
             # The order matters: what is set last sees nothing of the other's setting.
@@ -108,6 +163,8 @@ class Recorder:
             _settrace(before)
             _setprofile(None)
         end()
+        if descriptors is not None:
+            descriptors.keep(self._rows[self._row])
         self._row += 1
         return result
 

@@ -595,6 +595,7 @@ class Repeater:
         begun = _cpu()
         read = read or meter.heap
         recorder = calls.Recorder(read, most, iterations + 1)
+        total = read.count if type(read) is calls.Descriptors else read
         steps = [recorder.count, *itertools.repeat(recorder.record, iterations + 1)]
         totals = []
         result = outcome.OK
@@ -604,7 +605,7 @@ class Repeater:
             if result.status != outcome.PASSED or recorder.lost:
                 break
             meter.settle()
-            totals.append(read() - recorder.own)
+            totals.append(total() - recorder.own)
         heartbeat.state(heartbeat.IDLE)
         return {
             "re": "called",

@@ -9,6 +9,7 @@ import traceback
 
 from . import (
     PROTOCOL,
+    calls,
     channel,
     counters,
     heap,
@@ -16,6 +17,7 @@ from . import (
     malloc,
     outcome,
     repeat,
+    resources,
     route,
     selfcheck,
     source,
@@ -176,7 +178,9 @@ class Service:
         """What `calls` is to read: bytes of the heap, descriptors or child processes, or how long one container is."""
         if "container" in order:
             return heap.length_of(order["container"])
-        readings = {"heap": self.meter.heap, "fds": self.meter.descriptors, "children": self.meter.children}
+        if order["counter"] == "fds":
+            return calls.Descriptors(resources.descriptors)
+        readings = {"heap": self.meter.heap, "children": self.meter.children}
         readings["interpreters"] = interpreters.count
         return readings[order["counter"]]
 
