@@ -327,6 +327,21 @@ fn finding(
         (None, _, None) => vec![code, run.tests[case.test].id.as_str()],
     };
     let fails = verdict == Verdict::Leak;
+    let mut summary = summary::summary(
+        kind,
+        &rate,
+        sites.first(),
+        diagnosis,
+        watched.as_ref(),
+        native.as_ref(),
+        lost.as_ref(),
+    );
+    if native.is_none() && passages.first().is_some_and(|passage| !passage.certain) {
+        summary = summary.replacen(", allocated at", ", probably allocated at", 1);
+    }
+    if let Some(reason) = case.judged.reason().filter(|_| made_once) {
+        summary = format!("grows by being repeated: {reason}");
+    }
     Finding {
         fingerprint: fingerprint::of(&identity),
         code: code.to_owned(),
@@ -337,18 +352,7 @@ fn finding(
         fails,
         kind,
         owner,
-        summary: match case.judged.reason().filter(|_| made_once) {
-            Some(reason) => format!("grows by being repeated: {reason}"),
-            None => summary::summary(
-                kind,
-                &rate,
-                sites.first(),
-                diagnosis,
-                watched.as_ref(),
-                native.as_ref(),
-                lost.as_ref(),
-            ),
-        },
+        summary,
         shape: shape(case),
         holder: watched,
         types: match diagnosis {
