@@ -122,6 +122,25 @@ SHOP = """
 
     BYTES = Bytes()
 
+    class Weighed:
+        # Holds so many bytes, and refuses what is larger than that.
+
+        def __init__(self):
+            self.maxsize = 3000000
+            self.currsize = 0
+            self.pages = {}
+
+        def put(self, key):
+            page = b"%06d" % key * 200
+            if len(page) > self.maxsize:
+                raise ValueError("value too large")
+            while self.currsize + len(page) > self.maxsize:
+                self.currsize -= len(self.pages.pop(next(iter(self.pages))))
+            self.pages[key] = page
+            self.currsize += len(page)
+
+    WEIGHED = Weighed()
+
     class Turning:
         size = 450
 
@@ -190,8 +209,8 @@ SHOP = """
     def limits():
         return [SMALL.capacity, LARGE.capacity, Shelf.ROOM_LIMIT, SLOTTED.most, MAX_NAMES, max_log,
                 KNOW.__closure__[1].cell_contents, 650 in Literal.put.__code__.co_consts,
-                SETTLED.options.entries["max_kept"], BYTES.max_bytes, Turning.size, QUEUE.maxsize, WAITING.limit,
-                LOCAL.max_size, SQUISHY.capacity]
+                SETTLED.options.entries["max_kept"], BYTES.max_bytes, WEIGHED.maxsize, Turning.size, QUEUE.maxsize,
+                WAITING.limit, LOCAL.max_size, SQUISHY.capacity]
 """
 
 TESTS = """
@@ -233,6 +252,9 @@ TESTS = """
         def test_bytes(self):
             shop.BYTES.put(bytes(700))
 
+        def test_weighed(self):
+            shop.WEIGHED.put(next(shop.numbers))
+
         def test_turning(self):
             shop.TURNING.put(next(shop.numbers))
 
@@ -270,7 +292,7 @@ TESTS = """
             shop.Numbered.found[shop.Numbered.count // 2] = 1
 
         def test_unchanged(self):
-            limits = [700, 900, 800, 600, 500, 400, 300, True, 550, 5000000, 450, 350, 750, 620, 640]
+            limits = [700, 900, 800, 600, 500, 400, 300, True, 550, 5000000, 3000000, 450, 350, 750, 620, 640]
             self.assertEqual(shop.limits(), limits)
 """
 
@@ -346,6 +368,10 @@ class Found(BridgeCase):
                 file = os.path.join(self.worker.folder, "heap")
                 answer = self.worker.answer("dumped", do="dump", iterations=2, file=file, frames=0)
                 self.assertEqual(len(answer["graph"]["ended"]), ended)
+
+    def test_one_of_bytes_is_set_to_what_the_number_beside_it_counts(self):
+        answer = self.bound("test_weighed")
+        self.assertEqual(answer["filled"], [["dict", "shop.Weighed.maxsize", None, 3000000]])
 
     def test_one_of_bytes_says_no_number_of_entries(self):
         answer = self.bound("test_bytes")

@@ -304,18 +304,23 @@ def _beside(chain, level, hidden, asked):
 class Limit:
     """A number that a container keeps to."""
 
-    def __init__(self, place, container, size, low, ahead):
-        # type: (object, object, int, int | None, int) -> None
+    def __init__(self, place, container, size, low, ahead, measure=None):
+        # type: (object, object, int, int | None, int, object) -> None
         self._place = place
         self._container = container
         self._value = place.get()
         self._size = size
         self._low = low
         self._ahead = ahead
+        #: What it is compared with, where that is not the length.
+        self._measure = measure
 
     def lower(self):
         # type: () -> None
         """Sets it to what is full now, or soon."""
+        if self._measure is not None:
+            self._place.put(self._measure.get())
+            return
         # Some caches drop one only when they hold exactly so many.
         self._place.put(_length(self._container) + self._ahead if self._low is None else self._low)
 
@@ -382,6 +387,8 @@ class Limits:
             if not places or not iterate():
                 continue
             patience = max(_PATIENCE, _PATIENCE_FACTOR * (_perf() - begun))
+            # What counts beside it goes up with what is put in: entries, or their bytes.
+            counting = [place for (_, value), place in places.items() if _risen(place, value)]
             # Of those that are as near, the smallest is the one that it ends at.
             for (_, value), place in sorted(places.items(), key=_order):
                 # A number that goes on counting is none.
@@ -395,18 +402,39 @@ class Limits:
                 size = _length(container)
                 lengths = [_length(obj) for obj, _ in grown]
                 keeps, emptied, touched, ahead = _keeps_to(place, container, iterate, patience)
+                measure = None
+                if not keeps:
+                    # Too small for anything, if it is a number of bytes: a try that fails is no answer.
+                    measure = _measure_of(value, container, counting)
+                    if measure is not None:
+                        keeps, emptied, touched, ahead = _keeps_to(place, container, iterate, patience, measure)
                 # No container of a test suite has so many entries; it may have as many bytes.
-                if keeps and (emptied or value <= _HIGHEST):
+                if keeps and (emptied or measure is not None or value <= _HIGHEST):
                     # One that is emptied when it is full, or put aside for another, is full again and again at a few
                     # entries only.
                     low = 2 * gained if (emptied or not touched) and not ahead else None
-                    found.append(Limit(place, container, size, low, ahead))
+                    found.append(Limit(place, container, size, low, ahead, measure))
                     # By itself each would have gained twice as much in these four iterations as in two before.
                     changes = [_length(obj) - length for (obj, _), length in zip(grown, lengths)]
                     held = [id(obj) for (obj, each), change in zip(grown, changes) if change < each]
                     self.ended.extend({id(container), *held})
                     break
         return found
+
+
+def _risen(place, value):
+    now = place.get()
+    return type(now) is int and now > value
+
+
+def _measure_of(limit, container, counting):
+    """The number that may be what a limit is compared with: below it, and above the length, which was tried."""
+    found = [place for place in counting if _length(container) < place.get() < limit]
+    return min(found, key=_nearness) if found else None
+
+
+def _nearness(place):
+    return place.nearness
 
 
 def _gain(entry):
@@ -462,7 +490,7 @@ def _newest(container):
         return None
 
 
-def _keeps_to(place, container, iterate, patience):
+def _keeps_to(place, container, iterate, patience, measure=None):
     """Whether a container grows no more once a number says that it is full, whether it is emptied then, whether it is
     used at all, and how far above its length the number has to be for that.
     """
@@ -482,8 +510,10 @@ def _keeps_to(place, container, iterate, patience):
         return True
 
     try:
-        if not passes(full, 4):
+        if not passes(full if measure is None else measure.get(), 4):
             return False, False, False, 0
+        if measure is not None:
+            return lengths[-1] <= max(full, lengths[0]), lengths[-1] < full, True, 0
         if lengths[-1] > max(full, lengths[0]) and place.nearness == _BESIDE:
             # One that is emptied once the newest is in, and only when it is exactly full: a number that was passed is
             # never met again.
