@@ -6,6 +6,7 @@ mod excuse;
 mod findings;
 mod held;
 mod inspection;
+mod losses;
 mod merge;
 mod native;
 mod parts;
@@ -135,9 +136,9 @@ pub fn verdicts(run: &Run, places: &Places) -> Vec<TestResult> {
     tests
 }
 
-/// The findings alone, before snapshots are asked.
+/// The findings alone, before snapshots are asked. Which Python's leaks are known is not: a recording does not say its version.
 pub fn found(run: &Run, places: &Places) -> Vec<Finding> {
-    let (mut findings, _) = findings::findings(run, places, &Excuses::of(run));
+    let (mut findings, _) = findings::findings(run, places, "", &Excuses::of(run));
     sort(&mut findings);
     findings
 }

@@ -6,6 +6,7 @@ use super::{
     cycles, ends,
     excuse::Excuses,
     held::{self, Held, Lost},
+    losses,
     native::{self, Homes},
     parts, pythons,
     sites::{self, function_of},
@@ -26,7 +27,7 @@ use crate::{
     },
     fit::{Fit, Shape},
     report::text::number,
-    run::{Run, case::Case, loss::Loss},
+    run::{Run, case::Case},
     verdict::{Counter, Verdict, rule::Rule},
 };
 
@@ -99,7 +100,7 @@ pub(super) fn findings(
             }
         }
     }
-    found.extend(losses(run));
+    found.extend(losses::findings(run));
     found.extend(cycles::findings(run, places));
     found.extend(ends::findings(run));
     (found, homes.trouble().cloned())
@@ -543,54 +544,6 @@ fn how_sure(run: &Run, case: &Case, tests: &BTreeSet<usize>) -> String {
         );
     }
     text
-}
-
-/// A repeat that kills or hangs the process is a finding: its first run was fine.
-fn losses(run: &Run) -> Vec<Finding> {
-    let screened = run
-        .looks
-        .iter()
-        .flatten()
-        .filter_map(|look| Some((look.test, look.screened.concluded()?)));
-    let judged = run.cases.iter().map(|case| (case.test, &case.judged));
-    screened
-        .chain(judged)
-        .filter_map(|(test, conclusion)| Some((test, conclusion, conclusion.loss()?)))
-        .filter(|(_, _, (loss, iteration))| *iteration > 1 && loss.is_the_tests())
-        .map(|(test, conclusion, (loss, iteration))| {
-            let hung = matches!(loss, Loss::Hung { .. });
-            let code = if hung { code::HANG } else { code::CRASH };
-            let id = run.tests[test].id.clone();
-            Finding {
-                fingerprint: fingerprint::of(&[code, &id]),
-                code: code.to_owned(),
-                status: Status::New,
-                verdict: conclusion.verdict(),
-                rule: Some(conclusion.rule()),
-                level: Level::Error,
-                fails: true,
-                kind: Kind::Native,
-                owner: Owner::Project,
-                summary: format!(
-                    "passes once, and in iteration {iteration} the test process {loss}"
-                ),
-                shape: "flat".to_owned(),
-                rate: BTreeMap::new(),
-                holder: None,
-                resources: Vec::new(),
-                c_stack: loss.c_stack().to_vec(),
-                native: None,
-                types: Vec::new(),
-                sites: Vec::new(),
-                tests: vec![id],
-                evidence: "seen in two processes".to_owned(),
-                advice: code::advice(code).to_owned(),
-                curves: Vec::new(),
-                measured: None,
-                accepted: None,
-            }
-        })
-        .collect()
 }
 
 #[cfg(test)]
