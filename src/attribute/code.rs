@@ -519,7 +519,10 @@ mod tests {
                 ("object", "x.S", ""),
             ],
         );
-        assert!(advice_for("LK101", &route).ends_with("nothing outside them feeds it."));
+        assert!(
+            advice_for("LK101", &route)
+                .ends_with("module tests.test_bus leads to it: look there first.")
+        );
     }
 
     #[test]
