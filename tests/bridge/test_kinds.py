@@ -11,6 +11,7 @@ import re
 import sqlite3
 import sys
 import threading
+import types
 import unittest
 import weakref
 import zlib
@@ -82,7 +83,7 @@ class MayOwn(unittest.TestCase):
             decimal.Decimal(1),
             iter({}.items()),
             sys._getframe(),
-            (lambda x: lambda: x)(1).__closure__[0],
+            types.CellType(1),
             b"",
             1.5,
             None,
