@@ -17,10 +17,10 @@ _BASE = type.__dict__["__base__"].__get__
 _NAMESPACE = type.__dict__["__dict__"].__get__
 _MODULE = type.__dict__["__module__"].__get__
 _NAME = type.__dict__["__name__"].__get__
-#: Modules of the standard library whose types, in C, take all of their memory from Python.
+#: Modules of the standard library whose types, in C, take all of their memory from Python. Not locks; files have one.
 _PLAIN_MODULES = frozenset(
     "builtins collections functools itertools operator types weakref random array re datetime decimal contextvars "
-    "_io _thread _struct _random _weakrefset _contextvars _collections _functools _operator _sre".split()
+    "_struct _random _weakrefset _contextvars _collections _functools _operator _sre".split()
 )
 
 
