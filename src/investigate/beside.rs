@@ -30,13 +30,19 @@ pub(super) fn unexplained(
     {
         return None;
     }
-    let readings = series.get(&Counter::Heap)?;
-    // In each iteration, or in every few.
-    let often = beyond(evidence, fits, readings, 1, rules);
-    often.or_else(|| match fits.get(&Counter::Heap)?.shape {
-        Shape::Periodic { period } => beyond(evidence, fits, readings, period, rules),
-        _ => None,
-    })
+    let beyond = |series: &Series| {
+        let readings = series.get(&Counter::Heap)?;
+        // In each iteration, or in every few.
+        let often = beyond(evidence, fits, readings, 1, rules);
+        often.or_else(|| match fits.get(&Counter::Heap)?.shape {
+            Shape::Periodic { period } => beyond(evidence, fits, readings, period, rules),
+            _ => None,
+        })
+    };
+    // It is traced right after the windows: what becomes larger from one iteration to the next, a text with everything
+    // so far in it, is malloc's in a long run and was not when it was traced.
+    beyond(&evidence.windows.series)?;
+    beyond(series)
 }
 
 /// What is added in each `period` iterations beyond what was traced.
