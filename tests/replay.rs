@@ -146,7 +146,7 @@ fn names_are_in_a_recording_that_was_asked_for_them() {
     let first = fs::read_to_string(folder.join("a0.1.jsonl")).unwrap();
     assert!(first.contains("test_orchestra.py::test_leaks"), "{first}");
     let (code, text) = replayed_with(&folder, &["--findings"]);
-    let held = ", retained by test_orchestra.swordfish, allocated at test_orchestra.py:24";
+    let held = ", retained by test_orchestra.swordfish, allocated at test_orchestra.py:20";
     assert!(text.contains(held), "{text}");
     let counted = "leakcheck: 2 leaks, 0 without a holder\n";
     assert!(text.ends_with(counted), "{text}");
