@@ -32,7 +32,7 @@ pub fn of(kind: Kind) -> &'static str {
     }
 }
 
-/// Whether something in Python must hold what stays, and nobody said what. A descriptor or a child process may be a
+/// Whether something in Python must hold the leaked objects, and no holder is named. A descriptor or a child process may be a
 /// number that was dropped, and what was lost in C has no holder.
 pub fn is_unheld(finding: &Finding) -> bool {
     let held = matches!(
