@@ -13,9 +13,6 @@ use crate::{
 /// Windows differ where growth is uneven; an object that is so many times as large as what stays is another one.
 const TOO_LARGE: f64 = 2.0;
 
-/// Bytes of pymalloc's smallest block.
-const SMALLEST_BLOCK: f64 = 16.0;
-
 /// Whether `each` objects of a type may be all that stays, which is `size` bytes.
 fn fits(growth: &TypeGrowth, each: f64, size: f64) -> bool {
     let untold = size <= 0.0 || growth.count <= 0.0 || types::is_reused(&growth.name);
@@ -33,16 +30,11 @@ pub(super) fn summary(
     lost: Option<&Lost>,
 ) -> String {
     let value = |name: &str| rate.get(name).map_or(0.0, |rate| rate.value);
-    let size = if rate.contains_key("bytes") {
-        value("bytes")
-    } else {
-        value("heap")
-    };
-    // Where places are few, or none, they account for a part only: no block is smaller than this.
-    let size = if size < SMALLEST_BLOCK * value("blocks") {
-        0.0
-    } else {
-        size
+    // Blocks are in pymalloc's own memory: what malloc's heap grows by beside them is not their size.
+    let size = match rate.get("bytes") {
+        Some(bytes) => bytes.value,
+        None if value("blocks") > 0.0 => 0.0,
+        None => value("heap"),
     };
     let sized = |what: String| {
         if size > 0.0 {
