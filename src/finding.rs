@@ -78,6 +78,11 @@ pub enum Owner {
 }
 
 impl Owner {
+    /// Whether it is code of the project or of a package: what a reader can change, or report where it is changed.
+    pub fn is_users(self) -> bool {
+        matches!(self, Owner::Project | Owner::Dependency)
+    }
+
     /// The word used in output and in the JSON report.
     pub fn word(self) -> &'static str {
         match self {
@@ -381,7 +386,7 @@ impl NativeFunction {
     /// Whether the library itself is to be suspected: Python's own and the system's serve everybody, and what they
     /// allocate is for their caller to release.
     pub fn is_suspect(&self) -> bool {
-        matches!(self.owner, Some(Owner::Project | Owner::Dependency))
+        self.owner.is_some_and(Owner::is_users)
     }
 
     /// The library as a reader knows it: many packages have a `lib`.

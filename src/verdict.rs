@@ -82,6 +82,23 @@ impl Verdict {
 }
 
 impl Counter {
+    /// What says more of a leak than the memory beside it, and has no place of its own: the most telling first.
+    pub const RESOURCES: [Counter; 5] = [
+        Counter::Interpreters,
+        Counter::Children,
+        Counter::Tasks,
+        Counter::Threads,
+        Counter::Fds,
+    ];
+
+    /// Those of them of which a process has few.
+    pub const SCARCE: [Counter; 4] = [
+        Counter::Interpreters,
+        Counter::Children,
+        Counter::Threads,
+        Counter::Fds,
+    ];
+
     /// Whether growth of this counter is growth by itself. Objects are counted from the opening of a window on: a full
     /// ring that replaces what was there before gains one at every boundary and no memory. An object costs at
     /// least a block or some heap, so where both are counted exactly it says nothing that they do not.

@@ -33,19 +33,17 @@ impl<'a> Owned<'a> {
     }
 
     pub fn is_users(&self, module: u32) -> bool {
-        matches!(
-            self.modules.get(&module),
-            Some(Owner::Project | Owner::Dependency)
-        )
+        self.modules
+            .get(&module)
+            .is_some_and(|owner| owner.is_users())
     }
 
     /// Whether a class is the project's or a dependency's.
     pub fn is_users_type(&self, name: &str) -> bool {
         name.rmatch_indices('.').any(|(at, _)| {
-            matches!(
-                self.owners.get(&name[..at]),
-                Some(Owner::Project | Owner::Dependency)
-            )
+            self.owners
+                .get(&name[..at])
+                .is_some_and(|owner| owner.is_users())
         })
     }
 

@@ -117,8 +117,7 @@ impl Route {
     /// Whether the holder is an object of the reader's own code or of a package. It has to let go of whatever it holds. A
     /// list of the interpreter's is everybody's: who adds to it is the cause.
     pub fn is_own(&self, places: &Places) -> bool {
-        let theirs =
-            |file: &str| matches!(places.owner(file), Some(Owner::Project | Owner::Dependency));
+        let theirs = |file: &str| places.owner(file).is_some_and(Owner::is_users);
         let of_theirs = |step: &Step| {
             let own = step.file.as_deref().is_some_and(theirs);
             own || step.origins.first().is_some_and(|(_, file)| theirs(file))

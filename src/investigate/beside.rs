@@ -3,7 +3,7 @@
 use super::{
     evidence::{Evidence, Told},
     growth::Fits,
-    rules::{Beside, Rules},
+    rules::Rules,
 };
 use crate::{
     fit::{Exactness, Fit, Rate, Shape},
@@ -21,7 +21,6 @@ pub(super) fn unexplained(
     series: &Series,
     rules: &Rules,
 ) -> Option<Fit> {
-    let rules = &rules.beside;
     let is_exact = evidence.exactness(Counter::Heap) == Exactness::Exact;
     let others = [Counter::Blocks, Counter::Objects, Counter::Items];
     if !is_exact
@@ -30,7 +29,7 @@ pub(super) fn unexplained(
     {
         return None;
     }
-    let beyond = |series: &Series| {
+    let untraced = |series: &Series| {
         let readings = series.get(&Counter::Heap)?;
         // In each iteration, or in every few.
         let often = beyond(evidence, fits, readings, 1, rules);
@@ -41,8 +40,8 @@ pub(super) fn unexplained(
     };
     // It is traced right after the windows: what becomes larger from one iteration to the next, a text with everything
     // so far in it, is malloc's in a long run and was not when it was traced.
-    beyond(&evidence.windows.series)?;
-    beyond(series)
+    untraced(&evidence.windows.series)?;
+    untraced(series)
 }
 
 /// What is added in each `period` iterations beyond what was traced.
@@ -51,9 +50,10 @@ fn beyond(
     fits: &Fits,
     readings: &[i64],
     period: usize,
-    rules: &Beside,
+    rules: &Rules,
 ) -> Option<Fit> {
-    let traced = traced(evidence, fits, period, rules.block)?;
+    let traced = traced(evidence, fits, period, rules)?;
+    let rules = &rules.beside;
     let mut rest: Vec<f64> = sums(readings, period)
         .map(|added| added as f64 / period as f64 - traced)
         .collect();
@@ -79,7 +79,7 @@ fn beyond(
 }
 
 /// Bytes that malloc gives for what is traced, in an iteration, at most. None where nothing was traced.
-fn traced(evidence: &Evidence, fits: &Fits, period: usize, block: f64) -> Option<f64> {
+fn traced(evidence: &Evidence, fits: &Fits, period: usize, rules: &Rules) -> Option<f64> {
     // What is counted as blocks is in pymalloc's own memory; small ones beyond these are malloc's.
     let counted = fits.get(&Counter::Blocks).map_or(0.0, |fit| fit.rate.value);
     { evidence.traces.iter() }
@@ -94,7 +94,12 @@ fn traced(evidence: &Evidence, fits: &Fits, period: usize, block: f64) -> Option
             // What tracing sees at first takes the places of what it has not seen, now and then.
             let least = { sums(&small, period).skip(1) }.min().unwrap_or(0);
             let beyond = least as f64 / period as f64 - counted;
-            typical(&large, period).max(0.0) + if beyond > 0.5 { beyond * block } else { 0.0 }
+            typical(&large, period).max(0.0)
+                + if beyond > rules.unexplained {
+                    beyond * rules.beside.block
+                } else {
+                    0.0
+                }
         })
 }
 

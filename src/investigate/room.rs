@@ -16,21 +16,16 @@ pub(super) fn room(evidence: &Evidence, rules: &Rules) -> u32 {
     };
     let bytes = bytes_per_iteration(&windows.series, rules);
     let freed = fallen(Counter::Heap) + fallen(Counter::Blocks) * rules.block;
-    [
-        Counter::Fds,
-        Counter::Threads,
-        Counter::Children,
-        Counter::Interpreters,
-    ]
-    .into_iter()
-    .map(|counter| {
-        let each = rate(&windows.fits, counter);
-        affordable(each, rules.long_run.resources + fallen(counter), rules)
-    })
-    .fold(
-        affordable(bytes, rules.long_run.bytes + freed, rules),
-        u32::min,
-    )
+    Counter::SCARCE
+        .into_iter()
+        .map(|counter| {
+            let each = rate(&windows.fits, counter);
+            affordable(each, rules.long_run.resources + fallen(counter), rules)
+        })
+        .fold(
+            affordable(bytes, rules.long_run.bytes + freed, rules),
+            u32::min,
+        )
 }
 
 /// Whether nothing is seen to grow, and something was let go of once: more iterations tell.

@@ -20,15 +20,6 @@ use crate::{
 const INTERPRETERS: &str = "runs beside other interpreters, which it makes or which another test left: memory must not be traced then, since CPython ends the process, \
      and what Python itself loses with each of them cannot be told from a leak";
 
-/// What grows without a place of its own.
-const RESOURCES: [Counter; 5] = [
-    Counter::Fds,
-    Counter::Threads,
-    Counter::Tasks,
-    Counter::Children,
-    Counter::Interpreters,
-];
-
 /// What was found out by tracing.
 #[derive(Debug, Default)]
 pub(super) struct Sites {
@@ -126,7 +117,9 @@ pub(super) fn held_by_runner(at: At<'_>) -> Option<Next> {
     let most = rate(fits, Counter::Blocks) / at.rules.tracing.most;
     let said = !sites.growths.is_empty()
         && sites.growths.iter().all(runners)
-        && !RESOURCES.iter().any(|counter| fits.contains_key(counter))
+        && !Counter::RESOURCES
+            .iter()
+            .any(|counter| fits.contains_key(counter))
         && containers::gaining(at.evidence, at.rules).is_empty()
         && (!fits.contains_key(&Counter::Blocks) || blocks(&sites.growths) >= most);
     said.then(|| {

@@ -240,9 +240,8 @@ fn finding(
     }
     sites::reader_first(&mut sites);
     // Whoever calls, not where the standard library allocates for it.
-    let theirs = |owner: &Owner| matches!(owner, Owner::Project | Owner::Dependency);
     let owners = || growths().map(|growth| growth.owner);
-    let owner = { owners().find(theirs) }
+    let owner = { owners().find(|owner| owner.is_users()) }
         .or(owners().next())
         .or(native
             .as_ref()

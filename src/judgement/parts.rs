@@ -5,10 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     attribute::{group::Group, route::Route},
     finding::{Holder, Kind, TypeGrowth},
-    run::{
-        case::{Case, RESOURCES},
-        diagnose::Diagnosis,
-    },
+    run::{case::Case, diagnose::Diagnosis},
     verdict::Counter,
 };
 
@@ -23,7 +20,7 @@ pub(super) fn resource<K: Ord>(
 ) -> Option<Counter> {
     let mut others = keys.difference(&group.core);
     let pure = others.all(|key| group.extra.contains(key));
-    RESOURCES
+    Counter::RESOURCES
         .into_iter()
         .find(|counter| pure && case.fits.contains_key(counter))
 }
@@ -31,8 +28,12 @@ pub(super) fn resource<K: Ord>(
 /// Those with what says most first, those with memory alone last.
 pub(super) fn rank<K: Ord>(case: &Case, keys: &BTreeSet<K>, group: &Group<K>) -> usize {
     let resource = resource(case, keys, group);
-    let at = |counter| RESOURCES.iter().position(|other| *other == counter);
-    resource.and_then(at).unwrap_or(RESOURCES.len())
+    let at = |counter| {
+        Counter::RESOURCES
+            .iter()
+            .position(|other| *other == counter)
+    };
+    resource.and_then(at).unwrap_or(Counter::RESOURCES.len())
 }
 
 /// One holder is one cause, with what hangs on it: a kept loop brings its threads. A descriptor that comes with no object

@@ -116,8 +116,8 @@ pub(super) fn site(
 
 /// Puts the first place in code of the project or a dependency in front of those of the standard library.
 pub(super) fn reader_first(sites: &mut [Site]) {
-    let is_theirs = |site: &Site| matches!(site.owner, Some(Owner::Project | Owner::Dependency));
-    if let Some(at) = sites.iter().position(is_theirs) {
+    let is_users = |site: &Site| site.owner.is_some_and(Owner::is_users);
+    if let Some(at) = sites.iter().position(is_users) {
         sites[..=at].rotate_right(1);
     }
 }
@@ -132,8 +132,8 @@ pub(super) fn bring_forward(
     let Some((file, line)) = born.first() else {
         return;
     };
-    let is_theirs = |owner| matches!(owner, Some(Owner::Project | Owner::Dependency));
-    if !is_theirs(places.owner(file)) && sites.first().is_some_and(|site| is_theirs(site.owner)) {
+    let is_users = |owner: Option<Owner>| owner.is_some_and(Owner::is_users);
+    if !is_users(places.owner(file)) && sites.first().is_some_and(|site| is_users(site.owner)) {
         // The frames do not reach as far as the reader's code.
         return;
     }

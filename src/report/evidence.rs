@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Merged, Report, text};
-use crate::verdict::{Verdict, rule::Rule};
+use crate::verdict::{TestResult, Verdict, rule::Rule};
 
 /// Reasons of one verdict that are named, and characters of each.
 const NAMED: usize = 2;
@@ -21,10 +21,9 @@ pub fn lack(report: &Report) -> Option<String> {
 
 /// What would have most of those judged that were not: what the rule of the most frequent kind advises.
 pub fn way_out(report: &Report) -> Option<&'static str> {
-    let judged = { report.tests.iter() }.filter(|test| !test.verdict.is_judged());
     let mut counted: BTreeMap<Rule, usize> = BTreeMap::new();
-    let ran = judged.filter(|test| !matches!(test.verdict, Verdict::Skipped | Verdict::Failed));
-    for rule in ran.filter_map(|test| test.rule) {
+    let unjudged = ran(report).filter(|test| !test.verdict.is_judged());
+    for rule in unjudged.filter_map(|test| test.rule) {
         *counted.entry(rule).or_default() += 1;
     }
     let (rule, _) = counted
@@ -33,16 +32,17 @@ pub fn way_out(report: &Report) -> Option<&'static str> {
     Some(rule.action())
 }
 
+/// The tests that count: skipped ones did not run, and failed ones have an exit code of their own.
+fn ran(report: &Report) -> impl Iterator<Item = &TestResult> {
+    let counts = |test: &&TestResult| !matches!(test.verdict, Verdict::Skipped | Verdict::Failed);
+    report.tests.iter().filter(counts)
+}
+
 fn too_few(report: &Report) -> Option<String> {
     if report.judged >= report.min_judged {
         return None;
     }
-    // As the share is counted: skipped ones did not run, and failed ones have an exit code of their own.
-    let ran: Vec<_> = report
-        .tests
-        .iter()
-        .filter(|test| !matches!(test.verdict, Verdict::Skipped | Verdict::Failed))
-        .collect();
+    let ran: Vec<_> = ran(report).collect();
     let judged = ran.iter().filter(|test| test.verdict.is_judged()).count();
     let asked = report.min_judged * 100.0;
     if ran.is_empty() {

@@ -10,15 +10,6 @@ use crate::{
     verdict::{Counter, Series, Verdict, conclusion::Conclusion, rule::Rule},
 };
 
-/// What says more of a leak than the memory beside it, the most telling first.
-pub const RESOURCES: [Counter; 5] = [
-    Counter::Interpreters,
-    Counter::Children,
-    Counter::Tasks,
-    Counter::Threads,
-    Counter::Fds,
-];
-
 /// A suspect with its evidence.
 #[derive(Debug, Clone)]
 pub struct Case {
@@ -140,8 +131,8 @@ impl Case {
     }
 
     /// Which of the resources it gains.
-    pub fn resources(&self) -> [bool; RESOURCES.len()] {
-        RESOURCES.map(|counter| self.fits.contains_key(&counter))
+    pub fn resources(&self) -> [bool; Counter::RESOURCES.len()] {
+        Counter::RESOURCES.map(|counter| self.fits.contains_key(&counter))
     }
 
     /// The places and the watched containers that grow.

@@ -293,6 +293,16 @@ fn look_at(
     }
 }
 
+/// What is known of what a case leaves. One that was not looked at itself leaves what those leave that stand at the same
+/// places.
+pub(super) fn told_of<'a>(run: &'a Run, case: &'a Case) -> Option<&'a Diagnosis> {
+    case.diagnosis.as_ref().or_else(|| {
+        let causes = causes(case);
+        let mut others = { run.cases.iter() }.filter_map(|other| other.diagnosis.as_ref());
+        others.find(|other| other.covers.is_superset(&causes))
+    })
+}
+
 impl Diagnosis {
     /// Puts the first holder that is wanted in front, if there is one.
     pub fn prefer(&mut self, wanted: impl Fn(&Route) -> bool) {
@@ -394,13 +404,7 @@ pub(super) fn survey(
         return Ok(None);
     }
     // Asking takes iterations, and a process has few descriptors to lose.
-    let resources = [
-        Counter::Fds,
-        Counter::Threads,
-        Counter::Children,
-        Counter::Interpreters,
-    ];
-    if !resources
+    if !Counter::SCARCE
         .iter()
         .any(|counter| case.fits.contains_key(counter))
     {

@@ -103,19 +103,7 @@ fn tell(case: &mut Case, passages: Vec<Passage>) {
 
 /// A leak of Python's memory beside which native memory stays that none of the objects can hold.
 fn is_beside(run: &Run, case: &Case) -> bool {
-    let causes = diagnose::causes(case);
-    let own = case.diagnosis.as_ref();
-    // What was not looked at itself leaves what those leave that stand at the same places.
-    let others = run
-        .cases
-        .iter()
-        .filter_map(|other| other.diagnosis.as_ref());
-    let told = own.or_else(|| {
-        others
-            .into_iter()
-            .find(|other| other.covers.is_superset(&causes))
-    });
-    case.native.is_some() && told.is_some_and(|diagnosis| diagnosis.plain)
+    case.native.is_some() && diagnose::told_of(run, case).is_some_and(|told| told.plain)
 }
 
 /// A leak of which only the heap's size tells.

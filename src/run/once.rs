@@ -9,14 +9,6 @@ use crate::{
 /// What a container of a test's parameter is called where no heap was looked at.
 const PARAMETER: &str = "parameter ";
 
-const RESOURCES: [Counter; 5] = [
-    Counter::Fds,
-    Counter::Threads,
-    Counter::Tasks,
-    Counter::Children,
-    Counter::Interpreters,
-];
-
 /// Says of each leak that is nothing else what it is.
 pub(super) fn settle(run: &mut Run) {
     let found: Vec<(usize, String)> = { run.cases.iter().enumerate() }
@@ -33,15 +25,11 @@ pub(super) fn settle(run: &mut Run) {
 /// What of its own a test changes, where nothing else grows in it.
 fn changed(run: &Run, case: &Case) -> Option<String> {
     let grows = |counter: &Counter| case.fits.contains_key(counter);
-    if RESOURCES.iter().any(grows) || case.native.is_some() {
+    if Counter::RESOURCES.iter().any(grows) || case.native.is_some() {
         return None;
     }
     let names = || case.containers.iter().map(|(name, _)| name.as_str());
-    let causes = diagnose::causes(case);
-    let others = { run.cases.iter() }
-        .filter_map(|other| other.diagnosis.as_ref())
-        .find(|other| other.covers.is_superset(&causes));
-    let Some(diagnosis) = case.diagnosis.as_ref().or(others) else {
+    let Some(diagnosis) = diagnose::told_of(run, case) else {
         let first = names().next()?.strip_prefix(PARAMETER)?;
         let end = first.find(['.', '[', ' ']).unwrap_or(first.len());
         let own = names().all(|name| name.starts_with(PARAMETER));
