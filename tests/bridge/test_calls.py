@@ -11,6 +11,7 @@ LEAKS = """
     import os
     import sqlite3
     import sys
+    import tempfile
     import unittest
 
     libc = ctypes.CDLL(None)
@@ -58,10 +59,14 @@ LEAKS = """
             self.assertEqual(sum(len(bytearray(6000)) for _ in range(9)), 54000)
 
         def test_descriptors(self):
-            stays = os.open(os.devnull, os.O_RDONLY)  # stays
-            goes = os.open(os.devnull, os.O_RDONLY)  # goes
+            stays = os.open(os.devnull, os.O_RDONLY)  # is open
+            goes = os.open(os.devnull, os.O_RDONLY)  # is closed
             os.close(goes)
             self.assertNotEqual(stays, goes)
+
+        def test_removed(self):
+            _, path = tempfile.mkstemp()  # stays
+            os.remove(path)  # goes
 
         def test_traces(self):
             sys.settrace(None)
@@ -126,6 +131,13 @@ class Calls(BridgeCase):
         answer = self.calls("test_descriptors", counter="fds")
         self.assertEqual(answer["totals"], [1] * 4)
         lines = {node["line"]: node["nets"] for node in answer["nodes"] if "line" in node}
+        ours = {mark: lines.get(self.project.line_of("test_leaks.py", mark)) for mark in ("# is open", "# is closed")}
+        self.assertEqual(ours, {"# is open": [1] * 4, "# is closed": None})
+
+    def test_a_descriptor_comes_where_it_is_opened_and_not_where_its_file_is_removed(self):
+        answer = self.calls("test_removed", counter="fds")
+        self.assertEqual(answer["totals"], [1] * 4)
+        lines = {node["line"]: node["nets"] for node in answer["nodes"] if "line" in node}
         ours = {mark: lines.get(self.project.line_of("test_leaks.py", mark)) for mark in ("# stays", "# goes")}
         self.assertEqual(ours, {"# stays": [1] * 4, "# goes": None})
 
@@ -145,6 +157,31 @@ class Calls(BridgeCase):
         self.assertNotIn(self.project.path("test_leaks.py"), files)
         answer = self.calls("test_long")
         self.assertFalse(answer["cut"])
+
+
+class Descriptors(unittest.TestCase):
+    def test_who_is_open_is_looked_at_where_their_number_changes(self):
+        sys.path.insert(0, BRIDGE)
+        self.addCleanup(sys.path.remove, BRIDGE)
+        from leakcheck_bridge import calls
+
+        number, looks, is_open = [3], [], {number: (1, number) for number in range(3)}
+
+        def look():
+            looks.append(1)
+            return dict(is_open)
+
+        reading = calls.Descriptors(look, lambda: number[0])
+        reading.begin()
+        for _ in range(1000):
+            self.assertEqual(reading(), 0)
+        is_open[3] = (1, 3)
+        number[0] = 4
+        self.assertEqual([reading(), reading()], [1, 1])
+        self.assertEqual(len(looks), 2)
+        row = [0, 1, 2]
+        reading.keep(row)
+        self.assertEqual(row, [0, 1, 0])
 
 
 class _Definition(ctypes.Structure):

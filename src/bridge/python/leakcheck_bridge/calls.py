@@ -37,31 +37,39 @@ class Descriptors:
 
     Where one call opens and another one closes, both fit the count. So a reading is a sum with a bit of its own for
     each descriptor that came in this iteration, closed or not, by its number and what it stands for; once the iteration
-    is over, the bits of those that are left are counted in each net.
+    is over, the bits of those that are left are counted in each net. Who they are is looked at where their number has
+    changed: a test that leaves three hundred open has thousands of events, and to ask for each one is slow.
     """
 
     #: What fits a row; further ones are not told.
     _MOST = 60
 
-    def __init__(self, look):
-        # type: (object) -> None
+    def __init__(self, look, count):
+        # type: (object, object) -> None
         self._look = look
+        self.count = count
+        self._last = -1
         self._open = {}  # type: dict
         self._came = 0
         self._sum = 0
-
-    def count(self):
-        # type: () -> int
-        return len(self._look())
 
     def begin(self):
         # type: () -> None
         """A new iteration: what is open now did not come in it."""
         self._open = dict.fromkeys(self._look().items(), 0)
         self._came = self._sum = 0
+        self._last = self.count()
 
     def __call__(self):
         # type: () -> int
+        count = self.count()
+        if count != self._last:
+            self._last = count
+            self._ask()
+        return self._sum
+
+    def _ask(self):
+        # type: () -> None
         now = self._look()
         gone = [known for known in self._open if now.get(known[0]) != known[1]]
         for known in gone:
@@ -72,12 +80,11 @@ class Descriptors:
                 self._came += 1
                 self._open[known] = bit
                 self._sum += bit
-        return self._sum
 
     def keep(self, row):
         # type: (array.array) -> None
         """Turns the nets of an iteration into how many of those stay that came there."""
-        self()
+        self._ask()
         left = sum(self._open.values())
         for at, net in enumerate(row):
             if net:

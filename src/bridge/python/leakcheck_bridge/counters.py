@@ -736,6 +736,11 @@ class Counters:
         """Bytes in use in malloc now; 0 where nothing tells."""
         return self._heap() if self._heap is not None else 0
 
+    def descriptors(self):
+        # type: () -> int
+        """Open descriptors now, those of the bridge among them; 0 where nothing tells."""
+        return self._fds() if self._fds is not None else 0
+
     def children(self):
         # type: () -> int
         """Child processes of the main thread now."""

@@ -15,6 +15,7 @@ from . import interpreters, trace
 
 _listdir = posix.listdir
 _readlink = posix.readlink
+_fstat = posix.fstat
 _dup = posix.dup
 _close = posix.close
 _open = posix.open
@@ -66,6 +67,24 @@ def descriptors():
         except OSError:
             # The one that listed them.
             continue
+    return found
+
+
+def identities():
+    # type: () -> dict
+    """Device and inode of each open descriptor. What it stands for is another text once its file is removed."""
+    found = {}
+    try:
+        names = _listdir(_DESCRIPTORS)
+    except OSError:
+        return found
+    for name in names:
+        try:
+            status = _fstat(int(name))
+        except OSError:
+            # The one that listed them.
+            continue
+        found[int(name)] = (status.st_dev, status.st_ino)
     return found
 
 

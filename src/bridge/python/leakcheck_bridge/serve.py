@@ -179,7 +179,7 @@ class Service:
         if "container" in order:
             return heap.length_of(order["container"])
         if order["counter"] == "fds":
-            return calls.Descriptors(resources.descriptors)
+            return calls.Descriptors(resources.identities, self.meter.descriptors)
         readings = {"heap": self.meter.heap, "children": self.meter.children}
         readings["interpreters"] = interpreters.count
         return readings[order["counter"]]
