@@ -53,6 +53,13 @@ fn of_function(step: &Step, test: &str) -> Option<String> {
     }
 }
 
+/// Whether a watched container is a default or a variable around the function `test`: `shop.test_it.<default>`.
+pub fn is_variable(container: &str, test: &str) -> bool {
+    let variable = |name: &str| name.starts_with('<') && name.ends_with('>');
+    let (owner, name) = container.rsplit_once('.').unwrap_or(("", container));
+    variable(name) && owner.rsplit('.').next() == Some(test)
+}
+
 /// The name of a test's function, out of its id.
 pub fn function_of(id: &str) -> &str {
     let head = id.split('[').next().unwrap_or(id);
@@ -182,6 +189,14 @@ mod tests {
         let mut held = route(Root::Runner, &[item, spec, params, graph]);
         held.holder.also.push("shop.GRAPHS".to_owned());
         assert_eq!(changed(&held, "test_it"), None);
+    }
+
+    #[test]
+    fn a_variable_of_a_function_is_told_from_that_of_another() {
+        assert!(is_variable("shop.TestA.test_it.<default>", "test_it"));
+        assert!(is_variable("shop.test_it.<log>", "test_it"));
+        assert!(!is_variable("shop.order.<default>", "test_it"));
+        assert!(!is_variable("shop.test_it.orders", "test_it"));
     }
 
     #[test]

@@ -40,6 +40,8 @@ fn changed(run: &Run, case: &Case) -> Option<String> {
     let first = what.next()??;
     let all = what.all(|other| other.is_some());
     let holder = diagnosis.name();
-    let own = names().all(|name| name.starts_with(PARAMETER) || Some(name) == holder);
-    (all && own).then_some(first)
+    let own = |name: &str| {
+        name.starts_with(PARAMETER) || Some(name) == holder || once::is_variable(name, test)
+    };
+    (all && names().all(own)).then_some(first)
 }

@@ -171,7 +171,7 @@ rules! {
     MadeOnce {
         name: "made-once",
         verdict: Some(Verdict::Harness),
-        says: "The test changes something of its own that is made once and not anew for each repeat: a parameter, or an argument of a mark. Only repeating makes that grow.",
+        says: "The test changes something of its own that is made once and not anew for each repeat: a parameter, an argument of a mark, the default of an argument, or a variable of the function around it. Only repeating makes that grow.",
         example: "A test gets a graph by `parametrize` and adds an edge to it.",
         action: "Nothing leaks where the test runs once. To have the code under test judged, make the object in the test or in a fixture.",
     }
