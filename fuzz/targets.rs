@@ -67,6 +67,7 @@ pub fn wire(data: &[u8]) {
             iterations,
             frames: 4,
             last_only: false,
+            settling: 0,
         }),
         Record::Followed(_) => Order::Follow(orders::Follow {
             always: Vec::new(),

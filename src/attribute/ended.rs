@@ -1,4 +1,4 @@
-//! What only fills a container that has an end, beside something that goes on.
+//! What only fills a container that has an end, or takes the place of an older entry, beside something that goes on.
 
 use super::{
     graph::{Dump, Graph},
@@ -10,12 +10,47 @@ use super::{
 /// holds that says nothing of the leak beside it.
 pub fn disregard(graph: &mut Graph, dump: &Dump, places: &Places) {
     let ended: Vec<u32> = dump.ended.iter().filter_map(|id| graph.find(*id)).collect();
-    if ended.is_empty() {
+    leave_out(graph, dump, places, &ended, |_| false);
+    // A pool or a full ring has an object of every iteration and never more of them: for each that came one went.
+    let exchanging = exchanging(graph);
+    let longer = |graph: &Graph| {
+        let most = i64::from(graph.iterations) / 2;
+        (0..graph.len() as u32).any(|node| graph.gained(node) > most)
+    };
+    leave_out(graph, dump, places, &exchanging, longer);
+}
+
+/// Containers as long as before that have an object of each iteration.
+fn exchanging(graph: &Graph) -> Vec<u32> {
+    let voters = graph.voters();
+    let is_as_long = |node: u32| {
+        let before = graph.before[node as usize];
+        before > 0 && before == graph.lengths[node as usize] && graph.born(node) == 0
+    };
+    let has_of_each = |node: u32| {
+        let targets = graph.targets(node);
+        let born = |at: u16| targets.iter().any(|target| graph.born(*target) == at);
+        voters.clone().all(born)
+    };
+    (0..graph.len() as u32)
+        .filter(|node| is_as_long(*node) && has_of_each(*node))
+        .collect()
+}
+
+/// Leaves out what nothing but `containers` keeps, where something came beside it, or where `more` says so.
+fn leave_out(
+    graph: &mut Graph,
+    dump: &Dump,
+    places: &Places,
+    containers: &[u32],
+    more: impl Fn(&Graph) -> bool,
+) {
+    if containers.is_empty() {
         return;
     }
     let terrain = Terrain::new(graph, dump, places);
     let ways = Ways::search(graph, &terrain, &[]);
-    let others = Ways::search(graph, &terrain, &ended);
+    let others = Ways::search(graph, &terrain, containers);
     let theirs: Vec<u32> = ways
         .order
         .iter()
@@ -25,8 +60,8 @@ pub fn disregard(graph: &mut Graph, dump: &Dump, places: &Places) {
     // Where nothing else came there is no leak beside it to tell of, and what ends it here was no end elsewhere.
     let voters = graph.voters();
     let leaks = |node: &u32| voters.contains(&graph.born(*node));
-    if others.order.iter().any(leaks) {
-        graph.disregard(&theirs, &ended);
+    if others.order.iter().any(leaks) || more(graph) {
+        graph.disregard(&theirs, containers);
     }
 }
 
@@ -68,5 +103,39 @@ mod tests {
         disregard(&mut graph, &dump, &places);
         assert_eq!(born(&graph), [0, 2, 3, 0]);
         assert_eq!(graph.gained(1), 0);
+    }
+
+    #[test]
+    fn what_takes_the_place_of_an_older_entry_is_disregarded() {
+        // 1 a full ring, 2 a registry.
+        let made = |ring: (i64, i64), registry: (i64, i64)| {
+            let mut graph = graph(
+                &[
+                    ("module", 0, &[1, 2]),
+                    ("collections.deque", 0, &[3, 4]),
+                    ("list", 0, &[]),
+                    ("Page", 2, &[]),
+                    ("Page", 3, &[]),
+                ],
+                4,
+            );
+            (graph.before[1], graph.lengths[1]) = ring;
+            (graph.before[2], graph.lengths[2]) = registry;
+            let dump = Dump {
+                modules: vec![(0, "app".to_owned(), Some("/p/app.py".to_owned()))],
+                ..Dump::default()
+            };
+            let places = Places {
+                project: "/p".into(),
+                bridge: "/b".into(),
+                ..Places::default()
+            };
+            disregard(&mut graph, &dump, &places);
+            [3, 4].map(|node| graph.born(node))
+        };
+        assert_eq!(made((20, 20), (7, 11)), [0, 0]);
+        // It gains entries itself; nobody else does, and it is all that there is.
+        assert_eq!(made((20, 24), (7, 11)), [2, 3]);
+        assert_eq!(made((20, 20), (7, 7)), [2, 3]);
     }
 }

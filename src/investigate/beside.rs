@@ -152,6 +152,7 @@ mod tests {
         evidence.exactness.insert(Counter::Heap, Exactness::Exact);
         evidence.traces = vec![Trace {
             iterations: 6,
+            settling: 0,
             cpu: 0.1,
             ended: false,
             told: Told::Sites {

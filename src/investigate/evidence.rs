@@ -106,8 +106,10 @@ pub struct Gained {
 /// A traced window.
 #[derive(Debug, Clone)]
 pub struct Trace {
-    /// Iterations that it was to have.
+    /// Iterations that it was to have,
     pub iterations: u32,
+    /// and before these, traced and not read.
+    pub settling: u32,
     /// CPU seconds.
     pub cpu: f64,
     /// Whether the test ended it.

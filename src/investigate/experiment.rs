@@ -93,6 +93,8 @@ pub struct Tracing {
     pub frames: u32,
     /// Reads sites at the end only: for growth so large that readings between would take seconds.
     pub last_only: bool,
+    /// Iterations before these, traced and not read.
+    pub settling: u32,
 }
 
 /// A stretch of the long run.

@@ -153,7 +153,7 @@ fn without_filling(growths: &mut Vec<Growth>, fits: &Fits, rules: &Rules) {
 }
 
 /// Whether what grows at a place is too large for pymalloc, which `blocks` counts.
-fn is_large(growth: &Growth) -> bool {
+pub(super) fn is_large(growth: &Growth) -> bool {
     growth.bytes.rate.value > growth.count.rate.value * LARGEST_BLOCK
 }
 

@@ -189,6 +189,11 @@ pub struct Tracing {
     pub blocks: f64,
     /// The places account for what grows where they have this part of it, half.
     pub most: f64,
+    /// Where they have more than all that grows, some of them put something in the place of what was there before tracing
+    /// began, as a pool does: they stop once all of that is replaced. So many iterations are waited for that,
+    pub settling: u32,
+    /// as far as they take so many CPU seconds.
+    pub settling_cpu: f64,
 }
 
 /// The numbers of the long run, in which what fills may come to its end.
@@ -300,6 +305,8 @@ pub const RULES: Rules = Rules {
         cheap: 0.1,
         blocks: 200e3,
         most: 2.0,
+        settling: 256,
+        settling_cpu: 2.0,
     },
     beside: Beside {
         least: 32.0,

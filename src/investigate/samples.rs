@@ -89,6 +89,7 @@ pub(super) fn growth(file: &str, line: u32, count: i64, bytes: i64) -> Growth {
 pub(super) fn traces(growths: Vec<Growth>) -> Vec<Trace> {
     vec![Trace {
         iterations: 6,
+        settling: 0,
         cpu: 0.01,
         ended: false,
         told: Told::Sites {
@@ -198,10 +199,15 @@ impl<F: Fn(u32) -> i64> Subject<F> {
                     containers: Vec::new(),
                 })
             }
-            Experiment::Trace(Tracing { iterations, .. }) => {
-                self.ran += iterations;
+            Experiment::Trace(Tracing {
+                iterations,
+                settling,
+                ..
+            }) => {
+                self.ran += iterations + settling;
                 Answer::Traced(Trace {
                     iterations: *iterations,
+                    settling: *settling,
                     cpu: self.cpu,
                     ended: false,
                     told: Told::Sites {

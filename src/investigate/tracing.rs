@@ -6,14 +6,15 @@ use super::{
     evidence::{Evidence, Told, Trace},
     experiment::{Experiment, Next, Recall, Tracing},
     growth::{Fits, affordable, blocks, grows_memory, rate, things},
-    picture::Picture,
+    picture::{Picture, is_large},
     readings::has_room,
+    rules::Rules,
 };
 use crate::{
     attribute::sites::Growth,
     finding::Owner,
-    fit::Shape,
-    verdict::{Counter, Series, Verdict, conclusion::Conclusion, rule::Rule},
+    fit::{Exactness, Shape},
+    verdict::{Counter, LARGEST_BLOCK, Series, Verdict, conclusion::Conclusion, rule::Rule},
 };
 
 /// CPython itself loses memory with each interpreter, more in some versions than in others.
@@ -170,10 +171,11 @@ fn look_deeper(
         // Where the first look cost little, the callers are worth a second.
         let callers = evidence.traces.len() == 1 && last.cpu < rules.tracing.cheap && !brief;
         let known = Sites::of(&evidence.traces, fits, series).growths;
-        if !deeper && (!callers || known.is_empty()) {
+        let again = deeper || last.settling == 0 && settling(at, fits, series) > 0;
+        if !again && (!callers || known.is_empty()) {
             return None;
         }
-        if !deeper {
+        if !again {
             match evidence.recalled.get(&Recall::Callers) {
                 None => {
                     let recall = Experiment::Recall(Recall::Callers, things(&known, containers));
@@ -184,11 +186,50 @@ fn look_deeper(
             }
         }
     }
-    Some(Next::Do(trace(at, fits)?))
+    Some(Next::Do(trace(at, fits, series)?))
+}
+
+/// How many iterations are traced before those that are read: none, unless the first ones showed more than there is. What
+/// takes the place of something that was there before tracing began looks like growth until all of that is replaced.
+fn settling(at: At<'_>, fits: &Fits, series: &Series) -> u32 {
+    let numbers = &at.rules.tracing;
+    let Some(first) = at.evidence.traces.first() else {
+        return 0;
+    };
+    let Told::Sites { growths, .. } = &first.told else {
+        return 0;
+    };
+    if !leaves_more(growths, at.evidence, fits, series, at.rules) {
+        return 0;
+    }
+    let each = first.cpu / f64::from(first.iterations.max(1));
+    let in_time = affordable(each, numbers.settling_cpu, at.rules);
+    let in_room = affordable(blocks(growths), numbers.blocks, at.rules);
+    numbers.settling.min(in_time).min(in_room)
+}
+
+/// Whether more stays at the places than the counters say: blocks, and bytes of those that come from malloc.
+fn leaves_more(
+    growths: &[Growth],
+    evidence: &Evidence,
+    fits: &Fits,
+    series: &Series,
+    rules: &Rules,
+) -> bool {
+    let most = |counter| fits.get(&counter).map_or(0.0, |fit| fit.rate.interval.1);
+    let is_exact = |counter| {
+        series.contains_key(&counter)
+            && evidence.exactness.get(&counter) == Some(&Exactness::Exact)
+            && { fits.get(&counter) }.is_none_or(|fit| fit.shape == Shape::Linear)
+    };
+    let large = growths.iter().filter(|growth| is_large(growth));
+    let bytes: f64 = large.map(|growth| growth.bytes.rate.value).sum();
+    is_exact(Counter::Blocks) && blocks(growths) > most(Counter::Blocks) + rules.unexplained
+        || is_exact(Counter::Heap) && bytes > most(Counter::Heap) + LARGEST_BLOCK
 }
 
 /// The trace that comes after those that there are.
-fn trace(at: At<'_>, fits: &Fits) -> Option<Experiment> {
+fn trace(at: At<'_>, fits: &Fits, series: &Series) -> Option<Experiment> {
     let numbers = &at.rules.tracing;
     let done = at.evidence.traces.len();
     let frames = *numbers.depths.get(done)?;
@@ -218,6 +259,7 @@ fn trace(at: At<'_>, fits: &Fits) -> Option<Experiment> {
         iterations,
         frames,
         last_only,
+        settling: settling(at, fits, series),
     }))
 }
 
@@ -243,6 +285,7 @@ mod tests {
                 iterations,
                 frames,
                 last_only,
+                ..
             })) => Some((iterations, frames, last_only)),
             other => panic!("{other:?}"),
         }
@@ -332,6 +375,34 @@ mod tests {
     }
 
     #[test]
+    fn where_the_places_show_more_than_there_is_they_are_traced_until_they_settle() {
+        let settling = |growths: Vec<Growth>, cpu: f64, exactness: Exactness| {
+            let mut evidence = line();
+            evidence.exactness.insert(Counter::Blocks, exactness);
+            evidence.traces = traces(growths);
+            evidence.traces[0].cpu = cpu;
+            match step(&evidence, &PURSE, look)? {
+                Next::Do(Experiment::Trace(tracing)) => Some(tracing.settling),
+                _ => None,
+            }
+        };
+        let pool = || vec![growth("app.py", 1, 2, 90), growth("pool.py", 3, 1, 90)];
+        assert_eq!(settling(pool(), 0.01, Exactness::Exact), Some(256));
+        // 0.2 s an iteration.
+        assert_eq!(settling(pool(), 1.2, Exactness::Exact), Some(10));
+        assert_eq!(settling(pool(), 0.01, Exactness::Estimate), None);
+        let all = vec![growth("app.py", 1, 2, 90)];
+        assert_eq!(settling(all, 0.01, Exactness::Exact), None);
+        // Once: what is still too much then has other reasons.
+        let mut evidence = line();
+        evidence.exactness.insert(Counter::Blocks, Exactness::Exact);
+        evidence.traces = traces(pool());
+        evidence.traces.extend(traces(pool()));
+        evidence.traces[1].settling = 256;
+        assert_eq!(asked(&evidence), None);
+    }
+
+    #[test]
     fn a_deeper_look_without_places_takes_nothing_back() {
         let evidence = line();
         let windows = &evidence.windows;
@@ -412,6 +483,7 @@ mod tests {
             iterations: 6,
             frames: 1,
             last_only: false,
+            settling: 0,
         })));
         assert_eq!(asked(&evidence, Rule::GrewToSizeEnd), first);
         assert_eq!(asked(&evidence, Rule::StoppedInLongRun), None);

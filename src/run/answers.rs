@@ -22,8 +22,8 @@ impl Order {
         match self {
             Order::Run(run) => u64::from(run.warmup) + u64::from(run.iterations),
             Order::SelfCheck(check) => u64::from(check.warmup) + u64::from(check.iterations),
-            Order::Trace(orders::Trace { iterations, .. })
-            | Order::Grown(orders::Grown { iterations })
+            Order::Trace(trace) => u64::from(trace.settling) + u64::from(trace.iterations),
+            Order::Grown(orders::Grown { iterations })
             | Order::References(orders::References { iterations }) => u64::from(*iterations),
             Order::Dump(dump) => u64::from(dump.iterations) + 1,
             Order::Calls(calls) => u64::from(calls.iterations) + 2,
@@ -309,6 +309,7 @@ mod tests {
             iterations: 1,
             frames: 1,
             last_only: false,
+            settling: 0,
         };
         let traced = |number: usize| {
             format!(

@@ -176,6 +176,7 @@ impl Bench<'_> {
             iterations: tracing.iterations,
             frames: tracing.frames,
             last_only: tracing.last_only,
+            settling: tracing.settling,
         })?;
         let depth = usize::try_from(tracing.frames).unwrap_or(usize::MAX);
         let told = if traced.interpreters {
@@ -192,6 +193,7 @@ impl Bench<'_> {
         };
         let trace = Trace {
             iterations: tracing.iterations,
+            settling: tracing.settling,
             cpu: traced.cpu,
             ended: traced.lost,
             told,

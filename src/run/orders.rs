@@ -146,6 +146,8 @@ pub struct Trace {
     pub frames: u32,
     /// Reads sites at the end only: for growth so large that readings between would take seconds.
     pub last_only: bool,
+    /// Iterations before these, traced and not read.
+    pub settling: u32,
 }
 
 /// Runs iterations of the open test and writes the heap down as a graph.

@@ -284,12 +284,12 @@ class Worker:
     def go_on(self, iterations):
         return self.answer("ran", do="run", thaw=False, warmup=0, iterations=iterations)
 
-    def open_and_trace(self, name, iterations=5, frames=1, last_only=False):
+    def open_and_trace(self, name, iterations=5, frames=1, last_only=False, settling=0):
         self.run(name, iterations=1, warmup=1)
-        return self.trace(iterations, frames, last_only)
+        return self.trace(iterations, frames, last_only, settling)
 
-    def trace(self, iterations=5, frames=1, last_only=False):
-        order = {"iterations": iterations, "frames": frames, "last_only": last_only}
+    def trace(self, iterations=5, frames=1, last_only=False, settling=0):
+        order = {"iterations": iterations, "frames": frames, "last_only": last_only, "settling": settling}
         return self.answer("traced", do="trace", **order)
 
     def describe(self, places):

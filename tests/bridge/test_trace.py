@@ -23,6 +23,7 @@ SEEDS = """
 
     CHAIN = [None]
     TURN = [0]
+    POOL = [bytes(700) for _ in range(20)]
 
 
     def make(payload=None):
@@ -53,6 +54,10 @@ SEEDS = """
 
         def test_bytes(self):
             CHAIN[0] = make(make_bytes())
+
+        def test_pool(self):
+            POOL.pop(0)
+            POOL.append(bytes(700))  # replacing
 
         def test_stops(self):
             tracemalloc.stop()
@@ -174,6 +179,17 @@ class Trace(BridgeCase):
         self.assertEqual(len(answer["boundaries"]), 1)
         counts = {self.at(answer, number): count for number, count, _ in answer["boundaries"][0]}
         self.assertEqual(counts["test_seeds.py", self.line("# node")], 21)
+
+    def test_what_takes_the_place_of_something_older_stops_once_all_is_replaced(self):
+        replacing = ("test_seeds.py", self.line("# replacing"))
+        for settling, expected in ((0, [0, 1, 2, 3]), (20, [20] * 4)):
+            answer = self.worker.open_and_trace("test_pool", iterations=3, settling=settling)
+            self.assertPassed(answer)
+            alive = [
+                sum(count for number, count, _ in boundary if self.at(answer, number) == replacing)
+                for boundary in answer["boundaries"]
+            ]
+            self.assertEqual(alive, expected)
 
     def test_a_test_that_stops_the_tracing(self):
         for name in ("test_stops", "test_traces_by_itself"):

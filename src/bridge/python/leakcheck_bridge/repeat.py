@@ -385,9 +385,12 @@ class Repeater:
             return True
         return interpreters.made_in(self._once) == 0 and interpreters.count() == 0
 
-    def trace(self, iterations, frames, last_only):
-        # type: (int, int, bool) -> dict
-        """Opens a window with tracemalloc on and reads sites at each of its boundaries, or at its end only."""
+    def trace(self, iterations, frames, last_only, settling):
+        # type: (int, int, bool, int) -> dict
+        """Opens a window with tracemalloc on and reads sites at each of its boundaries, or at its end only.
+
+        `settling` iterations before it are traced and not read.
+        """
         meter, heartbeat = self._meter, self._heartbeat
         begun = _cpu()
         result = outcome.OK
@@ -410,14 +413,14 @@ class Repeater:
         tracer = trace.Tracer(frames)
         lost = False
         try:
-            if not last_only:
-                tracer.read()
-            for _ in range(iterations):
+            for at in range(-settling, iterations):
+                if at == 0 and not last_only:
+                    tracer.read()
                 result = self._once()
                 if result.status != outcome.PASSED:
                     break
                 meter.settle()
-                if not last_only and not tracer.read():
+                if at >= 0 and not last_only and not tracer.read():
                     lost = True
                     break
                 if heartbeat.asked_to_stop():

@@ -220,7 +220,7 @@ class Service:
                 order = None
                 answer = selfcheck.run(self.meter, self.heartbeat, plant, *numbers)
             elif what == "trace":
-                numbers = (order["iterations"], order["frames"], order["last_only"])
+                numbers = (order["iterations"], order["frames"], order["last_only"], order["settling"])
                 order = None
                 answer = repeater.trace(*numbers)
             elif what == "follow":
