@@ -301,6 +301,14 @@ impl Holder {
             also: Vec::new(),
         }
     }
+
+    /// A text or a tuple that becomes longer: each time another object by the same name.
+    pub fn lengthened(name: &str) -> Holder {
+        Holder {
+            reason: "it becomes longer with each iteration".to_owned(),
+            ..Holder::named(name)
+        }
+    }
 }
 
 /// One object of a holder's path.

@@ -143,6 +143,13 @@ fn is_interpreters(name: &str) -> bool {
     STATE.iter().any(|start| name.starts_with(start))
 }
 
+/// What to do about a text or a tuple that becomes longer.
+pub fn advice_lengthened(name: &str) -> String {
+    format!(
+        "{name} becomes longer with each iteration, and nothing makes it shorter: write it out and begin a new one, or keep its end only."
+    )
+}
+
 /// One sentence on how to fix a leak of this code, where no more is known of it.
 pub fn advice(code: &str) -> &'static str {
     match code {

@@ -8,13 +8,21 @@ use super::{
 };
 use crate::verdict::Counter;
 
-/// Asks for them, in as many iterations as showed that entries come.
+/// Asks for them, in as many iterations as showed that entries come, or that something becomes larger: bytes without a
+/// block more may be a text that is lengthened.
 pub(super) fn ask(at: At<'_>) -> Option<Next> {
     let windows = &at.evidence.windows;
-    if !windows.fits.contains_key(&Counter::Items) || at.evidence.gained.is_some() {
+    let grows = |counter| windows.fits.contains_key(&counter);
+    let enlarges = grows(Counter::Heap) && !grows(Counter::Blocks);
+    if at.evidence.gained.is_some() || !enlarges && !grows(Counter::Items) {
         return None;
     }
-    let readings = windows.series.get(&Counter::Items).map_or(0, Vec::len);
+    let counter = if enlarges {
+        Counter::Heap
+    } else {
+        Counter::Items
+    };
+    let readings = windows.series.get(&counter).map_or(0, Vec::len);
     let readings = u32::try_from(readings).unwrap_or(0);
     Some(Next::Do(Experiment::Containers {
         iterations: readings.saturating_sub(1).max(1),
@@ -57,6 +65,11 @@ mod tests {
         let items = |last| Series::from([(Counter::Items, (0..=last).collect())]);
         assert_eq!(asked(&suspect(items(12))), Some(12));
         assert_eq!(asked(&suspect(blocks(0..=8))), None);
+        // What becomes larger without a block more may be a text.
+        let mut heap = Series::from([(Counter::Heap, (0..=8).map(|at| at * 240).collect())]);
+        assert_eq!(asked(&suspect(heap.clone())), Some(8));
+        heap.extend(blocks(0..=8));
+        assert_eq!(asked(&suspect(heap)), None);
         let mut evidence = suspect(items(12));
         evidence.gained = gained("app.ROWS", 0);
         assert_eq!(asked(&evidence), None);

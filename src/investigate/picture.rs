@@ -111,7 +111,8 @@ impl Picture {
             fits.retain(|counter, _| self.fits.contains_key(counter));
         }
         self.narrow(fits);
-        if !self.fits.contains_key(&Counter::Items) {
+        let gained = evidence.windows.fits.contains_key(&Counter::Items);
+        if gained && !self.fits.contains_key(&Counter::Items) {
             self.containers.clear();
         }
     }

@@ -303,7 +303,13 @@ fn finding(
         .first()
         .map(|(name, _)| name)
         .filter(|_| alone && route.is_none() && verdict == Verdict::Leak);
+    // No entry and no block more: the object itself is larger.
+    let lengthened = filled.filter(|_| {
+        let grows = |counter| case.fits.contains_key(&counter);
+        !grows(Counter::Items) && !grows(Counter::Blocks)
+    });
     let watched = match filled {
+        Some(name) if lengthened.is_some() => Some(Holder::lengthened(name)),
         Some(name) => Some(Holder::named(name)),
         None if code == code::INTERPRETER && route.is_none() => Some(Holder::named("atexit")),
         None => route.map(|route| parts::with_others(route, &cases)),
@@ -314,7 +320,9 @@ fn finding(
         (Some(route), ..) if route.is_own(places) => vec![code::of(kind), &cause],
         (Some(route), ..) => vec![code::of(kind), &cause, &route.kept],
         // As where its way to the heap's roots was looked at: whether there is time for that may differ from run to run.
-        (None, Some(name), _) if matches!(kind, Kind::Items | Kind::Python) => {
+        (None, Some(name), _)
+            if matches!(kind, Kind::Items | Kind::Python) && lengthened.is_none() =>
+        {
             vec![code::of(kind), name]
         }
         _ if kind == Kind::Native && native.as_ref().is_some_and(NativeFunction::is_suspect) => {
@@ -371,6 +379,7 @@ fn finding(
             _ if made_once => Rule::MadeOnce.action().to_owned(),
             (Some(route), _) => code::advice_for(code, route),
             (None, Some(native)) => code::advice_native(code, native),
+            (None, None) if let Some(name) = lengthened => code::advice_lengthened(name),
             (None, None) => code::advice(code).to_owned(),
         },
         resources: diagnosis.map_or_else(Vec::new, |diagnosis| held::resources(diagnosis, kind)),

@@ -14,6 +14,8 @@ SHOP = """
     import types
     import weakref
 
+    journal = ""
+
     class Lazy:
         # Stands for another that is made when it is first asked for anything, as Django's do.
 
@@ -125,6 +127,9 @@ TESTS = """
         def test_path(self):
             sys.path.append("")
 
+        def test_text(self):
+            shop.journal += "line" * 10
+
         def test_nothing(self):
             pass
 
@@ -219,6 +224,11 @@ class Watched(BridgeCase):
                 self.assertEqual(increments(self.look(name)["items"]), [1] * 6)
                 (found,) = self.worker.answer("grown", do="grown", iterations=6)["containers"]
                 self.assertEqual(found, [container, 6])
+
+    def test_a_text_that_is_lengthened_is_named_where_no_container_gains_entries(self):
+        self.look("test_text")
+        (found,) = self.worker.answer("grown", do="grown", iterations=6)["containers"]
+        self.assertEqual(found, ["shop.journal", 240])
 
     def test_what_gains_nothing_is_flat(self):
         self.assertEqual(increments(self.look("test_nothing")["items"]), [0] * 6)

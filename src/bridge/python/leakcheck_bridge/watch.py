@@ -429,6 +429,8 @@ class Watch:
     def __init__(self, lengths=False):
         # type: (bool) -> None
         self._texts = texts.Texts() if lengths else None
+        # Those that `grown` is to look at.
+        self._longer = texts.Texts()
         self._containers = []  # type: list
         self._streams = []  # type: list
         self._loggers = []  # type: list
@@ -515,10 +517,14 @@ class Watch:
 
     def remember(self):
         # type: () -> None
-        """Remembers the lengths, for `grown`."""
+        """Remembers the lengths, for `grown`, of texts as well: a text that is lengthened is no entry more anywhere."""
         self._opening = array.array("q", map(_length_of, self._all()))
-        if self._texts is not None:
-            self._texts.remember()
+        if self._texts is None:
+            self._longer = texts.Texts()
+            self._longer.survey(_namespaces())
+        else:
+            self._longer = self._texts
+        self._longer.remember()
 
     def total(self):
         # type: () -> int
@@ -543,14 +549,15 @@ class Watch:
 
     def grown(self, others):
         # type: (list) -> list
-        """`[name, entries gained]` of what grew since `remember`, most first."""
+        """`[name, entries gained]` of what grew since `remember`, most first; the texts only where no container did."""
         containers = self._all()
         gained = {
             id(container): length - before
             for container, length, before in zip(containers, map(_length_of, containers), self._opening)
             if length > before
         }
-        longer = {} if self._texts is None else self._texts.grown()
+        longer = self._longer.grown() if self._texts is not None or not gained else {}
+        self._longer = self._texts or texts.Texts()
         if not gained and not longer:
             return []
         found = []
