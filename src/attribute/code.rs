@@ -316,7 +316,7 @@ pub fn advice_native(code: &str, function: &NativeFunction) -> String {
             "`{name}` is called with these and their references are never given back: pair it with the call that does (Py_DECREF).",
         ),
         _ => format!(
-            "What `{name}` allocates is released by another call: make it when its user is done (free, close, clear), or keep the object that owns it for a shorter time.",
+            "What `{name}` allocates is released by another call: make that call when its user is done (free, close, clear), or keep the object that owns it for a shorter time.",
         ),
     }
 }
