@@ -44,6 +44,8 @@ pub enum Runner {
     Pytest,
     /// The standard library's unittest.
     Unittest,
+    /// A program that has unittest run its tests: `manage.py test`, `-m twisted.trial`.
+    Command,
 }
 
 impl Runner {
@@ -52,6 +54,7 @@ impl Runner {
         match self {
             Runner::Pytest => "pytest",
             Runner::Unittest => "unittest",
+            Runner::Command => "command",
         }
     }
 }

@@ -108,6 +108,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/route.py"),
     ),
     (
+        "leakcheck_bridge/run_command.py",
+        include_str!("python/leakcheck_bridge/run_command.py"),
+    ),
+    (
         "leakcheck_bridge/run_pytest.py",
         include_str!("python/leakcheck_bridge/run_pytest.py"),
     ),

@@ -347,7 +347,7 @@ mod tests {
             (
                 "runner = \"nose\"",
                 "\"nose\"",
-                "\"pytest\" or \"unittest\", found \"nose\"",
+                "\"unittest\" or \"command\", found \"nose\"",
             ),
             (
                 "paths = \"tests\"",

@@ -61,7 +61,10 @@ pub fn runner(value: Scalar<'_>) -> Result<Choice<Runner>, Mismatch> {
         Scalar::Text("auto") => Ok(Choice::Auto),
         Scalar::Text("pytest") => Ok(Choice::Given(Runner::Pytest)),
         Scalar::Text("unittest") => Ok(Choice::Given(Runner::Unittest)),
-        _ => Err(mismatch("\"auto\", \"pytest\" or \"unittest\"")),
+        Scalar::Text("command") => Ok(Choice::Given(Runner::Command)),
+        _ => Err(mismatch(
+            "\"auto\", \"pytest\", \"unittest\" or \"command\"",
+        )),
     }
 }
 
@@ -440,12 +443,12 @@ mod tests {
     #[test]
     fn runners_go_by_their_names_only() {
         assert_eq!(argument(runner, "auto"), Ok(Choice::Auto));
-        for wanted in [Runner::Pytest, Runner::Unittest] {
+        for wanted in [Runner::Pytest, Runner::Unittest, Runner::Command] {
             assert_eq!(argument(runner, wanted.name()), Ok(Choice::Given(wanted)));
         }
         assert_eq!(
             argument(runner, "Nose"),
-            Err("expected \"auto\", \"pytest\" or \"unittest\"".into())
+            Err("expected \"auto\", \"pytest\", \"unittest\" or \"command\"".into())
         );
     }
 }

@@ -47,7 +47,7 @@ pub struct Environment {
     pub platform: String,
     /// `glibc 2.36`.
     pub libc: String,
-    /// `pytest` or `unittest`.
+    /// `pytest`, `unittest` or `command`.
     pub runner: String,
     /// Its version.
     pub runner_version: String,

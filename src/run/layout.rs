@@ -59,6 +59,7 @@ impl Layout {
             runner: setup.runner,
             args: &setup.args,
             paths: &paths,
+            listing: &name::to_text(&setup.directory.join("listing")),
             skip,
             deadly: &deadly,
             importing: &file("importing"),

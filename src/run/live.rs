@@ -238,7 +238,12 @@ impl Live {
                         said: [greeting, json],
                     });
                 }
-                Ok((Record::Stopped { status }, _)) => return Err(self.stopped(status)),
+                Ok((Record::Stopped { status, why }, _)) => {
+                    return Err(match why {
+                        Some(why) => self.has_no_tests(status, &why),
+                        None => self.stopped(status),
+                    });
+                }
                 Ok((Record::Error(failure), _)) => return Err(Self::loading_failed(&failure)),
                 Ok((other, _)) => {
                     return Err(StartError::Internal(format!(
@@ -288,11 +293,26 @@ impl Live {
         }
     }
 
+    /// A command had unittest run nothing; what it printed last may say why.
+    fn has_no_tests(&self, status: i32, why: &str) -> StartError {
+        if status == 0 {
+            return StartError::Usage(why.to_owned());
+        }
+        let words = stack::last_words(&self.log.tail());
+        StartError::Collection(Trouble {
+            place: why.to_owned(),
+            message: words,
+        })
+    }
+
     fn loading_failed(failure: &Failure) -> StartError {
         let (message, traceback) = (&failure.message, &failure.traceback);
         // The refusal of arguments is the user's to fix; anything else in our own frames is ours.
         if let Some(text) = message.strip_prefix("ValueError: unittest argument: ") {
             return StartError::Usage(format!("unittest: {text}"));
+        }
+        if let Some(text) = message.strip_prefix("ValueError: command argument: ") {
+            return StartError::Usage(text.to_owned());
         }
         let last_file = traceback
             .lines()

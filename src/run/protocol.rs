@@ -28,12 +28,14 @@ pub struct Orders<'a> {
     pub stack_signal: i32,
     /// Most readings one answer can hold.
     pub capacity: u32,
-    /// `pytest` or `unittest`.
+    /// `pytest`, `unittest` or `command`.
     pub runner: &'a str,
     /// Arguments for the runner.
     pub args: &'a [String],
     /// Paths or test ids to collect; empty for the runner's own default.
     pub paths: &'a [String],
+    /// Path of the file with what a command hands over, which the first worker writes.
+    pub listing: &'a str,
     /// Absolute paths of files that need not be collected.
     pub skip: &'a [String],
     /// Absolute paths of files that must not be imported, because that ended a worker before this one.
@@ -88,6 +90,9 @@ pub enum Record {
     Stopped {
         /// Its exit status.
         status: i32,
+        /// Why, where its output does not say so.
+        #[serde(default)]
+        why: Option<String>,
     },
     /// The bridge could not start or failed.
     Error(Failure),
@@ -113,7 +118,7 @@ pub struct Failure {
 pub struct Hello {
     /// Must be [`crate::bridge::PROTOCOL`].
     pub protocol: u32,
-    /// `pytest` or `unittest`.
+    /// `pytest`, `unittest` or `command`.
     pub runner: String,
     /// Version of the runner.
     pub runner_version: String,

@@ -34,7 +34,7 @@ pub struct Setup {
     pub start_script: PathBuf,
     /// Where the worker runs.
     pub project: PathBuf,
-    /// `pytest` or `unittest`.
+    /// `pytest`, `unittest` or `command`.
     pub runner: &'static str,
     /// Arguments for the runner.
     pub args: Vec<String>,

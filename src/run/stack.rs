@@ -201,6 +201,7 @@ fn is_machinery(frame: &str) -> bool {
         "(case.py:",
         "(_callers.py:",
         "(repeat.py:",
+        "(run_command.py:",
         "(run_pytest.py:",
         "(run_unittest.py:",
     ]

@@ -98,6 +98,16 @@ class Channel:
         found = _fstat(self._fd)
         self._identity = (found.st_dev, found.st_ino)
 
+    def token(self):
+        # type: () -> str
+        """That of the order which is to be answered."""
+        return self._token.decode("ascii")
+
+    def take_up(self, token):
+        # type: (str) -> None
+        """Answers an order that came before this process was started over."""
+        self._token = token.encode("ascii")
+
     def is_ours(self):
         # type: () -> bool
         """Whether the descriptor still is our socket."""

@@ -385,6 +385,10 @@ class Runner:
 
     # -- one iteration ---------------------------------------------------------------------
 
+    def reaches(self, index):
+        # type: (int) -> bool
+        return True
+
     def iterate(self, index):
         # type: (int) -> outcome.Outcome
         item = self._item

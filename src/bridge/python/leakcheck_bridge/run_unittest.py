@@ -12,7 +12,7 @@ from . import outcome, restore, watch
 _format = traceback.format_exception_only
 
 
-class _Result(unittest.TestResult):
+class Result(unittest.TestResult):
     """Remembers how the current test ended, and nothing about the ones before."""
 
     def __init__(self):
@@ -70,10 +70,10 @@ def _flatten(suite):
 class Runner:
     """Runs instances of the collected tests, with class and module fixtures around the repeats."""
 
-    def __init__(self, tests):
+    def __init__(self, tests, result=None):
         self._tests = tests
         self._suite = unittest.TestSuite()
-        self._result = _Result()
+        self._result = result or Result()
         self._current = None
         self._state = restore.State(None)
         self._blocked = outcome.OK
@@ -123,6 +123,11 @@ class Runner:
                 self._blocked = outcome.Outcome(outcome.FAILED, "setup", "its class or module fixture failed")
         else:
             self._blocked = outcome.OK
+
+    def reaches(self, index):
+        # type: (int) -> bool
+        """Whether a test can be opened now."""
+        return True
 
     def iterate(self, index):
         # type: (int) -> outcome.Outcome
@@ -201,25 +206,30 @@ class Runner:
         self._ended_wider = True
 
 
-class _Loader(unittest.TestLoader):
-    """Leaves out what would end this process, and says what is imported."""
+def watch_loader(loader, service):
+    # type: (type, object) -> None
+    """Has a class of loaders leave out what would end this process, and say what is imported."""
+    deadly = frozenset(service.orders["deadly"])
+    matches, module_of = loader._match_path, loader._get_module_from_name
 
-    def __init__(self, service):
-        super().__init__()
-        self._service = service
-        self._deadly = frozenset(service.orders["deadly"])
+    def match_path(self, path, full_path, pattern):
+        return full_path not in deadly and matches(self, path, full_path, pattern)
 
-    def _match_path(self, path, full_path, pattern):
-        return full_path not in self._deadly and super()._match_path(path, full_path, pattern)
-
-    def _get_module_from_name(self, name):
+    def get_module_from_name(self, name):
         path = os.path.join(self._top_level_dir or "", *name.split("."))
         files = [path + ".py", os.path.join(path, "__init__.py")]
-        self._service.importing(next(filter(os.path.isfile, files), ""))
+        service.importing(next(filter(os.path.isfile, files), ""))
         try:
-            return super()._get_module_from_name(name)
+            return module_of(self, name)
         finally:
-            self._service.importing("")
+            service.importing("")
+
+    loader._match_path = match_path
+    loader._get_module_from_name = get_module_from_name
+
+
+class _Loader(unittest.TestLoader):
+    """One that is watched."""
 
 
 def _arguments(orders):
@@ -258,7 +268,8 @@ def _load(service):
         options.start = options.start or rest[0] or orders["cwd"]
         options.pattern = rest[1] or options.pattern
         options.top = options.top or rest[2]
-    loader = _Loader(service)
+    watch_loader(_Loader, service)
+    loader = _Loader()
     if options.names:
         loader.testNamePatterns = [name if "*" in name else "*{}*".format(name) for name in options.names]
     loaded = []
@@ -290,31 +301,44 @@ def _discover(loader, folder, pattern, top):
     return loader.discover(folder, pattern=pattern, top_level_dir=top)
 
 
-def main(service):
-    """Loads the tests and serves. Returns 0."""
-    orders = service.orders
-    sys.argv = ["python -m unittest"] + orders["args"]
-    service.hello("unittest", "{}.{}.{}".format(*sys.version_info[:3]))
-    tests = []
-    errors = []
-    records = []
-    for test in _flatten(_load(service)):
-        kind = type(test)
-        if kind.__name__ == "_FailedTest" and kind.__module__ == "unittest.loader":
+def is_failure(test):
+    # type: (object) -> bool
+    """Whether it stands for what could not be loaded."""
+    kind = type(test)
+    return kind.__name__ == "_FailedTest" and kind.__module__ == "unittest.loader"
+
+
+def records(tests):
+    # type: (list) -> tuple
+    """What is told of some tests, and of what could not be loaded."""
+    found, errors = [], []
+    for test in tests:
+        if is_failure(test):
             error = getattr(test, "_exception", None)
             errors.append({"where": test._testMethodName, "message": str(error).strip()})
             continue
+        kind = type(test)
         module = sys.modules.get(kind.__module__)
         # Doctests and plain functions are wrapped in classes of the standard library.
         documented = getattr(getattr(test, "_dt_test", None), "filename", None)
         function = getattr(getattr(test, "_testFunc", None), "__code__", None)
         written = documented or getattr(function, "co_filename", None)
         path = written or getattr(module, "__file__", None) or kind.__module__
-        records.append({"id": test.id(), "file": path})
-        tests.append(test)
+        found.append({"id": test.id(), "file": path})
+    return found, errors
+
+
+def main(service):
+    """Loads the tests and serves. Returns 0."""
+    orders = service.orders
+    sys.argv = ["python -m unittest"] + orders["args"]
+    service.hello("unittest", "{}.{}.{}".format(*sys.version_info[:3]))
+    tests = list(_flatten(_load(service)))
+    found, errors = records(tests)
+    tests = [test for test in tests if not is_failure(test)]
     with warnings.catch_warnings():
         if not sys.warnoptions:
             # As unittest's own text runner sets it.
             warnings.simplefilter("default")
-        service.serve(Runner(tests), records, errors, [])
+        service.serve(Runner(tests), found, errors, [])
     return 0

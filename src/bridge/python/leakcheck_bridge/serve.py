@@ -119,6 +119,10 @@ class Service:
             orders["capacity"], lambda: link.descriptors() + self.dump.descriptors()
         )
         self.served = False
+        self.is_over = False
+        #: An order that waits for the program to come to its test.
+        self.pending = None  # type: dict | None
+        self._repeater = None  # type: repeat.Repeater | None
         #: What the tests' own marks say; only pytest's can have any.
         self.marks = []  # type: list
         self.heartbeat.state(channel.Heartbeat.LOADING)
@@ -140,14 +144,36 @@ class Service:
 
     def serve(self, runner, tests, errors, notes):
         # type: (object, list, list, list) -> None
-        """Announces the tests, then obeys until told to end. `runner` as in `repeat.Repeater`."""
+        """Announces the tests, then obeys. `runner` as in `repeat.Repeater`."""
         self.served = True
+        notes = notes + _fix_examples()
+        record = {"re": "collected", "tests": tests, "errors": errors, "notes": notes, "marks": self.marks}
+        self.marks = []
+        self.link.send(dict(record, cpu=_cpu()))
+        record = None
+        self.obey(runner)
+
+    def obey(self, runner):
+        # type: (object) -> None
+        """Takes orders until told to end, or for a test that the runner does not reach: that order is `pending` then."""
         try:
-            self._obey(runner, tests, errors, notes + _fix_examples())
+            if self._repeater is None:
+                malloc.fill_gaps()
+                self._repeater = repeat.Repeater(runner, self.meter, self.heartbeat)
+            self.heartbeat.state(channel.Heartbeat.IDLE)
+            self._obey(runner, self._repeater)
         except BaseException as error:
             # pytest would swallow it and end in good order.
             self.fail(error)
             raise
+
+    def take_up(self, order, token):
+        # type: (dict, str) -> None
+        """Goes on with an order that this process got before it was started over."""
+        self.served = True
+        self.link.take_up(token)
+        # What was watched is gone.
+        self.pending = dict(order, survey=True)
 
     def importing(self, path):
         # type: (str) -> None
@@ -159,10 +185,27 @@ class Service:
         finally:
             _close(fd)
 
-    def fail(self, error):
-        # type: (BaseException) -> None
+    def stopped(self, status, why=None):
+        # type: (int, str | None) -> None
+        """Says that there is nothing to serve, and why, or where that is not known that the log has the reason."""
+        self.served = True
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        self.link.send({"re": "stopped", "status": status, "why": why})
+
+    def is_importing(self):
+        # type: () -> bool
+        """Whether it was said that a test file is imported."""
+        with contextlib.suppress(OSError):
+            return posix.stat(self.orders["importing"]).st_size > 0
+        return False
+
+    def fail(self, error, foreign=None):
+        # type: (BaseException, bool | None) -> None
         """Reports an error of our own, or of code that the tests had run in the midst of ours."""
-        foreign, place = _raised_by(error)
+        found, place = _raised_by(error)
+        foreign = found if foreign is None else foreign
         self.link.send(
             {
                 "re": "error",
@@ -184,26 +227,15 @@ class Service:
         readings["interpreters"] = interpreters.count
         return readings[order["counter"]]
 
-    def _obey(self, runner, tests, errors, notes):
+    def _obey(self, runner, repeater):
         link = self.link
-        link.send(
-            {
-                "re": "collected",
-                "tests": tests,
-                "errors": errors,
-                "notes": notes,
-                "marks": self.marks,
-                "cpu": _cpu(),
-            }
-        )
-        self.marks = []
-        malloc.fill_gaps()
-        self.heartbeat.state(channel.Heartbeat.IDLE)
-        repeater = repeat.Repeater(runner, self.meter, self.heartbeat)
         while True:
-            order = link.receive()
+            order, self.pending = self.pending or link.receive(), None
             what = order["do"]
             self.dump.ensure()
+            if what == "run" and "test" in order and not runner.reaches(order["test"]):
+                self.pending = order
+                return
             if what == "run":
                 if "test" in order:
                     if order.get("thaw"):
@@ -279,6 +311,7 @@ class Service:
                         "names": self.meter.names(),
                     }
                 )
+                self.is_over = True
                 return
             else:
                 raise ValueError("unknown order {!r}".format(what))
@@ -303,6 +336,8 @@ def main(orders_path):
             sys.path.insert(0, orders["cwd"])
         if orders["runner"] == "pytest":
             from . import run_pytest as runner
+        elif orders["runner"] == "command":
+            from . import run_command as runner
         else:
             from . import run_unittest as runner
         status = runner.main(service)
@@ -312,7 +347,4 @@ def main(orders_path):
         raise
     if not service.served:
         # The reason stands in what the runner printed.
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):
-                stream.flush()
-        link.send({"re": "stopped", "status": int(status)})
+        service.stopped(int(status))
