@@ -79,10 +79,10 @@ enum Verb {
 struct RunArgs {
     /// Files, directories or test ids; a single directory that is a project of its own is checked where it stands.
     paths: Vec<PathBuf>,
-    /// Arguments for the test runner.
+    /// Arguments for the test runner, or a program with its own: `-- python manage.py test shop`.
     #[arg(last = true, value_name = "RUNNER ARGS")]
     runner_args: Vec<OsString>,
-    /// What runs the tests: auto, pytest or unittest.
+    /// What runs the tests: auto, pytest, unittest, or command: the program that is written after --.
     #[arg(long, value_name = "RUNNER", value_parser = value::from_argument(value::runner))]
     runner: Option<Choice<Runner>>,
     /// The Python to test with: a path, a name on PATH, or a virtual environment's directory.

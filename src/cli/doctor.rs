@@ -27,7 +27,7 @@ pub(super) struct DoctorArgs {
     /// The Python to test with: a path, a name on PATH, or a virtual environment's directory.
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
-    /// What runs the tests: auto, pytest or unittest.
+    /// What runs the tests: auto, pytest, unittest or command.
     #[arg(long, value_name = "RUNNER", value_parser = value::from_argument(value::runner))]
     runner: Option<Choice<Runner>>,
 }
@@ -80,7 +80,7 @@ fn examine(args: &DoctorArgs, page: &mut String) -> Result<ExitCode, Failure> {
         &project.root,
         &Env::of_process(),
     )?;
-    let runner = discover::choose_runner(config.runner, &project, &interpreter)?;
+    let runner = discover::choose_runner(config.runner, &config.args, &project, &interpreter)?;
     line(
         page,
         "python",
@@ -103,7 +103,8 @@ fn examine(args: &DoctorArgs, page: &mut String) -> Result<ExitCode, Failure> {
             interpreter.platform, interpreter.machine, interpreter.libc
         ),
     );
-    let examined = selfcheck::examine(&settings(&config, &project, &interpreter, runner).setup);
+    let settings = settings(&config, &project, &interpreter, runner)?;
+    let examined = selfcheck::examine(&settings.setup);
     let code = match examined {
         Ok(examined) => {
             let version = format!("{} {}", runner.name(), examined.hello.runner_version);

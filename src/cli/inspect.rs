@@ -53,7 +53,7 @@ pub(super) struct InspectArgs {
     /// Also write the same for Graphviz.
     #[arg(long, value_name = "FILE")]
     dot: Option<PathBuf>,
-    /// What runs the tests: auto, pytest or unittest.
+    /// What runs the tests: auto, pytest, unittest or command.
     #[arg(long, value_name = "RUNNER", value_parser = value::from_argument(value::runner))]
     runner: Option<Choice<Runner>>,
     /// The Python to test with: a path, a name on PATH, or a virtual environment's directory.
@@ -179,8 +179,8 @@ fn inspection(args: InspectArgs) -> Result<Inspection, Failure> {
         &project.root,
         &Env::of_process(),
     )?;
-    let runner = discover::choose_runner(config.runner, &project, &interpreter)?;
-    let settings = run::settings(&config, &project, &interpreter, runner);
+    let runner = discover::choose_runner(config.runner, &config.args, &project, &interpreter)?;
+    let settings = run::settings(&config, &project, &interpreter, runner)?;
     let progress = Progress::new(args.quiet);
     let tell = |event| {
         if let Some(progress) = &progress {

@@ -20,6 +20,7 @@ use crate::{
     config::{Choice, Config, Overrides, Runner, terms::Terms},
     discover::{
         self, Interpreter, Project,
+        command::{self, PathForCommand},
         interpreter::{Env, NEWEST},
         machine, packages,
     },
@@ -159,8 +160,8 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         &project.root,
         &Env::of_process(),
     )?;
-    let runner = discover::choose_runner(config.runner, &project, &interpreter)?;
-    let mut settings = settings(&config, &project, &interpreter, runner);
+    let runner = discover::choose_runner(config.runner, &config.args, &project, &interpreter)?;
+    let mut settings = settings(&config, &project, &interpreter, runner)?;
     settings.shard = part.map(|(index, total)| Wanted {
         index,
         total,
@@ -199,14 +200,15 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         } else {
             format!(" with the arguments `{}`", config.args.join(" "))
         };
-        return Err(Failure(
-            ExitCode::Usage,
-            format!(
+        let nothing = match runner {
+            Runner::Command => format!("`{}` found no tests", settings.setup.args.join(" ")),
+            _ => format!(
                 "{} found no tests in {}{end}",
                 runner.name(),
                 searched(&project)
             ),
-        ));
+        };
+        return Err(Failure(ExitCode::Usage, nothing));
     }
     let environment = Environment {
         source_root: source_root(&project.root),
@@ -364,7 +366,14 @@ pub(super) fn settings(
     project: &Project,
     interpreter: &Interpreter,
     runner: Runner,
-) -> Settings {
+) -> Result<Settings, PathForCommand> {
+    let (args, paths) = if runner == Runner::Command {
+        let words = command::words(config.runner, &config.args, project)?;
+        (words, Vec::new())
+    } else {
+        (config.args.clone(), project.paths.clone())
+    };
+    let texts = paths.iter().map(|path| name::to_text(path)).collect();
     let (jobs, _) = jobs(config.jobs);
     let memory = match config.memory {
         Choice::Given(bytes) => bytes,
@@ -391,18 +400,14 @@ pub(super) fn settings(
     packages.sort();
     packages.dedup();
     let place = |path: &PathBuf| name::to_path(&path.to_string_lossy());
-    Settings {
+    Ok(Settings {
         setup: Setup {
             python: interpreter.path.clone(),
             start_script: PathBuf::new(),
             project: project.root.clone(),
             runner: runner.name(),
-            args: config.args.clone(),
-            paths: project
-                .paths
-                .iter()
-                .map(|path| name::to_text(path))
-                .collect(),
+            args,
+            paths: texts,
             directory: PathBuf::new(),
             limits,
             memory,
@@ -444,7 +449,7 @@ pub(super) fn settings(
         },
         hash_seeds: hash_seeds(env::var("PYTHONHASHSEED").ok().as_deref()),
         shard: None,
-    }
+    })
 }
 
 /// Workers at the same time, and a word where that is not what was asked for: each is a process that imports the suite.

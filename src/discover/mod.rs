@@ -1,5 +1,6 @@
 //! Finds out what there is to test: the interpreter, the project, its tests' runner.
 
+pub mod command;
 pub mod interpreter;
 mod limited;
 pub mod machine;

@@ -1,7 +1,8 @@
-//! Chooses what runs the tests: pytest or unittest.
+//! Chooses what runs the tests: pytest, unittest or a program.
 
 use std::path::{Path, PathBuf};
 
+use super::command;
 use super::interpreter::Interpreter;
 use super::scan::{self, Sign};
 use super::suite::{Project, TEST_FOLDERS, file_of};
@@ -40,10 +41,11 @@ pub enum RunnerError {
     },
 }
 
-/// The runner for `project`'s tests: the one the user chose, or pytest where it is installed and either the project
-/// is set up for it or the tests need it, else unittest.
+/// The runner for `project`'s tests: the one the user chose, or the program that `args` name, or pytest where it is
+/// installed and the project is set up for it, or Django's `manage.py`, or pytest where the tests need it, else unittest.
 pub fn choose_runner(
     choice: Choice<Runner>,
+    args: &[String],
     project: &Project,
     interpreter: &Interpreter,
 ) -> Result<Runner, RunnerError> {
@@ -54,7 +56,9 @@ pub fn choose_runner(
             python: python.clone(),
         }),
         Choice::Given(runner) => Ok(runner),
+        Choice::Auto if command::names_program(args) => Ok(Runner::Command),
         Choice::Auto if installed && is_set_up(project) => Ok(Runner::Pytest),
+        Choice::Auto if command::has_manage(project) => Ok(Runner::Command),
         Choice::Auto => match scan::pytest_sign(&places(project)) {
             Some(_) if installed => Ok(Runner::Pytest),
             Some(Sign {
@@ -151,7 +155,7 @@ mod tests {
             root,
             paths: paths.iter().map(PathBuf::from).collect(),
         };
-        choose_runner(choice, &project, &interpreter_with(pytest))
+        choose_runner(choice, &[], &project, &interpreter_with(pytest))
             .map_err(|error| error.to_string())
     }
 
@@ -185,7 +189,7 @@ mod tests {
     fn pytest_is_chosen_where_the_project_is_set_up_for_it() {
         // Files, paths, the runner where pytest is installed.
         type Row<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], Runner);
-        let table: [Row<'_>; 15] = [
+        let table: [Row<'_>; 16] = [
             (&[("pytest.ini", "")], &[], Runner::Pytest),
             (&[("pytest.toml", "")], &[], Runner::Pytest),
             (&[("tox.ini", "[tox]\n[pytest]\r\n")], &[], Runner::Pytest),
@@ -213,6 +217,11 @@ mod tests {
             ),
             (&[("pyproject.toml", "[tool.pytest")], &[], Runner::Unittest),
             (&[("conftest.py", "")], &[], Runner::Pytest),
+            (
+                &[("manage.py", "import django"), ("pytest.ini", "")],
+                &[],
+                Runner::Pytest,
+            ),
             (&[("tests/conftest.py", "")], &[], Runner::Pytest),
             (&[("checks/conftest.py", "")], &[], Runner::Unittest),
             (&[("checks/conftest.py", "")], &["checks"], Runner::Pytest),
@@ -237,6 +246,35 @@ mod tests {
                 "{files:?}"
             );
         }
+    }
+
+    #[test]
+    fn django_runs_its_tests_itself_and_so_does_a_program_that_is_typed() {
+        let manage = ("manage.py", "from django.core.management import x");
+        let unit = ("shop/tests.py", UNIT);
+        let needs_pytest = ("shop/test_b.py", "import pytest\n");
+        for (files, expected) in [
+            (vec![manage, unit], Runner::Command),
+            (vec![manage, needs_pytest], Runner::Command),
+            (vec![("manage.py", "import flask"), unit], Runner::Unittest),
+        ] {
+            let found = choose(Choice::Auto, Some("9.0"), &files, &[]);
+            assert_eq!(found, Ok(expected), "{files:?}");
+        }
+        let typed = ["python".to_owned(), "x.py".to_owned()];
+        let folder = tree(&[("pytest.ini", "")]);
+        let project = Project {
+            root: folder.path().to_owned(),
+            paths: Vec::new(),
+        };
+        let interpreter = interpreter_with(Some("9.0"));
+        let chosen = |choice| choose_runner(choice, &typed, &project, &interpreter);
+        assert_eq!(chosen(Choice::Auto), Ok(Runner::Command));
+        assert_eq!(
+            chosen(Choice::Given(Runner::Pytest)),
+            Ok(Runner::Pytest),
+            "an argument is what the user says it is"
+        );
     }
 
     #[test]

@@ -180,13 +180,15 @@ def _is_parallel(suite):
 
 
 class _Watcher:
-    """Follows the program, and tells `unit` of every suite or test case that it has run, with the result to fill."""
+    """Follows the program, and tells `unit` of every suite or test case that it has run, with the result to fill.
 
-    def __init__(self, unit):
+    Of one that is run in a process or thread of its own it tells `elsewhere`, which says whether it has run it.
+    """
+
+    def __init__(self, unit, elsewhere):
         self._unit = unit
+        self._elsewhere = elsewhere
         self._pid = _getpid()
-        #: Whether something ran in a process or thread of its own.
-        self.elsewhere = False
         #: Whether a suite would have run its tests in other processes.
         self.parallel = False
         self._loops = (unittest.BaseTestSuite.run, unittest.TestSuite.run)
@@ -199,8 +201,7 @@ class _Watcher:
 
     def _take(self, test, result):
         if _getpid() != self._pid or _current_thread() is not _main_thread():
-            self.elsewhere = True
-            return False
+            return self._elsewhere()
         nodes = _nodes(test)
         suites = [node for node in nodes if isinstance(node, unittest.BaseTestSuite)]
         if any(map(self._goes_by_itself, suites)):
@@ -237,9 +238,13 @@ def _list(program, path):
         records, errors = run_unittest.records(tests)
         _write(path, {"tests": records, "errors": errors})
 
-    watcher = _Watcher(unit)
+    def elsewhere():
+        _write(path, {"elsewhere": True})
+        return True
+
+    watcher = _Watcher(unit, elsewhere)
     status = program.run()
-    _write(path, {"elsewhere": watcher.elsewhere, "parallel": watcher.parallel, "status": status})
+    _write(path, {"parallel": watcher.parallel, "status": status})
     # Its own clean-up.
     atexit._run_exitfuncs()
     _flush()
@@ -263,8 +268,10 @@ class _Listing:
         self.is_empty = not parts
         self.tests = [test for part in parts for test in part["tests"]]
         self.errors = [error for part in parts for error in part["errors"]]
-        ends = [record for record in records if "status" in record]
-        self.end = ends[-1] if ends else {"elsewhere": False, "parallel": False, "status": None}
+        #: What else is told of it.
+        self.end = {"elsewhere": False, "parallel": False, "status": 0}
+        for record in records:
+            self.end.update(record)
 
     def notes(self):
         # type: () -> list
@@ -293,7 +300,7 @@ def _listing(program, service):
                 # As if it had been this process, which is started again without that file.
                 os._exit(os.WEXITSTATUS(ended) or 128 + os.WTERMSIG(ended))
             status = -os.WTERMSIG(ended) if os.WIFSIGNALED(ended) else os.WEXITSTATUS(ended)
-            _write(own, {"elsewhere": False, "parallel": False, "status": status})
+            _write(own, {"status": status})
         os.rename(own, path)
     return _Listing(path)
 
@@ -416,10 +423,11 @@ class _Host:
             service.stopped(*self._reason(listing.end))
             return 0
         self._runner = Runner(listing.tests)
-        watcher = _Watcher(self._unit)
+        # What it forks is no business of ours now.
+        _Watcher(self._unit, elsewhere=lambda: False)
         status = self._program.run()
         if not service.served:
-            service.stopped(*self._reason({"elsewhere": watcher.elsewhere, "status": status}))
+            service.stopped(*self._reason({"elsewhere": False, "status": status}))
         elif service.pending is not None:
             if again is not None and again[0]["test"] == service.pending["test"]:
                 # Told as what a test did.
@@ -436,7 +444,10 @@ class _Host:
         if end["elsewhere"]:
             return 0, name + " runs its tests in processes or threads of its own; have it run them in one (--parallel 1, -j1 ...)"
         if not status:
-            return 0, name + " ended without having unittest run a suite or a test case, which is where leakcheck takes over"
+            return 0, name + (
+                " ended without having unittest run a suite or a test case here, which is where leakcheck takes over"
+                " (if it starts processes for that, have it run them in one)"
+            )
         how = "by signal {}".format(-status) if status < 0 else "with status {}".format(status)
         return status, "{} ended {} before it had unittest run a test".format(name, how)
 
