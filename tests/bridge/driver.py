@@ -139,6 +139,7 @@ class Worker:
             "runner": runner,
             "args": list(args),
             "paths": list(paths),
+            "listing": self._file("listing"),
             "skip": list(skip),
             "deadly": options.pop("deadly", []),
             "importing": self._file("importing"),

@@ -44,8 +44,8 @@ _OTHERS = {
 class Program:
     """What was typed: a script or `-m module`, and its arguments."""
 
-    def __init__(self, words, cwd):
-        # type: (list, str) -> None
+    def __init__(self, words):
+        # type: (list) -> None
         words = list(words)
         if words and _PYTHON.fullmatch(words[0]):
             # Whichever it is, the chosen one runs it.
@@ -66,7 +66,7 @@ class Program:
             )
         self.name = name
         self._words = words
-        self._path = None if self._module else _script(name, cwd)
+        self._path = None if self._module else _script(name)
 
     def run(self):
         # type: () -> int
@@ -76,8 +76,10 @@ class Program:
             if self._path is None:
                 runpy.run_module(self.name, run_name="__main__", alter_sys=True)
             else:
-                # As for any script; the current directory is the first for modules only.
-                sys.path[0] = os.path.dirname(os.path.realpath(self._path))
+                # The current directory is the first for modules only. A folder is put there when it is run.
+                del sys.path[0]
+                if os.path.isfile(self._path):
+                    sys.path.insert(0, os.path.dirname(os.path.realpath(self._path)))
                 runpy.run_path(self._path, run_name="__main__")
         except SystemExit as end:
             return _status_of(end)
@@ -92,11 +94,10 @@ def _refuse(why):
     raise ValueError("command argument: " + why)
 
 
-def _script(name, cwd):
-    # type: (str, str) -> str
-    path = os.path.join(cwd, name)
-    if os.path.isfile(path) or os.path.isfile(os.path.join(path, "__main__.py")):
-        return path
+def _script(name):
+    # type: (str) -> str
+    if os.path.isfile(name) or os.path.isfile(os.path.join(name, "__main__.py")):
+        return name
     installed = os.path.join(os.path.dirname(sys.executable), name)
     if "/" not in name and os.path.isfile(installed):
         with open(installed, "rb") as file:
@@ -502,17 +503,18 @@ def _keep_databases_apart(worker):
 
 def _creating(create, worker):
     # type: (object, str) -> object
-    def create_test_db(self, verbosity=1, autoclobber=False, serialize=True, keepdb=False):
+    def create_test_db(self, *args, **keywords):
         name = self._get_test_db_name()
         # What is kept is kept under its name, and memory is nobody else's.
-        if not keepdb and "memory" not in name and not name.endswith(worker):
+        if not keywords.get("keepdb") and "memory" not in name and not name.endswith(worker):
             self.connection.settings_dict["TEST"]["NAME"] = "{}_{}".format(name, worker)
-        return create(self, verbosity, True, serialize, keepdb)
+        if len(args) < 2:
+            keywords["autoclobber"] = True
+        return create(self, *args, **keywords)
 
     return create_test_db
 
 
 def main(service):
     """Runs the program and serves in the midst of it. Returns the status that it exits with."""
-    orders = service.orders
-    return _Host(Program(orders["args"], orders["cwd"]), service).run()
+    return _Host(Program(service.orders["args"]), service).run()
