@@ -56,6 +56,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/garbage.py"),
     ),
     (
+        "leakcheck_bridge/for_django.py",
+        include_str!("python/leakcheck_bridge/for_django.py"),
+    ),
+    (
         "leakcheck_bridge/heap.py",
         include_str!("python/leakcheck_bridge/heap.py"),
     ),

@@ -107,7 +107,10 @@ fn examine(args: &DoctorArgs, page: &mut String) -> Result<ExitCode, Failure> {
     let examined = selfcheck::examine(&settings.setup);
     let code = match examined {
         Ok(examined) => {
-            let version = format!("{} {}", runner.name(), examined.hello.runner_version);
+            let version = match runner {
+                Runner::Command => program(&config, &settings.setup.args),
+                _ => format!("{} {}", runner.name(), examined.hello.runner_version),
+            };
             line(page, "runner", &version);
             counters(page, &interpreter, &examined);
             verdict(page, &examined)
@@ -143,6 +146,15 @@ fn examine(args: &DoctorArgs, page: &mut String) -> Result<ExitCode, Failure> {
         "send what `leakcheck run --record DIR` writes; your project's names are not in it",
     );
     Ok(code)
+}
+
+/// The program that runs the tests, and where it comes from.
+fn program(config: &Config, words: &[String]) -> String {
+    let words = words.join(" ");
+    match config.runner {
+        Choice::Given(_) => format!("command: {words}"),
+        Choice::Auto => format!("command: {words} (found here; --runner names another)"),
+    }
 }
 
 fn line(page: &mut String, name: &str, value: &str) {

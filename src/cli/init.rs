@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::{
     config::{self, Config, text},
+    discover::{Project, command, runner::is_set_up},
     exit_code::ExitCode,
     files::{
         own::{FOLDER, GITIGNORE},
@@ -75,12 +76,27 @@ fn plan(project: &Path) -> Result<Vec<Step>, String> {
         project.join(FOLDER).join(".gitignore"),
         GITIGNORE.to_owned(),
     ));
-    steps.push(Step::Say(marker(project)));
+    steps.push(Step::Say(if is_djangos(project) {
+        "Django's manage.py is here and no configuration of pytest: `leakcheck run` has `manage.py test` run the tests, with \
+         its own arguments after --"
+            .to_owned()
+    } else {
+        marker(project)
+    }));
     steps.push(Step::Say(
         "then run `leakcheck run`, decide with `leakcheck review`, and commit .leakcheck"
             .to_owned(),
     ));
     Ok(steps)
+}
+
+/// Whether the tests are run by Django's own runner.
+fn is_djangos(project: &Path) -> bool {
+    let suite = Project {
+        root: project.to_owned(),
+        paths: Vec::new(),
+    };
+    command::has_manage(project) && !is_set_up(&suite)
 }
 
 fn missing(path: PathBuf, text: String) -> Step {
@@ -162,7 +178,9 @@ fn workflow(project: &Path, prefix: &str) -> String {
     if there("pyproject.toml") || there("setup.py") {
         install.push("python -m pip install -e .".to_owned());
     }
-    install.push("python -m pip install pytest".to_owned());
+    if !is_djangos(project) {
+        install.push("python -m pip install pytest".to_owned());
+    }
     // Folders are named by the user, and a name may hold anything: it stands where YAML takes it for text only.
     let (directory, working) = if prefix.is_empty() {
         (String::new(), String::new())
@@ -334,6 +352,22 @@ mod tests {
             "services/it's: #1/.leakcheck/snapshots/*.snap.new"
         );
         assert!(!text.contains('{'), "a blank was not filled in");
+    }
+
+    #[test]
+    fn djangos_projects_are_told_who_runs_their_tests() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = folder.path();
+        let says = |words: &str| {
+            let steps = plan(project).unwrap();
+            steps
+                .iter()
+                .any(|step| matches!(step, Step::Say(said) | Step::Write(_, said) if said.contains(words)))
+        };
+        fs::write(project.join("manage.py"), "import django").unwrap();
+        assert!(says("manage.py test") && !says("pip install pytest"));
+        fs::write(project.join("pytest.ini"), "[pytest]\n").unwrap();
+        assert!(!says("manage.py test") && says("pip install pytest"));
     }
 
     #[test]

@@ -41,8 +41,8 @@ fn is_python(name: &str) -> bool {
 }
 
 /// Whether the project is Django's, so that its tests need what `manage.py` sets up.
-pub(super) fn has_manage(project: &Project) -> bool {
-    read::text(&project.root.join(MANAGE), SETTINGS).is_ok_and(|text| text.contains("django"))
+pub fn has_manage(root: &Path) -> bool {
+    read::text(&root.join(MANAGE), SETTINGS).is_ok_and(|text| text.contains("django"))
 }
 
 /// The words of the program that runs the tests, its arguments included.

@@ -58,7 +58,7 @@ pub fn choose_runner(
         Choice::Given(runner) => Ok(runner),
         Choice::Auto if command::names_program(args) => Ok(Runner::Command),
         Choice::Auto if installed && is_set_up(project) => Ok(Runner::Pytest),
-        Choice::Auto if command::has_manage(project) => Ok(Runner::Command),
+        Choice::Auto if command::has_manage(&project.root) => Ok(Runner::Command),
         Choice::Auto => match scan::pytest_sign(&places(project)) {
             Some(_) if installed => Ok(Runner::Pytest),
             Some(Sign {
@@ -97,7 +97,7 @@ fn places(project: &Project) -> Vec<PathBuf> {
 }
 
 /// Whether the project has configuration for pytest, or a `conftest.py` where its tests are.
-fn is_set_up(project: &Project) -> bool {
+pub fn is_set_up(project: &Project) -> bool {
     let root = &project.root;
     let read = |name: &str| read::text(&root.join(name), SETTINGS).unwrap_or_default();
     let has_section =

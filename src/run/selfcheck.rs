@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     bridge,
+    config::Runner,
     fit::Look as Glance,
     investigate::{noise::has_threads, rules::RULES, screening::glance},
     supervise::Folder,
@@ -118,6 +119,10 @@ pub fn examine(setup: &Setup) -> Result<Examined, StartError> {
     setup.paths = vec![empty.to_string_lossy().into_owned()];
     // They choose tests, or are options of the suite's own.
     setup.args = Vec::new();
+    if setup.runner == Runner::Command.name() {
+        // What is seen is the same, and no program has to run for it.
+        setup.runner = Runner::Unittest.name();
+    }
     let (mut worker, _) = Worker::start(&setup, "d", 1, &[])?;
     let begun = Instant::now();
     let found = check(&mut worker).map_err(unusable)?;

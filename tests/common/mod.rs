@@ -44,6 +44,8 @@ pub enum Packages {
     Reports,
     /// pytest and what the corpus needs besides.
     Corpus,
+    /// Django and other programs that run tests.
+    Runners,
 }
 
 impl Packages {
@@ -56,6 +58,7 @@ impl Packages {
             Packages::Oldest => "oldest",
             Packages::Reports => "reports",
             Packages::Corpus => "corpus",
+            Packages::Runners => "runners",
         }
     }
 
@@ -68,6 +71,7 @@ impl Packages {
             Packages::Oldest => include_str!("../requirements-oldest.txt"),
             Packages::Reports => include_str!("../requirements-reports.txt"),
             Packages::Corpus => include_str!("../requirements-corpus.txt"),
+            Packages::Runners => include_str!("../requirements-runners.txt"),
         }
     }
 }

@@ -19,7 +19,7 @@ import threading
 import traceback
 import unittest
 
-from . import outcome, restore, run_unittest
+from . import for_django, outcome, restore, run_unittest
 
 _exec = os.execve
 _fork = os.fork
@@ -174,12 +174,6 @@ def _nodes(suite):
     return found
 
 
-def _is_parallel(suite):
-    # type: (object) -> bool
-    # Django's runs its parts in other processes. They are the same as without --parallel.
-    return hasattr(suite, "subsuites") and hasattr(suite, "processes")
-
-
 class _Watcher:
     """Follows the program, and tells `unit` of every suite or test case that it has run, with the result to fill.
 
@@ -198,7 +192,7 @@ class _Watcher:
     def _goes_by_itself(self, suite):
         # type: (object) -> bool
         # One that runs its tests in a way of its own: sets layers up, adds observers.
-        return not _is_parallel(suite) and self._hooks.original(type(suite), "run") not in self._loops
+        return not for_django.is_parallel(suite) and self._hooks.original(type(suite), "run") not in self._loops
 
     def _take(self, test, result):
         if _getpid() != self._pid or _current_thread() is not _main_thread():
@@ -208,7 +202,7 @@ class _Watcher:
         if any(map(self._goes_by_itself, suites)):
             self._hooks.on(*{type(node): None for node in nodes})
             return False
-        self.parallel = self.parallel or any(map(_is_parallel, suites))
+        self.parallel = self.parallel or any(map(for_django.is_parallel, suites))
         tests = [node for node in nodes if not isinstance(node, unittest.BaseTestSuite)]
         # For the result as for the program, they ran.
         with contextlib.suppress(AttributeError):
@@ -244,6 +238,9 @@ def _list(program, path):
         return True
 
     watcher = _Watcher(unit, elsewhere)
+    with contextlib.suppress(AttributeError):
+        # In a file it would come after what is said of an error.
+        sys.stdout.reconfigure(line_buffering=True)
     status = program.run()
     _write(path, {"parallel": watcher.parallel, "status": status})
     # Its own clean-up.
@@ -418,7 +415,7 @@ class _Host:
         else:
             service.hello("command", "{}.{}.{}".format(*sys.version_info[:3]))
         run_unittest.watch_loader(unittest.TestLoader, service)
-        _keep_databases_apart(os.path.basename(os.path.dirname(service.orders["socket"])))
+        for_django.keep_databases_apart(os.path.basename(os.path.dirname(service.orders["socket"])))
         listing = self._listing = _listing(self._program, service)
         if listing.is_empty:
             service.stopped(*self._reason(listing.end))
@@ -474,45 +471,6 @@ class _Host:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         _exec(sys.executable, [sys.executable, *_STARTED_WITH], self._environment)
-
-
-def _keep_databases_apart(worker):
-    # type: (str) -> None
-    """Gives each worker test databases of its own where Django makes them, and no question about those that are there.
-
-    Nobody would answer, and one that was lost has left its own.
-    """
-    loader = unittest.TestLoader
-    originals = {name: getattr(loader, name) for name in ("discover", "loadTestsFromName", "loadTestsFromModule")}
-
-    def restored():
-        for name, original in originals.items():
-            setattr(loader, name, original)
-        kind = getattr(sys.modules.get("django.db.backends.base.creation"), "BaseDatabaseCreation", None)
-        if kind is not None:
-            kind.create_test_db = _creating(kind.create_test_db, worker.replace(".", "_"))
-
-    for name in originals:
-        # It loads its tests after its settings and before it makes databases.
-        def load(self, *args, _name=name, **keywords):
-            restored()
-            return getattr(self, _name)(*args, **keywords)
-
-        setattr(loader, name, load)
-
-
-def _creating(create, worker):
-    # type: (object, str) -> object
-    def create_test_db(self, *args, **keywords):
-        name = self._get_test_db_name()
-        # What is kept is kept under its name, and memory is nobody else's.
-        if not keywords.get("keepdb") and "memory" not in name and not name.endswith(worker):
-            self.connection.settings_dict["TEST"]["NAME"] = "{}_{}".format(name, worker)
-        if len(args) < 2:
-            keywords["autoclobber"] = True
-        return create(self, *args, **keywords)
-
-    return create_test_db
 
 
 def main(service):

@@ -12,6 +12,7 @@ from . import (
     calls,
     channel,
     counters,
+    for_django,
     heap,
     interpreters,
     malloc,
@@ -147,6 +148,7 @@ class Service:
         """Announces the tests, then obeys. `runner` as in `repeat.Repeater`."""
         self.served = True
         notes = notes + _fix_examples()
+        for_django.settle_signals()
         record = {"re": "collected", "tests": tests, "errors": errors, "notes": notes, "marks": self.marks}
         self.marks = []
         self.link.send(dict(record, cpu=_cpu()))
