@@ -189,7 +189,7 @@ mod tests {
     fn pytest_is_chosen_where_the_project_is_set_up_for_it() {
         // Files, paths, the runner where pytest is installed.
         type Row<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], Runner);
-        let table: [Row<'_>; 16] = [
+        let table: [Row<'_>; 15] = [
             (&[("pytest.ini", "")], &[], Runner::Pytest),
             (&[("pytest.toml", "")], &[], Runner::Pytest),
             (&[("tox.ini", "[tox]\n[pytest]\r\n")], &[], Runner::Pytest),
@@ -217,11 +217,6 @@ mod tests {
             ),
             (&[("pyproject.toml", "[tool.pytest")], &[], Runner::Unittest),
             (&[("conftest.py", "")], &[], Runner::Pytest),
-            (
-                &[("manage.py", "import django"), ("pytest.ini", "")],
-                &[],
-                Runner::Pytest,
-            ),
             (&[("tests/conftest.py", "")], &[], Runner::Pytest),
             (&[("checks/conftest.py", "")], &[], Runner::Unittest),
             (&[("checks/conftest.py", "")], &["checks"], Runner::Pytest),
@@ -256,6 +251,7 @@ mod tests {
         for (files, expected) in [
             (vec![manage, unit], Runner::Command),
             (vec![manage, needs_pytest], Runner::Command),
+            (vec![manage, unit, ("pytest.ini", "")], Runner::Pytest),
             (vec![("manage.py", "import flask"), unit], Runner::Unittest),
         ] {
             let found = choose(Choice::Auto, Some("9.0"), &files, &[]);

@@ -72,10 +72,8 @@ class Programs(BridgeCase):
 
     def test_tests_of_all_suites_are_known_before_the_first_one_runs(self):
         worker = self.program(PROGRAM)
-        self.assertEqual(
-            worker.ids,
-            ["parts.A.test_keeps", "parts.A.test_passes", "parts.B.test_keeps", "parts.B.test_skipped", "parts.B.test_state"],
-        )
+        names = ["A.test_keeps", "A.test_passes", "B.test_keeps", "B.test_skipped", "B.test_state"]
+        self.assertEqual(worker.ids, ["parts." + name for name in names])
         self.assertEqual({test["file"] for test in worker.tests}, {self.project.path("parts.py")})
         self.assertEqual(self.said(), [*WHOLE, "start", "up A"])
 

@@ -1,9 +1,9 @@
 """Runs a program as it always runs, and takes over where it has unittest run a suite or a test case.
 
-First a child runs the program without its tests, and writes down what is handed over: a program may hand over one suite
-after another, and all tests must be known before the first of them is asked for. Then the program runs here. Where it hands
-over the test that is asked for, it waits there until a test of another suite is, or none any more; then it gets its result
-back and goes on. A test that it has passed is reached by running it from its beginning.
+First a child runs the program without its tests, and writes down what is handed over: a program may hand over one
+suite after another, and all tests must be known before the first of them is asked for. Then the program runs here.
+Where it hands over the test that is asked for, it waits there until a test of another suite is, or none any more; then
+it gets its result back and goes on. A test that it has passed is reached by running it from its beginning.
 """
 
 import atexit
@@ -54,7 +54,7 @@ class Program:
         if self._module:
             words.pop(0)
         if not words:
-            _refuse("no program is named; write it after --, as in: leakcheck run --runner command -- python manage.py test")
+            _refuse("no program is named; write it after --: leakcheck run --runner command -- python manage.py test")
         name = words[0]
         other = _OTHERS.get(os.path.basename(name))
         if other is not None:
@@ -70,7 +70,7 @@ class Program:
 
     def run(self):
         # type: () -> int
-        """Runs it to its end, and returns the status that it exits with. What it raises is printed as Python prints it."""
+        """Runs it to its end, and returns the status that it exits with. What it raises is printed."""
         sys.argv[:] = self._words
         try:
             if self._path is None:
@@ -440,7 +440,9 @@ class _Host:
         """A status, and why there is nothing to run."""
         name, status = self._program.name, end["status"]
         if end["elsewhere"]:
-            return 0, name + " runs its tests in processes or threads of its own; have it run them in one (--parallel 1, -j1 ...)"
+            return 0, name + (
+                " runs its tests in processes or threads of its own; have it run them in one (--parallel 1, -j1 ...)"
+            )
         if not status:
             return 0, name + (
                 " ended without having unittest run a suite or a test case here, which is where leakcheck takes over"

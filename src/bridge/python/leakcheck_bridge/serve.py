@@ -148,7 +148,7 @@ class Service:
         """Announces the tests, then obeys. `runner` as in `repeat.Repeater`."""
         self.served = True
         notes = notes + _fix_examples()
-        for_django.settle_signals()
+        for_django.settle()
         record = {"re": "collected", "tests": tests, "errors": errors, "notes": notes, "marks": self.marks}
         self.marks = []
         self.link.send(dict(record, cpu=_cpu()))
@@ -157,7 +157,7 @@ class Service:
 
     def obey(self, runner):
         # type: (object) -> None
-        """Takes orders until told to end, or for a test that the runner does not reach: that order is `pending` then."""
+        """Takes orders until told to end, or until one is `pending`: for a test that the runner does not reach."""
         try:
             if self._repeater is None:
                 malloc.fill_gaps()
