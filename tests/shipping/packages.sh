@@ -57,6 +57,8 @@ for python in "$@"; do
     "$environment/bin/python" -m pip install --quiet "$wheel"
     fresh
     finds "$environment/bin/leakcheck" run --python "$work/other"
+    "$environment/bin/python" -m pip install --quiet pytest==8.3.5
+    finds "$environment/bin/python" -m pytest --leakcheck
 done
 fresh
 finds uvx --quiet --from "$wheel" leakcheck run --python "$work/other"
