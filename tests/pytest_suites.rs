@@ -979,3 +979,27 @@ fn nothing_that_is_passed_to_pytest_is_an_error_in_a_strict_project() {
         }
     }
 }
+
+// -- tests of other kinds ------------------------------------------------------------------------
+
+#[test]
+fn what_plugins_make_tests_of_is_judged_like_any_other() {
+    if python_version() < (3, 10) {
+        return;
+    }
+    let project = Project::fixture("relatives").with(Packages::Relatives);
+    let right = |id: &str| {
+        let leaks = ["keep", "bought"].iter().any(|word| id.contains(word));
+        if leaks { "leak" } else { "clean" }
+    };
+    for (args, count) in [(vec!["--budget=5m"], 17), (vec!["reactor"], 2)] {
+        let checked = project.check(&args);
+        for test in &checked.report.tests {
+            // One reactor for all: what it has called it drops now and then.
+            let settles = test.id.contains("twisted") && test.verdict == "bounded";
+            assert!(test.verdict == right(&test.id) || settles, "{test:#?}");
+        }
+        assert_eq!(checked.report.tests.len(), count, "{}", checked.stdout);
+        checked.only_leak();
+    }
+}

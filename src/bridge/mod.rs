@@ -60,6 +60,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/for_django.py"),
     ),
     (
+        "leakcheck_bridge/injected.py",
+        include_str!("python/leakcheck_bridge/injected.py"),
+    ),
+    (
         "leakcheck_bridge/heap.py",
         include_str!("python/leakcheck_bridge/heap.py"),
     ),

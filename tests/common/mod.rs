@@ -46,6 +46,8 @@ pub enum Packages {
     Corpus,
     /// Django and other programs that run tests.
     Runners,
+    /// Plugins that run tests of other kinds.
+    Relatives,
 }
 
 impl Packages {
@@ -59,6 +61,7 @@ impl Packages {
             Packages::Reports => "reports",
             Packages::Corpus => "corpus",
             Packages::Runners => "runners",
+            Packages::Relatives => "relatives",
         }
     }
 
@@ -72,6 +75,7 @@ impl Packages {
             Packages::Reports => include_str!("../requirements-reports.txt"),
             Packages::Corpus => include_str!("../requirements-corpus.txt"),
             Packages::Runners => include_str!("../requirements-runners.txt"),
+            Packages::Relatives => include_str!("../requirements-relatives.txt"),
         }
     }
 }

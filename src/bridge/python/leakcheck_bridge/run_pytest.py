@@ -17,7 +17,7 @@ import pytest
 from _pytest import runner as pytest_runner
 from _pytest.unittest import TestCaseFunction
 
-from . import capture, marks, outcome, restore, watch
+from . import capture, injected, marks, outcome, restore, watch
 
 #: Under which key pytest (from 7.3 on) keeps in each item which of its phases have passed.
 _PASSED_KEY = getattr(_pytest.tmpdir, "tmppath_result_key", None)
@@ -293,6 +293,7 @@ class Runner:
             for names in (getattr(hook, "_marked_for_rewrite_cache", None), getattr(hook, "_rewritten_names", None))
             if isinstance(names, dict)
         ]
+        self._injected = injected.Injected(getattr(session, "_fixturemanager", None))
         self._capture = capture.Capture(session.config.pluginmanager.getplugin("capturemanager"))
         self._terminal = session.config.pluginmanager.getplugin("terminalreporter")
         self._by_file = {}  # type: dict
@@ -467,6 +468,7 @@ class Runner:
             # The public name warns, and with `-W error` raises, since pytest 8.1.
             private = "_" + name
             setattr(self._session, private if hasattr(self._session, private) else name, False)
+        self._injected.take_out()
         self._trim_finalizers()
         self._remove_folders()
         self._first = False
