@@ -84,6 +84,21 @@ for layer, case in ((parts.Ground, parts.A), (parts.Roof, parts.B)):
     layer.tearDown()
 "#;
 
+/// A module with a leak of its own.
+const ONE: &str = r#"
+import unittest
+
+KEPT = []
+
+
+class T(unittest.TestCase):
+    def test_keeps(self):
+        KEPT.append({"here": [__name__]})
+
+    def test_rests(self):
+        pass
+"#;
+
 fn project() -> Project {
     let project = Project::of(&[
         ("tests/__init__.py", ""),
@@ -211,7 +226,7 @@ fn django_is_found_and_judged_as_under_pytest() {
             };
             assert!(right.contains(&&*test.verdict), "{test:#?}");
         }
-        assert_eq!(checked.report.tests.len(), 26);
+        assert_eq!(checked.report.tests.len(), 29);
         let found: BTreeMap<String, String> = checked
             .report
             .leaks()
@@ -291,10 +306,19 @@ fn databases_in_files_are_the_workers_own_and_go_with_them() {
     // What a run before this one was killed in the midst of has left.
     project.write("default.test", "no database");
     let before = project.files();
-    let args = ["-j2", "--", "--settings=files", "-k", "HealthyTests"];
+    // Leaks, so that there are workers that are let go of.
+    let tests = [
+        "-k",
+        "test_receiver",
+        "-k",
+        "test_registry",
+        "-k",
+        "test_weather",
+    ];
+    let args = [&["-j2", "--", "--settings=files"], &tests[..]].concat();
     let checked = project.check(&args);
-    checked.exits(0);
-    assert_eq!(checked.report.tests.len(), 14);
+    checked.exits(1);
+    assert_eq!(checked.report.leaks().len(), 2, "{}", checked.stdout);
     assert_eq!(project.files(), before);
     // One that is kept keeps its name.
     let mut command = project.command();
@@ -446,4 +470,43 @@ def test_function():
         ("test_wide.test_function", "clean"),
     ];
     assert_eq!(found, expected);
+}
+
+#[test]
+fn shards_of_a_program_join_and_its_recording_is_decided_again() {
+    let project = Project::of(&[
+        ("tests/__init__.py", ""),
+        ("tests/one.py", ONE),
+        ("tests/two.py", ONE),
+        (
+            "all.py",
+            "import unittest\nfrom tests import one, two\n\
+             for module in (one, two):\n    \
+             unittest.TextTestRunner().run(unittest.defaultTestLoader.loadTestsFromModule(module))\n",
+        ),
+    ]);
+    let program = ["--", "python", "all.py"];
+    let whole = project.check(&[&["--record", "tape"], &program[..]].concat());
+    assert_eq!(whole.report.tests.len(), 4);
+    assert_eq!(whole.report.leaks().len(), 2, "{}", whole.stdout);
+    let replayed = project.bare().args(["replay", "tape"]).assert().code(0);
+    let said = String::from_utf8_lossy(&replayed.get_output().stdout).into_owned();
+    assert!(said.contains("4 tests"), "{said}");
+    let mut parts = Vec::new();
+    for shard in ["1/2", "2/2"] {
+        let path = project.beside(&format!("{}.json", &shard[..1]));
+        let report = format!("--report=json={}", path.display());
+        let args = [&["--shard", shard, &report], &program[..]].concat();
+        project.command().args(args).assert().code(1);
+        parts.push(path);
+    }
+    let path = project.beside("merged.json");
+    let mut merge = project.bare();
+    merge.arg("merge").args(&parts);
+    let output = merge
+        .arg(format!("--report=json={}", path.display()))
+        .output()
+        .unwrap();
+    let merged = Checked::read(output, &path);
+    assert_eq!(merged.verdicts(), whole.verdicts());
 }

@@ -1,6 +1,6 @@
 //! A worker as the engine sees it: orders with the answers that fit them.
 
-use std::time::Instant;
+use std::{sync::atomic::Ordering, time::Instant};
 
 use tracing::{Level, debug, enabled, info};
 
@@ -18,7 +18,7 @@ pub use super::{
     limits::Limits,
     setup::{CAPACITY, INTERRUPTED, Setup},
 };
-use crate::config::{terms::Terms, text::excerpt};
+use crate::config::{Runner, terms::Terms, text::excerpt};
 
 /// Characters of an answer that the journal has.
 const ANSWER: usize = 2000;
@@ -31,6 +31,8 @@ pub struct Worker {
     pub hello: Hello,
     /// Under which terms each of its tests is judged.
     pub terms: Vec<Terms>,
+    /// Whether it is to be asked for an end when it is let go of: a program has databases, servers and layers to tear down.
+    ends: bool,
 }
 
 impl Worker {
@@ -66,6 +68,7 @@ impl Worker {
         let worker = Worker {
             name: name.to_owned(),
             line,
+            ends: opening.hello.runner == Runner::Command.name(),
             hello: opening.hello,
             terms: opening.terms,
         };
@@ -75,13 +78,21 @@ impl Worker {
     /// Gives one order and waits for its answer, within the limits.
     pub fn ask<O: Ask>(&mut self, order: O) -> Result<O::Answer, Loss> {
         let order = order.into();
-        let answer = self.exchange(&order)?;
+        let answer = self.answer(&order).and_then(|record| {
+            O::answer(record).ok_or_else(|| Loss::Strange("an answer to another order".to_owned()))
+        });
+        // Whoever is lost does not end in order.
+        self.ends &= answer.is_ok();
+        answer
+    }
+
+    fn answer(&mut self, order: &Order) -> Result<Record, Loss> {
+        let answer = self.exchange(order)?;
         let record = wire::parse(&answer)?;
-        answers::check(&order, &record).map_err(Loss::Strange)?;
+        answers::check(order, &record).map_err(Loss::Strange)?;
         match record {
             Record::Error(failure) => Err(loss::of(failure)),
-            record => O::answer(record)
-                .ok_or_else(|| Loss::Strange("an answer to another order".to_owned())),
+            record => Ok(record),
         }
     }
 
@@ -112,8 +123,22 @@ impl Worker {
 
     /// Asks it to tear everything down and to exit, and makes sure that it is gone.
     pub fn end(mut self) -> Result<Ended, Loss> {
+        self.finish()
+    }
+
+    fn finish(&mut self) -> Result<Ended, Loss> {
         let ended = self.ask(orders::End {})?;
+        self.ends = false;
         self.line.close();
         Ok(ended)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if self.ends && !INTERRUPTED.load(Ordering::SeqCst) {
+            // Nobody asks for its last errors.
+            let _ = self.finish();
+        }
     }
 }
