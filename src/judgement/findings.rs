@@ -298,16 +298,9 @@ fn finding(
     let native = native.or(culprit.map(|(function, _)| function));
     // Entries without new blocks leave nothing in the heap to come from, and a heap that grows by millions is not looked
     // at; the container itself was watched.
-    let filled = case
-        .containers
-        .first()
-        .map(|(name, _)| name)
-        .filter(|_| alone && route.is_none() && verdict == Verdict::Leak);
-    // No entry and no block more: the object itself is larger.
-    let lengthened = filled.filter(|_| {
-        let grows = |counter| case.fits.contains_key(&counter);
-        !grows(Counter::Items) && !grows(Counter::Blocks)
-    });
+    let filled =
+        held::watched(case).filter(|_| alone && route.is_none() && verdict == Verdict::Leak);
+    let lengthened = filled.filter(|_| held::is_lengthened(case));
     let watched = match filled {
         Some(name) if lengthened.is_some() => Some(Holder::lengthened(name)),
         Some(name) => Some(Holder::named(name)),

@@ -15,6 +15,7 @@ use crate::{
         case::Case,
         diagnose::{self, Diagnosis},
     },
+    verdict::Counter,
 };
 
 /// Holders by what they explain: of each place, who holds what comes from there, with the watched containers that grew in
@@ -177,4 +178,14 @@ pub(super) fn phrase(diagnosis: &Diagnosis) -> Option<String> {
         None if diagnosis.is_lost() => Some("held from outside Python".to_owned()),
         None => None,
     }
+}
+/// The watched container that gained most.
+pub(super) fn watched(case: &Case) -> Option<&str> {
+    case.containers.first().map(|(name, _)| name.as_str())
+}
+
+/// Whether there is no entry and no block more: what was watched is itself larger, as a text is.
+pub(super) fn is_lengthened(case: &Case) -> bool {
+    let grows = |counter| case.fits.contains_key(&counter);
+    !grows(Counter::Items) && !grows(Counter::Blocks)
 }
