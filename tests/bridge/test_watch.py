@@ -457,6 +457,47 @@ class HeldByPytest(BridgeCase):
         self.assertEqual(self.look("test_books"), [0] * 6)
 
 
+class Unready(BridgeCase):
+    """A type of an extension that was never made ready has no namespace."""
+
+    def test_it_is_passed_over(self):
+        worker = self.start(
+            {
+                "test_it.py": """
+                    import ctypes
+                    import gc
+                    import unittest
+
+                    class Unready:
+                        pass
+
+                    KEPT = [Unready]
+                    ROWS = []
+
+                    def forget_namespace(cls):
+                        pointers = ctypes.sizeof(ctypes.c_void_p)
+                        names = {id(found) for found in gc.get_referents(cls) if type(found) is dict}
+                        for at in range(id(cls), id(cls) + type.__basicsize__, pointers):
+                            if ctypes.c_void_p.from_address(at).value in names:
+                                ctypes.c_void_p.from_address(at).value = None
+                                return
+
+                    names = vars(Unready)
+                    forget_namespace(Unready)
+                    assert type.__dict__["__dict__"].__get__(Unready) is None
+
+                    class T(unittest.TestCase):
+                        def test_a(self):
+                            ROWS.append(None)
+                """
+            }
+        )
+        order = {"thaw": True, "survey": True, "before": True, "warmup": 1, "iterations": 4}
+        answer = worker.answer("ran", do="run", test=0, **order)
+        self.assertPassed(answer)
+        self.assertEqual(increments(answer["series"]["items"])[1:], [1] * 4)
+
+
 class Wider(BridgeCase):
     """Fixtures of class and module, set up anew in each iteration where that is asked for."""
 

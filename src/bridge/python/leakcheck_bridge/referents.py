@@ -5,9 +5,18 @@ import sys
 import types
 
 get_referents = gc.get_referents
-#: The namespace of a class, and that of a module.
-class_dict = type.__dict__["__dict__"].__get__
+_class_dict = type.__dict__["__dict__"].__get__
+_EMPTY = types.MappingProxyType({})
+#: The namespace of a module.
 module_dict = types.ModuleType.__dict__["__dict__"].__get__
+
+
+def class_dict(cls):
+    # type: (type) -> object
+    """The namespace of a class. A type of an extension that was never made ready has none."""
+    found = _class_dict(cls)
+    return _EMPTY if found is None else found
+
 
 if sys.version_info[:2] == (3, 12):
     _gc_get_referents = gc.get_referents
