@@ -31,11 +31,13 @@ pub enum Kind {
     Interpreter,
     /// Objects that only the cycle collector frees.
     Cycle,
+    /// References that C code loses, or gives back once too often, to what was there before.
+    Reference,
 }
 
 impl Kind {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 10] = [
         Kind::Python,
         Kind::Items,
         Kind::Native,
@@ -45,6 +47,7 @@ impl Kind {
         Kind::Child,
         Kind::Interpreter,
         Kind::Cycle,
+        Kind::Reference,
     ];
 
     /// The word used in output and in the JSON report.
@@ -59,6 +62,7 @@ impl Kind {
             Kind::Child => "child",
             Kind::Interpreter => "interpreter",
             Kind::Cycle => "cycle",
+            Kind::Reference => "reference",
         }
     }
 }

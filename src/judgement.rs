@@ -12,6 +12,7 @@ mod native;
 mod parts;
 mod pythons;
 mod quoted;
+mod references;
 mod sites;
 mod standing;
 mod summary;
@@ -43,6 +44,7 @@ const READINGS_KEPT: usize = 256;
 use excuse::Excuses;
 pub use inspection::inspection;
 pub use merge::Joined;
+use native::Homes;
 pub use standing::Baseline;
 use standing::Scope;
 
@@ -61,6 +63,7 @@ pub fn report(
     excuses.explain(&mut tests);
     let (mut findings, note) = findings::findings(run, places, &environment.python, &excuses);
     cycles::settle(run, &findings, &mut tests);
+    references::settle(&findings, &mut tests);
     pythons::explain(&findings, &mut tests);
     sort(&mut findings);
     let scope = Scope::of(
@@ -133,6 +136,7 @@ pub fn report(
 pub fn verdicts(run: &Run, places: &Places) -> Vec<TestResult> {
     let mut tests = tests(run, places);
     cycles::settle(run, &cycles::findings(run, places), &mut tests);
+    references::settle(&references::findings(run, &Homes::new(places)), &mut tests);
     tests
 }
 

@@ -14,6 +14,8 @@ pub const CRASH: &str = "LK501";
 pub const HANG: &str = "LK502";
 /// Objects that nothing in Python refers to.
 pub const LOST: &str = "LK202";
+/// References that are given back more often than they were taken.
+pub const RELEASED: &str = "LK204";
 /// Callbacks and hooks of the interpreter.
 pub const INTERPRETER: &str = "LK111";
 
@@ -29,6 +31,7 @@ pub fn of(kind: Kind) -> &'static str {
         Kind::Child => "LK304",
         Kind::Interpreter => "LK305",
         Kind::Cycle => "LK401",
+        Kind::Reference => "LK203",
     }
 }
 
@@ -183,6 +186,12 @@ pub fn advice(code: &str) -> &'static str {
         }
         "LK401" => {
             "Break the cycle: make the back reference a weakref, or clear it when the objects are done with."
+        }
+        "LK203" => {
+            "No memory grows, but the object can never be freed: look for a C extension that takes a reference and never gives it back (Py_INCREF without Py_DECREF, a new reference that is not released on an error path)."
+        }
+        RELEASED => {
+            "The object is freed while others still use it once its count reaches zero, which ends the process: look for a C extension that gives back a reference which it only borrowed (Py_DECREF after PyList_GetItem, PyDict_GetItem, PyTuple_GetItem or PyModule_GetDict)."
         }
         CRASH => {
             "It passes once and kills the interpreter when repeated: look for a reference count released too often in a C extension that this test uses."
@@ -544,11 +553,12 @@ mod tests {
             Kind::Child,
             Kind::Interpreter,
             Kind::Cycle,
+            Kind::Reference,
         ];
         let mut codes: Vec<_> = kinds
             .into_iter()
             .map(of)
-            .chain([CRASH, HANG, LOST])
+            .chain([CRASH, HANG, LOST, RELEASED])
             .collect();
         let mut texts: Vec<_> = codes.iter().map(|code| advice(code)).collect();
         assert!(texts.iter().all(|text| !text.is_empty()));
@@ -556,6 +566,6 @@ mod tests {
         codes.dedup();
         texts.sort_unstable();
         texts.dedup();
-        assert_eq!((codes.len(), texts.len()), (12, 12));
+        assert_eq!((codes.len(), texts.len()), (14, 14));
     }
 }

@@ -110,6 +110,7 @@ pub fn comparable(finding: &Finding) -> BTreeMap<&str, Rate> {
         Kind::Interpreter => (&["interpreters"], &["children", "tasks", "threads", "fds"]),
         Kind::Items => (&["items"], &["heap"]),
         Kind::Native => (&["heap"], &[]),
+        Kind::Reference => (&["refs"], &[]),
         Kind::Python if alone => (&["blocks", "objects", "bytes"], &["heap"]),
         Kind::Cycle if alone => (&["blocks", "objects", "garbage", "bytes"], &[]),
         Kind::Python | Kind::Cycle => (&["bytes"], &[]),

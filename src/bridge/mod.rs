@@ -108,6 +108,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/kinds.py"),
     ),
     (
+        "leakcheck_bridge/refs.py",
+        include_str!("python/leakcheck_bridge/refs.py"),
+    ),
+    (
         "leakcheck_bridge/restore.py",
         include_str!("python/leakcheck_bridge/restore.py"),
     ),

@@ -17,7 +17,7 @@ pub type Fits = BTreeMap<Counter, Fit>;
 pub fn growing(series: &Series, exactness: impl Fn(Counter) -> Exactness) -> Fits {
     let fits: Fits = series
         .iter()
-        .filter(|(counter, _)| **counter != Counter::Garbage)
+        .filter(|(counter, _)| !counter.is_apart())
         .map(|(counter, readings)| (*counter, fit::fit(readings, exactness(*counter))))
         .filter(|(_, fit)| fit.grows())
         .collect();

@@ -12,6 +12,7 @@ mod long_run;
 pub mod noise;
 pub mod picture;
 pub mod readings;
+pub mod references;
 mod rest;
 mod room;
 pub mod rules;

@@ -43,6 +43,29 @@ pub struct Rules {
     pub predecessors: Predecessors,
     /// The same random numbers again.
     pub randomness: Randomness,
+    /// References to what was there before.
+    pub references: References,
+}
+
+/// The numbers of a count of references.
+#[derive(Debug, Clone)]
+pub struct References {
+    /// Iterations that tell what changes,
+    pub first: u32,
+    /// and those that tell how.
+    pub then: u32,
+    /// What is lost in every so many-th iteration is told, the second.
+    pub rarest: i64,
+    /// Blocks that an object and what hangs on it may take: where more stay, there is something that is in no list of objects.
+    pub blocks: i64,
+    /// Looks take this share of the CPU time of a plain run,
+    pub share: f64,
+    /// and so many seconds besides.
+    pub least: f64,
+    /// Objects of a test of which the call is looked for.
+    pub most: usize,
+    /// Iterations in which calls are watched.
+    pub watched: u32,
 }
 
 /// The numbers of what moves in a process by itself: threads that go on between tests.
@@ -286,6 +309,16 @@ pub const RULES: Rules = Rules {
         each: 12,
         times: 4,
         new: 2,
+    },
+    references: References {
+        first: 6,
+        then: 16,
+        rarest: 2,
+        blocks: 8,
+        share: 0.25,
+        least: 10.0,
+        most: 4,
+        watched: 4,
     },
     windows: Windows {
         more: 4,

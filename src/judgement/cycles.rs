@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::sites;
+use super::{excuse, sites};
 use crate::{
     attribute::{code, fingerprint, owner::Places},
     config::Stance,
@@ -44,11 +44,10 @@ fn finding(
         .iter()
         .flat_map(|(one, _)| one.alike.iter().copied().chain([one.test]))
         .collect();
-    let allowed = tests
-        .iter()
-        .all(|test| is_allowed(run, *test, cycle.objects));
+    let is_allowed = |test| excuse::covers(run, test, Counter::Garbage, cycle.objects as f64);
+    let allowed = tests.iter().all(|test| is_allowed(*test));
     if !allowed {
-        tests.retain(|test| !is_allowed(run, *test, cycle.objects));
+        tests.retain(|test| !is_allowed(*test));
     }
     let alone = one.garbage.objects <= cycle.objects;
     let rate = rate(one, cycle, alone);
@@ -99,18 +98,6 @@ fn finding(
             alone,
         }),
         accepted: None,
-    })
-}
-
-/// Whether a test's terms allow so much garbage.
-fn is_allowed(run: &Run, test: usize, objects: usize) -> bool {
-    let growth = BTreeMap::from([(Counter::Garbage, objects as f64)]);
-    run.terms.get(test).is_some_and(|terms| {
-        terms
-            .allow
-            .as_ref()
-            .is_some_and(|(limits, _)| limits.cover(&growth))
-            || terms.min_rate.exceed(&growth)
     })
 }
 

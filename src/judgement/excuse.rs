@@ -113,6 +113,15 @@ impl Excuses {
     }
 }
 
+/// Whether a test's terms allow that it grows by so much of a counter that is looked at apart.
+pub(super) fn covers(run: &Run, test: usize, counter: Counter, amount: f64) -> bool {
+    let growth = BTreeMap::from([(counter, amount)]);
+    run.terms.get(test).is_some_and(|terms| {
+        let allow = terms.allow.as_ref();
+        allow.is_some_and(|(limits, _)| limits.cover(&growth)) || terms.min_rate.exceed(&growth)
+    })
+}
+
 /// The test of a case and those that were taken to be like it.
 fn tests_of<'a>(run: &'a Run, at: usize, case: &'a Case) -> impl Iterator<Item = usize> + 'a {
     let alike = run.alike.iter().filter(move |alike| alike.case == at);

@@ -8,7 +8,7 @@ use super::{
     held::{self, Held, Lost},
     losses,
     native::{self, Homes},
-    parts, pythons,
+    parts, pythons, references,
     sites::{self, function_of},
     summary,
 };
@@ -102,6 +102,7 @@ pub(super) fn findings(
     }
     found.extend(losses::findings(run));
     found.extend(cycles::findings(run, places));
+    found.extend(references::findings(run, &homes));
     found.extend(ends::findings(run));
     (found, homes.trouble().cloned())
 }

@@ -2,6 +2,7 @@
 
 use std::{
     cell::OnceCell,
+    collections::BTreeSet,
     path::{Path, PathBuf},
 };
 
@@ -99,7 +100,28 @@ impl<'a> Homes<'a> {
                 .collect(),
             stays: stays(case),
         };
-        let (function, call) = lost::suspect(&diagnosis.calls, &sought, self)?;
+        self.suspect(&diagnosis.calls, &sought)
+    }
+
+    /// The function by which the references to one object change, and the call of it.
+    pub fn of_calls<'c>(&self, calls: &'c [Call]) -> Option<(NativeFunction, &'c Call)> {
+        let sought = Sought {
+            born: BTreeSet::new(),
+            types: BTreeSet::new(),
+            stays: Stays {
+                blocks: f64::INFINITY,
+                bytes: f64::INFINITY,
+            },
+        };
+        self.suspect(calls, &sought)
+    }
+
+    fn suspect<'c>(
+        &self,
+        calls: &'c [Call],
+        sought: &Sought<'_>,
+    ) -> Option<(NativeFunction, &'c Call)> {
+        let (function, call) = lost::suspect(calls, sought, self)?;
         let mut home = self.home(&function, false);
         if function.0.is_empty()
             && let Some(package) = &home.package

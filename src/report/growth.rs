@@ -5,6 +5,7 @@ use super::{
     text::{bytes, number},
 };
 use crate::{
+    attribute::code,
     finding::{Curve, Finding, Kind, Rate},
     verdict::Counter,
 };
@@ -25,6 +26,7 @@ pub fn meaning_of(counter: Counter) -> &'static str {
         Counter::Children => "child processes",
         Counter::Interpreters => "interpreters besides the main one",
         Counter::Garbage => "objects that the cycle collector has freed so far",
+        Counter::Refs => "references to objects that were there before",
     }
 }
 
@@ -42,6 +44,7 @@ pub fn amount(name: &str, value: f64) -> String {
         "children" => "child process",
         "interpreters" => "interpreter",
         "garbage" => "collected object",
+        "refs" => "reference",
         other => return format!("{} {other}", number(value)),
     };
     if (value - 1.0).abs() < 1e-9 {
@@ -94,6 +97,7 @@ pub fn main_rate(finding: &Finding) -> Option<(&str, Rate)> {
         Kind::Interpreter => &["interpreters"],
         Kind::Items => &["items", "bytes", "heap"],
         Kind::Cycle => &["garbage"],
+        Kind::Reference => &["refs"],
         Kind::Python | Kind::Native => &["bytes", "heap", "blocks", "objects"],
     };
     first
@@ -108,6 +112,15 @@ pub fn comes_to(finding: &Finding, environment: &Environment) -> Option<String> 
     if finding.kind == Kind::Cycle {
         // Nothing of it stays.
         return None;
+    }
+    if finding.code == code::RELEASED {
+        return finding.rate.get("refs").map(|rate| {
+            let times = number((MANY / rate.value.max(0.001)).ceil());
+            format!(
+                "{} references are gone after {times} iterations",
+                number(MANY)
+            )
+        });
     }
     let (name, rate) = main_rate(finding)?;
     let mut text = format!(
@@ -132,6 +145,7 @@ pub fn main_curve(finding: &Finding) -> Option<&Curve> {
         Kind::Thread => &[Counter::Threads],
         Kind::Native => &[Counter::Heap],
         Kind::Cycle => &[Counter::Garbage],
+        Kind::Reference => &[Counter::Refs],
         Kind::Python | Kind::Items | Kind::Task | Kind::Child | Kind::Interpreter => {
             &[Counter::Blocks, Counter::Objects, Counter::Heap]
         }

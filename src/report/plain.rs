@@ -572,5 +572,6 @@ pub(super) fn kind_name(kind: Kind) -> &'static str {
         Kind::Child => "child process",
         Kind::Interpreter => "interpreter",
         Kind::Cycle => "cycle",
+        Kind::Reference => "reference",
     }
 }

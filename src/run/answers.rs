@@ -24,7 +24,8 @@ impl Order {
             Order::SelfCheck(check) => u64::from(check.warmup) + u64::from(check.iterations),
             Order::Trace(trace) => u64::from(trace.settling) + u64::from(trace.iterations),
             Order::Grown(orders::Grown { iterations })
-            | Order::References(orders::References { iterations }) => u64::from(*iterations),
+            | Order::References(orders::References { iterations, .. }) => u64::from(*iterations),
+            Order::Count(count) => u64::from(count.first) + u64::from(count.then),
             Order::Dump(dump) => u64::from(dump.iterations) + 1,
             Order::Calls(calls) => u64::from(calls.iterations) + 2,
             Order::Replay(replay) => u64::from(replay.each) * u64::from(replay.times),
@@ -118,6 +119,19 @@ pub fn check(order: &Order, record: &Record) -> Result<(), String> {
                 numbers(&call.rises)?;
             }
             Ok(())
+        }
+        (Order::Count(count), Record::Counted(counted)) => {
+            times(&[counted.cpu])?;
+            for object in &counted.objects {
+                few(
+                    "iterations",
+                    object.changes.len() as u64,
+                    u64::from(count.then),
+                )?;
+                numbers(object.changes.iter().chain([&object.seen]))?;
+            }
+            let beside = &counted.beside;
+            numbers([&beside.blocks, &beside.heap, &beside.born, &beside.threads])
         }
         (
             Order::Grown(_),

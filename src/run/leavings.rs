@@ -18,6 +18,7 @@ use super::{
 use crate::{
     attribute::maker::{Makers, files_of_tests},
     config::Stance,
+    verdict::Counter,
 };
 
 /// Looks at the tests of a whole suite: these, and one for so many tests. Each file has its share, so that it makes no
@@ -54,7 +55,7 @@ impl Candidates {
     /// Takes note of a test that was screened.
     pub fn add(&mut self, look: &Look, tests: &[Collectable]) {
         self.cpu += look.cpu_plain * f64::from(look.iterations);
-        if let [.., before, last] = look.garbage[..]
+        if let Some([.., before, last]) = look.apart.get(&Counter::Garbage).map(Vec::as_slice)
             && look.screened.is_repeatable()
         {
             let file = tests[look.test].file.clone();
@@ -103,7 +104,7 @@ impl Candidates {
                         found.push(Leavings {
                             test: look.test,
                             alike: Vec::new(),
-                            readings: look.garbage.clone(),
+                            readings: look.apart[&Counter::Garbage].clone(),
                             garbage,
                         });
                     }

@@ -36,7 +36,7 @@ mod predecessors;
 mod process;
 pub mod protocol;
 pub mod record;
-
+pub mod references;
 pub mod screen;
 mod scrub;
 pub mod selfcheck;
@@ -61,6 +61,7 @@ use event::Event;
 use leavings::Leavings;
 use loss::{Loss, StartError};
 use protocol::{Collectable, Collected, Trouble};
+use references::References;
 use screen::Look;
 use shard::Division;
 use slot::Slot;
@@ -118,6 +119,8 @@ pub struct Run {
     pub alike: Vec<Alike>,
     /// What some tests leave to the cycle collector.
     pub leavings: Vec<Leavings>,
+    /// References that some tests lose, or give back too often.
+    pub references: Vec<References>,
     /// Function and text of source lines.
     pub sources: HashMap<(String, u32), (String, Option<String>)>,
     /// Collection and teardown errors, workers that could not be started, and faults of our own.
@@ -189,6 +192,7 @@ impl Run {
             cases: Vec::new(),
             alike: Vec::new(),
             leavings: Vec::new(),
+            references: Vec::new(),
             sources: HashMap::new(),
             errors: collected.errors,
             is_faulty: false,
@@ -264,6 +268,7 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     let begun = Instant::now();
     if !INTERRUPTED.load(Ordering::SeqCst) {
         suspects::judge_all(settings, &mut run, tell);
+        references::look_at_all(settings, &mut run);
     }
     run.wall.1 = begun.elapsed();
     run.interrupted = INTERRUPTED.load(Ordering::SeqCst);

@@ -215,6 +215,8 @@ pub(super) fn follow(
 fn references(worker: &mut Worker, _: &Case) -> Result<(Vec<Call>, f64), Loss> {
     let order = orders::References {
         iterations: WATCHED,
+        target: None,
+        falls: false,
     };
     let referred = worker.ask(order)?;
     Ok((referred.calls, referred.cpu))

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::protocol::{
-    self, Called, Described, Dumped, Ended, Followed, Freed, Named, Ran, Record, Referred, Traced,
+    self, Called, Counted, Described, Dumped, Ended, Followed, Freed, Named, Ran, Record, Referred,
+    Traced,
 };
 pub use crate::investigate::experiment::Wider;
 use crate::verdict::Counter;
@@ -60,6 +61,7 @@ orders! {
     Grown -> Grown(protocol::Grown),
     Bound -> Bound(protocol::Bound),
     Replay -> Ran(Ran),
+    Count -> Counted(Counted),
     References -> Referred(Referred),
     Still -> Still(protocol::Still),
     Name -> Named(Named),
@@ -231,6 +233,20 @@ pub struct Replay {
 pub struct References {
     /// How many.
     pub iterations: u32,
+    /// Watches the references to this object instead, of those that were counted last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<u64>,
+    /// Watches which calls leave fewer of them.
+    pub falls: bool,
+}
+
+/// Runs iterations of the open test and counts the references to everything there is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Count {
+    /// Iterations that tell what changes,
+    pub first: u32,
+    /// and those that tell how.
+    pub then: u32,
 }
 
 /// Reads the counters with no test between: what changes then is none of any test.

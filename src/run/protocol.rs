@@ -10,6 +10,7 @@ use crate::{
     attribute::{graph::Dump, lines::Function, lost::Call, native::Node, route::Step},
     files::name,
     finding::Kind,
+    investigate::references::{Beside, Count},
     verdict::{Counter, Series, conclusion::Filled},
 };
 
@@ -78,6 +79,8 @@ pub enum Record {
     Freed(Freed),
     /// Answer to [`orders::Calls`](super::orders::Calls).
     Called(Called),
+    /// Answer to [`orders::Count`](super::orders::Count).
+    Counted(Counted),
     /// Answer to [`orders::References`](super::orders::References).
     Referred(Referred),
     /// Answer to [`orders::Name`](super::orders::Name).
@@ -197,9 +200,9 @@ pub struct Ran {
     pub emptied: bool,
     /// Whether containers too new to be watched hold more entries than after the warm-up.
     pub filling: bool,
-    /// Objects that the collector has freed so far, at each reading; taken out of the series, since it is no growth.
+    /// What is looked at apart from growth; taken out of the series.
     #[serde(skip)]
-    pub garbage: Vec<i64>,
+    pub apart: Series,
     /// `scope:where:name` of the fixtures of class, module, package and session that are set up.
     #[serde(default)]
     pub wider: Vec<String>,
@@ -319,6 +322,22 @@ pub struct Referred {
     pub cpu: f64,
     /// Calls of builtins, and lines that may call a foreign function.
     pub calls: Vec<Call>,
+    /// See [`Ran::errors`].
+    pub errors: Vec<Trouble>,
+}
+
+/// Answer to [`orders::Count`](super::orders::Count).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Counted {
+    /// Of the last iteration.
+    pub outcome: Outcome,
+    /// CPU seconds.
+    pub cpu: f64,
+    /// Those to which the references changed by more than what is seen to refer to them.
+    pub objects: Vec<Count>,
+    /// What came beside, in all iterations that tell how.
+    #[serde(flatten)]
+    pub beside: Beside,
     /// See [`Ran::errors`].
     pub errors: Vec<Trouble>,
 }

@@ -81,8 +81,8 @@ pub struct Look {
     pub series: Series,
     /// Which fixtures were set up anew in each iteration.
     pub wider: Wider,
-    /// Objects that the collector had freed at each reading, where it freed some in every iteration.
-    pub garbage: Vec<i64>,
+    /// What is looked at apart from that, where it changes in every iteration.
+    pub apart: Series,
     /// What moved in the process by itself.
     pub noise: Option<String>,
 }
@@ -103,7 +103,7 @@ impl Look {
             cpu_plain: 0.0,
             series: Series::new(),
             wider,
-            garbage: Vec::new(),
+            apart: Series::new(),
             noise: None,
         }
     }
@@ -129,9 +129,14 @@ pub fn run<O: Ask<Answer = Ran> + Clone>(worker: &mut Worker, order: O) -> Resul
                 .for_each(|readings| fill_in(readings, inner));
         }
     }
-    ran.garbage = ran.series.remove(&Counter::Garbage).unwrap_or_default();
-    let before = usize::from(before);
-    ran.garbage.drain(..before.min(ran.garbage.len()));
+    for counter in Counter::ALL {
+        if counter.is_apart()
+            && let Some(mut readings) = ran.series.remove(&counter)
+        {
+            readings.drain(..usize::from(before).min(readings.len()));
+            ran.apart.insert(counter, readings);
+        }
+    }
     Ok(ran)
 }
 
@@ -246,7 +251,7 @@ impl<'a> Screen<'a> {
             seconds: evidence.seconds,
             cpu_plain: evidence.cpu_plain,
             series: picture::growth(&evidence, &screened, &RULES),
-            garbage: picture::leavings(&evidence),
+            apart: picture::apart(&evidence),
             noise: evidence.noise.clone().flatten(),
             ..Look::new(self.test, screened, evidence.manner.wider)
         };
@@ -311,7 +316,7 @@ impl<'a> Screen<'a> {
             seconds: ran.seconds,
             cpu_warm: ran.cpu_warm,
             series: ran.series,
-            garbage: ran.garbage,
+            apart: ran.apart,
             fixtures: ran.wider,
             filling: ran.filling,
             fills: ran.emptied,

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     bridge,
     config::Runner,
-    fit::Look as Glance,
+    fit::{self, Look as Glance},
     investigate::{noise::has_threads, rules::RULES, screening::glance},
     supervise::Folder,
     verdict::{Counter, Series},
@@ -25,11 +25,12 @@ const CLEAN_ITERATIONS: u32 = 4;
 const ATTEMPTS: u32 = 3;
 
 /// What one iteration plants, by the counter that must show it.
-const PLANTS: [(Counter, i64, &str); 4] = [
+const PLANTS: [(Counter, i64, &str); 5] = [
     (Counter::Blocks, 1, "Python object"),
     (Counter::Objects, 1, "Python object"),
     (Counter::Heap, 96, "native allocation"),
     (Counter::Fds, 1, "descriptor"),
+    (Counter::Refs, 1, "reference"),
 ];
 
 /// Free-threaded builds of CPython 3.13.
@@ -148,7 +149,16 @@ fn ask(worker: &mut Worker, plant: bool, iterations: u32) -> Result<Result<Serie
         },
     )?;
     Ok(match ran.outcome.status {
-        Status::Passed => Ok(ran.series),
+        // Garbage is freed in healthy tests as well.
+        Status::Passed => Ok(ran
+            .series
+            .into_iter()
+            .chain(
+                ran.apart
+                    .into_iter()
+                    .filter(|(counter, _)| *counter == Counter::Refs),
+            )
+            .collect()),
         _ => Err(ran.outcome.message),
     })
 }
@@ -171,9 +181,8 @@ fn judge(
             (Some(first), Some(last)) => last - first,
             _ => 0,
         };
-        let alone = Series::from([(counter, readings.to_vec())]);
         let enough = grew >= least * i64::from(PLANTED_ITERATIONS);
-        if enough && glance(&alone, false, &RULES) == Glance::Suspect {
+        if enough && look(counter, readings) == Glance::Suspect {
             found.seen.push(counter);
         } else {
             found.faults.push(format!(
@@ -190,7 +199,10 @@ fn judge(
         let readings = clean.get(counter).map_or(0, Vec::len);
         readings <= usize::try_from(CLEAN_ITERATIONS).unwrap_or(0)
     });
-    if unread || !noisy && glance(clean, false, &RULES) != Glance::Clean {
+    let moves = clean
+        .iter()
+        .any(|(counter, readings)| counter.is_apart() && look(*counter, readings) != Glance::Clean);
+    if unread || !noisy && (moves || glance(clean, false, &RULES) != Glance::Clean) {
         let grown: Vec<String> = clean
             .iter()
             .filter(|(_, readings)| readings.last() > readings.first())
@@ -206,6 +218,15 @@ fn judge(
         });
     }
     found
+}
+
+/// What one counter says alone.
+fn look(counter: Counter, readings: &[i64]) -> Glance {
+    if counter.is_apart() {
+        fit::first_look(readings)
+    } else {
+        glance(&Series::from([(counter, readings.to_vec())]), false, &RULES)
+    }
 }
 
 /// Readings from the first one on: their differences are what says something.
@@ -241,6 +262,7 @@ mod tests {
             (Counter::Heap, by(112)),
             (Counter::Fds, by(1)),
             (Counter::Threads, by(0)),
+            (Counter::Refs, by(1)),
         ])
     }
 

@@ -119,6 +119,20 @@ rules! {
         example: "A tree whose nodes know their parents is dropped with each iteration.",
         action: "Close the cycle where the finding says, allow it for some tests (`allow = { garbage = 20 }`), or set `cycles = \"warn\"`.",
     }
+    ReferencesLost {
+        name: "references-lost",
+        verdict: Some(Verdict::Leak),
+        says: "In two processes each iteration leaves more references to an object that was there before, and nothing that can be seen refers to it.",
+        example: "refs +1 in each iteration, to the class `app.Record`; no object, list or dictionary has it more often than before.",
+        action: "Look in the C code that the finding names for a reference that is taken and not given back (Py_DECREF).",
+    }
+    ReferencesReleased {
+        name: "references-released",
+        verdict: Some(Verdict::Leak),
+        says: "In two processes each iteration leaves fewer references to an object than there were, and as many as before can be seen to refer to it.",
+        example: "refs -1 in each iteration, to the instance `app.DEFAULT`; the module still has it.",
+        action: "Fix it first: when the count reaches zero, the object is freed while it is in use. Look in the C code that the finding names for a reference that was only borrowed and is given back.",
+    }
     DeclaredLimit {
         name: "declared-limit",
         verdict: Some(Verdict::Bounded),

@@ -279,8 +279,9 @@ class Worker:
             raise ValueError("{} tests named {!r} among {}".format(len(found), name, self.ids))
         return found[0]
 
-    def run(self, name, iterations=6, warmup=2, thaw=True):
-        return self.answer("ran", do="run", test=self.index(name), thaw=thaw, warmup=warmup, iterations=iterations)
+    def run(self, name, iterations=6, warmup=2, thaw=True, survey=False):
+        numbers = {"warmup": warmup, "iterations": iterations}
+        return self.answer("ran", do="run", test=self.index(name), thaw=thaw, survey=survey, **numbers)
 
     def go_on(self, iterations):
         return self.answer("ran", do="run", thaw=False, warmup=0, iterations=iterations)

@@ -5,7 +5,7 @@ use crate::{
     investigate::{
         evidence::Capacity,
         experiment::Wider,
-        readings::{extend, join, mend_opening},
+        readings::{extend, mend_opening},
         signature::Signature,
     },
     verdict::{Counter, Series, conclusion::Filled, outcome::Outcome},
@@ -58,8 +58,8 @@ pub struct Evidence {
     pub due: u32,
     /// The readings.
     pub series: Series,
-    /// Objects that the collector had freed at each reading.
-    pub garbage: Vec<i64>,
+    /// What is looked at apart from that.
+    pub apart: Series,
     /// The wider fixtures that it set up.
     pub fixtures: Vec<String>,
     /// How the last window ended.
@@ -93,8 +93,8 @@ pub struct Read {
     pub cpu_warm: f64,
     /// The readings.
     pub series: Series,
-    /// Objects that the collector had freed at each reading.
-    pub garbage: Vec<i64>,
+    /// What is looked at apart from that.
+    pub apart: Series,
     /// The wider fixtures that are set up.
     pub fixtures: Vec<String>,
     /// Whether something seems to fill that is too new to be watched.
@@ -181,6 +181,6 @@ impl Evidence {
         self.filling = read.filling;
         self.fills = read.fills;
         extend(&mut self.series, &read.series);
-        join(&mut self.garbage, &read.garbage);
+        extend(&mut self.apart, &read.apart);
     }
 }

@@ -38,12 +38,28 @@ pub(super) fn shown(at: At<'_>, screened: &Screened) -> Series {
     series
 }
 
-/// Objects that the collector had freed at each reading, where it freed some in every iteration. The first one may replace
-/// what was frozen before it, which it does not see.
-pub fn leavings(evidence: &Evidence) -> Vec<i64> {
-    let garbage = &evidence.garbage;
-    let steady = garbage.len() > 3 && garbage[1..].windows(2).all(|pair| pair[1] > pair[0]);
-    if steady { garbage.clone() } else { Vec::new() }
+/// What is looked at apart from growth, as far as it changes again and again.
+pub fn apart(evidence: &Evidence) -> Series {
+    let mut apart = evidence.apart.clone();
+    apart.retain(|counter, readings| match counter {
+        Counter::Refs => changes(readings),
+        _ => rises(readings),
+    });
+    apart
+}
+
+/// Whether some more were counted in every iteration. The first one may replace what was frozen before it, which the
+/// collector does not see.
+fn rises(readings: &[i64]) -> bool {
+    readings.len() > 3 && readings[1..].windows(2).all(|pair| pair[1] > pair[0])
+}
+
+/// Whether it rises in most iterations and falls in none, or the other way round.
+fn changes(readings: &[i64]) -> bool {
+    let increments = || readings.windows(2).map(|pair| pair[1] - pair[0]);
+    let some = |sign: i64| increments().filter(|each| each.signum() == sign).count();
+    let (up, down) = (some(1), some(-1));
+    readings.len() > 3 && up.min(down) == 0 && 2 * up.max(down) >= readings.len()
 }
 
 #[cfg(test)]
@@ -71,13 +87,22 @@ mod tests {
     fn only_what_leaves_garbage_in_every_iteration_shows_it() {
         let leaves = |garbage: &[i64]| {
             let mut evidence = Evidence::open(manner());
-            evidence.garbage = garbage.to_vec();
-            !leavings(&evidence).is_empty()
+            evidence.apart = Series::from([(Counter::Garbage, garbage.to_vec())]);
+            !apart(&evidence).is_empty()
         };
         assert!(leaves(&[0, 5, 8, 11]));
         // What was frozen before the first one.
         assert!(leaves(&[5, 5, 8, 11]));
         assert!(!leaves(&[0, 5, 5, 11]));
         assert!(!leaves(&[0, 5, 8]));
+    }
+
+    #[test]
+    fn references_that_change_one_way_in_most_iterations_are_looked_at() {
+        assert!(changes(&[7, 8, 9, 10]) && changes(&[9, 7, 5, 3]));
+        // Every second time, and once at first.
+        assert!(changes(&[7, 8, 8, 9, 9]) && changes(&[9, 9, 10, 11]));
+        assert!(!changes(&[7, 8, 8, 8]) && !changes(&[7, 7, 7, 7]));
+        assert!(!changes(&[7, 9, 8, 9]) && !changes(&[7, 8, 9]));
     }
 }

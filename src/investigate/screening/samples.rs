@@ -96,7 +96,7 @@ pub(super) fn passed(iterations: u32, series: Series) -> Read {
         seconds: 0.001,
         cpu_warm: 0.001,
         series,
-        garbage: Vec::new(),
+        apart: Series::new(),
         fixtures: Vec::new(),
         filling: false,
         fills: false,

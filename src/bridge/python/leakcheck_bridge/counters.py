@@ -19,7 +19,7 @@ import threading
 import time
 import weakref
 
-from . import bounds, interpreters, malloc, opcodes, watch
+from . import bounds, interpreters, malloc, opcodes, refs, watch
 
 _collect_all = gc.collect
 _freeze = gc.freeze
@@ -58,7 +58,7 @@ def _collect():
 
 
 #: In the order in which readings are recorded and sent.
-NAMES = ("blocks", "objects", "heap", "fds", "threads", "items", "tasks", "children", "interpreters", "garbage")
+NAMES = ("blocks", "objects", "heap", "fds", "threads", "items", "tasks", "children", "interpreters", "garbage", "refs")
 
 #: Of wait(2): children of any kind.
 _WALL = 0x40000000
@@ -533,6 +533,7 @@ class Counters:
         # Where Python's own memory is in no counter of bytes, what becomes longer must show by its length.
         self.sees_sizes = self._heap is not None and malloc.holds_objects(self._heap)
         self.watch = watch.Watch(lengths=not self.sees_sizes)
+        self.refs = refs.Cohort()
         self._children, children_exactness = _children_reader()
         self.exactness = {
             "blocks": _blocks_exactness(),
@@ -545,7 +546,9 @@ class Counters:
             "children": children_exactness,
             "interpreters": "exact",
             "garbage": "exact",
+            "refs": refs.exactness(),
         }
+        self._counts_references = self.exactness["refs"] == "exact"
 
     @staticmethod
     def _counter_in_proc(folder, fallback, other):
@@ -689,12 +692,12 @@ class Counters:
         # object more or less by which way the reading takes. From Python 3.14 on there is one of numbers.
         others = self._read_blocks()
         # Where the watch let go of something, that may have been all that held others.
-        more = others and self.watch.release()
+        more = others and self._release()
         # A level as before needs no second look at the garbage, and that is nearly every reading.
         if more or (found and (at == _ORIGIN or others)):
             self._collect_more()
             others = self._read_blocks()
-        blocks, objects, heap, fds, running, items, tasks, children, interpreting, garbage = self.arrays
+        blocks, objects, heap, fds, running, items, tasks, children, interpreting, garbage, references = self.arrays
         objects[at - _ORIGIN] = len(_get_objects())
         if not found and self._closed[1] > objects[at - _ORIGIN]:
             # A finalizer may untie the cycle that it is in: a generator that is closed, an event loop that closes
@@ -716,10 +719,30 @@ class Counters:
                 self._names[1] += self._raw[1] - self._names[0]
             self._names[0] = self._raw[1]
         blocks[at - _ORIGIN] = self._raw[2] - self._raw[1]
+        references[at - _ORIGIN] = self.refs.total() if self._counts_references else 0
         # Last of all: the dictionaries that it comes in must not be counted.
         garbage[at - _ORIGIN] = _collected() + self._closed[0]
         self._at[0] = at + 1
         self._spent[0] += _cpu()
+
+    def _release(self):
+        # type: () -> bool
+        """Lets go of what only we have; whether there was any."""
+        watched = self.watch.release()
+        return self.refs.release() or watched
+
+    def survey(self, others):
+        # type: (list) -> None
+        """Looks anew for the containers whose lengths are read, and for what references are counted to."""
+        self.watch.survey(others)
+        if self._counts_references:
+            self.refs.survey()
+
+    def let_go(self):
+        # type: () -> None
+        """Lets go of all that is watched: it would be seen to be held."""
+        self.watch.clear()
+        self.refs.clear()
 
     def names(self):
         # type: () -> int
@@ -740,6 +763,11 @@ class Counters:
         # type: () -> int
         """Open descriptors now, those of the bridge among them; 0 where nothing tells."""
         return self._fds() if self._fds is not None else 0
+
+    def threads(self):
+        # type: () -> int
+        """Threads now, once those that are ending have ended."""
+        return self._wait_for_threads()
 
     def children(self):
         # type: () -> int

@@ -151,6 +151,95 @@ class Watcher:
         return found
 
 
+class Follower(Watcher):
+    """The same for a few objects, wherever they are: by how much each line and call changed their counts."""
+
+    def __init__(self, objects, falls):
+        # type: (list, bool) -> None
+        super().__init__()
+        self._objects = objects
+        self._sign = -1 if falls else 1
+
+    def _hooks(self):
+        codes, iteration, objects, sign = self._codes, self._iterations, self._objects, self._sign
+        kind = [[trace.type_name(type(obj)), 0] for obj in objects]
+        events = [0]
+        #: By frame: line, count at its start, count at the start of a call, what is accounted for since each of them.
+        frames = {}  # type: dict
+
+        def count():
+            return sign * sum(map(_getrefcount, objects))
+
+        def add(frame, key, change):
+            about = codes[_id(frame.f_code)]
+            rises = about[2].setdefault(key, [])
+            while len(rises) <= iteration:
+                rises.append(0)
+            rises[iteration] += change
+            if change > 0:
+                about[5][key] = kind
+
+        def tracer(frame, event, arg):
+            events[0] += 1
+            if events[0] > _MOST:
+                _settrace(None)
+                return None
+            code = frame.f_code
+            if _id(code) not in codes:
+                codes[_id(code)] = [code, frame.f_globals, {}, {}, {}, {}]
+            frames[_id(frame)] = [0, 0, None, 0, 0, count()]
+            return local
+
+        def local(frame, event, arg):
+            if event in ("exception", "opcode"):
+                return local
+            events[0] += 1
+            state = frames.get(_id(frame))
+            if state is None:
+                return local
+            now = count()
+            if event == "return" and any(arg is obj for obj in objects):
+                # What is being returned is nobody's yet.
+                now -= sign
+            if state[0]:
+                lines = codes[_id(frame.f_code)][4]
+                if state[0] not in lines:
+                    lines[state[0]] = calls.variables(frame)
+                add(frame, state[0], now - state[1] - state[3])
+            if event == "line":
+                state[0], state[1], state[3] = frame.f_lineno, now, 0
+            else:
+                del frames[_id(frame)]
+                caller = frames.get(_id(frame.f_back))
+                if caller is not None:
+                    caller[3] += now - state[5]
+                    caller[4] += now - state[5]
+            return local
+
+        def profiler(frame, event, arg):
+            if event in ("call", "return"):
+                return
+            state = frames.get(_id(frame))
+            if state is None:
+                return
+            if event == "c_call":
+                state[2], state[4] = count(), 0
+            elif state[2] is not None:
+                change = count() - state[2] - state[4]
+                state[2] = None
+                owner = arg.__self__
+                if type(owner) is not types.ModuleType and not issubclass(type(owner), type):
+                    owner = type(owner)
+                key = (frame.f_lineno, arg.__name__, _id(owner))
+                functions = codes[_id(frame.f_code)][3]
+                if key not in functions:
+                    functions[key] = (calls.builtin_name(arg, owner), calls.address_of(arg))
+                state[3] += change
+                add(frame, key, change)
+
+        return tracer, profiler
+
+
 def _counts(frame):
     """References to each variable of a frame, by identity. A module's or a class's variables are not looked at."""
     if not frame.f_code.co_flags & 1:

@@ -22,6 +22,7 @@ from . import (
     lines,
     outcome,
     references,
+    refs,
     resources,
     trace,
 )
@@ -108,6 +109,8 @@ class Repeater:
         #: Where the survivors of the last dump were allocated, by identity.
         self.places = {}  # type: dict
         self._garbage = None  # type: garbage.Look | None
+        #: What references are counted to, once that was asked for.
+        self._counted = None  # type: refs.Look | None
         #: Identities of what the open test fills and has an end, where that was asked.
         self._ended = array.array("Q")
         #: What says itself how far it grows, of the open file.
@@ -125,6 +128,7 @@ class Repeater:
         self._heartbeat.begin_test()
         self._heartbeat.state(self._heartbeat.WIDER)
         self.free()
+        self.uncount()
         self._meter.reset_at_boundaries(None)
         # Full, they would no longer grow, and what a test puts into them could not be told from what it leaks.
         self._fillers.forget()
@@ -141,7 +145,7 @@ class Repeater:
         """Looks anew for the containers whose lengths are read."""
         self._heartbeat.state(self._heartbeat.READING)
         self._sizes = None
-        self._meter.watch.survey(self._runner.kept())
+        self._meter.survey(self._runner.kept())
         self._heartbeat.state(self._heartbeat.IDLE)
 
     def thaw(self, refreeze):
@@ -621,12 +625,37 @@ class Repeater:
             "nodes": recorder.nodes() if len(totals) == len(steps) else [],
         }
 
-    def references(self, iterations):
-        # type: (int) -> dict
-        """Runs iterations and watches which calls leave more references to their caller's variables."""
+    def count(self, first, then):
+        # type: (int, int) -> dict
+        """Counts the references to everything there is, in iterations that tell what changes and in others that tell how."""
         heartbeat = self._heartbeat
         begun = _cpu()
-        watcher = references.Watcher()
+        self._meter.let_go()
+        self.thaw(refreeze=False)
+        self._counted = refs.Look(self._meter)
+        result, found = self._counted.run(self._once, first, then)
+        heartbeat.state(heartbeat.IDLE)
+        return {"re": "counted", "outcome": result.record(), "cpu": _cpu() - begun, **(found or refs.NOTHING)}
+
+    def uncount(self):
+        # type: () -> None
+        """Lets go of what was counted last."""
+        look, self._counted = self._counted, None
+        if look is not None:
+            look.close()
+
+    def references(self, iterations, target=None, falls=False):
+        # type: (int, int | None, bool) -> dict
+        """Runs iterations and watches which calls leave more references to their caller's variables, or to one object that
+        was counted; where it `falls`, fewer.
+        """
+        heartbeat = self._heartbeat
+        begun = _cpu()
+        if target is None:
+            watcher = references.Watcher()
+        else:
+            objects = self._counted.objects if self._counted is not None else []
+            watcher = references.Follower([obj for obj in objects if id(obj) == target], falls)
         result = outcome.OK
         for _ in itertools.repeat(None, iterations):
             result = self._once(watcher.watch)
@@ -643,6 +672,7 @@ class Repeater:
     def finish(self):
         # type: () -> None
         self.free()
+        self.uncount()
         self._heartbeat.state(self._heartbeat.WIDER)
         self._runner.finish()
         self._heartbeat.state(self._heartbeat.IDLE)

@@ -8,7 +8,7 @@ import array
 import ctypes
 import posix
 
-from . import outcome, repeat
+from . import outcome, refs, repeat
 
 _open = posix.open
 _close = posix.close
@@ -63,6 +63,7 @@ class _Pseudo:
         self._next[0] = at + 1
         if self._plant:
             self._objects[at] = _Planted()
+            refs.lose(1)
             if _malloc is not None:
                 self._pointers[at] = _malloc(_NATIVE)
             try:
@@ -85,6 +86,8 @@ class _Pseudo:
         # type: () -> None
         """Frees everything."""
         del self._objects[:]
+        if self._plant:
+            refs.lose(-self._next[0])
         for at in range(len(self._pointers)):
             if self._pointers[at]:
                 _free(self._pointers[at])

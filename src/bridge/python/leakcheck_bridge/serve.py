@@ -264,7 +264,7 @@ class Service:
                 wanted = None
             elif what == "dump":
                 # What is watched is held by us, and would be seen to be.
-                self.meter.watch.clear()
+                self.meter.let_go()
                 numbers = (order["iterations"], order["file"], order["frames"])
                 order = None
                 answer = repeater.dump(*numbers)
@@ -275,7 +275,7 @@ class Service:
             elif what == "free":
                 answer = repeater.free()
             elif what == "calls":
-                self.meter.watch.clear()
+                self.meter.let_go()
                 numbers = (order["iterations"], order["readings"], self._reading(order))
                 order = None
                 answer = repeater.calls(*numbers)
@@ -284,7 +284,11 @@ class Service:
                 order = None
                 answer = repeater.replay(*numbers)
             elif what == "references":
-                answer = repeater.references(order["iterations"])
+                answer = repeater.references(order["iterations"], order.get("target"), order.get("falls", False))
+            elif what == "count":
+                numbers = (order["first"], order["then"])
+                order = None
+                answer = repeater.count(*numbers)
             elif what == "name":
                 names = route.Names(order["paths"])
                 answer = {

@@ -367,6 +367,12 @@ def _walk(roots, seen):
                 queue.append((child, name + label))
 
 
+def walk():
+    """`(object, name)` of all that hangs from a module of theirs."""
+    roots, closed = _roots(())
+    return _walk(roots, closed)
+
+
 def _namespaces():
     # type: () -> list
     """Those of the modules of theirs."""

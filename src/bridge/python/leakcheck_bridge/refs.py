@@ -1,0 +1,461 @@
+"""References to objects that were there before: what C code loses of them, or gives back once too often, costs no memory.
+
+A sum of counts is exact: an iteration that gives back what it takes leaves it as it was. In the screen only what tests
+can name is counted, in some hundredths of a millisecond; a second look counts everything there is, and takes off what is
+seen to refer to it.
+"""
+
+import array
+import collections
+import ctypes
+import gc
+import operator
+import sys
+import sysconfig
+import types
+
+from . import kinds, outcome, referents, trace, watch
+
+_getrefcount = sys.getrefcount
+_get_objects = gc.get_objects
+_is_tracked = gc.is_tracked
+_blocks = sys.getallocatedblocks
+_lt, _sub = operator.lt, operator.sub
+#: Counts above this are those of immortal objects, whatever version and build: old abi3 extensions move them a little.
+_IMMORTAL = 1 << 28
+#: References of our own to an object that falls, so that it is not freed while others still use it.
+_PROP = 1 << 20
+#: Objects that the screen counts, 16 ns each.
+_MOST = 6000
+#: References to an object where nobody else has one: that of the list, and that of whoever counts.
+_OURS = 2
+#: An object that fell so often is one of which somebody gives back more than there are.
+_STEADY = 3
+#: Stands for one that is gone.
+_GONE = object()
+#: What the self-check loses references to.
+PLANTED = object()
+#: Containers that the collector may not know, and that hold others.
+_UNTRACKED = kinds.ids_of(tuple, dict, frozenset, types.CodeType)
+#: Objects of a second look that are told at most.
+_TOLD = 40
+#: Of a namespace that is not theirs.
+_DULL = kinds.ids_of(
+    types.FunctionType, types.BuiltinFunctionType, str, int, float, bytes, list, dict, set, frozenset, tuple
+)
+#: Values of a namespace that are the same for everybody, or lead everywhere.
+_SHARED = (bool, type(None), type(Ellipsis), type(NotImplemented), types.ModuleType)
+
+
+#: Otherwise counts are split between threads, or are where we do not look for them.
+_IS_KNOWN = not sysconfig.get_config_var("Py_GIL_DISABLED") and sys.byteorder == "little"
+
+
+def _count_of(obj):
+    """The number of references to an object as memory has it: its lower half, from Python 3.12 on, on any build."""
+    return ctypes.c_uint32.from_address(id(obj))
+
+
+def lose(many):
+    # type: (int) -> None
+    """Loses references to what is planted; or gives them back, where there are fewer than none."""
+    if _IS_KNOWN:
+        _count_of(PLANTED).value += many
+
+
+def exactness():
+    # type: () -> str
+    """Whether a reference that is lost, or given back, shows by one, and whether we can take some of our own."""
+    if not _IS_KNOWN:
+        return "absent"
+    probe = object()
+    before = _getrefcount(probe)
+    kept = [probe] * 3
+    risen = _getrefcount(probe)
+    # Whoever asks has one more, up to Python 3.13.
+    if risen != before + 3 or risen - _count_of(probe).value not in (0, 1):
+        return "absent"
+    del kept
+    return "exact" if _getrefcount(probe) == before else "absent"
+
+
+def _is_counted(obj):
+    return _getrefcount(obj) < _IMMORTAL
+
+
+def _constants(code):
+    """Constants of a function and of those in it."""
+    for constant in code.co_consts:
+        if type(constant) is types.CodeType:
+            yield from _constants(constant)
+        elif not issubclass(type(constant), (*_SHARED, int)):
+            yield constant
+
+
+def _named_by(namespace, deep):
+    """What a namespace names. Of what is not theirs classes only, and instances of classes."""
+    for name, value in list(namespace.items()):
+        kind = type(value)
+        # Not `isinstance`, which asks the object as well.
+        if type(name) is not str or name.startswith("__") or issubclass(kind, _SHARED):
+            continue
+        if issubclass(kind, type):
+            yield value
+        elif deep:
+            yield value
+            if kind is types.FunctionType:
+                yield from _constants(value.__code__)
+        elif id(kind) not in _DULL:
+            yield value
+
+
+def _namespaces():
+    """`(namespace, whether it is theirs)` of every module, theirs first."""
+    modules = [(name, module) for name, module in list(sys.modules.items()) if type(module) is types.ModuleType]
+    modules.sort(key=lambda entry: not (type(entry[0]) is str and watch.is_theirs(entry[0])))
+    for name, module in modules:
+        theirs = type(name) is str and watch.is_theirs(name)
+        yield referents.module_dict(module) or {}, theirs
+
+
+class Cohort:
+    """What the tests of a file can name, and how many references there are to it."""
+
+    def __init__(self):
+        #: A position stays, also of what is gone.
+        self._objects = [PLANTED]  # type: list
+        # All in arrays, since a number would be growth. The last sum; what we took of our own; the sum that is no growth.
+        self._sums = array.array("q", [0, 0, 0])
+        # Of each: its count when it was last looked at, how often it fell since, and what we took of our own.
+        self._counts = array.array("q")
+        self._falls = array.array("q")
+        self._props = array.array("q")
+        self._begin()
+
+    def _begin(self):
+        number = len(self._objects)
+        self._counts = array.array("q", map(_getrefcount, self._objects))
+        self._falls = array.array("q", bytes(8 * number))
+        self._props = array.array("q", bytes(8 * number))
+        self._sums[0] = sum(self._counts)
+        self._sums[1] = self._sums[2] = 0
+
+    def survey(self):
+        # type: () -> None
+        """Looks anew for what there is to count."""
+        self.clear()
+        chosen = {}
+        for namespace, theirs in _namespaces():
+            for value in _named_by(namespace, theirs):
+                chosen[id(value)] = value
+                if theirs and issubclass(type(value), type):
+                    for inner in _named_by(referents.class_dict(value), True):
+                        chosen[id(inner)] = inner
+            if len(chosen) > _MOST:
+                break
+        self._objects += [obj for obj in chosen.values() if obj is not PLANTED and obj is not _GONE and _is_counted(obj)]
+        # Nobody else has them when they are counted.
+        chosen = namespace = value = inner = None
+        self._begin()
+
+    def clear(self):
+        # type: () -> None
+        """Lets go of everything. What fell again and again keeps the references that we took: somebody gives back more
+        than there are, and will do so in tests to come.
+        """
+        for at, prop in enumerate(self._props):
+            if prop and self._falls[at] < _STEADY:
+                _count_of(self._objects[at]).value -= prop
+        self._objects = [PLANTED]
+        self._begin()
+
+    def _sum(self):
+        return sum(map(_getrefcount, self._objects)) - self._sums[1]
+
+    def total(self):
+        # type: () -> int
+        """References to all of it, but for our own."""
+        total = self._sum()
+        if total < self._sums[0]:
+            self._protect()
+        self._sums[0] = total
+        return total - self._sums[2]
+
+    def release(self):
+        # type: () -> bool
+        """Lets go of what only we still have, and says whether there was any: kept longer, it would be growth."""
+        objects = self._objects
+        if _OURS not in map(_getrefcount, objects):
+            return False
+        before, gone = self._sum(), False
+        for at in range(len(objects)):
+            if _getrefcount(objects[at]) == _OURS and not _is_named(objects[at]):
+                objects[at] = _GONE
+                gone = True
+        if gone:
+            change = self._sum() - before
+            self._sums[0] += change
+            self._sums[2] += change
+        return gone
+
+    def _protect(self):
+        """Takes references to what falls, and would be freed while others still use it."""
+        objects, counts = self._objects, self._counts
+        for at in range(len(objects)):
+            count = _getrefcount(objects[at]) - self._props[at]
+            fallen = counts[at] - count
+            counts[at] = count
+            if fallen <= 0:
+                continue
+            self._falls[at] += 1
+            few = count - _OURS <= fallen or self._falls[at] >= _STEADY
+            if few and not self._props[at] and objects[at] is not _GONE and _is_named(objects[at]):
+                _count_of(objects[at]).value += _PROP
+                self._props[at] = _PROP
+                self._sums[1] += _PROP
+
+
+def _is_named(obj):
+    """Whether a module or a class of theirs still has it."""
+    for namespace, theirs in _namespaces():
+        for value in _named_by(namespace, theirs):
+            if value is obj:
+                return True
+            if theirs and issubclass(type(value), type):
+                for inner in _named_by(referents.class_dict(value), True):
+                    if inner is obj:
+                        return True
+    return obj is PLANTED
+
+
+_BESIDE = ("blocks", "heap", "born", "threads")
+#: What is told where nothing changed.
+NOTHING = {"objects": [], **dict.fromkeys(_BESIDE, 0)}
+
+
+class Look:
+    """Counts everything there is after each of some iterations, and what is seen to refer to what changed."""
+
+    def __init__(self, meter):
+        self._meter = meter
+        self._ours = []  # type: list
+        #: What changed again and again.
+        self.objects = []  # type: list
+        self._props = []  # type: list
+        self._falling = set()  # type: set
+
+    def run(self, iterate, first, then):
+        # type: (object, int, int) -> tuple
+        """The outcome of the last iteration, and what was found: `first` iterations tell what changes, `then` others how.
+
+        Nothing may be frozen.
+        """
+        everything = _everything()
+        self._ours.append(everything)
+        result, rows = self._count(iterate, everything, first)
+        if result.status != outcome.PASSED:
+            return result, None
+        # In the first iteration something may come once.
+        changes = enumerate(map(_sub, rows[-1], rows[1]))
+        least = (first - 1) // 2
+        places = [at for at, change in changes if change >= least or change <= -least]
+        objects = [everything[at] for at in places]
+        fallen = [everything[at] for at in places if rows[-1][at] < rows[1][at]]
+        self._ours.remove(everything)
+        everything = rows = None
+        self.objects = [obj for obj in objects if _is_counted(obj) and id(obj) != id(_GONE)][:_MOST]
+        self._ours += [self.objects, objects, fallen]
+        self.protect(fallen)
+        self._ours = [self.objects]
+        objects = fallen = None
+        if not self.objects:
+            return result, NOTHING
+        found = self._referring()
+        self._meter.settle()
+        before = self._standing()
+        result, rows = self._count(iterate, self.objects, then)
+        if result.status != outcome.PASSED:
+            return result, None
+        after = self._standing()
+        now = self._referring()
+        told = self._told(rows, found, now)
+        return result, {"objects": told, **dict(zip(_BESIDE, map(_sub, after, before)))}
+
+    def _standing(self):
+        return (_blocks(), self._meter.heap(), len(_get_objects()), self._meter.threads())
+
+    def _count(self, iterate, objects, iterations):
+        """Outcome of the last iteration, and the counts before the first one and after each."""
+        number = 8 * len(objects)
+        rows = [array.array("q", bytes(number)) for _ in range(iterations + 1)]
+        result = outcome.OK
+        for at, row in enumerate(rows):
+            if at:
+                result = iterate()
+                if result.status != outcome.PASSED:
+                    break
+                result = outcome.OK
+            self._meter.settle()
+            row[:] = array.array("q", map(_getrefcount, objects))
+            if at and any(map(_lt, row, rows[at - 1])):
+                self._protect_few(objects, rows[at - 1], row)
+        return result, rows
+
+    def _protect_few(self, objects, before, now):
+        for at, (was, count) in enumerate(zip(before, now)):
+            if count < was and count - 2 * _OURS <= was - count:
+                # Counts are as they were: what is added shows in neither row from now on.
+                self.protect([objects[at]])
+                now[at] = before[at]
+
+    def protect(self, objects):
+        """Takes references to what falls."""
+        for obj in objects:
+            if not any(obj is other for other in self._props):
+                self._props.append(obj)
+                _count_of(obj).value += _PROP
+
+    def close(self):
+        # type: () -> None
+        """Gives back the references that we took, but to those of which somebody gives back more than there are."""
+        for obj in self._props:
+            if id(obj) not in self._falling:
+                _count_of(obj).value -= _PROP
+        self._props = []
+        self._ours = []
+        self.objects = []
+
+    def _referring(self):
+        """How many references to each of the objects are seen, by identity."""
+        wanted = {id(obj): obj for obj in self.objects}
+        classes = {number for number, obj in wanted.items() if issubclass(type(obj), type)}
+        ours = {id(wanted), *map(id, self._ours), id(self._props), id(self._ours)}
+        counts = collections.Counter()
+        seen = set()
+        objects = [obj for obj in _get_objects() if id(obj) not in ours]
+        while objects:
+            following = []
+            for start in range(0, len(objects), 1000):
+                part = objects[start : start + 1000]
+                referred = _referents_of(part)
+                counts.update(filter(wanted.__contains__, map(id, referred)))
+                if classes:
+                    counts.update(_instances(part, classes))
+                for obj in referred:
+                    kind = type(obj)
+                    if (
+                        (id(kind) in _UNTRACKED or id(kind) in classes)
+                        and not _is_tracked(obj)
+                        and id(obj) not in seen
+                    ):
+                        seen.add(id(obj))
+                        following.append(obj)
+                referred = part = None
+            objects = following
+        return counts
+
+    def _told(self, rows, before, now):
+        """`{"object", "name", "type", "changes", "seen"}` of those that change by more than what is seen to refer to them."""
+        found = []
+        for at, obj in enumerate(self.objects):
+            number = id(obj)
+            changes = [after[at] - earlier[at] for earlier, after in zip(rows, rows[1:])]
+            seen = now[number] - before[number]
+            if sum(changes) < seen:
+                self._falling.add(number)
+            if sum(changes) != seen:
+                found.append((abs(sum(changes) - seen), at, changes, seen))
+        found.sort(key=lambda entry: (-entry[0], entry[1]))
+        found = found[:_TOLD]
+        names = _names([self.objects[at] for _, at, _, _ in found])
+        return [
+            {
+                "object": id(self.objects[at]),
+                "name": names.get(id(self.objects[at]), ""),
+                "type": trace.type_name(type(self.objects[at])),
+                "changes": changes,
+                "seen": seen,
+            }
+            for _, at, changes, seen in found
+        ]
+
+
+def _everything():
+    """All objects that the collector knows, and those that these refer to."""
+    objects = _get_objects()
+    found = {id(obj): obj for obj in objects}
+    while objects:
+        following = []
+        for start in range(0, len(objects), 1000):
+            for obj in _referents_of(objects[start : start + 1000]):
+                if id(obj) not in found:
+                    found[id(obj)] = obj
+                    if id(type(obj)) in _UNTRACKED:
+                        following.append(obj)
+        objects = following
+    return list(found.values())
+
+
+def _referents_of(objects):
+    """What objects refer to; of code its constants and names."""
+    referred = referents.get_referents(*objects)
+    for obj in objects:
+        if type(obj) is types.CodeType:
+            referred.append(obj.co_consts)
+            referred.append(obj.co_names)
+    return referred
+
+
+#: Flag of a class that was made at run time; its instances have a reference to it.
+_HEAP_TYPE = 1 << 9
+
+
+def _instances(objects, classes):
+    """Identities of classes among these of which some objects are instances that do not tell so."""
+    for obj in objects:
+        kind = type(obj)
+        if id(kind) in classes and kind.__flags__ & _HEAP_TYPE:
+            if not any(other is kind for other in referents.get_referents(obj)):
+                yield id(kind)
+
+
+def _names(objects):
+    """What code calls each of some objects, by identity."""
+    wanted, found = set(map(id, objects)), {}
+
+    def note(obj, name):
+        if id(obj) in wanted and id(obj) not in found:
+            found[id(obj)] = name
+
+    for obj in objects:
+        if issubclass(type(obj), type):
+            note(obj, trace.type_name(obj))
+        elif obj is None or obj is PLANTED or type(obj) in (bool, type(Ellipsis), type(NotImplemented)):
+            note(obj, repr(obj))
+        elif type(obj) is types.ModuleType:
+            note(obj, str(referents.module_dict(obj).get("__name__", "?")))
+    modules = [(name, module) for name, module in list(sys.modules.items()) if type(module) is types.ModuleType]
+    modules.sort(key=lambda entry: not watch.is_theirs(str(entry[0])))
+    for name, module in modules:
+        for key, value in list((referents.module_dict(module) or {}).items()):
+            full = "{}.{}".format(name, key)
+            note(value, full)
+            if issubclass(type(value), type):
+                for inner, what in list(referents.class_dict(value).items()):
+                    note(what, "{}.{}".format(full, inner))
+            elif type(value) is types.FunctionType:
+                for constant in _constants(value.__code__):
+                    note(constant, _constant(constant, full))
+    for obj, name in watch.walk():
+        if len(found) == len(wanted):
+            break
+        note(obj, name)
+        if type(obj) is types.FunctionType:
+            for constant in _constants(obj.__code__):
+                note(constant, _constant(constant, name))
+    return found
+
+
+def _constant(constant, function):
+    text = repr(constant) if type(constant) in (str, bytes, float, complex) else trace.type_name(type(constant))
+    return "{} in {}".format(text if len(text) < 40 else text[:36] + "…", function)

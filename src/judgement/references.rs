@@ -1,0 +1,237 @@
+//! Findings out of references that are lost or given back too often: one for each function that does so, or object.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{excuse, native::Homes, sites};
+use crate::{
+    attribute::{code, fingerprint, lost::Call},
+    finding::{Curve, Finding, Kind, Level, Measured, NativeFunction, Owner, Rate, Site, Status},
+    report::text::number,
+    run::{
+        Run,
+        references::{Lost, References},
+    },
+    verdict::{Counter, TestResult, Verdict, rule::Rule},
+};
+
+/// One test's share in a cause.
+struct Seen<'a> {
+    one: &'a References,
+    lost: &'a Lost,
+    culprit: Option<(NativeFunction, &'a Call)>,
+}
+
+/// Every cause that was seen.
+pub(super) fn findings(run: &Run, homes: &Homes<'_>) -> Vec<Finding> {
+    let mut causes: BTreeMap<Vec<String>, Vec<Seen<'_>>> = BTreeMap::new();
+    for one in &run.references {
+        for lost in &one.objects {
+            let culprit = homes.of_calls(&lost.calls);
+            let code = code_of(lost).to_owned();
+            let cause = match &culprit {
+                Some((function, _)) if function.is_suspect() => {
+                    vec![code, function.library.clone(), function.name.clone()]
+                }
+                // A constant has no name of its own.
+                _ if lost.name.is_empty() || lost.name.contains(" in ") => {
+                    vec![code, lost.kind.clone()]
+                }
+                _ => vec![code, lost.name.clone()],
+            };
+            let seen = Seen { one, lost, culprit };
+            causes.entry(cause).or_default().push(seen);
+        }
+    }
+    { causes.iter() }
+        .map(|(cause, seen)| finding(run, homes, cause, seen))
+        .collect()
+}
+
+fn code_of(lost: &Lost) -> &'static str {
+    if lost.each < 0.0 {
+        code::RELEASED
+    } else {
+        code::of(Kind::Reference)
+    }
+}
+
+fn finding(run: &Run, homes: &Homes<'_>, cause: &[String], seen: &[Seen<'_>]) -> Finding {
+    // The test that loses least besides shows it most purely.
+    let mut order: Vec<&Seen<'_>> = seen.iter().collect();
+    order.sort_by_key(|seen| (seen.one.objects.len(), seen.one.test));
+    let best = order[0];
+    let (one, lost) = (best.one, best.lost);
+    let is_allowed = |test| excuse::covers(run, test, Counter::Refs, lost.each.abs());
+    let all = seen
+        .iter()
+        .flat_map(|seen| seen.one.alike.iter().copied().chain([seen.one.test]));
+    let mut tests: BTreeSet<usize> = all.collect();
+    let allowed = tests.iter().all(|test| is_allowed(*test));
+    if !allowed {
+        tests.retain(|test| !is_allowed(*test));
+    }
+    let rate = Rate {
+        value: lost.each.abs(),
+        interval: [lost.each.abs(), lost.each.abs()],
+        exact: lost.even,
+    };
+    let site = { best.culprit.iter() }
+        .map(|(_, call)| call)
+        .copied()
+        .chain(only(lost))
+        .next()
+        .map(|call| {
+            let frames = std::slice::from_ref(&call.place);
+            sites::site(run, homes.places, frames, (0.0, 0.0))
+        });
+    let native = best.culprit.as_ref().map(|(function, _)| function.clone());
+    let owner = { native.as_ref() }
+        .filter(|native| native.is_suspect())
+        .and_then(|native| native.owner)
+        .or(site.as_ref().and_then(|site| site.owner))
+        .unwrap_or(Owner::Project);
+    let code = code_of(lost);
+    let cause: Vec<&str> = cause.iter().map(String::as_str).collect();
+    Finding {
+        fingerprint: fingerprint::of(&cause),
+        code: code.to_owned(),
+        status: Status::New,
+        verdict: Verdict::Leak,
+        rule: Some(rule_of(code)),
+        level: if allowed { Level::Note } else { Level::Error },
+        fails: !allowed,
+        kind: Kind::Reference,
+        owner,
+        summary: summary(lost, native.as_ref(), site.as_ref()),
+        shape: "linear".to_owned(),
+        rate: BTreeMap::from([(Counter::Refs.name().to_owned(), rate)]),
+        holder: None,
+        types: Vec::new(),
+        resources: resources(seen),
+        c_stack: Vec::new(),
+        evidence: format!(
+            "seen in 2 processes, {} iterations{}",
+            number(f64::from(one.iterations) + one.readings.len() as f64),
+            if lost.even {
+                ", the same amount each time"
+            } else {
+                ""
+            }
+        ),
+        advice: match &native {
+            Some(native) if native.is_suspect() => code::advice_native(code, native),
+            _ => code::advice(code).to_owned(),
+        },
+        native,
+        sites: site.into_iter().collect(),
+        tests: tests
+            .into_iter()
+            .map(|test| run.tests[test].id.clone())
+            .collect(),
+        curves: vec![Curve {
+            counter: Counter::Refs,
+            readings: one.readings.clone(),
+            rate: Some(rate),
+        }],
+        measured: Some(Measured {
+            test: run.tests[one.test].id.clone(),
+            alone: one.objects.len() == 1,
+        }),
+        accepted: None,
+    }
+}
+
+fn rule_of(code: &str) -> Rule {
+    if code == code::RELEASED {
+        Rule::ReferencesReleased
+    } else {
+        Rule::ReferencesLost
+    }
+}
+
+/// The one call that changed the count in each iteration, where there is one and its function is nobody's to suspect.
+fn only(lost: &Lost) -> Option<&Call> {
+    let mut calls = { lost.calls.iter() }
+        .filter(|call| call.rises.len() > 1 && call.rises[1..].iter().all(|rise| *rise > 0));
+    calls.next().filter(|_| calls.next().is_none())
+}
+
+/// What code calls an object, and what it is.
+fn named(lost: &Lost) -> String {
+    match (&*lost.name, &*lost.kind) {
+        ("", kind) => format!("an object of type {kind}"),
+        (name, "type") => format!("the class {name}"),
+        (name, kind) if name.contains(" in ") => format!("the constant {name} ({kind})"),
+        (name, kind) => format!("{name} ({kind})"),
+    }
+}
+
+/// The objects, where there are several.
+fn resources(seen: &[Seen<'_>]) -> Vec<String> {
+    let names: BTreeSet<String> = seen.iter().map(|seen| named(seen.lost)).collect();
+    if names.len() > 1 {
+        names.into_iter().collect()
+    } else {
+        Vec::new()
+    }
+}
+
+fn summary(lost: &Lost, native: Option<&NativeFunction>, site: Option<&Site>) -> String {
+    let each = lost.each.abs();
+    let references = if (each - 1.0).abs() < 1e-9 {
+        "1 reference".to_owned()
+    } else {
+        format!("{} references", number(each))
+    };
+    let verb = if each > 1.0 { "are" } else { "is" };
+    let what = if lost.each < 0.0 {
+        format!(
+            "{references} to {} {verb} given back too often in each iteration",
+            named(lost)
+        )
+    } else {
+        format!(
+            "{references} to {} {verb} lost in each iteration",
+            named(lost)
+        )
+    };
+    let by = native.map_or_else(String::new, |native| format!(" by {}", native.text()));
+    let called = site.map_or_else(String::new, |site| {
+        format!(
+            ", called at {}:{} in {}",
+            site.file, site.line, site.function
+        )
+    });
+    let end = if lost.each < 0.0 {
+        "; the process will crash when none is left"
+    } else {
+        ""
+    };
+    format!("{what}{by}{called}{end}")
+}
+
+/// A test that loses references is no clean test.
+pub(super) fn settle(findings: &[Finding], tests: &mut [TestResult]) {
+    for finding in findings
+        .iter()
+        .filter(|finding| finding.kind == Kind::Reference)
+    {
+        for test in tests
+            .iter_mut()
+            .filter(|test| finding.tests.contains(&test.id))
+        {
+            if !matches!(
+                test.verdict,
+                Verdict::Clean | Verdict::Bounded | Verdict::Harness
+            ) {
+                continue;
+            }
+            test.verdict = Verdict::Leak;
+            test.rule = finding.rule;
+            test.reason = Some(finding.summary.clone());
+            test.series.extend(
+                { finding.curves.iter() }.map(|curve| (curve.counter, curve.readings.clone())),
+            );
+        }
+    }
+}

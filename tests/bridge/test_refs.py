@@ -1,0 +1,179 @@
+"""Counts of references to what was there before a window."""
+
+import unittest
+
+from driver import BridgeCase
+
+LOSES = """
+    import ctypes
+    import unittest
+
+    take = ctypes.pythonapi.Py_IncRef
+    give = ctypes.pythonapi.Py_DecRef
+    take.argtypes = give.argtypes = [ctypes.py_object]
+    take.restype = give.restype = None
+
+
+    class Record:
+        zone = object()
+
+
+    def handler():
+        return "a constant text"
+
+
+    class _Holder:
+        pass
+
+
+    DEFAULT = Record()
+    ROWS = [1000.5]
+    NAME = "the name of something".replace("x", "y")
+    SPARE = [Record() for _ in range(200)]
+    KEPT = []
+    ENTRIES = {}
+    HOLDER = _Holder()
+    HOLDER.inner = _Holder()
+    current = Record()
+
+
+    class Loses(unittest.TestCase):
+        def test_class(self):
+            take(Record)  # class
+
+        def test_instance(self):
+            take(DEFAULT)  # instance
+
+        def test_list(self):
+            take(ROWS)  # list
+
+        def test_text(self):
+            take(NAME)  # text
+
+        def test_constant(self):
+            take(handler())  # constant
+
+        def test_attribute(self):
+            take(Record.zone)  # attribute
+
+        def test_deep(self):
+            take(HOLDER.inner)  # deep
+
+        def test_back(self):
+            give(Record)  # back
+
+        def test_back_of_instance(self):
+            give(DEFAULT)  # back of instance
+
+        def test_twice(self):
+            for _ in range(2):
+                take(DEFAULT)  # twice
+
+
+    class Keeps(unittest.TestCase):
+        def test_paired(self):
+            take(Record)
+            give(Record)
+
+        def test_instances(self):
+            KEPT.append(Record())
+
+        def test_entries(self):
+            KEPT.append(DEFAULT)
+
+        def test_pairs(self):
+            KEPT.append(("x", NAME))
+
+        def test_keys(self):
+            ENTRIES[len(ENTRIES)] = NAME
+
+        def test_removes(self):
+            SPARE.pop()
+
+        def test_replaces(self):
+            global current
+            current = Record()
+
+        def test_methods(self):
+            KEPT.append(DEFAULT.__class__)
+"""
+
+
+class References(BridgeCase):
+    files = {"test_loses.py": LOSES}
+
+    def setUp(self):
+        super().setUp()
+        if self.worker.exactness.get("refs") == "absent":
+            self.skipTest("references are not counted on this build")
+
+    def changes(self, name, iterations=6):
+        ran = self.worker.run(name, iterations=iterations, warmup=1, survey=True)
+        self.assertPassed(ran)
+        readings = ran["series"]["refs"]
+        return [after - before for before, after in zip(readings, readings[1:])]
+
+    def counted(self, name):
+        self.worker.run(name, iterations=1, warmup=1)
+        answer = self.worker.answer("counted", do="count", first=6, then=8)
+        self.assertPassed(answer)
+        return [
+            (found["name"], found["type"], sum(found["changes"]) - found["seen"])
+            for found in answer["objects"]
+            if abs(sum(found["changes"]) - found["seen"]) >= 4
+        ]
+
+    def test_what_is_lost_shows_at_each_boundary(self):
+        for name in ("class", "instance", "list", "text", "constant", "attribute"):
+            with self.subTest(name):
+                self.assertEqual(self.changes("test_" + name)[1:], [1] * 5)
+
+    def test_what_is_given_back_too_often_shows_as_a_fall_and_ends_no_process(self):
+        self.assertEqual(self.changes("test_back", 80)[1:], [-1] * 79)
+        self.assertEqual(self.changes("test_back_of_instance", 80)[1:], [-1] * 79)
+        self.assertEqual(self.changes("test_paired")[1:], [0] * 5)
+
+    def test_what_keeps_objects_as_python_does_shows_too(self):
+        self.assertEqual(self.changes("test_entries")[1:], [1] * 5)
+        self.assertEqual(self.changes("test_replaces")[1:], [0] * 5)
+
+    def test_a_second_look_names_the_object(self):
+        for name, expected in (
+            ("class", ("test_loses.Record", "type", 8)),
+            ("instance", ("test_loses.DEFAULT", "test_loses.Record", 8)),
+            ("list", ("test_loses.ROWS", "list", 8)),
+            ("text", ("test_loses.NAME", "str", 8)),
+            ("constant", ("'a constant text' in test_loses.handler", "str", 8)),
+            ("attribute", ("test_loses.Record.zone", "object", 8)),
+            ("deep", ("test_loses.HOLDER.inner", "test_loses._Holder", 8)),
+            ("twice", ("test_loses.DEFAULT", "test_loses.Record", 16)),
+            ("back", ("test_loses.Record", "type", -8)),
+            ("back_of_instance", ("test_loses.DEFAULT", "test_loses.Record", -8)),
+        ):
+            with self.subTest(name):
+                self.assertEqual(self.counted("test_" + name), [expected])
+
+    def test_what_is_seen_to_refer_to_it_is_taken_off(self):
+        for name in ("paired", "instances", "entries", "pairs", "keys", "removes", "replaces", "methods"):
+            with self.subTest(name):
+                self.assertEqual(self.counted("test_" + name), [])
+
+    def test_the_call_is_told(self):
+        for name, falls in (("class", False), ("instance", False), ("back", True), ("back_of_instance", True)):
+            with self.subTest(name):
+                self.worker.run("test_" + name, iterations=1, warmup=1)
+                counted = self.worker.answer("counted", do="count", first=6, then=8)
+                target = counted["objects"][0]["object"]
+                answer = self.worker.answer("referred", do="references", iterations=3, target=target, falls=falls)
+                self.assertPassed(answer)
+                told = [
+                    (call["place"][1], [name for name, _ in call["functions"]], call["rises"])
+                    for call in answer["calls"]
+                    if any(call["rises"])
+                ]
+                line = self.project.line_of("test_loses.py", "# " + name.replace("_", " "))
+                self.assertEqual(told, [(line, ["Py_DecRef" if falls else "Py_IncRef"], [1, 1, 1])])
+
+
+if __name__ == "__main__":
+    unittest.main()
