@@ -316,7 +316,7 @@ pub const RULES: Rules = Rules {
         rarest: 2,
         blocks: 8,
         share: 0.25,
-        least: 10.0,
+        least: 20.0,
         most: 4,
         watched: 4,
     },

@@ -32,6 +32,9 @@ LOSES = """
     SPARE = [Record() for _ in range(200)]
     KEPT = []
     ENTRIES = {}
+    TEXT = "".join(["a text ", "of two"])
+    CACHE = {"first": Record()}
+    SECOND = [TEXT, CACHE["first"]]
     HOLDER = _Holder()
     HOLDER.inner = _Holder()
     current = Record()
@@ -64,6 +67,12 @@ LOSES = """
 
         def test_back_of_instance(self):
             give(DEFAULT)  # back of instance
+
+        def test_back_of_text(self):
+            give(TEXT)  # back of text
+
+        def test_back_of_entry(self):
+            give(CACHE["first"])  # back of entry
 
         def test_twice(self):
             for _ in range(2):
@@ -131,6 +140,12 @@ class References(BridgeCase):
     def test_what_is_given_back_too_often_shows_as_a_fall_and_ends_no_process(self):
         self.assertEqual(self.changes("test_back", 80)[1:], [-1] * 79)
         self.assertEqual(self.changes("test_back_of_instance", 80)[1:], [-1] * 79)
+        self.assertEqual(self.changes("test_back_of_entry", 80)[1:], [-1] * 79)
+        # What fell stays protected once others are counted, however few there are of it.
+        self.worker.run("test_back_of_text", iterations=1, warmup=1, survey=True)
+        self.assertEqual(self.changes("test_back_of_text", 8)[1:], [-1] * 7)
+        self.assertEqual(self.counted("test_back_of_text"), [("test_loses.TEXT", "str", -8)])
+        self.assertEqual(self.counted("test_back_of_entry"), [("test_loses.CACHE[…]", "test_loses.Record", -8)])
         self.assertEqual(self.changes("test_paired")[1:], [0] * 5)
 
     def test_what_keeps_objects_as_python_does_shows_too(self):

@@ -736,7 +736,7 @@ class Counters:
         """Looks anew for the containers whose lengths are read, and for what references are counted to."""
         self.watch.survey(others)
         if self._counts_references:
-            self.refs.survey()
+            self.refs.survey(others)
 
     def let_go(self):
         # type: () -> None

@@ -9,6 +9,7 @@ import array
 import collections
 import ctypes
 import gc
+import itertools
 import operator
 import sys
 import sysconfig
@@ -19,30 +20,49 @@ from . import kinds, outcome, referents, trace, watch
 _getrefcount = sys.getrefcount
 _get_objects = gc.get_objects
 _is_tracked = gc.is_tracked
+_freeze, _unfreeze = gc.freeze, gc.unfreeze
 _blocks = sys.getallocatedblocks
-_lt, _sub = operator.lt, operator.sub
+_is, _lt, _sub = operator.is_, operator.lt, operator.sub
 #: Counts above this are those of immortal objects, whatever version and build: old abi3 extensions move them a little.
 _IMMORTAL = 1 << 28
+#: Entries of a container that the screen counts references to, where it has no more.
+_MOST_ENTRIES = 64
 #: References of our own to an object that falls, so that it is not freed while others still use it.
 _PROP = 1 << 20
-#: Objects that the screen counts, 16 ns each.
-_MOST = 6000
+#: Objects that the screen counts, some 60 ns each where a test ran in between.
+_MOST = 1200
 #: References to an object where nobody else has one: that of the list, and that of whoever counts.
 _OURS = 2
 #: An object that fell so often is one of which somebody gives back more than there are.
 _STEADY = 3
-#: Stands for one that is gone.
-_GONE = object()
+#: Iterations that may come until it is looked at again: windows that are read at their ends only have no more.
+_UNREAD = 64
+#: They were not.
+_UNKNOWN = -1
 #: What the self-check loses references to.
 PLANTED = object()
 #: Containers that the collector may not know, and that hold others.
 _UNTRACKED = kinds.ids_of(tuple, dict, frozenset, types.CodeType)
-#: Objects of a second look that are told at most.
+#: Objects of a second look that change in most iterations, and those that are told.
+_CHANGED = 2000
+#: See there.
 _TOLD = 40
-#: Of a namespace that is not theirs.
-_DULL = kinds.ids_of(
-    types.FunctionType, types.BuiltinFunctionType, str, int, float, bytes, list, dict, set, frozenset, tuple
+#: What code is made of: tests that pass such to C code have their own.
+_CODE = kinds.ids_of(
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.GetSetDescriptorType,
+    types.MemberDescriptorType,
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    property,
+    classmethod,
+    staticmethod,
 )
+#: Containers of which the entries are looked at.
+_CONTAINERS = kinds.ids_of(list, dict, tuple, set, frozenset)
+#: Of a namespace that is not theirs.
+_DULL = _CODE | kinds.ids_of(str, int, float, bytes, list, dict, set, frozenset, tuple)
 #: Values of a namespace that are the same for everybody, or lead everywhere.
 _SHARED = (bool, type(None), type(Ellipsis), type(NotImplemented), types.ModuleType)
 
@@ -92,40 +112,58 @@ def _constants(code):
             yield constant
 
 
-def _named_by(namespace, deep):
-    """What a namespace names. Of what is not theirs classes only, and instances of classes."""
+def _named_by(namespace):
+    """What a namespace names, but for what is the same for everybody."""
     for name, value in list(namespace.items()):
-        kind = type(value)
         # Not `isinstance`, which asks the object as well.
-        if type(name) is not str or name.startswith("__") or issubclass(kind, _SHARED):
-            continue
-        if issubclass(kind, type):
-            yield value
-        elif deep:
-            yield value
-            if kind is types.FunctionType:
-                yield from _constants(value.__code__)
-        elif id(kind) not in _DULL:
+        if type(name) is str and name[:2] != "__" and not issubclass(type(value), _SHARED):
             yield value
 
 
 def _namespaces():
     """`(namespace, whether it is theirs)` of every module, theirs first."""
     modules = [(name, module) for name, module in list(sys.modules.items()) if type(module) is types.ModuleType]
-    modules.sort(key=lambda entry: not (type(entry[0]) is str and watch.is_theirs(entry[0])))
-    for name, module in modules:
-        theirs = type(name) is str and watch.is_theirs(name)
-        yield referents.module_dict(module) or {}, theirs
+    modules = [(watch.is_theirs(name), module) for name, module in modules if type(name) is str]
+    modules.sort(key=lambda entry: not entry[0])
+    return [(referents.module_dict(module) or {}, theirs) for theirs, module in modules]
+
+
+def _of_tests(others):
+    """What the open module has, out of what the runner names of it, with what stands in its functions."""
+    for value, _ in others:
+        inner = [value]
+        if issubclass(type(value), type):
+            inner += _named_by(referents.class_dict(value))
+        for one in inner:
+            if not issubclass(type(one), _SHARED):
+                yield one
+            if type(one) is types.FunctionType:
+                yield from _constants(one.__code__)
+
+
+def _of_modules():
+    """What others name: of theirs all but functions, of the rest classes and instances of some, as many as there is room for."""
+    for namespace, theirs in _namespaces():
+        for value in _named_by(namespace):
+            kind = type(value)
+            if issubclass(kind, type):
+                yield value
+                if theirs:
+                    yield from (inner for inner in _named_by(referents.class_dict(value)) if id(type(inner)) not in _CODE)
+            elif id(kind) not in (_CODE if theirs else _DULL):
+                yield value
 
 
 class Cohort:
     """What the tests of a file can name, and how many references there are to it."""
 
     def __init__(self):
-        #: A position stays, also of what is gone.
+        #: The first so many are held as modules and classes hold them: of what one replaces by another the first one stays,
+        #: until the next survey. The others are entries of containers, and let go of.
         self._objects = [PLANTED]  # type: list
-        # All in arrays, since a number would be growth. The last sum; what we took of our own; the sum that is no growth.
-        self._sums = array.array("q", [0, 0, 0])
+        self._firm = 1
+        # All in arrays, since a number would be growth. Whether they were ever counted; references that we took, and what was let go of.
+        self._sums = array.array("q", [_UNKNOWN, 0, 0])
         # Of each: its count when it was last looked at, how often it fell since, and what we took of our own.
         self._counts = array.array("q")
         self._falls = array.array("q")
@@ -134,29 +172,28 @@ class Cohort:
 
     def _begin(self):
         number = len(self._objects)
-        self._counts = array.array("q", map(_getrefcount, self._objects))
+        self._counts = array.array("q", bytes(8 * number))
         self._falls = array.array("q", bytes(8 * number))
         self._props = array.array("q", bytes(8 * number))
-        self._sums[0] = sum(self._counts)
+        self._sums[0] = _UNKNOWN
         self._sums[1] = self._sums[2] = 0
 
-    def survey(self):
-        # type: () -> None
-        """Looks anew for what there is to count."""
+    def survey(self, others):
+        # type: (list) -> None
+        """Looks anew for what there is to count, first among `others`: `(object, name)` of what the runner holds for the tests."""
         self.clear()
-        chosen = {}
-        for namespace, theirs in _namespaces():
-            for value in _named_by(namespace, theirs):
-                chosen[id(value)] = value
-                if theirs and issubclass(type(value), type):
-                    for inner in _named_by(referents.class_dict(value), True):
-                        chosen[id(inner)] = inner
-            if len(chosen) > _MOST:
-                break
-        self._objects += [obj for obj in chosen.values() if obj is not PLANTED and obj is not _GONE and _is_counted(obj)]
-        # Nobody else has them when they are counted.
-        chosen = namespace = value = inner = None
+        named, entries = self._chosen(others)
+        self._firm = 1 + len(named)
+        self._objects += named + entries
         self._begin()
+
+    @staticmethod
+    def _chosen(others):
+        named = _distinct(itertools.chain(_of_tests(others), _of_modules()), {id(PLANTED)}, _MOST)
+        containers = [value for value in named.values() if id(type(value)) in _CONTAINERS and 0 < len(value) <= _MOST_ENTRIES]
+        values = (value.values() if type(value) is dict else value for value in containers)
+        entries = (entry for entry in itertools.chain.from_iterable(values) if id(type(entry)) not in _DULL)
+        return list(named.values()), list(_distinct(entries, {id(PLANTED), *named}, _MOST // 4).values())
 
     def clear(self):
         # type: () -> None
@@ -164,68 +201,88 @@ class Cohort:
         than there are, and will do so in tests to come.
         """
         for at, prop in enumerate(self._props):
-            if prop and self._falls[at] < _STEADY:
-                _count_of(self._objects[at]).value -= prop
+            obj = self._objects[at]
+            # One that nobody but us has is either gone, or has been given back by others than those who have it.
+            few = _getrefcount(self._objects[at]) - prop <= _OURS + 1
+            if prop and self._falls[at] < _STEADY and not (few and (id(type(obj)) in _DULL or _is_named(obj))):
+                _count_of(obj).value -= prop
+        obj = None
         self._objects = [PLANTED]
+        self._firm = 1
         self._begin()
-
-    def _sum(self):
-        return sum(map(_getrefcount, self._objects)) - self._sums[1]
 
     def total(self):
         # type: () -> int
         """References to all of it, but for our own."""
-        total = self._sum()
-        if total < self._sums[0]:
+        counts = array.array("q", map(_getrefcount, self._objects))
+        if self._sums[0] == _UNKNOWN:
+            # Not at the survey, where whoever asked for it has them as well.
+            self._counts[:] = counts
+        elif counts != self._counts:
+            # A fall may lie beside a rise.
             self._protect()
-        self._sums[0] = total
-        return total - self._sums[2]
+            self._counts[:] = array.array("q", map(_getrefcount, self._objects))
+        self._sums[0] = 0
+        return sum(self._counts) - self._sums[1] - self._sums[2]
 
     def release(self):
         # type: () -> bool
-        """Lets go of what only we still have, and says whether there was any: kept longer, it would be growth."""
-        objects = self._objects
-        if _OURS not in map(_getrefcount, objects):
+        """Lets go of entries that only we still have, and says whether there was any: kept longer, they would be growth."""
+        objects, firm = self._objects, self._firm
+        if any(self._props[firm:]):
+            self._stop_protecting()
+        if _OURS not in map(_getrefcount, objects[firm:]):
             return False
-        before, gone = self._sum(), False
-        for at in range(len(objects)):
-            if _getrefcount(objects[at]) == _OURS and not _is_named(objects[at]):
-                objects[at] = _GONE
-                gone = True
-        if gone:
-            change = self._sum() - before
-            self._sums[0] += change
-            self._sums[2] += change
-        return gone
+        before = sum(map(_getrefcount, objects))
+        for at in range(firm, len(objects)):
+            if _getrefcount(objects[at]) == _OURS:
+                objects[at] = PLANTED
+        self._sums[2] += sum(map(_getrefcount, objects)) - before
+        return True
+
+    def _stop_protecting(self):
+        """Gives back what we took of entries that nobody else has by now."""
+        for at in range(self._firm, len(self._objects)):
+            prop = self._props[at]
+            if prop and _getrefcount(self._objects[at]) - prop <= _OURS and not _is_named(self._objects[at]):
+                _count_of(self._objects[at]).value -= prop
+                self._props[at] = 0
+                self._sums[1] -= prop
 
     def _protect(self):
-        """Takes references to what falls, and would be freed while others still use it."""
+        """Takes references to what falls, and might be freed by the next falls while others still use it."""
         objects, counts = self._objects, self._counts
         for at in range(len(objects)):
-            count = _getrefcount(objects[at]) - self._props[at]
+            count = _getrefcount(objects[at])
             fallen = counts[at] - count
-            counts[at] = count
-            if fallen <= 0:
+            if fallen == 0 or objects[at] is PLANTED:
+                continue
+            if fallen < 0:
+                self._falls[at] = 0
                 continue
             self._falls[at] += 1
-            few = count - _OURS <= fallen or self._falls[at] >= _STEADY
-            if few and not self._props[at] and objects[at] is not _GONE and _is_named(objects[at]):
+            if not self._props[at] and (count - _OURS < fallen * _UNREAD or self._falls[at] >= _STEADY):
                 _count_of(objects[at]).value += _PROP
                 self._props[at] = _PROP
                 self._sums[1] += _PROP
 
 
+def _distinct(values, seen, most):
+    """The first of them that are counted, by identity, without what was `seen`."""
+    found = {}
+    for value in values:
+        if len(found) >= most:
+            break
+        if id(value) not in seen and _is_counted(value):
+            found[id(value)] = value
+    return found
+
+
 def _is_named(obj):
-    """Whether a module or a class of theirs still has it."""
-    for namespace, theirs in _namespaces():
-        for value in _named_by(namespace, theirs):
-            if value is obj:
-                return True
-            if theirs and issubclass(type(value), type):
-                for inner in _named_by(referents.class_dict(value), True):
-                    if inner is obj:
-                        return True
-    return obj is PLANTED
+    """Whether a module, a class or a container that one of them names still has it."""
+    others = [(value, "") for namespace, _ in _namespaces() for value in _named_by(namespace)]
+    named, entries = Cohort._chosen(others)
+    return any(map(_is, itertools.chain(named, entries), itertools.repeat(obj)))
 
 
 _BESIDE = ("blocks", "heap", "born", "threads")
@@ -252,6 +309,8 @@ class Look:
         """
         everything = _everything()
         self._ours.append(everything)
+        # Whatever is collected from now on came since: each collection would go through all of it else.
+        _freeze()
         result, rows = self._count(iterate, everything, first)
         if result.status != outcome.PASSED:
             return result, None
@@ -263,20 +322,24 @@ class Look:
         fallen = [everything[at] for at in places if rows[-1][at] < rows[1][at]]
         self._ours.remove(everything)
         everything = rows = None
-        self.objects = [obj for obj in objects if _is_counted(obj) and id(obj) != id(_GONE)][:_MOST]
+        self.objects = [obj for obj in objects if _is_counted(obj)][:_CHANGED]
         self._ours += [self.objects, objects, fallen]
         self.protect(fallen)
         self._ours = [self.objects]
         objects = fallen = None
         if not self.objects:
             return result, NOTHING
+        _unfreeze()
         found = self._referring()
+        _freeze()
+        rows = self._rows(self.objects, then)
         self._meter.settle()
         before = self._standing()
-        result, rows = self._count(iterate, self.objects, then)
+        result, rows = self._count(iterate, self.objects, then, rows)
         if result.status != outcome.PASSED:
             return result, None
         after = self._standing()
+        _unfreeze()
         now = self._referring()
         told = self._told(rows, found, now)
         return result, {"objects": told, **dict(zip(_BESIDE, map(_sub, after, before)))}
@@ -284,10 +347,14 @@ class Look:
     def _standing(self):
         return (_blocks(), self._meter.heap(), len(_get_objects()), self._meter.threads())
 
-    def _count(self, iterate, objects, iterations):
-        """Outcome of the last iteration, and the counts before the first one and after each."""
+    @staticmethod
+    def _rows(objects, iterations):
         number = 8 * len(objects)
-        rows = [array.array("q", bytes(number)) for _ in range(iterations + 1)]
+        return [array.array("q", bytes(number)) for _ in range(iterations + 1)]
+
+    def _count(self, iterate, objects, iterations, rows=None):
+        """Outcome of the last iteration, and the counts before the first one and after each."""
+        rows = rows or self._rows(objects, iterations)
         result = outcome.OK
         for at, row in enumerate(rows):
             if at:
