@@ -230,6 +230,7 @@ fn counters(page: &mut String, interpreter: &Interpreter, examined: &Examined) {
 /// Why a counter is not exact.
 fn why(counter: Counter, word: &str, interpreter: &Interpreter) -> String {
     match (counter, word) {
+        (Counter::Refs, _) => "this Python splits the counts of references between threads".to_owned(),
         (Counter::Blocks, "absent") => match &interpreter.python_malloc {
             Some(name) => format!(
                 "PYTHONMALLOC={name} turns Python's own allocator off, which counts them"

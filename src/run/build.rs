@@ -64,6 +64,14 @@ impl Build {
                     .to_owned(),
             );
         }
+        let refs = hello.counters.get(&Counter::Refs);
+        if refs.is_some_and(|word| word == "absent") {
+            found.push(
+                "references are not counted on this build of Python, which splits their counts between threads: what C code loses of objects that live on \
+                 is not seen (LK203, LK204)"
+                    .to_owned(),
+            );
+        }
         found
     }
 }
@@ -91,6 +99,14 @@ mod tests {
         assert!(said(None, Jit::Off, "exact", false)[0].contains("not how large"));
         let blind = said(None, Jit::Off, "absent", false);
         assert!(blind.len() == 1 && blind[0].contains("native leaks are not seen"));
+        let mut split = hello("exact", true);
+        split.counters.insert(Counter::Refs, "absent".to_owned());
+        let said_of_split = Build {
+            malloc: None,
+            jit: Jit::Off,
+        }
+        .notes(&split);
+        assert!(said_of_split[0].contains("references are not counted"));
         assert!(said(None, Jit::TurnedOff, "exact", true)[0].contains("is turned off"));
         assert!(said(None, Jit::On, "exact", true)[0].contains("stays on"));
         let other = said(Some("pymalloc"), Jit::Off, "exact", true);
