@@ -1,8 +1,8 @@
-"""References to objects that were there before: what C code loses of them, or gives back once too often, costs no memory.
+"""References to objects that were there before: what C code loses of them, or gives back too often, costs no memory.
 
 A sum of counts is exact: an iteration that gives back what it takes leaves it as it was. In the screen only what tests
-can name is counted, in some hundredths of a millisecond; a second look counts everything there is, and takes off what is
-seen to refer to it.
+can name is counted, in a tenth of a millisecond; a second look counts everything there is, and takes off what is seen
+to refer to it.
 """
 
 import array
@@ -142,14 +142,15 @@ def _of_tests(others):
 
 
 def _of_modules():
-    """What others name: of theirs all but functions, of the rest classes and instances of some, as many as there is room for."""
+    """What modules name: theirs all but functions, the rest their classes and instances of some."""
     for namespace, theirs in _namespaces():
         for value in _named_by(namespace):
             kind = type(value)
             if issubclass(kind, type):
                 yield value
                 if theirs:
-                    yield from (inner for inner in _named_by(referents.class_dict(value)) if id(type(inner)) not in _CODE)
+                    inner = _named_by(referents.class_dict(value))
+                    yield from (attribute for attribute in inner if id(type(attribute)) not in _CODE)
             elif id(kind) not in (_CODE if theirs else _DULL):
                 yield value
 
@@ -158,11 +159,12 @@ class Cohort:
     """What the tests of a file can name, and how many references there are to it."""
 
     def __init__(self):
-        #: The first so many are held as modules and classes hold them: of what one replaces by another the first one stays,
-        #: until the next survey. The others are entries of containers, and let go of.
+        #: The first so many are held as modules and classes hold them: of what one replaces by another the first one
+        #: stays, until the next survey. The others are entries of containers, and let go of.
         self._objects = [PLANTED]  # type: list
         self._firm = 1
-        # All in arrays, since a number would be growth. Whether they were ever counted; references that we took, and what was let go of.
+        # All in arrays, since a number would be growth. Whether they were ever counted; references that we took, and
+        # what was let go of.
         self._sums = array.array("q", [_UNKNOWN, 0, 0])
         # Of each: its count when it was last looked at, how often it fell since, and what we took of our own.
         self._counts = array.array("q")
@@ -180,7 +182,7 @@ class Cohort:
 
     def survey(self, others):
         # type: (list) -> None
-        """Looks anew for what there is to count, first among `others`: `(object, name)` of what the runner holds for the tests."""
+        """Looks anew for what there is to count, first among `others`: `(object, name)` of what the runner holds."""
         self.clear()
         named, entries = self._chosen(others)
         self._firm = 1 + len(named)
@@ -190,7 +192,8 @@ class Cohort:
     @staticmethod
     def _chosen(others):
         named = _distinct(itertools.chain(_of_tests(others), _of_modules()), {id(PLANTED)}, _MOST)
-        containers = [value for value in named.values() if id(type(value)) in _CONTAINERS and 0 < len(value) <= _MOST_ENTRIES]
+        containers = [value for value in named.values() if id(type(value)) in _CONTAINERS]
+        containers = [value for value in containers if len(value) <= _MOST_ENTRIES]
         values = (value.values() if type(value) is dict else value for value in containers)
         entries = (entry for entry in itertools.chain.from_iterable(values) if id(type(entry)) not in _DULL)
         return list(named.values()), list(_distinct(entries, {id(PLANTED), *named}, _MOST // 4).values())
@@ -227,7 +230,7 @@ class Cohort:
 
     def release(self):
         # type: () -> bool
-        """Lets go of entries that only we still have, and says whether there was any: kept longer, they would be growth."""
+        """Lets go of entries that only we have, and says whether there was any: kept longer, they would be growth."""
         objects, firm = self._objects, self._firm
         if any(self._props[firm:]):
             self._stop_protecting()
@@ -303,7 +306,7 @@ class Look:
 
     def run(self, iterate, first, then):
         # type: (object, int, int) -> tuple
-        """The outcome of the last iteration, and what was found: `first` iterations tell what changes, `then` others how.
+        """Outcome of the last iteration, and what was found: `first` iterations tell what changes, `then` others how.
 
         Nothing may be frozen.
         """
@@ -422,7 +425,7 @@ class Look:
         return counts
 
     def _told(self, rows, before, now):
-        """`{"object", "name", "type", "changes", "seen"}` of those that change by more than what is seen to refer to them."""
+        """What changes by more than is seen to refer to it: its identity, name and type, and both figures."""
         found = []
         for at, obj in enumerate(self.objects):
             number = id(obj)
@@ -481,9 +484,9 @@ def _instances(objects, classes):
     """Identities of classes among these of which some objects are instances that do not tell so."""
     for obj in objects:
         kind = type(obj)
-        if id(kind) in classes and kind.__flags__ & _HEAP_TYPE:
-            if not any(other is kind for other in referents.get_referents(obj)):
-                yield id(kind)
+        is_one = id(kind) in classes and kind.__flags__ & _HEAP_TYPE
+        if is_one and not any(other is kind for other in referents.get_referents(obj)):
+            yield id(kind)
 
 
 def _names(objects):

@@ -627,7 +627,7 @@ class Repeater:
 
     def count(self, first, then):
         # type: (int, int) -> dict
-        """Counts the references to everything there is, in iterations that tell what changes and in others that tell how."""
+        """Counts the references to everything there is: some iterations tell what changes, others how."""
         heartbeat = self._heartbeat
         begun = _cpu()
         self._meter.let_go()
@@ -646,8 +646,9 @@ class Repeater:
 
     def references(self, iterations, target=None, falls=False):
         # type: (int, int | None, bool) -> dict
-        """Runs iterations and watches which calls leave more references to their caller's variables, or to one object that
-        was counted; where it `falls`, fewer.
+        """Runs iterations and watches which calls leave more references to their caller's variables.
+
+        Or to one object that was counted, by its identity; where it `falls`, which leave fewer.
         """
         heartbeat = self._heartbeat
         begun = _cpu()
