@@ -64,9 +64,14 @@ _CONTAINERS = kinds.ids_of(list, dict, tuple, set, frozenset)
 #: Of a namespace that is not theirs.
 _DULL = _CODE | kinds.ids_of(str, int, float, bytes, list, dict, set, frozenset, tuple)
 #: Values of a namespace that are the same for everybody, or lead everywhere.
-_SHARED = (bool, type(None), type(Ellipsis), type(NotImplemented), types.ModuleType)
+_SHARED = (int, type(None), type(Ellipsis), type(NotImplemented), types.ModuleType)
 
 
+#: Flag of a class that was made at run time; its instances have a reference to it.
+_HEAP_TYPE = 1 << 9
+_FLAGS = type.__dict__["__flags__"].__get__
+#: Of these short ones are shared.
+_VALUES = kinds.ids_of(str, bytes, tuple, frozenset)
 #: Otherwise counts are split between threads, or are where we do not look for them.
 _IS_KNOWN = not sysconfig.get_config_var("Py_GIL_DISABLED") and sys.byteorder == "little"
 
@@ -103,12 +108,24 @@ def _is_counted(obj):
     return _getrefcount(obj) < _IMMORTAL
 
 
+def _is_dull(obj):
+    return id(type(obj)) in _DULL or issubclass(type(obj), _SHARED)
+
+
+def _is_everybodys(obj):
+    """Whether there is one of it in the process, which the runner and the library use as well, up to Python 3.11."""
+    kind = type(obj)
+    if id(kind) in _VALUES:
+        return len(obj) < 2
+    return issubclass(kind, type) and not _FLAGS(obj) & _HEAP_TYPE
+
+
 def _constants(code):
     """Constants of a function and of those in it."""
     for constant in code.co_consts:
         if type(constant) is types.CodeType:
             yield from _constants(constant)
-        elif not issubclass(type(constant), (*_SHARED, int)):
+        elif not issubclass(type(constant), _SHARED):
             yield constant
 
 
@@ -195,7 +212,7 @@ class Cohort:
         containers = [value for value in named.values() if id(type(value)) in _CONTAINERS]
         containers = [value for value in containers if len(value) <= _MOST_ENTRIES]
         values = (value.values() if type(value) is dict else value for value in containers)
-        entries = (entry for entry in itertools.chain.from_iterable(values) if id(type(entry)) not in _DULL)
+        entries = (entry for entry in itertools.chain.from_iterable(values) if not _is_dull(entry))
         return list(named.values()), list(_distinct(entries, {id(PLANTED), *named}, _MOST // 4).values())
 
     def clear(self):
@@ -223,8 +240,10 @@ class Cohort:
             self._counts[:] = counts
         elif counts != self._counts:
             # A fall may lie beside a rise.
-            self._protect()
-            self._counts[:] = array.array("q", map(_getrefcount, self._objects))
+            if self._protect():
+                counts = None
+                counts = array.array("q", map(_getrefcount, self._objects))
+            self._counts[:] = counts
         self._sums[0] = 0
         return sum(self._counts) - self._sums[1] - self._sums[2]
 
@@ -253,8 +272,9 @@ class Cohort:
                 self._sums[1] -= prop
 
     def _protect(self):
+        # type: () -> bool
         """Takes references to what falls, and might be freed by the next falls while others still use it."""
-        objects, counts = self._objects, self._counts
+        objects, counts, some = self._objects, self._counts, False
         for at in range(len(objects)):
             count = _getrefcount(objects[at])
             fallen = counts[at] - count
@@ -268,6 +288,8 @@ class Cohort:
                 _count_of(objects[at]).value += _PROP
                 self._props[at] = _PROP
                 self._sums[1] += _PROP
+                some = True
+        return some
 
 
 def _distinct(values, seen, most):
@@ -276,7 +298,7 @@ def _distinct(values, seen, most):
     for value in values:
         if len(found) >= most:
             break
-        if id(value) not in seen and _is_counted(value):
+        if id(value) not in seen and _is_counted(value) and not _is_everybodys(value):
             found[id(value)] = value
     return found
 
@@ -476,15 +498,12 @@ def _referents_of(objects):
     return referred
 
 
-#: Flag of a class that was made at run time; its instances have a reference to it.
-_HEAP_TYPE = 1 << 9
-
 
 def _instances(objects, classes):
     """Identities of classes among these of which some objects are instances that do not tell so."""
     for obj in objects:
         kind = type(obj)
-        is_one = id(kind) in classes and kind.__flags__ & _HEAP_TYPE
+        is_one = id(kind) in classes and _FLAGS(kind) & _HEAP_TYPE
         if is_one and not any(other is kind for other in referents.get_referents(obj)):
             yield id(kind)
 
