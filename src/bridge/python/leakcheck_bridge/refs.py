@@ -108,8 +108,8 @@ def _is_counted(obj):
     return _getrefcount(obj) < _IMMORTAL
 
 
-def _is_dull(obj):
-    return id(type(obj)) in _DULL or issubclass(type(obj), _SHARED)
+def _is_code(obj):
+    return id(type(obj)) in _CODE or issubclass(type(obj), _SHARED)
 
 
 def _is_everybodys(obj):
@@ -212,7 +212,7 @@ class Cohort:
         containers = [value for value in named.values() if id(type(value)) in _CONTAINERS]
         containers = [value for value in containers if len(value) <= _MOST_ENTRIES]
         values = (value.values() if type(value) is dict else value for value in containers)
-        entries = (entry for entry in itertools.chain.from_iterable(values) if not _is_dull(entry))
+        entries = (entry for entry in itertools.chain.from_iterable(values) if not _is_code(entry))
         return list(named.values()), list(_distinct(entries, {id(PLANTED), *named}, _MOST // 4).values())
 
     def clear(self):

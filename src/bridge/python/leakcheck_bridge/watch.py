@@ -370,7 +370,12 @@ def _walk(roots, seen):
 def walk():
     """`(object, name)` of all that hangs from a module of theirs."""
     roots, closed = _roots(())
-    return _walk(roots, closed)
+    for obj, name in _walk(roots, closed):
+        yield obj, name
+        # No way leads on to a text.
+        for child, label in _children(obj):
+            if issubclass(type(child), _OPAQUE):
+                yield child, name + label
 
 
 def _namespaces():
