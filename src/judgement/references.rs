@@ -56,9 +56,12 @@ fn code_of(lost: &Lost) -> &'static str {
 }
 
 fn finding(run: &Run, homes: &Homes<'_>, cause: &[String], seen: &[Seen<'_>]) -> Finding {
-    // The test that loses least besides shows it most purely.
+    // One in which the call is known, and of those the test that loses least besides.
     let mut order: Vec<&Seen<'_>> = seen.iter().collect();
-    order.sort_by_key(|seen| (seen.one.objects.len(), seen.one.test));
+    order.sort_by_key(|seen| {
+        let has_no_place = seen.culprit.is_none() && only(seen.lost).is_none();
+        (has_no_place, seen.one.objects.len(), seen.one.test)
+    });
     let best = order[0];
     let (one, lost) = (best.one, best.lost);
     let is_allowed = |test| excuse::covers(run, test, Counter::Refs, lost.each.abs());
@@ -183,7 +186,11 @@ fn summary(lost: &Lost, native: Option<&NativeFunction>, site: Option<&Site>) ->
     } else {
         format!("{} references", number(each))
     };
-    let verb = if each > 1.0 { "are" } else { "is" };
+    let verb = if references == "1 reference" {
+        "is"
+    } else {
+        "are"
+    };
     let what = if lost.each < 0.0 {
         format!(
             "{references} to {} {verb} given back too often in each iteration",
