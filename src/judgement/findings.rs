@@ -26,7 +26,6 @@ use crate::{
         TypeGrowth,
     },
     fit::{Fit, Shape},
-    report::text::number,
     run::{Run, case::Case},
     verdict::{Counter, Verdict, rule::Rule},
 };
@@ -367,7 +366,7 @@ fn finding(
             None if alone => types(case),
             None => Vec::new(),
         },
-        evidence: how_sure(run, case, &tests),
+        evidence: summary::how_sure(run, case, &tests),
         advice: match (route, &native) {
             _ if let Some(kind) = opaque => code::advice_opaque(kind),
             _ if made_once => Rule::MadeOnce.action().to_owned(),
@@ -518,34 +517,6 @@ fn is_even(case: &Case) -> bool {
         (Some(least), Some(most)) => least > 0 && most - least <= WOBBLE,
         _ => false,
     }
-}
-
-fn how_sure(run: &Run, case: &Case, tests: &BTreeSet<usize>) -> String {
-    let screened = run.looks[case.test]
-        .as_ref()
-        .map_or(0, |look| look.iterations);
-    let exact = case.fits.values().any(|fit| fit.rate.exact);
-    let mut text = format!(
-        "seen in 2 processes, {} iterations",
-        number(f64::from(screened) + f64::from(case.iterations))
-    );
-    if exact {
-        text.push_str(", the same amount each time");
-    }
-    let alike = run
-        .alike
-        .iter()
-        .filter(|alike| tests.contains(&alike.test))
-        .count();
-    if alike > 0 {
-        text.push_str(&format!("; {alike} tests confirmed by growing alike"));
-    }
-    if case.brief {
-        text.push_str(
-            "; not run for long, since all that grow like it went on (--budget gives more)",
-        );
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! The first line of a finding: what stays, of which type, what holds it, and where it comes from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::held::{self, Lost};
 use crate::{
     attribute::types,
     finding::{Holder, Kind, NativeFunction, Rate, Site, TypeGrowth},
     report::text::{bytes, number},
-    run::diagnose::Diagnosis,
+    run::{Run, case::Case, diagnose::Diagnosis},
 };
 
 /// Windows differ where growth is uneven; an object that is so many times as large as what stays is another one.
@@ -17,6 +17,35 @@ const TOO_LARGE: f64 = 2.0;
 fn fits(growth: &TypeGrowth, each: f64, size: f64) -> bool {
     let untold = size <= 0.0 || growth.count <= 0.0 || types::is_reused(&growth.name);
     untold || growth.bytes / growth.count * each <= TOO_LARGE * size
+}
+
+/// In how many processes and iterations it was seen, and how alike.
+pub(super) fn how_sure(run: &Run, case: &Case, tests: &BTreeSet<usize>) -> String {
+    let screened = run.looks[case.test]
+        .as_ref()
+        .map_or(0, |look| look.iterations);
+    let exact = case.fits.values().any(|fit| fit.rate.exact);
+    let mut text = format!(
+        "seen in 2 processes, {} iterations",
+        number(f64::from(screened) + f64::from(case.iterations))
+    );
+    if exact {
+        text.push_str(", the same amount each time");
+    }
+    let alike = run
+        .alike
+        .iter()
+        .filter(|alike| tests.contains(&alike.test))
+        .count();
+    if alike > 0 {
+        text.push_str(&format!("; {alike} tests confirmed by growing alike"));
+    }
+    if case.brief {
+        text.push_str(
+            "; not run for long, since all that grow like it went on (--budget gives more)",
+        );
+    }
+    text
 }
 
 /// `1 Session (412 B) stays after each iteration, retained by app.SESSIONS, allocated at app/log.py:12 in open`.
