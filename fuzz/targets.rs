@@ -86,7 +86,15 @@ pub fn wire(data: &[u8]) {
             counter: leakcheck::verdict::Counter::Heap,
             container: None,
         }),
-        Record::Referred(_) => Order::References(orders::References { iterations }),
+        Record::Counted(_) => Order::Count(orders::Count {
+            first: iterations,
+            then: iterations,
+        }),
+        Record::Referred(_) => Order::References(orders::References {
+            iterations,
+            target: None,
+            falls: false,
+        }),
         Record::Grown(_) => Order::Grown(orders::Grown { iterations }),
         Record::Named(named) => Order::Name(orders::Name {
             paths: vec![vec![1, 2, 3]; named.paths.len()],
