@@ -45,7 +45,10 @@ pub fn unaccounted(count: &Count, beside: Beside, rules: &Rules) -> Option<f64> 
     let is_hidden = beside.threads > 0
         || beside.blocks > beside.born * rules.references.blocks
         || beside.born <= 0 && beside.heap >= rules.chunk;
-    (is_often && (lost < 0 || !is_hidden)).then_some(lost as f64 / iterations as f64)
+    // And what goes may have been all that referred to it.
+    let goes = beside.blocks <= -iterations;
+    (is_often && if lost < 0 { !goes } else { !is_hidden })
+        .then_some(lost as f64 / iterations as f64)
 }
 
 #[cfg(test)]

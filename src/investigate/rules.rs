@@ -50,7 +50,9 @@ pub struct Rules {
 /// The numbers of a count of references.
 #[derive(Debug, Clone)]
 pub struct References {
-    /// Iterations that tell what changes,
+    /// Iterations that show whether references change in a second process too,
+    pub again: u32,
+    /// those that tell what changes,
     pub first: u32,
     /// and those that tell how.
     pub then: u32,
@@ -311,6 +313,7 @@ pub const RULES: Rules = Rules {
         new: 2,
     },
     references: References {
+        again: 6,
         first: 6,
         then: 16,
         rarest: 2,

@@ -59,14 +59,15 @@ pub struct Lost {
 
 /// Looks at one test of each kind, then at another one of each, as far as the time for it lasts.
 pub(super) fn look_at_all(settings: &Settings, run: &mut Run) {
-    let mut kinds: BTreeMap<(bool, &str, i64), Vec<&Look>> = BTreeMap::new();
+    let mut kinds: BTreeMap<(&str, i64), Vec<&Look>> = BTreeMap::new();
     for look in run.looks.iter().flatten() {
         if let Some([.., before, last]) = look.apart.get(&Counter::Refs).map(Vec::as_slice)
             && look.screened.is_repeatable()
+            // What stays besides mostly refers to what was there, and objects of C code do so without telling: each open
+            // connection of sqlite3 keeps its statements' texts. Of such a test nothing can be said until that is fixed.
+            && look.series.is_empty()
         {
-            // What leaks besides mostly refers to what was there, and comes last.
-            let grows = !look.series.is_empty();
-            let key = (grows, &*run.tests[look.test].file, last - before);
+            let key = (&*run.tests[look.test].file, last - before);
             kinds.entry(key).or_default().push(look);
         }
     }
@@ -87,6 +88,15 @@ pub(super) fn look_at_all(settings: &Settings, run: &mut Run) {
             let Some(look) = kind.get(round).filter(|_| !agree(found)) else {
                 continue;
             };
+            if left <= 0.0 && round == 0 {
+                let id = &run.tests[look.test].id;
+                note(
+                    &shared,
+                    format!(
+                        "references change in {id} and perhaps in others; the time to find out why was spent"
+                    ),
+                );
+            }
             if left <= 0.0 || INTERRUPTED.load(Ordering::SeqCst) {
                 break 'all;
             }
@@ -152,10 +162,16 @@ fn look_at(
             thaw: true,
             survey: true,
             wider: look.wider,
+            iterations: numbers.again,
             ..orders::Run::open(index)
         },
     )?;
-    if opened.outcome.status != Status::Passed {
+    // What came once in the screen is not looked for in all that there is.
+    let goes_on = match opened.apart.get(&Counter::Refs).map(Vec::as_slice) {
+        Some([.., before, last]) => before != last,
+        _ => false,
+    };
+    if opened.outcome.status != Status::Passed || !goes_on {
         return Ok((None, opened.cpu));
     }
     let counted = worker.ask(orders::Count {
