@@ -1,8 +1,9 @@
 """Counts of references to what was there before a window."""
 
+import sys
 import unittest
 
-from driver import BridgeCase
+from driver import BRIDGE, BridgeCase
 
 LOSES = """
     import ctypes
@@ -188,6 +189,18 @@ class References(BridgeCase):
                 ]
                 line = self.project.line_of("test_loses.py", "# " + name.replace("_", " "))
                 self.assertEqual(told, [(line, ["Py_DecRef" if falls else "Py_IncRef"], [1, 1, 1])])
+
+
+class Chosen(unittest.TestCase):
+    def test_containers_in_a_container_are_left_to_the_watch(self):
+        sys.path.insert(0, BRIDGE)
+        self.addCleanup(sys.path.remove, BRIDGE)
+        from leakcheck_bridge import refs
+
+        rows = [["a row that is watched"], {"a": "table"}, " ".join(("a", "text"))]
+        entries = refs.Cohort._chosen([(rows, "rows")])[1]
+        found = [entry for entry in rows if any(entry is other for other in entries)]
+        self.assertEqual(found, ["a text"])
 
 
 if __name__ == "__main__":

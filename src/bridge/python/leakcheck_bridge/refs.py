@@ -212,7 +212,9 @@ class Cohort:
         containers = [value for value in named.values() if id(type(value)) in _CONTAINERS]
         containers = [value for value in containers if len(value) <= _MOST_ENTRIES]
         values = (value.values() if type(value) is dict else value for value in containers)
-        entries = (entry for entry in itertools.chain.from_iterable(values) if not _is_code(entry))
+        # Containers among them are watched: what two of us have, neither would take for what only we have.
+        entries = itertools.chain.from_iterable(values)
+        entries = (entry for entry in entries if not _is_code(entry) and not watch.is_container(entry))
         return list(named.values()), list(_distinct(entries, {id(PLANTED), *named}, _MOST // 4).values())
 
     def clear(self):

@@ -393,6 +393,12 @@ def _of_the_interpreter():
     return found
 
 
+def is_container(obj):
+    # type: (object) -> bool
+    """Whether its length may be watched."""
+    return issubclass(type(obj), _CONTAINERS)
+
+
 def _is_watchable(kind):
     # A subclass with a length of its own would run the project's code at every boundary.
     if not issubclass(kind, _CONTAINERS):
