@@ -49,19 +49,30 @@ fn finding<'a>(checked: &'a Checked, test: &str) -> &'a Finding {
 }
 
 #[test]
-fn the_leaking_function_and_its_crate_are_named_and_the_fixed_twin_is_clean() {
+fn the_leaking_function_and_its_crate_are_named_and_not_in_the_fixed_twin() {
     let project = project();
     for runner in ["unittest", "pytest"] {
         let checked = project.check(&["--runner", runner]);
         checked.exits(1);
         for (id, verdict) in checked.verdicts() {
-            let expected = if id.contains("fixed") {
+            // PyO3 0.26 keeps a reference to the class with each instance where it is built for the stable ABI: 1,000 more
+            // after 1,000 calls of `_fixed.Encoder(7)`, on Python 3.8 to 3.13.
+            let expected = if id.contains("fixed") && !id.ends_with("test_encode") {
                 "clean"
             } else {
                 "leak"
             };
             assert_eq!(verdict, expected, "{id}\n{}", checked.stdout);
         }
+        let fixed = |finding: &&Finding| finding.tests.iter().any(|id| id.contains("fixed"));
+        let of_fixed: Vec<&Finding> = checked.report.findings.iter().filter(fixed).collect();
+        let [of_pyo3] = of_fixed[..] else {
+            panic!("{}", checked.stdout)
+        };
+        let said =
+            "1 reference to the class _fixed.Encoder is lost in each iteration by `_fixed.Encoder`";
+        assert_eq!(of_pyo3.code, "LK203");
+        assert!(of_pyo3.summary.starts_with(said), "{}", of_pyo3.summary);
         for (test, function, place) in [
             (
                 "test_remember",

@@ -315,7 +315,7 @@ pub fn advice_native(code: &str, function: &NativeFunction) -> String {
             function.module(),
             package.as_deref().unwrap_or(function.module()),
         ),
-        (Some(Owner::Project), _) if code == LOST => format!(
+        (Some(Owner::Project), _) if code == LOST || code == of(Kind::Reference) => format!(
             "Give back the reference that `{name}` takes (Py_DECREF; in Rust let the Py drop instead of into_ptr or forget), on error paths too.",
         ),
         (Some(Owner::Project), _) => format!(

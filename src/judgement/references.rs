@@ -122,7 +122,9 @@ fn finding(run: &Run, homes: &Homes<'_>, cause: &[String], seen: &[Seen<'_>]) ->
             }
         ),
         advice: match &native {
-            Some(native) if native.is_suspect() => code::advice_native(code, native),
+            Some(native) if native.is_suspect() && code != code::RELEASED => {
+                code::advice_native(code, native)
+            }
             _ => code::advice(code).to_owned(),
         },
         native,
