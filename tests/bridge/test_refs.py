@@ -202,6 +202,20 @@ class Chosen(unittest.TestCase):
         found = [entry for entry in rows if any(entry is other for other in entries)]
         self.assertEqual(found, ["a text"])
 
+    def test_a_class_that_no_module_names_is_c_codes_own(self):
+        sys.path.insert(0, BRIDGE)
+        self.addCleanup(sys.path.remove, BRIDGE)
+        from leakcheck_bridge import refs
+
+        class Local:
+            pass
+
+        iterator = type(iter({}.items()))
+        named = (int, unittest.TestCase, Local, type(self))
+        self.assertEqual([refs._is_unnamed_class(kind) for kind in named], [False] * 4)
+        self.assertTrue(refs._is_unnamed_class(iterator))
+        self.assertFalse(refs._is_unnamed_class("text"))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -172,6 +172,31 @@ def _of_modules():
                 yield value
 
 
+def _is_unnamed_class(obj):
+    """Whether a class is one that no module names, as `functools._lru_list_elem`: C code keeps it for itself, and what its
+    instances do with references is not to be seen. One made in a function has no name either, and is somebody's.
+    """
+    if not issubclass(type(obj), type):
+        return False
+    name = trace.type_name(obj)
+    if "<locals>" in name:
+        return False
+    start, _, rest = name.rpartition(".")
+    while start and start not in sys.modules:
+        start, _, last = start.rpartition(".")
+        rest = last + "." + rest
+    found = sys.modules.get(start or "builtins")
+    for part in rest.split("."):
+        if type(found) is types.ModuleType:
+            namespace = referents.module_dict(found)
+        elif issubclass(type(found), type):
+            namespace = referents.class_dict(found)
+        else:
+            return True
+        found = (namespace or {}).get(part)
+    return found is not obj
+
+
 class Cohort:
     """What the tests of a file can name, and how many references there are to it."""
 
@@ -349,7 +374,7 @@ class Look:
         fallen = [everything[at] for at in places if rows[-1][at] < rows[1][at]]
         self._ours.remove(everything)
         everything = rows = None
-        self.objects = [obj for obj in objects if _is_counted(obj)][:_CHANGED]
+        self.objects = [obj for obj in objects if _is_counted(obj) and not _is_unnamed_class(obj)][:_CHANGED]
         self._ours += [self.objects, objects, fallen]
         self.protect(fallen)
         self._ours = [self.objects]
