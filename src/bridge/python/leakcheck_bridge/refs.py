@@ -173,8 +173,9 @@ def _of_modules():
 
 
 def _is_unnamed_class(obj):
-    """Whether a class is one that no module names, as `functools._lru_list_elem`: C code keeps it for itself, and what its
-    instances do with references is not to be seen. One made in a function has no name either, and is somebody's.
+    """Whether a class is one that no module names, as `functools._lru_list_elem`: C code keeps it for itself.
+
+    What its instances do with references is not to be seen. One made in a function has no name, and is somebody's.
     """
     if not issubclass(type(obj), type):
         return False
