@@ -1,5 +1,8 @@
 """Counts of references to what was there before a window."""
 
+import functools
+import gc
+import itertools
 import sys
 import unittest
 
@@ -202,19 +205,36 @@ class Chosen(unittest.TestCase):
         found = [entry for entry in rows if any(entry is other for other in entries)]
         self.assertEqual(found, ["a text"])
 
-    def test_a_class_that_no_module_names_is_c_codes_own(self):
+    def test_what_an_owner_tells_of_is_seen_once(self):
         sys.path.insert(0, BRIDGE)
         self.addCleanup(sys.path.remove, BRIDGE)
-        from leakcheck_bridge import refs
+        from leakcheck_bridge import outcome, refs
 
-        class Local:
-            pass
+        class Meter:
+            settle = staticmethod(gc.collect)
 
-        iterator = type(iter({}.items()))
-        named = (int, unittest.TestCase, Local, type(self))
-        self.assertEqual([refs._is_unnamed_class(kind) for kind in named], [False] * 4)
-        self.assertTrue(refs._is_unnamed_class(iterator))
-        self.assertFalse(refs._is_unnamed_class("text"))
+            @staticmethod
+            def heap():
+                return 0
+
+            threads = heap
+
+        numbers = itertools.count(1000)
+
+        @functools.lru_cache(maxsize=1000)
+        def cached(number):
+            return [number]
+
+        def iterate():
+            cached(next(numbers))
+            return outcome.OK
+
+        iterate()
+        look = refs.Look(Meter)
+        self.addCleanup(look.close)
+        self.addCleanup(gc.unfreeze)
+        found = look.run(iterate, 6, 16)[1]["objects"]
+        self.assertEqual([one for one in found if one["type"] == "type"], [])
 
 
 if __name__ == "__main__":

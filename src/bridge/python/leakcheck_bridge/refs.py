@@ -172,32 +172,6 @@ def _of_modules():
                 yield value
 
 
-def _is_unnamed_class(obj):
-    """Whether a class is one that no module names, as `functools._lru_list_elem`: C code keeps it for itself.
-
-    What its instances do with references is not to be seen. One made in a function has no name, and is somebody's.
-    """
-    if not issubclass(type(obj), type):
-        return False
-    name = trace.type_name(obj)
-    if "<locals>" in name:
-        return False
-    start, _, rest = name.rpartition(".")
-    while start and start not in sys.modules:
-        start, _, last = start.rpartition(".")
-        rest = last + "." + rest
-    found = sys.modules.get(start or "builtins")
-    for part in rest.split("."):
-        if type(found) is types.ModuleType:
-            namespace = referents.module_dict(found)
-        elif issubclass(type(found), type):
-            namespace = referents.class_dict(found)
-        else:
-            return True
-        found = (namespace or {}).get(part)
-    return found is not obj
-
-
 class Cohort:
     """What the tests of a file can name, and how many references there are to it."""
 
@@ -375,7 +349,7 @@ class Look:
         fallen = [everything[at] for at in places if rows[-1][at] < rows[1][at]]
         self._ours.remove(everything)
         everything = rows = None
-        self.objects = [obj for obj in objects if _is_counted(obj) and not _is_unnamed_class(obj)][:_CHANGED]
+        self.objects = [obj for obj in objects if _is_counted(obj)][:_CHANGED]
         self._ours += [self.objects, objects, fallen]
         self.protect(fallen)
         self._ours = [self.objects]
@@ -446,11 +420,15 @@ class Look:
         self.objects = []
 
     def _referring(self):
-        """How many references to each of the objects are seen, by identity."""
+        """How many references to each of the objects are seen, by identity; and how many more its instances may have.
+
+        An instance that does not show its class has a reference to it, and another object may show that in its place:
+        `lru_cache` does so for the links of its list.
+        """
         wanted = {id(obj): obj for obj in self.objects}
         classes = {number for number, obj in wanted.items() if issubclass(type(obj), type)}
         ours = {id(wanted), *map(id, self._ours), id(self._props), id(self._ours)}
-        counts = collections.Counter()
+        counts, hidden = collections.Counter(), collections.Counter()
         seen = set()
         objects = [obj for obj in _get_objects() if id(obj) not in ours]
         while objects:
@@ -460,7 +438,7 @@ class Look:
                 referred = _referents_of(part)
                 counts.update(filter(wanted.__contains__, map(id, referred)))
                 if classes:
-                    counts.update(_instances(part, classes))
+                    hidden.update(_instances(part, classes))
                 for obj in referred:
                     kind = type(obj)
                     if (
@@ -472,7 +450,7 @@ class Look:
                         following.append(obj)
                 referred = part = None
             objects = following
-        return counts
+        return counts, hidden
 
     def _told(self, rows, before, now):
         """What changes by more than is seen to refer to it: its identity, name and type, and both figures."""
@@ -480,7 +458,9 @@ class Look:
         for at, obj in enumerate(self.objects):
             number = id(obj)
             changes = [after[at] - earlier[at] for earlier, after in zip(rows, rows[1:])]
-            seen = now[number] - before[number]
+            shown, hidden = (after[number] - earlier[number] for earlier, after in zip(before, now))
+            # Whatever lies between is accounted for.
+            seen = sorted((shown, sum(changes), shown + hidden))[1]
             if sum(changes) < seen:
                 self._falling.add(number)
             if sum(changes) != seen:
@@ -524,7 +504,6 @@ def _referents_of(objects):
             referred.append(obj.co_consts)
             referred.append(obj.co_names)
     return referred
-
 
 
 def _instances(objects, classes):
