@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Run, driver::Bench, loss::Loss, orders, slot::Slot, worker::Worker};
 use crate::{
     investigate::{
+        evidence::Window,
         growth::{affordable, bytes_per_iteration},
         readings::rises_late,
         rules::RULES,
@@ -101,18 +102,21 @@ pub(super) fn look(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize)
             iterations: window,
             ..opening(index, bench.warmup)
         };
-        let grows = |series| !bench.growing(series).is_empty();
+        let grows = |ran: &Window| {
+            let grows = || !bench.growing(&ran.series).is_empty();
+            ran.failure.is_none().then(grows)
+        };
         let first = bench.run(worker, order)?;
-        if first.failure.is_some() || grows(&first.series) || !rises_late(&first.series) {
-            return Ok(first.failure.is_none().then(|| grows(&first.series)));
+        let grew = grows(&first);
+        if grew != Some(false) || !rises_late(&first.series) {
+            return Ok(grew);
         }
         // What is let go of once, in the 12th call for one, hides in a window what each call adds.
         let order = orders::Run {
             wider: case.wider,
             ..orders::Run::on(window)
         };
-        let second = bench.run(worker, order)?;
-        Ok(second.failure.is_none().then(|| grows(&second.series)))
+        Ok(grows(&bench.run(worker, order)?))
     })?
 }
 

@@ -239,14 +239,10 @@ fn describe(run: &mut Run, slot: &mut Slot<'_>, diagnosis: &Diagnosis) {
         .iter()
         .flat_map(|route| route.born.iter().take(FRAMES_SHOWN))
         .chain(&diagnosis.made)
-        .filter(|place| !run.sources.contains_key(*place) && !place.0.starts_with('<'))
+        .filter(|place| !run.sources.contains_key(*place))
         .cloned()
         .collect();
-    if !places.is_empty()
-        && let Some(answers) = slot.describe(&places)
-    {
-        run.sources.extend(places.into_iter().zip(answers));
-    }
+    run.sources.extend(slot.describe(places));
 }
 
 /// One case for each way in which a cause shows, those that show it most purely first.

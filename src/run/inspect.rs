@@ -307,12 +307,8 @@ fn look(
         places.extend(peak.line.clone());
         places.extend(peak.at.clone());
     }
-    places.retain(|place| !run.sources.contains_key(place) && !place.0.starts_with('<'));
-    if !places.is_empty()
-        && let Some(answers) = slot.describe(&places)
-    {
-        run.sources.extend(places.into_iter().zip(answers));
-    }
+    places.retain(|place| !run.sources.contains_key(place));
+    run.sources.extend(slot.describe(places));
     let shared = Mutex::new(Shared::default());
     finish(slot, &shared);
     absorb(run, shared);

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
     sync::atomic::Ordering,
 };
 
@@ -11,6 +12,7 @@ use super::{
     loss::Loss,
     note,
     protocol::Collectable,
+    rounds::{self, Found},
     screen::Look,
     slot::Slot,
     stage::Stage,
@@ -28,8 +30,14 @@ const TESTS: usize = 200;
 /// Looks of usual length stay far below this share of the screen's CPU time, and this many seconds besides.
 const SHARE: f64 = 0.25;
 const LEAST: f64 = 2.0;
-/// So many tests of a file that leave as much and agree on it speak for the rest.
-const AGREEING: usize = 2;
+
+/// Why no further test is looked at.
+enum End {
+    /// There is no time left, or the worker was lost.
+    Spent,
+    /// Somebody has interrupted the run.
+    Interrupted,
+}
 
 /// What a look at one test found.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,59 +86,45 @@ impl Candidates {
         }
         let mut groups: Vec<Vec<Look>> = self.by_amount.into_values().collect();
         groups.sort_by_key(|group| group[0].test);
-        let mut found: Vec<Vec<Leavings>> = groups.iter().map(|_| Vec::new()).collect();
-        let longest = groups.iter().map(Vec::len).max().unwrap_or(0);
-        'all: for round in 0..longest {
-            for (group, found) in groups.iter().zip(&mut found) {
-                let Some(look) = group.get(round).filter(|_| !agree(found)) else {
-                    continue;
-                };
-                let Some(share) = shares
-                    .get_mut(&*stage.tests[look.test].file)
-                    .filter(|share| **share > 0)
-                else {
-                    continue;
-                };
-                *share -= 1;
-                if left <= 0.0 {
-                    break 'all;
+        let (found, ended) = rounds::look_at(&groups, |_, look| {
+            let share = shares.get_mut(&*stage.tests[look.test].file);
+            let Some(share) = share.filter(|share| **share > 0) else {
+                return ControlFlow::Continue(None);
+            };
+            *share -= 1;
+            if left <= 0.0 {
+                return ControlFlow::Break(End::Spent);
+            }
+            if INTERRUPTED.load(Ordering::SeqCst) {
+                return ControlFlow::Break(End::Interrupted);
+            }
+            match look_at(stage, slot, look, &makers) {
+                Ok(Some(garbage)) => {
+                    left -= garbage.cpu;
+                    ControlFlow::Continue(Some(Leavings {
+                        test: look.test,
+                        alike: Vec::new(),
+                        readings: look.apart[&Counter::Garbage].clone(),
+                        garbage,
+                    }))
                 }
-                if INTERRUPTED.load(Ordering::SeqCst) {
-                    return false;
-                }
-                match look_at(stage, slot, look, &makers) {
-                    Ok(Some(garbage)) => {
-                        left -= garbage.cpu;
-                        found.push(Leavings {
-                            test: look.test,
-                            alike: Vec::new(),
-                            readings: look.apart[&Counter::Garbage].clone(),
-                            garbage,
-                        });
-                    }
-                    Ok(None) => {}
-                    Err(Loss::Interrupted) => return false,
-                    Err(loss) => {
-                        // It was us who asked for one more iteration; the test has its verdict.
-                        let id = &stage.tests[look.test].id;
-                        note(
-                            stage.shared,
-                            format!("cycles were not looked for after {id}: {}", loss.line()),
-                        );
-                        slot.discard();
-                        break 'all;
-                    }
+                Ok(None) => ControlFlow::Continue(None),
+                Err(Loss::Interrupted) => ControlFlow::Break(End::Interrupted),
+                Err(loss) => {
+                    // It was us who asked for one more iteration; the test has its verdict.
+                    let id = &stage.tests[look.test].id;
+                    note(
+                        stage.shared,
+                        format!("cycles were not looked for after {id}: {}", loss.line()),
+                    );
+                    slot.discard();
+                    ControlFlow::Break(End::Spent)
                 }
             }
+        });
+        if matches!(ended, Some(End::Interrupted)) {
+            return false;
         }
-        for (group, found) in groups.iter().zip(&mut found) {
-            if agree(found) {
-                let looked: BTreeSet<usize> = found.iter().map(|one| one.test).collect();
-                let rest = group.iter().map(|look| look.test);
-                found[0].alike = rest.filter(|test| !looked.contains(test)).collect();
-            }
-        }
-        let found: Vec<Leavings> = found.into_iter().flatten().collect();
         describe(stage, slot, &found);
         if let Ok(mut shared) = stage.shared.lock() {
             shared.leavings.extend(found);
@@ -152,13 +146,21 @@ fn shares(tests: &[Collectable]) -> BTreeMap<&str, usize> {
     shares
 }
 
-/// Whether enough were looked at, and show the same cycles.
-fn agree(found: &[Leavings]) -> bool {
-    let sorts = |one: &Leavings| -> BTreeSet<String> {
-        let cycles = one.garbage.cycles.iter();
+impl Found for Leavings {
+    type Shows = BTreeSet<String>;
+
+    fn test(&self) -> usize {
+        self.test
+    }
+
+    fn shows(&self) -> Self::Shows {
+        let cycles = self.garbage.cycles.iter();
         cycles.map(|cycle| cycle.ring.identity.clone()).collect()
-    };
-    found.len() >= AGREEING && found.iter().all(|one| sorts(one) == sorts(&found[0]))
+    }
+
+    fn speak_for(&mut self, rest: Vec<usize>) {
+        self.alike = rest;
+    }
 }
 
 fn look_at(
@@ -188,17 +190,12 @@ fn look_at(
 /// Asks for the function and the text of the lines that are told.
 fn describe(stage: &Stage<'_>, slot: &mut Slot<'_>, found: &[Leavings]) {
     let cycles = found.iter().flat_map(|one| &one.garbage.cycles);
-    let mut places: Vec<(String, u32)> = cycles
-        .filter_map(|cycle| cycle.place.clone())
-        .filter(|(file, _)| !file.starts_with('<'))
-        .collect();
+    let mut places: Vec<(String, u32)> = cycles.filter_map(|cycle| cycle.place.clone()).collect();
     places.sort();
     places.dedup();
-    if !places.is_empty()
-        && let Some(answers) = slot.describe(&places)
-        && let Ok(mut shared) = stage.shared.lock()
-    {
-        shared.sources.extend(places.into_iter().zip(answers));
+    let described = slot.describe(places);
+    if let Ok(mut shared) = stage.shared.lock() {
+        shared.sources.extend(described);
     }
 }
 

@@ -37,6 +37,7 @@ mod process;
 pub mod protocol;
 pub mod record;
 pub mod references;
+mod rounds;
 pub mod screen;
 mod scrub;
 pub mod selfcheck;

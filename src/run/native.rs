@@ -227,13 +227,9 @@ fn describe(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, passages: &[P
     let places: BTreeSet<(String, u32)> = passages
         .iter()
         .flat_map(|passage| passage.shown(bench.places).iter().take(FRAMES_SHOWN))
-        .filter(|place| !run.sources.contains_key(*place) && !place.0.starts_with('<'))
+        .filter(|place| !run.sources.contains_key(*place))
         .cloned()
         .collect();
-    let places: Vec<(String, u32)> = places.into_iter().collect();
-    if !places.is_empty()
-        && let Some(answers) = slot.describe(&places)
-    {
-        run.sources.extend(places.into_iter().zip(answers));
-    }
+    run.sources
+        .extend(slot.describe(places.into_iter().collect()));
 }

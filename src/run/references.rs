@@ -1,7 +1,11 @@
 //! Looks at tests in which the number of references to what was there before changes in every iteration: to which objects,
 //! and by which call. In a process of its own, since one look changes what the next one sees.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow,
+    sync::{Mutex, atomic::Ordering},
+};
 
 use super::{
     INTERRUPTED, Run, Settings, Shared, absorb, finish,
@@ -9,6 +13,7 @@ use super::{
     note,
     orders::{self, Wider},
     protocol::Status,
+    rounds::{self, Found},
     screen::{self, Look},
     slot::Slot,
     suspects::files_without,
@@ -22,10 +27,6 @@ use crate::{
     },
     verdict::Counter,
 };
-use std::sync::atomic::Ordering;
-
-/// So many tests of a file in which references change alike and that agree speak for the rest.
-const AGREEING: usize = 2;
 
 /// What a look at one test found.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,72 +82,60 @@ pub(super) fn look_at_all(settings: &Settings, run: &mut Run) {
     let skip = files_without(run, kinds.iter().flatten().map(|look| &look.test));
     let mut slot = Slot::new(&settings.setup, "r", settings.hash_seeds.1, skip);
     let shared = Mutex::new(Shared::default());
-    let mut found: Vec<Vec<References>> = kinds.iter().map(|_| Vec::new()).collect();
-    let longest = kinds.iter().map(Vec::len).max().unwrap_or(0);
-    'all: for round in 0..longest {
-        for (kind, found) in kinds.iter().zip(&mut found) {
-            let Some(look) = kind.get(round).filter(|_| !agree(found)) else {
-                continue;
-            };
-            if left <= 0.0 && round == 0 {
-                let id = &run.tests[look.test].id;
+    let (mut found, _) = rounds::look_at(&kinds, |round, look| {
+        let id = &run.tests[look.test].id;
+        if left <= 0.0 && round == 0 {
+            let line = format!(
+                "references change in {id} and perhaps in others; the time to find out why was spent"
+            );
+            note(&shared, line);
+        }
+        if left <= 0.0 || INTERRUPTED.load(Ordering::SeqCst) {
+            return ControlFlow::Break(());
+        }
+        let Ok(Some((worker, index))) = slot.worker_for(&run.tests, look.test) else {
+            return ControlFlow::Continue(None);
+        };
+        match look_at(worker, index, look) {
+            Ok((one, cpu)) => {
+                left -= cpu;
+                ControlFlow::Continue(one)
+            }
+            Err(Loss::Interrupted) => ControlFlow::Break(()),
+            Err(loss) => {
+                let line = loss.line();
                 note(
                     &shared,
-                    format!(
-                        "references change in {id} and perhaps in others; the time to find out why was spent"
-                    ),
+                    format!("references were not counted in {id}: {line}"),
                 );
-            }
-            if left <= 0.0 || INTERRUPTED.load(Ordering::SeqCst) {
-                break 'all;
-            }
-            let Ok(Some((worker, index))) = slot.worker_for(&run.tests, look.test) else {
-                continue;
-            };
-            match look_at(worker, index, look) {
-                Ok((one, cpu)) => {
-                    left -= cpu;
-                    found.extend(one);
-                }
-                Err(Loss::Interrupted) => break 'all,
-                Err(loss) => {
-                    let id = &run.tests[look.test].id;
-                    let line = loss.line();
-                    note(
-                        &shared,
-                        format!("references were not counted in {id}: {line}"),
-                    );
-                    slot.discard();
-                }
+                slot.discard();
+                ControlFlow::Continue(None)
             }
         }
-    }
-    for (kind, found) in kinds.iter().zip(&mut found) {
-        if agree(found) {
-            let rest = kind.iter().map(|look| look.test);
-            let rest: Vec<usize> = { rest }
-                .filter(|test| found.iter().all(|one| one.test != *test))
-                .collect();
-            found[0].alike = rest;
-        }
-    }
-    let found: Vec<References> = { found.into_iter().flatten() }
-        .filter(|one| !one.objects.is_empty())
-        .collect();
+    });
+    found.retain(|one: &References| !one.objects.is_empty());
     describe(run, &mut slot, &found);
     run.references = found;
     finish(slot, &shared);
     absorb(run, shared);
 }
 
-/// Whether enough were looked at, and show the same.
-fn agree(found: &[References]) -> bool {
-    let objects = |one: &References| -> Vec<(String, String, bool)> {
-        { one.objects.iter() }
+impl Found for References {
+    type Shows = Vec<(String, String, bool)>;
+
+    fn test(&self) -> usize {
+        self.test
+    }
+
+    fn shows(&self) -> Self::Shows {
+        { self.objects.iter() }
             .map(|lost| (lost.name.clone(), lost.kind.clone(), lost.each < 0.0))
             .collect()
-    };
-    found.len() >= AGREEING && found.iter().all(|one| objects(one) == objects(&found[0]))
+    }
+
+    fn speak_for(&mut self, rest: Vec<usize>) {
+        self.alike = rest;
+    }
 }
 
 /// Looks at one test; nothing is known of one that does not pass. And the CPU seconds that it took.
@@ -225,13 +214,8 @@ fn describe(run: &mut Run, slot: &mut Slot<'_>, found: &[References]) {
     let mut places: Vec<(String, u32)> = { objects.flat_map(|lost| &lost.calls) }
         .filter(|call| call.rises.iter().any(|rise| *rise > 0))
         .map(|call| call.place.clone())
-        .filter(|(file, _)| !file.starts_with('<'))
         .collect();
     places.sort();
     places.dedup();
-    if !places.is_empty()
-        && let Some(answers) = slot.describe(&places)
-    {
-        run.sources.extend(places.into_iter().zip(answers));
-    }
+    run.sources.extend(slot.describe(places));
 }

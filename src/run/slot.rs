@@ -14,6 +14,9 @@ use crate::config::terms::Terms;
 /// So many losses in a row without a single answer between them end the attempts.
 const PATIENCE: u32 = 3;
 
+/// File and line, with the function there and the text of the line.
+type Described = ((String, u32), (String, Option<String>));
+
 /// A place for one worker.
 pub struct Slot<'a> {
     setup: &'a Setup,
@@ -145,16 +148,23 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// Asks what stands at places of the source; `None` if the worker is gone.
-    pub fn describe(&mut self, places: &[(String, u32)]) -> Option<Vec<(String, Option<String>)>> {
-        let order = orders::Describe {
-            places: places.to_vec(),
+    /// The function at places of the source and the text there; of code that is in no file, or where the worker is gone,
+    /// nothing.
+    pub fn describe(&mut self, mut places: Vec<(String, u32)>) -> Vec<Described> {
+        places.retain(|(file, _)| !file.starts_with('<'));
+        let Some(worker) = self.worker.as_mut().filter(|_| !places.is_empty()) else {
+            return Vec::new();
         };
-        let described = self.worker.as_mut()?.ask(order);
-        if described.is_err() {
-            self.discard();
+        let described = worker.ask(orders::Describe {
+            places: places.clone(),
+        });
+        match described {
+            Ok(described) => places.into_iter().zip(described.answers).collect(),
+            Err(_) => {
+                self.discard();
+                Vec::new()
+            }
         }
-        Some(described.ok()?.answers)
     }
 
     /// Ends the worker at once; the next use starts another.

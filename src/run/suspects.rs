@@ -419,7 +419,6 @@ fn describe(slot: &mut Slot<'_>, case: &Case, shared: &Mutex<Shared>) {
         .growths
         .iter()
         .flat_map(|growth| growth.frames.iter().skip(growth.chosen).take(FRAMES_SHOWN))
-        .filter(|(file, _)| !file.starts_with('<'))
         .cloned()
         .collect();
     places.sort();
@@ -427,14 +426,10 @@ fn describe(slot: &mut Slot<'_>, case: &Case, shared: &Mutex<Shared>) {
     if let Ok(shared) = shared.lock() {
         places.retain(|place| !shared.sources.contains_key(place));
     }
-    if places.is_empty() {
-        return;
-    }
     // Names are a help, not evidence: without them the finding still has file and line.
-    if let Some(answers) = slot.describe(&places)
-        && let Ok(mut shared) = shared.lock()
-    {
-        shared.sources.extend(places.into_iter().zip(answers));
+    let described = slot.describe(places);
+    if let Ok(mut shared) = shared.lock() {
+        shared.sources.extend(described);
     }
 }
 

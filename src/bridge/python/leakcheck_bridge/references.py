@@ -48,34 +48,16 @@ class Watcher:
         return result
 
     def _hooks(self):
-        codes, iteration = self._codes, self._iterations
         events = [0]
         #: By frame: line, counts at its start, counts at the start of a call, and what risen counts calls on the line
         #: account for: a reference that is lost in there is told there, and not once more by whoever calls it.
         frames = {}  # type: dict
 
         def add(frame, key, before, after, explained):
-            about = codes[_id(frame.f_code)]
-            rises = about[2].setdefault(key, [])
-            while len(rises) <= iteration:
-                rises.append(0)
             risen = _risen(before, after)
             own = _described(frame, risen - explained)
-            rises[iteration] += len(own)
-            if own:
-                about[5][key] = own
+            self._add(frame, key, len(own), own)
             return risen | explained
-
-        def tracer(frame, event, arg):
-            events[0] += 1
-            if events[0] > _MOST:
-                _settrace(None)
-                return None
-            code = frame.f_code
-            if _id(code) not in codes:
-                codes[_id(code)] = [code, frame.f_globals, {}, {}, {}, {}]
-            frames[_id(frame)] = [0, {}, None, set()]
-            return local
 
         def local(frame, event, arg):
             if event in ("exception", "opcode"):
@@ -86,9 +68,7 @@ class Watcher:
                 return local
             now = _counts(frame)
             if state[0]:
-                lines = codes[_id(frame.f_code)][4]
-                if state[0] not in lines:
-                    lines[state[0]] = calls.variables(frame)
+                self._note_line(frame, state[0])
                 inside = add(frame, state[0], state[1], now, state[3])
                 caller = frames.get(_id(frame.f_back))
                 if caller is not None:
@@ -112,16 +92,52 @@ class Watcher:
                 # Before anything here refers to what is called, too.
                 before, after = state[2], _counts(frame)
                 state[2] = None
-                owner = arg.__self__
-                if type(owner) is not types.ModuleType and not issubclass(type(owner), type):
-                    owner = type(owner)
-                key = (frame.f_lineno, arg.__name__, _id(owner))
-                functions = codes[_id(frame.f_code)][3]
-                if key not in functions:
-                    functions[key] = (calls.builtin_name(arg, owner), calls.address_of(arg))
-                state[3] |= add(frame, key, before, after, state[3])
+                state[3] |= add(frame, self._builtin(frame, arg), before, after, state[3])
 
-        return tracer, profiler
+        return self._tracer(events, frames, lambda: [0, {}, None, set()], local), profiler
+
+    def _tracer(self, events, frames, begin, local):
+        """Follows frames with `local`, each with a state of its own, as long as there are not too many events."""
+        codes = self._codes
+
+        def tracer(frame, event, arg):
+            events[0] += 1
+            if events[0] > _MOST:
+                _settrace(None)
+                return None
+            code = frame.f_code
+            if _id(code) not in codes:
+                codes[_id(code)] = [code, frame.f_globals, {}, {}, {}, {}]
+            frames[_id(frame)] = begin()
+            return local
+
+        return tracer
+
+    def _add(self, frame, key, rise, kept):
+        """Adds to what a line, or a function that it calls, left in this iteration, and of which types that was."""
+        about = self._codes[_id(frame.f_code)]
+        rises = about[2].setdefault(key, [])
+        while len(rises) <= self._iterations:
+            rises.append(0)
+        rises[self._iterations] += rise
+        if kept:
+            about[5][key] = kept
+
+    def _note_line(self, frame, line):
+        lines = self._codes[_id(frame.f_code)][4]
+        if line not in lines:
+            lines[line] = calls.variables(frame)
+
+    def _builtin(self, frame, function):
+        """The key of a builtin that a line calls; its name and address are noted."""
+        owner = function.__self__
+        if type(owner) is not types.ModuleType and not issubclass(type(owner), type):
+            owner = type(owner)
+        key = (frame.f_lineno, function.__name__, _id(owner))
+        functions = self._codes[_id(frame.f_code)][3]
+        if key not in functions:
+            functions[key] = (calls.builtin_name(function, owner), calls.address_of(function))
+        return key
 
     def found(self):
         # type: () -> list
@@ -161,7 +177,7 @@ class Follower(Watcher):
         self._sign = -1 if falls else 1
 
     def _hooks(self):
-        codes, iteration, objects, sign = self._codes, self._iterations, self._objects, self._sign
+        objects, sign = self._objects, self._sign
         kind = [[trace.type_name(type(obj)), 0] for obj in objects]
         events = [0]
         #: By frame: line, count at its start, count at the start of a call, what is accounted for since each of them.
@@ -171,24 +187,7 @@ class Follower(Watcher):
             return sign * sum(map(_getrefcount, objects))
 
         def add(frame, key, change):
-            about = codes[_id(frame.f_code)]
-            rises = about[2].setdefault(key, [])
-            while len(rises) <= iteration:
-                rises.append(0)
-            rises[iteration] += change
-            if change > 0:
-                about[5][key] = kind
-
-        def tracer(frame, event, arg):
-            events[0] += 1
-            if events[0] > _MOST:
-                _settrace(None)
-                return None
-            code = frame.f_code
-            if _id(code) not in codes:
-                codes[_id(code)] = [code, frame.f_globals, {}, {}, {}, {}]
-            frames[_id(frame)] = [0, 0, None, 0, 0, count()]
-            return local
+            self._add(frame, key, change, kind if change > 0 else None)
 
         def local(frame, event, arg):
             if event in ("exception", "opcode"):
@@ -202,9 +201,7 @@ class Follower(Watcher):
                 # What is being returned is nobody's yet.
                 now -= sign
             if state[0]:
-                lines = codes[_id(frame.f_code)][4]
-                if state[0] not in lines:
-                    lines[state[0]] = calls.variables(frame)
+                self._note_line(frame, state[0])
                 add(frame, state[0], now - state[1] - state[3])
             if event == "line":
                 state[0], state[1], state[3] = frame.f_lineno, now, 0
@@ -227,17 +224,10 @@ class Follower(Watcher):
             elif state[2] is not None:
                 change = count() - state[2] - state[4]
                 state[2] = None
-                owner = arg.__self__
-                if type(owner) is not types.ModuleType and not issubclass(type(owner), type):
-                    owner = type(owner)
-                key = (frame.f_lineno, arg.__name__, _id(owner))
-                functions = codes[_id(frame.f_code)][3]
-                if key not in functions:
-                    functions[key] = (calls.builtin_name(arg, owner), calls.address_of(arg))
                 state[3] += change
-                add(frame, key, change)
+                add(frame, self._builtin(frame, arg), change)
 
-        return tracer, profiler
+        return self._tracer(events, frames, lambda: [0, 0, None, 0, 0, count()], local), profiler
 
 
 def _counts(frame):

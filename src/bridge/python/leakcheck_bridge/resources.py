@@ -53,9 +53,8 @@ def _first_bytes(path):
         _close(descriptor)
 
 
-def descriptors():
-    # type: () -> dict
-    """What each open descriptor stands for: a path, or `socket:[…]`, `pipe:[…]`; none where it is not told."""
+def _of_each_descriptor(ask):
+    """What `ask` says of each open descriptor, by its number; nothing where they are not to be seen."""
     found = {}
     try:
         names = _listdir(_DESCRIPTORS)
@@ -63,29 +62,28 @@ def descriptors():
         return found
     for name in names:
         try:
-            found[int(name)] = _readlink(_DESCRIPTORS + "/" + name)
+            found[int(name)] = ask(name)
         except OSError:
             # The one that listed them.
             continue
     return found
+
+
+def descriptors():
+    # type: () -> dict
+    """What each open descriptor stands for: a path, or `socket:[…]`, `pipe:[…]`."""
+    return _of_each_descriptor(lambda name: _readlink(_DESCRIPTORS + "/" + name))
+
+
+def _identity_of(name):
+    status = _fstat(int(name))
+    return status.st_dev, status.st_ino
 
 
 def identities():
     # type: () -> dict
     """Device and inode of each open descriptor. What it stands for is another text once its file is removed."""
-    found = {}
-    try:
-        names = _listdir(_DESCRIPTORS)
-    except OSError:
-        return found
-    for name in names:
-        try:
-            status = _fstat(int(name))
-        except OSError:
-            # The one that listed them.
-            continue
-        found[int(name)] = (status.st_dev, status.st_ino)
-    return found
+    return _of_each_descriptor(_identity_of)
 
 
 def _address(address):

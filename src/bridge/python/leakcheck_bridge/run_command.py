@@ -266,7 +266,7 @@ class _Listing:
         self.is_empty = not parts
         self.tests = [test for part in parts for test in part["tests"]]
         self.errors = [error for part in parts for error in part["errors"]]
-        #: What else is told of it.
+        #: What else is known of it.
         self.end = {"elsewhere": False, "parallel": False, "status": 0}
         for record in records:
             self.end.update(record)

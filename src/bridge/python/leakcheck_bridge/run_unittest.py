@@ -310,7 +310,7 @@ def is_failure(test):
 
 def records(tests):
     # type: (list) -> tuple
-    """What is told of some tests, and of what could not be loaded."""
+    """What is sent about some tests, and about what could not be loaded."""
     found, errors = [], []
     for test in tests:
         if is_failure(test):
