@@ -194,7 +194,8 @@ class Service:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
-        self.link.send({"re": "stopped", "status": status, "why": why})
+        reason = {} if why is None else {"why": why}
+        self.link.send({"re": "stopped", "status": status, **reason})
 
     def is_importing(self):
         # type: () -> bool
