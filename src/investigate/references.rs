@@ -107,14 +107,9 @@ mod tests {
             born: 8,
             ..NOTHING
         }));
-        let back = of(
-            &[-1; 8],
-            0,
-            Beside {
-                blocks: 8,
-                ..NOTHING
-            },
-        );
-        assert_eq!(back, Some(-1.0));
+        let back = |blocks| of(&[-1; 8], 0, Beside { blocks, ..NOTHING });
+        assert_eq!(back(8), Some(-1.0));
+        // What went may have been all that referred to it.
+        assert_eq!(back(-8), None);
     }
 }
