@@ -107,6 +107,17 @@ pub fn falls_back(readings: &[i64]) -> bool {
     !troughs(readings).is_empty()
 }
 
+/// Most iterations in which a series climbed before it fell back, and the same from its last fall to its end; 0 of one that
+/// does not fall back.
+pub fn longest_climb(readings: &[i64]) -> usize {
+    let mut ends = troughs(readings);
+    if ends.is_empty() {
+        return 0;
+    }
+    ends.push(readings.len() - 1);
+    longest_gap(&ends).max(ends[0])
+}
+
 /// The series as it would be without its falls, where these are single releases: something is let go of in the 8th call,
 /// and what is lost in every call goes on being lost. A fall begins a new base line, and takes nothing back. Left as it is
 /// where it does not rise most of the time, where it falls often, and where two falls that follow each other end at about
@@ -179,6 +190,18 @@ mod tests {
             assert!(levels.thirds().contains(&0.0), "period {period}");
             assert!(levels.clean_rises().is_empty(), "period {period}");
         }
+    }
+
+    #[test]
+    fn the_longest_climb_is_from_one_fall_to_the_next() {
+        let teeth =
+            |period: i64, count: i64| -> Vec<i64> { (0..count).map(|i| i % period).collect() };
+        assert_eq!(longest_climb(&teeth(20, 90)), 20);
+        // The first may be longer than those after it, and the last may not be over.
+        assert_eq!(longest_climb(&[teeth(50, 50), teeth(20, 60)].concat()), 50);
+        assert_eq!(longest_climb(&[teeth(20, 40), teeth(50, 45)].concat()), 44);
+        assert_eq!(longest_climb(&teeth(90, 90)), 0);
+        assert_eq!(longest_climb(&[]), 0);
     }
 
     #[test]

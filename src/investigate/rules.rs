@@ -109,6 +109,9 @@ pub struct Isolation {
     pub culprits: usize,
     /// How often a culprit runs before its victim is looked at again.
     pub dose: u32,
+    /// A leak that falls back now and then is looked at for so many of its climbs: in four there are three falls, and two
+    /// distances between them.
+    pub climbs: u32,
 }
 
 /// The numbers of tests that are run again, since one after them grew in one process only.
@@ -300,6 +303,7 @@ pub const RULES: Rules = Rules {
         most: 24,
         culprits: 4,
         dose: 3,
+        climbs: 4,
     },
     predecessors: Predecessors {
         most: 4,

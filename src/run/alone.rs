@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Run, driver::Bench, loss::Loss, orders, slot::Slot, worker::Worker};
 use crate::{
+    fit,
     investigate::{
         evidence::Window,
         growth::{affordable, bytes_per_iteration},
@@ -87,9 +88,16 @@ pub(super) fn grows_only_after(after: &str, rule: Rule) -> Conclusion {
 pub(super) fn look(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) -> Option<bool> {
     let case = &run.cases[at];
     let readings = case.series.values().map(Vec::len).max().unwrap_or(0);
-    let window = u32::try_from(readings)
-        .unwrap_or(RULES.first_window)
+    // One that falls back is looked at for as long as shows where it falls to: a cache that is emptied at fifty rises in
+    // each of thirty iterations.
+    let climb = fit::longest_climb;
+    let climb = case.series.values().map(|series| climb(series)).max();
+    let [window, climb] =
+        [readings, climb.unwrap_or(0)].map(|count| u32::try_from(count).unwrap_or(0));
+    let window = window
         .clamp(RULES.first_window, 4 * RULES.first_window)
+        .max(RULES.isolation.climbs.saturating_mul(climb))
+        .min(RULES.answer)
         .min(affordable(
             bytes_per_iteration(&case.series, &RULES),
             RULES.windows.bytes,
