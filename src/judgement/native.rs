@@ -8,9 +8,10 @@ use std::{
 
 use crate::{
     attribute::{
-        lost::{self, Call, Sought, Stays},
+        lost::{self, Born, Call, Sought, Stays},
         native::{Function, Passage},
         owner::Places,
+        sites::Growth,
     },
     discover::{
         native::{self, Crate},
@@ -86,13 +87,12 @@ impl<'a> Homes<'a> {
         case: &Case,
         diagnosis: &'c Diagnosis,
     ) -> Option<(NativeFunction, &'c Call)> {
-        let born = case
-            .growths
-            .iter()
-            .flat_map(|growth| [growth.frames.first(), Some(growth.place())])
-            .flatten()
-            .cloned()
-            .collect();
+        let born = |growth: &Growth| Born {
+            places: [growth.frames.first(), Some(growth.place())]
+                .map(|place| place.unwrap_or(growth.place()).clone()),
+            blocks: growth.count.rate.value,
+        };
+        let born = case.growths.iter().map(born).collect();
         let sought = Sought {
             born,
             types: { diagnosis.lost.iter() }
@@ -106,7 +106,7 @@ impl<'a> Homes<'a> {
     /// The function by which the references to one object change, and the call of it.
     pub fn of_calls<'c>(&self, calls: &'c [Call]) -> Option<(NativeFunction, &'c Call)> {
         let sought = Sought {
-            born: BTreeSet::new(),
+            born: Vec::new(),
             types: BTreeSet::new(),
             stays: Stays {
                 blocks: f64::INFINITY,
