@@ -5,6 +5,7 @@ use super::{
     owner::Places,
     path::{Terrain, Ways},
 };
+use crate::verdict::LARGEST_BLOCK;
 
 /// Takes out of the growth what nothing but containers with an end keeps: most of what came may be a cache's, and who
 /// holds that says nothing of the leak beside it.
@@ -18,6 +19,15 @@ pub fn disregard(graph: &mut Graph, dump: &Dump, places: &Places) {
         (0..graph.len() as u32).any(|node| graph.gained(node) > most)
     };
     leave_out(graph, dump, places, &exchanging, longer);
+}
+
+/// Takes the small objects out of the growth, those that take a block: for where no block more is in use after an iteration
+/// than before it, and what grows is large. For each of them another one went.
+pub fn disregard_small(graph: &mut Graph) {
+    let is_small =
+        |node: &u32| graph.born(*node) > 0 && graph.sizes[*node as usize] as f64 <= LARGEST_BLOCK;
+    let small: Vec<u32> = (0..graph.len() as u32).filter(is_small).collect();
+    graph.disregard(&small, &[]);
 }
 
 /// Containers as long as before that have an object of each iteration.
@@ -103,6 +113,17 @@ mod tests {
         disregard(&mut graph, &dump, &places);
         assert_eq!(born(&graph), [0, 2, 3, 0]);
         assert_eq!(graph.gained(1), 0);
+    }
+
+    #[test]
+    fn small_objects_are_disregarded_where_only_what_is_large_grows() {
+        let mut graph = graph(
+            &[("list", 0, &[1, 2]), ("Page", 2, &[]), ("bytes", 3, &[])],
+            4,
+        );
+        (graph.sizes[1], graph.sizes[2]) = (512, 513);
+        disregard_small(&mut graph);
+        assert_eq!([1, 2].map(|node| graph.born(node)), [0, 3]);
     }
 
     #[test]

@@ -329,6 +329,14 @@ fn blocks_of(case: &Case) -> f64 {
         .map_or(0.0, |fit| fit.rate.value)
 }
 
+/// Whether nothing grows but what is too large for a block: an entry of a cache that is written again, longer each time.
+fn is_only_large(case: &Case) -> bool {
+    let is_heap = |counter: &Counter| *counter == Counter::Heap;
+    case.series.contains_key(&Counter::Blocks)
+        && !case.fits.is_empty()
+        && case.fits.keys().all(is_heap)
+}
+
 /// Growth that comes rarely may be there without having been seen to go on.
 fn is_flat(readings: Option<&Vec<i64>>) -> bool {
     readings.is_none_or(|readings| readings.iter().max() <= readings.first().max(readings.get(1)))
@@ -432,6 +440,9 @@ pub(super) fn survey(
         return Ok(None);
     };
     ended::disregard(&mut graph, &dump, bench.places);
+    if is_only_large(case) {
+        ended::disregard_small(&mut graph);
+    }
     Ok(Some(Heap {
         decision: holder::decide(&graph, &dump, bench.places),
         graph,

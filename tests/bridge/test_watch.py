@@ -9,12 +9,15 @@ from driver import BATCHES, BRIDGE, BridgeCase, increments, linux_only, needs_py
 SHOP = """
     import collections
     import functools
+    import itertools
     import logging.handlers
     import sys
     import types
     import weakref
 
     journal = ""
+    NUMBERS = itertools.count()
+    CACHES = {"default": collections.OrderedDict(history=bytes(600), other=b"")}
 
     class Lazy:
         # Stands for another that is made when it is first asked for anything, as Django's do.
@@ -130,6 +133,17 @@ TESTS = """
         def test_text(self):
             shop.journal += "line" * 10
 
+        def test_entry_written_again(self):
+            shelf = shop.CACHES["default"]
+            shelf["history"] += b"line" * 10
+            shelf.move_to_end("history")
+
+        def test_entries_take_turns(self):
+            shelf = shop.CACHES["default"]
+            for name in ("one", "two"):
+                shelf[name] = bytes(600 + next(shop.NUMBERS))
+                shelf.move_to_end(name, last=False)
+
         def test_nothing(self):
             pass
 
@@ -229,6 +243,15 @@ class Watched(BridgeCase):
         self.look("test_text")
         (found,) = self.worker.answer("grown", do="grown", iterations=6)["containers"]
         self.assertEqual(found, ["shop.journal", 240])
+
+    def test_an_entry_that_is_written_again_longer_is_named(self):
+        self.look("test_entry_written_again")
+        (found,) = self.worker.answer("grown", do="grown", iterations=6)["containers"]
+        self.assertEqual(found, ["shop.CACHES[\u2026][\u2026]", 240])
+
+    def test_entries_of_any_length_that_take_turns_are_not_named(self):
+        self.look("test_entries_take_turns")
+        self.assertEqual(self.worker.answer("grown", do="grown", iterations=6)["containers"], [])
 
     def test_what_gains_nothing_is_flat(self):
         self.assertEqual(increments(self.look("test_nothing")["items"]), [0] * 6)

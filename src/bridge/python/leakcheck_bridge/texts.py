@@ -36,29 +36,40 @@ def _lengths(holder):
     return [len(obj) for obj in _referents(holder) if id(type(obj)) in _TEXTS]
 
 
+def _entries(container):
+    # type: (dict) -> list
+    """Key and text of each entry that is one; a key that is new is another one."""
+    items = list(dict.items(container))
+    return [(key, obj) for key, obj in items if id(type(obj)) in _TEXTS]
+
+
 class Texts:
     """What is looked at. Held strongly, as what `watch` holds."""
 
     def __init__(self):
         self._holders = []  # type: list
         self._opening = []  # type: list
+        self._caches = []  # type: list
+        self._entries = []  # type: list
 
-    def survey(self, holders):
-        # type: (list) -> None
-        """Takes those of some objects that refer to a text, or to a tuple."""
-        self._holders = []
+    def survey(self, holders, caches=()):
+        # type: (list, Iterable) -> None
+        """Takes those of some objects, and of some dictionaries, that refer to a text, or to a tuple."""
+        self.clear()
         left = _MOST
-        for holder in map(_namespace_of, holders):
-            referred = _referents(holder)
-            if any(id(type(obj)) in _TEXTS for obj in referred):
-                left -= len(referred)
-                if left < 0:
-                    break
-                self._holders.append(holder)
+        for kept, found in ((self._holders, map(_namespace_of, holders)), (self._caches, caches)):
+            for holder in found:
+                referred = _referents(holder)
+                if any(id(type(obj)) in _TEXTS for obj in referred):
+                    left -= len(referred)
+                    if left < 0:
+                        return
+                    kept.append(holder)
 
     def clear(self):
         # type: () -> None
         self._holders = []
+        self._caches = []
 
     def total(self):
         # type: () -> int
@@ -70,6 +81,10 @@ class Texts:
         # type: () -> None
         """Remembers the lengths, for `grown`."""
         self._opening = [array.array("q", _lengths(holder)) for holder in self._holders]
+        self._entries = [
+            array.array("Q", [number for key, obj in _entries(cache) for number in (id(key), len(obj))])
+            for cache in self._caches
+        ]
 
     def grown(self):
         # type: () -> dict
@@ -80,4 +95,11 @@ class Texts:
             for text, length in zip(texts, before):
                 if len(texts) == len(before) and len(text) > length:
                     found[id(text)] = [text, len(text) - length]
+        for cache, before in zip(self._caches, self._entries):
+            lengths = dict(zip(before[::2], before[1::2]))
+            changed = [(obj, len(obj) - lengths.get(id(key), len(obj))) for key, obj in _entries(cache)]
+            changed = [(obj, by) for obj, by in changed if by]
+            # Where several change, each of them is as long as what it was made of this time.
+            if len(changed) == 1 and changed[0][1] > 0:
+                found[id(changed[0][0])] = list(changed[0])
         return found

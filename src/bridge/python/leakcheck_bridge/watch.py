@@ -538,7 +538,9 @@ class Watch:
         self._opening = array.array("q", map(_length_of, self._all()))
         if self._texts is None:
             self._longer = texts.Texts()
-            self._longer.survey(_namespaces())
+            # A text that is an entry is written again, longer: by a cache that keeps what it has as text.
+            caches = [obj for obj in self._containers + self._adopted if issubclass(type(obj), dict)]
+            self._longer.survey(_namespaces(), caches)
         else:
             self._longer = self._texts
         self._longer.remember()
