@@ -125,13 +125,24 @@ pub fn longest_climb(readings: &[i64]) -> usize {
 pub fn rebased(readings: &[i64]) -> Cow<'_, [i64]> {
     let change = |i: usize| i128::from(readings[i]) - i128::from(readings[i - 1]);
     let steps = 1..readings.len();
-    // What falls before anything rose, in the first iteration most often, is nothing that was gathered.
-    let falls = steps.clone().skip_while(|&i| change(i) <= 0);
-    let falls: Vec<usize> = falls.filter(|&i| change(i) < 0).collect();
+    // What falls before anything rose, in the first iteration most often, is nothing that was gathered. What falls in
+    // several steps, with no rise between them, falls once: five connections that are trimmed one after the other.
+    let mut falls: Vec<(usize, i128)> = Vec::new();
+    let mut falling = false;
+    for i in steps.clone().skip_while(|&i| change(i) <= 0) {
+        let by = change(i);
+        match falls.last_mut() {
+            Some((end, fell)) if falling && by < 0 => (*end, *fell) = (i, *fell + by),
+            _ if by < 0 => falls.push((i, by)),
+            _ => {}
+        }
+        falling = by < 0 || falling && by == 0;
+    }
     let rises = steps.clone().filter(|&i| change(i) > 0).count();
     let single = falls.windows(2).all(|pair| {
-        let apart = i128::from(readings[pair[1]]) - i128::from(readings[pair[0]]);
-        2 * apart.abs() > change(pair[0]).max(change(pair[1])).abs()
+        let [(one, fell), (other, fell_then)] = [pair[0], pair[1]];
+        let apart = i128::from(readings[other]) - i128::from(readings[one]);
+        2 * apart.abs() > fell.max(fell_then).abs()
     });
     let seldom = falls.len() <= FALLS_SELDOM.max(steps.len() / READINGS_PER_FALL);
     if falls.is_empty() || 2 * rises <= steps.len() || !single || !seldom {
@@ -242,6 +253,9 @@ mod tests {
         for period in 3..12 {
             same(&(0..40).map(|i| i % period * 96).collect::<Vec<i64>>());
         }
+        // A pool of five connections, each of which lets go of its 200 cursors, one after the other.
+        let trimmed = |i: i64| i % 1000 - (i % 1000 - 994).max(0) * 199;
+        same(&(0..6000).map(trimmed).collect::<Vec<i64>>());
         same(&[0, 5, 5, 3, 3]);
         same(&[0, 96, 0, 96, 0]);
         same(&[9, 5, 0]);
