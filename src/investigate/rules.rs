@@ -45,6 +45,19 @@ pub struct Rules {
     pub randomness: Randomness,
     /// References to what was there before.
     pub references: References,
+    /// Tests in which something rose once.
+    pub rare: Rare,
+}
+
+/// The numbers of tests in which something rose once, and which are looked at for longer.
+#[derive(Debug, Clone)]
+pub struct Rare {
+    /// Iterations of each of two windows: what is lost in every 15th shows in both.
+    pub iterations: u32,
+    /// They take this share of the CPU time of a plain run, all together,
+    pub share: f64,
+    /// and so many seconds besides.
+    pub least: f64,
 }
 
 /// The numbers of a count of references.
@@ -112,6 +125,9 @@ pub struct Isolation {
     /// A leak that falls back now and then is looked at for so many of its climbs: in four there are three falls, and two
     /// distances between them.
     pub climbs: u32,
+    /// One that rises now and then is looked at for so many of the pauses between: what comes in every 15th iteration is
+    /// known for growth by the sixth.
+    pub pauses: u32,
 }
 
 /// The numbers of tests that are run again, since one after them grew in one process only.
@@ -304,6 +320,7 @@ pub const RULES: Rules = Rules {
         culprits: 4,
         dose: 3,
         climbs: 4,
+        pauses: 6,
     },
     predecessors: Predecessors {
         most: 4,
@@ -326,6 +343,11 @@ pub const RULES: Rules = Rules {
         least: 20.0,
         most: 4,
         watched: 4,
+    },
+    rare: Rare {
+        iterations: 16,
+        share: 0.1,
+        least: 1.0,
     },
     windows: Windows {
         more: 4,

@@ -88,15 +88,22 @@ pub(super) fn grows_only_after(after: &str, rule: Rule) -> Conclusion {
 pub(super) fn look(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) -> Option<bool> {
     let case = &run.cases[at];
     let readings = case.series.values().map(Vec::len).max().unwrap_or(0);
-    // One that falls back is looked at for as long as shows where it falls to: a cache that is emptied at fifty rises in
-    // each of thirty iterations.
-    let climb = fit::longest_climb;
-    let climb = case.series.values().map(|series| climb(series)).max();
-    let [window, climb] =
-        [readings, climb.unwrap_or(0)].map(|count| u32::try_from(count).unwrap_or(0));
-    let window = window
+    // One that falls back is looked at for as long as shows where it falls to, a cache that is emptied at fifty rises in each
+    // of thirty iterations; and one that rises now and then for as long as it takes to do so again and again.
+    let of_case = |each: fn(&[i64]) -> usize| {
+        let grows = { case.series.iter() }.filter(|(counter, _)| case.fits.contains_key(*counter));
+        grows.map(|(_, series)| each(series)).max().unwrap_or(0)
+    };
+    let [readings, climb, pause] = [
+        readings,
+        of_case(fit::longest_climb),
+        of_case(fit::longest_pause),
+    ]
+    .map(|count| u32::try_from(count).unwrap_or(0));
+    let window = readings
         .clamp(RULES.first_window, 4 * RULES.first_window)
         .max(RULES.isolation.climbs.saturating_mul(climb))
+        .max(RULES.isolation.pauses.saturating_mul(pause))
         .min(RULES.answer)
         .min(affordable(
             bytes_per_iteration(&case.series, &RULES),

@@ -35,6 +35,7 @@ pub mod player;
 mod predecessors;
 mod process;
 pub mod protocol;
+mod rare;
 pub mod record;
 pub mod references;
 mod rounds;
@@ -268,6 +269,7 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
 
     let begun = Instant::now();
     if !INTERRUPTED.load(Ordering::SeqCst) {
+        rare::follow(settings, &mut run);
         suspects::judge_all(settings, &mut run, tell);
         references::look_at_all(settings, &mut run);
     }

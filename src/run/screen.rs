@@ -85,6 +85,8 @@ pub struct Look {
     pub apart: Series,
     /// What moved in the process by itself.
     pub noise: Option<String>,
+    /// Whether something rose in it and then no more.
+    pub rose_once: bool,
 }
 
 impl Look {
@@ -105,6 +107,7 @@ impl Look {
             wider,
             apart: Series::new(),
             noise: None,
+            rose_once: false,
         }
     }
 }
@@ -253,6 +256,7 @@ impl<'a> Screen<'a> {
             series: picture::growth(&evidence, &screened, &RULES),
             apart: picture::apart(&evidence),
             noise: evidence.noise.clone().flatten(),
+            rose_once: picture::rose_once(&evidence, &screened, &RULES),
             ..Look::new(self.test, screened, evidence.manner.wider)
         };
         Ok(Looked {

@@ -12,7 +12,7 @@ mod windows;
 
 use evidence::Evidence;
 use experiment::Next;
-pub use trend::glance;
+pub use trend::{glance, rises};
 
 use super::rules::Rules;
 

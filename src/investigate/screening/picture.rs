@@ -5,6 +5,7 @@ use super::{
     evidence::Evidence,
     experiment::Screened,
     telling::{expected, is_as_expected},
+    trend::rises,
 };
 use crate::{
     investigate::rules::Rules,
@@ -38,19 +39,29 @@ pub(super) fn shown(at: At<'_>, screened: &Screened) -> Series {
     series
 }
 
+/// Whether something rose in it, not in the warm-up only, and then no more: set up once, or lost in every 10th iteration. Where
+/// a number of iterations was asked for it had these.
+pub fn rose_once(evidence: &Evidence, screened: &Screened, rules: &Rules) -> bool {
+    let clean = { screened.concluded() }.is_some_and(|said| said.rule() == Rule::NothingGrew);
+    let later = |readings: &Vec<i64>| readings.get(1..).unwrap_or_default().to_vec();
+    let series = &evidence.series;
+    let series = { series.iter() }.map(|(counter, readings)| (*counter, later(readings)));
+    clean && evidence.manner.is_sparing() && rises(&series.collect(), rules)
+}
+
 /// What is looked at apart from growth, as far as it changes again and again.
 pub fn apart(evidence: &Evidence) -> Series {
     let mut apart = evidence.apart.clone();
     apart.retain(|counter, readings| match counter {
         Counter::Refs => changes(readings),
-        _ => rises(readings),
+        _ => rises_always(readings),
     });
     apart
 }
 
 /// Whether some more were counted in every iteration. The first one may replace what was frozen before it, which the
 /// collector does not see.
-fn rises(readings: &[i64]) -> bool {
+fn rises_always(readings: &[i64]) -> bool {
     readings.len() > 3 && readings[1..].windows(2).all(|pair| pair[1] > pair[0])
 }
 
@@ -81,6 +92,31 @@ mod tests {
         assert_eq!(shown(Screened::Suspect), blocks([9, 11, 13, 15]));
         let clean = Conclusion::by(Rule::NothingGrew);
         assert_eq!(shown(Screened::Concluded(clean)), Series::new());
+    }
+
+    #[test]
+    fn what_rose_after_the_warm_up_and_then_no_more_rose_once() {
+        let once = |readings: &[i64], rule| {
+            let evidence = read(manner(), blocks(readings.iter().copied()));
+            rose_once(
+                &evidence,
+                &Screened::Concluded(Conclusion::by(rule)),
+                &RULES,
+            )
+        };
+        assert!(once(&[0, 0, 3, 3, 3, 3, 3], Rule::NothingGrew));
+        assert!(!once(&[0, 3, 3, 3, 3], Rule::NothingGrew));
+        assert!(!once(&[0, 3, 9, 3, 3], Rule::NothingGrew));
+        assert!(!once(&[0, 0, 3, 3, 3, 3, 3], Rule::DeclaredLimit));
+        let mut given = read(manner(), blocks([0, 0, 3, 3, 3, 3, 3]));
+        given.manner.iterations = Some(5);
+        let clean = Screened::Concluded(Conclusion::by(Rule::NothingGrew));
+        assert!(!rose_once(&given, &clean, &RULES));
+        assert!(!rose_once(
+            &read(manner(), blocks([0, 0, 3])),
+            &Screened::Suspect,
+            &RULES
+        ));
     }
 
     #[test]

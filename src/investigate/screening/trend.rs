@@ -54,6 +54,15 @@ pub(super) fn fell(series: &Series, rules: &Rules) -> bool {
         })
 }
 
+/// Whether anything is higher at the end of the readings than at their first.
+pub fn rises(series: &Series, rules: &Rules) -> bool {
+    { series.iter() }
+        .filter(|(counter, readings)| {
+            counter.decides(series) && !is_remainder(**counter, readings, rules)
+        })
+        .any(|(_, readings)| readings.last() > readings.first())
+}
+
 /// Whether what rose is less than a chunk of malloc.
 fn is_remainder(counter: Counter, readings: &[i64], rules: &Rules) -> bool {
     counter == Counter::Heap && rise(readings) < rules.chunk
