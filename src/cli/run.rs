@@ -439,8 +439,7 @@ pub(super) fn settings(
         thorough: config.thorough,
         // A collection goes through all objects there, also through those that are frozen.
         pace: if interpreter.free_threaded { 4 } else { 1 },
-        cycles: config.cycles,
-        interpreter: config.interpreter,
+        stances: config.stances.clone(),
         places: Places {
             project: project.root.clone(),
             packages: packages.iter().map(place).collect(),

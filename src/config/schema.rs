@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::terms::{Given, Limits};
 use super::value::{self, Mismatch, Reader, Scalar};
-use super::{Choice, Overrides, rule, text};
+use super::{Choice, Overrides, Subject, rule, text};
 
 /// A problem with a part of a file, not yet put into words for a place.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ struct Key {
 const OVERRIDE: &str = "override";
 
 /// All keys there are. A key that is missing here is unknown, whatever the defaults say.
-const KEYS: [Key; 17] = [
+const KEYS: [Key; 15] = [
     Key {
         name: "python",
         read: |to, value, directory| {
@@ -107,14 +107,6 @@ const KEYS: [Key; 17] = [
         },
     },
     Key {
-        name: "cycles",
-        read: |to, value, _| put(&mut to.cycles, value, value::stance),
-    },
-    Key {
-        name: "interpreter",
-        read: |to, value, _| put(&mut to.interpreter, value, value::stance),
-    },
-    Key {
         name: OVERRIDE,
         // Its faults lie deeper than its own value: see `read`.
         read: |_, _, _| Ok(()),
@@ -131,6 +123,14 @@ pub(super) fn read(
     let mut overrides = Overrides::default();
     for (key, value) in table {
         let name = key.get_ref().as_ref();
+        if let Some(subject) = Subject::named(name) {
+            let stance = value::stance(scalar(value.get_ref())).map_err(|mismatch| Fault {
+                span: value.span(),
+                message: misfit(name, value, content, &mismatch),
+            })?;
+            overrides.stances.take(subject, stance);
+            continue;
+        }
         let Some(known) = KEYS.iter().find(|known| known.name == name) else {
             return Err(Fault {
                 span: key.span(),
@@ -169,6 +169,13 @@ pub(super) fn misfit(
     )
 }
 
+/// The name of every key.
+fn names() -> impl Iterator<Item = &'static str> {
+    { KEYS.iter() }
+        .map(|key| key.name)
+        .chain(Subject::ALL.map(Subject::name))
+}
+
 /// The message for a key that is not in the schema.
 fn unknown(name: &str, table_name: &str) -> String {
     let place = if table_name.is_empty() {
@@ -176,9 +183,8 @@ fn unknown(name: &str, table_name: &str) -> String {
     } else {
         format!(" in {table_name}")
     };
-    let near = KEYS
-        .iter()
-        .map(|key| (distance(name, key.name), key.name))
+    let near = names()
+        .map(|key| (distance(name, key), key))
         .min()
         // Half of a short word changed makes another word.
         .filter(|(distance, near)| *distance <= 1 + near.len() / 4);
@@ -285,7 +291,7 @@ mod tests {
             .keys()
             .map(|key| key.get_ref().as_ref())
             .collect();
-        let mut known: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+        let mut known: Vec<&str> = names().collect();
         documented.sort_unstable();
         known.sort_unstable();
         assert_eq!(documented, known);
@@ -294,12 +300,12 @@ mod tests {
     #[test]
     fn every_default_has_a_comment() {
         let lines: Vec<&str> = super::super::DEFAULTS.lines().collect();
-        for key in &KEYS {
+        for key in names() {
             let at = lines
                 .iter()
-                .position(|line| line.starts_with(&format!("{} = ", key.name)));
-            let above = lines[at.expect(key.name) - 1];
-            assert!(above.starts_with("# "), "{}: {above}", key.name);
+                .position(|line| line.starts_with(&format!("{key} = ")));
+            let above = lines[at.expect(key) - 1];
+            assert!(above.starts_with("# "), "{key}: {above}");
         }
     }
 

@@ -562,16 +562,5 @@ pub(super) fn ends(message: &str) -> String {
 
 /// What kind of thing a finding leaves behind, for tables and filters.
 pub(super) fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Python => "memory",
-        Kind::Items => "items",
-        Kind::Native => "native memory",
-        Kind::Fd => "descriptor",
-        Kind::Thread => "thread",
-        Kind::Task => "task",
-        Kind::Child => "child process",
-        Kind::Interpreter => "interpreter",
-        Kind::Cycle => "cycle",
-        Kind::Reference => "reference",
-    }
+    kind.facts().label
 }

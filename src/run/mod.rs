@@ -3,6 +3,7 @@
 mod again;
 mod alone;
 pub mod answers;
+mod apart;
 pub mod budget;
 pub mod build;
 pub mod case;
@@ -73,7 +74,8 @@ use worker::{INTERRUPTED, Setup};
 use crate::{
     attribute::owner::Places,
     bridge,
-    config::{Stance, terms::Terms},
+    config::terms::Terms,
+    finding::stance::Stances,
     supervise::Folder,
     verdict::{Counter, rule::Rule},
 };
@@ -93,10 +95,8 @@ pub struct Settings {
     pub thorough: bool,
     /// How many times as long as on other builds a look takes, since the readings do.
     pub pace: u32,
-    /// What garbage in cycles means.
-    pub cycles: Stance,
-    /// What it means that Python itself or the test runner leaks.
-    pub interpreter: Stance,
+    /// What fails and what does not.
+    pub stances: Stances,
     /// Whose code is where.
     pub places: Places,
     /// Hash seeds of the two processes.
@@ -140,10 +140,8 @@ pub struct Run {
     pub wall: (Duration, Duration),
     /// CPU time given to the suspects.
     pub budget: Duration,
-    /// What garbage in cycles means.
-    pub cycles: Stance,
-    /// What it means that Python itself or the test runner leaks.
-    pub interpreter: Stance,
+    /// What fails and what does not.
+    pub stances: Stances,
     /// Whether the user ended it early.
     pub interrupted: bool,
     /// Wall seconds that each test took, over all looks at it.
@@ -203,8 +201,7 @@ impl Run {
             plain_cpu: collected.cpu,
             wall: (Duration::ZERO, Duration::ZERO),
             budget: Duration::ZERO,
-            cycles: Stance::Warn,
-            interpreter: Stance::Warn,
+            stances: Stances::default(),
             interrupted: false,
             spent: HashMap::new(),
             tests: collected.tests,
@@ -250,8 +247,7 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     tell(Event::Collected {
         tests: own.tests.len(),
     });
-    run.cycles = settings.cycles;
-    run.interpreter = settings.interpreter;
+    run.stances = settings.stances.clone();
     run.looks = vec![None; own.tests.len()];
     run.terms = own.terms;
     run.tests = own.tests;

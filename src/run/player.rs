@@ -174,8 +174,7 @@ impl Replay {
             budget: told.budget,
             thorough: told.thorough,
             pace: told.pace,
-            cycles: told.cycles,
-            interpreter: told.interpreter,
+            stances: told.stances.clone(),
             places: Places {
                 project: path(&told.project),
                 packages: paths(&told.packages),

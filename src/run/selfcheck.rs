@@ -24,15 +24,6 @@ const CLEAN_ITERATIONS: u32 = 4;
 /// A thread that a plugin started may still be at work when a worker starts; noise that stays spoils every test alike.
 const ATTEMPTS: u32 = 3;
 
-/// What one iteration plants, by the counter that must show it.
-const PLANTS: [(Counter, i64, &str); 5] = [
-    (Counter::Blocks, 1, "Python object"),
-    (Counter::Objects, 1, "Python object"),
-    (Counter::Heap, 96, "native allocation"),
-    (Counter::Fds, 1, "descriptor"),
-    (Counter::Refs, 1, "reference"),
-];
-
 /// Free-threaded builds of CPython 3.13.
 const KEPT: &str = "on this build of Python classes and functions that are dropped stay for good once a thread has run, and cannot be told from a leak: use the \
      free-threaded build of 3.14 or newer, or one with the lock";
@@ -149,15 +140,9 @@ fn ask(worker: &mut Worker, plant: bool, iterations: u32) -> Result<Result<Serie
         },
     )?;
     Ok(match ran.outcome.status {
-        // Garbage is freed in healthy tests as well.
-        Status::Passed => Ok(ran
-            .series
-            .into_iter()
-            .chain(
-                ran.apart
-                    .into_iter()
-                    .filter(|(counter, _)| *counter == Counter::Refs),
-            )
+        // What nothing is planted for, as garbage, changes in healthy tests as well.
+        Status::Passed => Ok({ ran.series.into_iter().chain(ran.apart) }
+            .filter(|(counter, _)| !counter.is_apart() || counter.plant().is_some())
             .collect()),
         _ => Err(ran.outcome.message),
     })
@@ -172,7 +157,10 @@ fn judge(
     noisy: bool,
 ) -> Findings {
     let mut found = Findings::default();
-    for (counter, least, what) in PLANTS {
+    for counter in Counter::ALL {
+        let Some((least, what)) = counter.plant() else {
+            continue;
+        };
         if counters.get(&counter).is_none_or(|word| word == "absent") {
             continue;
         }
@@ -256,14 +244,15 @@ mod tests {
 
     fn planted() -> Series {
         let by = |step: i64| (0..10).map(|at| 1000 + at * step).collect::<Vec<_>>();
-        Series::from([
-            (Counter::Blocks, by(1)),
-            (Counter::Objects, by(1)),
-            (Counter::Heap, by(112)),
-            (Counter::Fds, by(1)),
-            (Counter::Threads, by(0)),
-            (Counter::Refs, by(1)),
-        ])
+        Counter::ALL
+            .into_iter()
+            .map(|counter| {
+                (
+                    counter,
+                    by({ counter.plant() }.map_or(0, |(least, _)| least)),
+                )
+            })
+            .collect()
     }
 
     fn clean() -> Series {
@@ -278,8 +267,11 @@ mod tests {
         let all = exact(&Counter::ALL);
         let found = judge(&all, &planted(), &clean(), false);
         assert_eq!(found.faults, Vec::<String>::new());
-        assert_eq!(found.seen, PLANTS.map(|(counter, _, _)| counter));
-        for (counter, _, what) in PLANTS {
+        let plants =
+            { Counter::ALL.into_iter() }.filter_map(|counter| Some((counter, counter.plant()?.1)));
+        let seen: Vec<Counter> = plants.clone().map(|(counter, _)| counter).collect();
+        assert_eq!(found.seen, seen);
+        for (counter, what) in plants {
             let mut blind = planted();
             blind.insert(counter, vec![1000; 10]);
             let found = judge(&all, &blind, &clean(), false);

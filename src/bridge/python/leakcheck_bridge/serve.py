@@ -14,7 +14,6 @@ from . import (
     counters,
     for_django,
     heap,
-    interpreters,
     malloc,
     outcome,
     repeat,
@@ -221,14 +220,12 @@ class Service:
 
     def _reading(self, order):
         # type: (dict) -> object
-        """What `calls` is to read: bytes of the heap, descriptors or child processes, or how long one container is."""
+        """What `calls` is to read: a counter, or how long one container is."""
         if "container" in order:
             return heap.length_of(order["container"])
         if order["counter"] == "fds":
             return calls.Descriptors(resources.identities, self.meter.descriptors)
-        readings = {"heap": self.meter.heap, "children": self.meter.children}
-        readings["interpreters"] = interpreters.count
-        return readings[order["counter"]]
+        return self.meter.reader(order["counter"])
 
     def _obey(self, runner, repeater):
         link = self.link
