@@ -8,6 +8,7 @@ pub mod terms;
 pub mod text;
 pub mod value;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -94,6 +95,8 @@ pub struct Config {
     pub min_rate: terms::Limits,
     /// What fails and what does not.
     pub stances: Stances,
+    /// What the project counts itself: name, and `module:function`.
+    pub counters: BTreeMap<String, String>,
     /// Terms for some of the tests; of several for one test, the last one that says something wins.
     pub rules: Vec<rule::Rule>,
 }
@@ -117,6 +120,7 @@ pub struct Overrides {
     pub min_judged: Option<f64>,
     pub min_rate: Option<terms::Limits>,
     pub stances: Stances,
+    pub counters: Option<BTreeMap<String, String>>,
     pub rules: Option<Vec<rule::Rule>>,
 }
 
@@ -154,6 +158,7 @@ impl Config {
         set(&mut self.min_judged, overrides.min_judged);
         set(&mut self.min_rate, overrides.min_rate);
         self.stances.extend(&overrides.stances);
+        set(&mut self.counters, overrides.counters);
         set(&mut self.rules, overrides.rules);
     }
 }
@@ -186,6 +191,7 @@ mod tests {
             min_judged: 0.9,
             min_rate: terms::Limits::default(),
             stances: Stances::default(),
+            counters: BTreeMap::new(),
             rules: vec![],
         };
         let mut config = Config::default();
@@ -249,6 +255,7 @@ mod tests {
             min_judged: 0.5,
             min_rate: terms::Limits::default(),
             stances: denied(),
+            counters: BTreeMap::new(),
             rules: vec![],
         };
         assert_eq!(config, expected);

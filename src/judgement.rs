@@ -17,6 +17,7 @@ mod references;
 mod sites;
 mod standing;
 mod summary;
+mod unclosed;
 
 use std::collections::BTreeMap;
 

@@ -18,7 +18,7 @@ use crate::{
     },
     exit_code::ExitCode,
     run::selfcheck::{self, Examined},
-    verdict::Counter,
+    verdict::counter::{Counter, LIBRARIES},
 };
 
 /// Options of `leakcheck doctor`.
@@ -201,7 +201,9 @@ fn build(interpreter: &Interpreter, jit: bool) -> Vec<String> {
 
 fn counters(page: &mut String, interpreter: &Interpreter, examined: &Examined) {
     line(page, "counters", "");
-    for counter in Counter::ALL {
+    let of_project = { examined.hello.counters.keys().copied() }
+        .filter(|counter| matches!(counter, Counter::Library(_)));
+    for counter in Counter::ALL.into_iter().chain(of_project) {
         let word = examined
             .hello
             .counters
@@ -222,9 +224,17 @@ fn counters(page: &mut String, interpreter: &Interpreter, examined: &Examined) {
         } else {
             ""
         };
+        let alone = match counter {
+            Counter::Library(_) => ", where its module is loaded",
+            _ => alone,
+        };
         let text = format!("  {:<9} {word}{seen}{alone}{why}\n", counter.name());
         page.push_str(&text);
     }
+    page.push_str(&format!(
+        "  of libraries, where they are loaded: {}\n",
+        LIBRARIES.join(", ")
+    ));
 }
 
 /// Why a counter is not exact.
@@ -295,6 +305,7 @@ fn resolved(config: &Config) -> Vec<(&'static str, String)> {
         min_judged,
         min_rate,
         stances,
+        counters,
         rules,
     } = config;
     let paths: Vec<String> = paths
@@ -331,6 +342,16 @@ fn resolved(config: &Config) -> Vec<(&'static str, String)> {
     keys.extend(
         Subject::ALL.map(|subject| (subject.name(), stances.on(subject).name().to_owned())),
     );
+    let counters: Vec<String> = { counters.iter() }
+        .map(|(name, place)| format!("{name}: {place}"))
+        .collect();
+    keys.push((
+        "counters",
+        match &counters[..] {
+            [] => "none".to_owned(),
+            some => some.join(", "),
+        },
+    ));
     keys.push(("override", rules.len().to_string()));
     keys
 }

@@ -416,6 +416,7 @@ pub(super) fn settings(
                 ..Terms::default()
             },
             rules: config.rules.clone(),
+            counters: config.counters.clone(),
             blind: Arc::default(),
             deadly: Deadly::default(),
             keep: None,

@@ -59,6 +59,7 @@ pub(super) fn defaults() -> Option<Config> {
         min_judged: all.min_judged?,
         min_rate: all.min_rate?,
         stances: all.stances,
+        counters: all.counters?,
         rules: all.rules?,
     })
 }

@@ -28,6 +28,8 @@ pub enum Kind {
     Cycle,
     /// References that C code loses, or gives back once too often, to what was there before.
     Reference,
+    /// What is let go of without being closed.
+    Unclosed,
     /// What a library or the project counts itself.
     Library,
 }
@@ -92,7 +94,7 @@ const fn facts(kind: Kind, word: &'static str, code: &'static str) -> Facts {
 }
 
 /// One entry for each kind, in the order of [`Kind`].
-const TABLE: [Facts; 11] = [
+const TABLE: [Facts; 12] = [
     Facts {
         label: "memory",
         advice: "Something that outlives the test keeps these objects: look for a module global, class attribute, registry or cache that this line feeds, and remove the entry when its user is done, give it a bound, or hold it weakly (weakref).",
@@ -201,6 +203,14 @@ const TABLE: [Facts; 11] = [
         curves: &[Counter::Refs],
         own: &["refs"],
         ..facts(Kind::Reference, "reference", "LK203")
+    },
+    Facts {
+        label: "unclosed resource",
+        advice: "Python closes it when it happens to be collected: close it where it was opened, with a `with` block, contextlib.closing(), or addCleanup/a yield fixture in a test.",
+        rates: &["unclosed"],
+        curves: &[Counter::Unclosed],
+        own: &["unclosed"],
+        ..facts(Kind::Unclosed, "unclosed", "LK402")
     },
     Facts {
         label: "counter",

@@ -48,13 +48,16 @@ pub enum Subject {
     Interpreter,
     /// References that C code loses, or gives back too often.
     References,
+    /// What is let go of without being closed.
+    Unclosed,
 }
 
 /// Each subject: its name, and the stance where nobody took one.
-const TABLE: [(Subject, &str, Stance); 3] = [
+const TABLE: [(Subject, &str, Stance); 4] = [
     (Subject::Cycles, "cycles", Stance::Warn),
     (Subject::Interpreter, "interpreter", Stance::Warn),
     (Subject::References, "references", Stance::Deny),
+    (Subject::Unclosed, "unclosed", Stance::Warn),
 ];
 
 impl Subject {
@@ -86,6 +89,7 @@ impl Subject {
         match kind {
             Kind::Cycle => Some(Subject::Cycles),
             Kind::Reference => Some(Subject::References),
+            Kind::Unclosed => Some(Subject::Unclosed),
             _ => None,
         }
     }

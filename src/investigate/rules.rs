@@ -45,6 +45,21 @@ pub struct Rules {
     pub randomness: Randomness,
     /// References to what was there before.
     pub references: References,
+    /// What nobody closes.
+    pub unclosed: Unclosed,
+}
+
+/// The numbers of a look for what nobody closes.
+#[derive(Debug, Clone)]
+pub struct Unclosed {
+    /// Iterations in each of which it has to be left open,
+    pub iterations: u32,
+    /// traced so many frames deep.
+    pub frames: u32,
+    /// Looks take this share of the CPU time of a plain run,
+    pub share: f64,
+    /// and so many seconds besides.
+    pub least: f64,
 }
 
 /// The numbers of a count of references.
@@ -326,6 +341,12 @@ pub const RULES: Rules = Rules {
         least: 20.0,
         most: 4,
         watched: 4,
+    },
+    unclosed: Unclosed {
+        iterations: 3,
+        frames: 10,
+        share: 0.25,
+        least: 10.0,
     },
     windows: Windows {
         more: 4,

@@ -1,6 +1,6 @@
 //! What changes apart from growth: findings of it, and what they mean for the tests in which it does.
 
-use super::{cycles, native::Homes, references};
+use super::{cycles, native::Homes, references, unclosed};
 use crate::{
     finding::{Finding, Kind, stance::Subject},
     report::text::number,
@@ -12,6 +12,7 @@ use crate::{
 pub(super) fn findings(run: &Run, homes: &Homes<'_>) -> Vec<Finding> {
     let mut found = cycles::findings(run, homes.places);
     found.extend(references::findings(run, homes));
+    found.extend(unclosed::findings(run, homes.places));
     found
 }
 

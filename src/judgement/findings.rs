@@ -19,14 +19,14 @@ use crate::{
         native::{Passage, WOBBLE},
         owner::Places,
         route::Route,
-        sites::Growth,
+        sites::{Growth, from_chosen},
     },
     finding::{
         Curve, Finding, Holder, Kind, Level, Measured, NativeFunction, Owner, Rate, Site, Status,
         TypeGrowth, stance::Subject,
     },
     fit::{Fit, Shape},
-    run::{Run, case::Case},
+    run::{Run, case::Case, diagnose::Place},
     verdict::{Counter, Verdict, rule::Rule},
 };
 
@@ -123,6 +123,13 @@ fn keys(run: &Run, homes: &Homes<'_>, held: &Held<'_>, case: &Case) -> BTreeSet<
                 .iter()
                 .map(|passage| native_key(run, homes, passage))
                 .collect(),
+            // Where nothing is allocated beside it, the line that adds to it is its place.
+            (None, None) if let Some(place) = made(homes.places, case) => {
+                vec![Key::Place(
+                    homes.places.show(&place.0),
+                    function_of(run, place),
+                )]
+            }
             (None, None) => case
                 .fits
                 .keys()
@@ -131,6 +138,13 @@ fn keys(run: &Run, homes: &Homes<'_>, held: &Held<'_>, case: &Case) -> BTreeSet<
         });
     }
     keys
+}
+
+/// The line that adds to a resource of which nothing else tells.
+fn made<'a>(places: &Places, case: &'a Case) -> Option<&'a Place> {
+    Counter::resources_of(&case.fits).find(|counter| counter.is_followed())?;
+    let made = &case.diagnosis.as_ref()?.made;
+    from_chosen(made, places).first()
 }
 
 /// One function of a library is one cause, from wherever it is called. A library of the system, and Python's own

@@ -91,7 +91,12 @@ pub(super) fn summary(
                 .filter(|(name, _)| Counter::named(name).is_some_and(|counter| kind.is_of(counter)))
                 .map(|(name, rate)| amount(name, rate.value))
                 .collect();
-            (format!("{} stay", stays.join(" and ")), "added")
+            let verb = if stays.len() == 1 && stays[0].starts_with("1 ") {
+                "stays"
+            } else {
+                "stay"
+            };
+            (format!("{} {verb}", stays.join(" and ")), "added")
         }
         Kind::Items => {
             let each = value("items");

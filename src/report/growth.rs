@@ -57,17 +57,27 @@ pub fn with_interval(name: &str, rate: &Rate) -> String {
 
 /// The rate that says most about a finding: its counter and its value.
 pub fn main_rate(finding: &Finding) -> Option<(&str, Rate)> {
+    let its_own = |name: &&String| {
+        { Counter::named(name).or_else(|| Counter::library(name)) }
+            .is_some_and(|counter| finding.kind.is_of(counter))
+    };
     let first = finding.kind.facts().rates;
-    first
-        .iter()
-        .find_map(|name| finding.rate.get_key_value(*name))
-        .or_else(|| finding.rate.iter().next())
-        .map(|(name, rate)| (name.as_str(), *rate))
+    {
+        first
+            .iter()
+            .find_map(|name| finding.rate.get_key_value(*name))
+    }
+    .or_else(|| {
+        let own = finding.rate.keys().find(its_own)?;
+        finding.rate.get_key_value(own)
+    })
+    .or_else(|| finding.rate.iter().next())
+    .map(|(name, rate)| (name.as_str(), *rate))
 }
 
 /// `1,000 iterations keep 412.0 kB`, and the same for an hour where the user told how often an hour the code runs.
 pub fn comes_to(finding: &Finding, environment: &Environment) -> Option<String> {
-    if finding.kind == Kind::Cycle {
+    if matches!(finding.kind, Kind::Cycle | Kind::Unclosed) {
         // Nothing of it stays.
         return None;
     }
@@ -105,9 +115,9 @@ pub fn main_curve(finding: &Finding) -> Option<&Curve> {
             .iter()
             .find(|curve| curve.counter == *counter && curve.rate.is_some())
     };
-    first
-        .iter()
-        .find_map(of)
+    let its_own = |curve: &&Curve| finding.kind.is_of(curve.counter) && curve.rate.is_some();
+    { finding.curves.iter().find(its_own) }
+        .or_else(|| first.iter().find_map(of))
         .or_else(|| finding.curves.iter().find(|curve| curve.rate.is_some()))
         .or_else(|| {
             finding

@@ -30,6 +30,8 @@ pub(super) struct Sought {
     pub subject: Subject,
     /// What the process is called.
     pub process: &'static str,
+    /// Whether tests of a file in which as many change are taken to be alike, once two were looked at and are.
+    pub alike: bool,
     /// CPU seconds that there are for all looks.
     pub seconds: f64,
     /// `references change`, where that time is spent.
@@ -49,7 +51,7 @@ pub(super) fn look_at_all<T: Found>(
     is_asked: fn(&Look) -> bool,
     look_at: fn(&mut Worker, usize, &Look) -> Looked<T>,
 ) -> Vec<T> {
-    let kinds = kinds(run, sought.counter, is_asked);
+    let kinds = kinds(run, sought, is_asked);
     if kinds.is_empty() || settings.stances.on(sought.subject) == Stance::Allow {
         return Vec::new();
     }
@@ -97,15 +99,16 @@ pub(super) fn look_at_all<T: Found>(
     found
 }
 
-/// The tests that may be looked at, those of one file together in which as many change.
-fn kinds(run: &Run, counter: Counter, is_asked: fn(&Look) -> bool) -> Vec<Vec<Look>> {
-    let mut kinds: BTreeMap<(&str, i64), Vec<Look>> = BTreeMap::new();
+/// The tests that may be looked at, those together that are taken to be alike.
+fn kinds(run: &Run, sought: &Sought, is_asked: fn(&Look) -> bool) -> Vec<Vec<Look>> {
+    let mut kinds: BTreeMap<(&str, i64, Option<usize>), Vec<Look>> = BTreeMap::new();
     for look in run.looks.iter().flatten() {
-        if let Some([.., before, last]) = look.apart.get(&counter).map(Vec::as_slice)
+        if let Some([.., before, last]) = look.apart.get(&sought.counter).map(Vec::as_slice)
             && look.screened.is_repeatable()
             && is_asked(look)
         {
-            let key = (&*run.tests[look.test].file, last - before);
+            let alone = (!sought.alike).then_some(look.test);
+            let key = (&*run.tests[look.test].file, last - before, alone);
             kinds.entry(key).or_default().push(look.clone());
         }
     }

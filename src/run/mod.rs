@@ -49,6 +49,7 @@ mod stack;
 mod stage;
 mod suspects;
 pub mod tape;
+pub mod unclosed;
 pub mod wire;
 pub mod worker;
 
@@ -69,6 +70,7 @@ use shard::Division;
 use slot::Slot;
 pub use suspects::FRAMES_SHOWN;
 use tape::Tape;
+use unclosed::Unclosed;
 use worker::{INTERRUPTED, Setup};
 
 use crate::{
@@ -122,6 +124,8 @@ pub struct Run {
     pub leavings: Vec<Leavings>,
     /// References that some tests lose, or give back too often.
     pub references: Vec<References>,
+    /// What some tests let go of without closing it.
+    pub unclosed: Vec<Unclosed>,
     /// Function and text of source lines.
     pub sources: HashMap<(String, u32), (String, Option<String>)>,
     /// Collection and teardown errors, workers that could not be started, and faults of our own.
@@ -192,6 +196,7 @@ impl Run {
             alike: Vec::new(),
             leavings: Vec::new(),
             references: Vec::new(),
+            unclosed: Vec::new(),
             sources: HashMap::new(),
             errors: collected.errors,
             is_faulty: false,
@@ -266,6 +271,7 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     if !INTERRUPTED.load(Ordering::SeqCst) {
         suspects::judge_all(settings, &mut run, tell);
         references::look_at_all(settings, &mut run);
+        unclosed::look_at_all(settings, &mut run);
     }
     run.wall.1 = begun.elapsed();
     run.interrupted = INTERRUPTED.load(Ordering::SeqCst);
@@ -392,6 +398,12 @@ fn finish(slot: Slot<'_>, shared: &Mutex<Shared>) {
             if let Ok(mut shared) = shared.lock() {
                 shared.errors.extend(ended.errors);
                 shared.notes.extend(names(ended.names));
+                for note in ended.notes {
+                    // Each worker says so.
+                    if !shared.notes.contains(&note) {
+                        shared.notes.push(note);
+                    }
+                }
             }
         }
         Err(Loss::Interrupted) => {}

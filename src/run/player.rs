@@ -160,6 +160,7 @@ impl Replay {
                     malloc: None,
                     jit: Jit::Off,
                 },
+                counters: BTreeMap::new(),
                 blind: Arc::default(),
                 deadly: Deadly::default(),
                 keep: None,

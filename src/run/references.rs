@@ -58,6 +58,7 @@ pub(super) fn look_at_all(settings: &Settings, run: &mut Run) {
         counter: Counter::Refs,
         subject: Subject::References,
         process: "r",
+        alike: true,
         seconds: RULES.references.least + RULES.references.share * run.plain_cpu,
         what: "references change",
         done: "references were not counted",

@@ -15,7 +15,10 @@ use crate::{
     fit::{self, Look as Glance},
     investigate::{noise::has_threads, rules::RULES, screening::glance},
     supervise::Folder,
-    verdict::{Counter, Series},
+    verdict::{
+        Series,
+        counter::{Counter, PLANTED},
+    },
 };
 
 /// As many as it takes the screen to call constant growth suspect, and a clean test clean.
@@ -157,13 +160,13 @@ fn judge(
     noisy: bool,
 ) -> Findings {
     let mut found = Findings::default();
-    for counter in Counter::ALL {
-        let Some((least, what)) = counter.plant() else {
-            continue;
-        };
-        if counters.get(&counter).is_none_or(|word| word == "absent") {
-            continue;
-        }
+    let own = { Counter::ALL.into_iter() }
+        .filter(|counter| counters.get(counter).is_some_and(|word| word != "absent"))
+        .filter_map(|counter| Some((counter, counter.plant()?)));
+    // What nobody reads by itself shows that what a project counts is read.
+    let counted =
+        Counter::library(PLANTED).map(|counter| (counter, (1, "number of a project's own")));
+    for (counter, (least, what)) in own.chain(counted) {
         let readings = planted.get(&counter).map_or(&[][..], Vec::as_slice);
         let grew = match (readings.first(), readings.last()) {
             (Some(first), Some(last)) => last - first,
@@ -171,7 +174,9 @@ fn judge(
         };
         let enough = grew >= least * i64::from(PLANTED_ITERATIONS);
         if enough && look(counter, readings) == Glance::Suspect {
-            found.seen.push(counter);
+            found
+                .seen
+                .extend(Some(counter).filter(|counter| Counter::ALL.contains(counter)));
         } else {
             found.faults.push(format!(
                 "a {what} was leaked {PLANTED_ITERATIONS} times on purpose, and `{}` did not show it (it read {})",
@@ -252,6 +257,7 @@ mod tests {
                     by({ counter.plant() }.map_or(0, |(least, _)| least)),
                 )
             })
+            .chain([(Counter::library(PLANTED).unwrap(), by(1))])
             .collect()
     }
 

@@ -34,6 +34,8 @@ pub enum Counter {
     Garbage,
     /// References to what was there before the window. They rise where something new refers to it, too.
     Refs,
+    /// Warnings of something that nobody closed, counted up.
+    Unclosed,
     /// What a library or the project counts itself.
     Library(Name),
 }
@@ -110,7 +112,7 @@ const fn things(
 const NO_PROC: &str = "/proc is not there to be counted in";
 
 /// One entry for each counter, in the order of [`Counter`].
-const TABLE: [Facts; 11] = [
+const TABLE: [Facts; 12] = [
     Facts {
         meaning: "live blocks of Python's allocator (up to 512 bytes each)",
         plant: Some((1, "Python object")),
@@ -194,8 +196,31 @@ const TABLE: [Facts; 11] = [
         unread: "this Python splits the counts of references between threads",
         ..things(Counter::Refs, "refs", "reference", "references")
     },
+    Facts {
+        meaning: "what was let go of without being closed, so far",
+        part: Part::Apart,
+        plant: Some((1, "warning of something left open")),
+        unread: "this Python has filters of warnings for each context, and asks none of ours about them",
+        ..things(
+            Counter::Unclosed,
+            "unclosed",
+            "unclosed resource",
+            "unclosed resources",
+        )
+    },
 ];
 
+/// Names of those that are read of libraries, wherever their module is loaded; those that a project has are its own.
+pub const LIBRARIES: [&str; 6] = [
+    "arrow_bytes",
+    "cuda_bytes",
+    "mps_bytes",
+    "cupy_bytes",
+    "jax_arrays",
+    "tensorflow_bytes",
+];
+/// What the self-check plants as one of these.
+pub const PLANTED: &str = "planted";
 /// Most names of libraries' counters there can be: those of a worker that makes them up have an end.
 const MOST_NAMES: usize = 64;
 /// Characters of the longest.
@@ -238,6 +263,9 @@ impl Counter {
             .into_iter()
             .find(|counter| counter.name() == name);
         own.or_else(|| {
+            if LIBRARIES.contains(&name) {
+                return Counter::library(name);
+            }
             let names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
             let name = names.get(name)?;
             Some(Counter::Library(Name(name)))
@@ -271,7 +299,7 @@ impl Counter {
             (_, Some(facts)) => facts.unit,
             (Counter::Library(Name(name)), None) => match name.strip_suffix(OF_BYTES) {
                 Some(of) => Unit::Bytes(of),
-                None => Unit::Things(name, name),
+                None => Unit::Things(name.strip_suffix('s').unwrap_or(name), name),
             },
             (_, None) => Unit::Things("", ""),
         }
@@ -410,6 +438,18 @@ mod tests {
             assert_eq!(Counter::library(other), None, "{other}");
         }
         assert_eq!(Counter::named("never_heard_of"), None);
+    }
+
+    #[test]
+    fn the_bridge_reads_the_same_libraries() {
+        let source = include_str!("../bridge/python/leakcheck_bridge/gauges.py");
+        let (_, table) = source.split_once("LIBRARIES = {\n").unwrap();
+        let (table, _) = table.split_once("\n}\n").unwrap();
+        let names =
+            { table.lines() }.filter_map(|line| line.trim().strip_prefix('"')?.split_once("\": ("));
+        let names: Vec<&str> = names.map(|(name, _)| name).collect();
+        assert_eq!(names, LIBRARIES);
+        assert!(LIBRARIES.iter().all(|name| Counter::named(name).is_some()));
     }
 
     #[test]

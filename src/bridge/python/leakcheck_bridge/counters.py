@@ -19,7 +19,7 @@ import threading
 import time
 import weakref
 
-from . import bounds, interpreters, malloc, opcodes, refs, watch
+from . import bounds, gauges, interpreters, malloc, opcodes, refs, unclosed, watch
 
 _collect_all = gc.collect
 _freeze = gc.freeze
@@ -493,8 +493,9 @@ _COUNTED = 64
 class Counters:
     """Reads every counter into preallocated arrays, `capacity` readings at most."""
 
-    def __init__(self, capacity, own_descriptors):
-        # type: (int, object) -> None
+    def __init__(self, capacity, own_descriptors, configured=()):
+        # type: (int, object, object) -> None
+        """`configured` has name and place of what the project counts itself."""
         self.capacity = capacity
         # In an array too, and counted from where a number is always an object of its own: small ones are shared.
         self._at = array.array("q", [_ORIGIN])
@@ -543,6 +544,7 @@ class Counters:
             "interpreters": (_count_interpreters, "exact"),
             "heap": (self._heap, heap_exactness),
             "refs": (self.refs.total, refs.exactness()),
+            "unclosed": (unclosed.total, unclosed.install()),
         }
         self.exactness = {"blocks": _blocks_exactness(), "objects": "exact", "threads": threads_exactness}
         self.exactness["garbage"] = "exact"
@@ -553,6 +555,42 @@ class Counters:
         self._own = [self.arrays[name] for name in _OWN_ORDER]
         self._others = [(self.arrays[name], self._table[name][0]) for name in self._table if name in there]
         self._counts_references = self.exactness["refs"] == "exact"
+        #: What libraries and the project count themselves, by name.
+        self.gauges = {}  # type: dict
+        for name, place in configured:
+            self.take_up(gauges.Gauge.configured(name, place))
+            self.exactness[name] = "exact"
+        #: Those of libraries that were not loaded so far.
+        self._unloaded = [gauges.Gauge.of_library(name) for name in gauges.LIBRARIES if name not in self.gauges]
+
+    def take_up(self, gauge):
+        # type: (gauges.Gauge) -> None
+        """Reads one more counter from now on. No window may be open."""
+        self.gauges[gauge.name] = gauge
+        self.arrays[gauge.name] = array.array("q", bytes(8 * self.capacity))
+        self._others.append((self.arrays[gauge.name], gauge.read))
+
+    def drop(self, gauge):
+        # type: (gauges.Gauge) -> None
+        """Reads it no longer."""
+        values = self.arrays.pop(gauge.name)
+        del self.gauges[gauge.name]
+        self._others = [other for other in self._others if other[0] is not values]
+
+    def _find_libraries(self):
+        # type: () -> None
+        """Takes up the counters of libraries that were loaded meanwhile."""
+        for gauge in [gauge for gauge in self._unloaded if gauge.is_there()]:
+            self._unloaded.remove(gauge)
+            self.take_up(gauge)
+        for gauge in self.gauges.values():
+            # For what reading it takes the first time.
+            gauge.read()
+
+    def troubles(self):
+        # type: () -> list
+        """Why some of them could not be read."""
+        return [gauge.trouble for gauge in self.gauges.values() if gauge.trouble is not None]
 
     def _own_fds(self):
         # type: () -> int
@@ -561,7 +599,7 @@ class Counters:
     def reader(self, name):
         # type: (str) -> object
         """What reads one counter at any time."""
-        return self._table[name][0]
+        return self.gauges[name].read if name in self.gauges else self._table[name][0]
 
     @staticmethod
     def _counter_in_proc(folder, fallback, other):
@@ -640,6 +678,7 @@ class Counters:
         # type: (object) -> None
         """Freezes what is there, so that later readings see only what was born since. Before that `last` is called."""
         opcodes.forestall()
+        self._find_libraries()
         for cache in self._caches:
             cache.remember()
         self.settle()
@@ -789,7 +828,7 @@ class Counters:
         return {
             name: values[: self._at[0] - _ORIGIN].tolist()
             for name, values in self.arrays.items()
-            if self.exactness[name] != "absent"
+            if self.exactness.get(name) != "absent"
         }
 
 

@@ -8,7 +8,7 @@ import array
 import ctypes
 import posix
 
-from . import outcome, refs, repeat
+from . import gauges, outcome, refs, repeat, unclosed
 
 _open = posix.open
 _close = posix.close
@@ -114,8 +114,49 @@ class _References:
         refs.lose(-self._lost[0])
 
 
+class _Warnings:
+    """Of `unclosed`."""
+
+    def __init__(self, many):
+        # type: (int) -> None
+        pass
+
+    def leak(self, at):
+        # type: (int) -> None
+        unclosed.warn()
+
+    def take_back(self):
+        # type: () -> None
+        pass
+
+
+#: What a project might count itself.
+_STOCK = array.array("q", [0])
+
+
+def stock():
+    # type: () -> int
+    return _STOCK[0]
+
+
+class _Stock:
+    """Of what libraries and the project count."""
+
+    def __init__(self, many):
+        # type: (int) -> None
+        _STOCK[0] = 0
+
+    def leak(self, at):
+        # type: (int) -> None
+        _STOCK[0] += 1
+
+    def take_back(self):
+        # type: () -> None
+        _STOCK[0] = 0
+
+
 #: What is planted; by how much each counter must show it is for the other half to say.
-_PLANTS = (_Objects, _References, _Allocations, _Descriptors)
+_PLANTS = (_Objects, _References, _Allocations, _Descriptors, _Warnings, _Stock)
 
 
 class _Pseudo:
@@ -162,9 +203,12 @@ def run(meter, heartbeat, plant, iterations, warmup):
     # type: (object, object, bool, int, int) -> dict
     """The answer of a run order, for a pseudo-test."""
     pseudo = _Pseudo(plant, iterations + warmup)
+    gauge = gauges.Gauge.configured("planted", __name__ + ":stock")
+    meter.take_up(gauge)
     repeater = repeat.Repeater(pseudo, meter, heartbeat)
     repeater.open(0)
     try:
         return repeater.run(iterations, warmup)
     finally:
         pseudo.finish()
+        meter.drop(gauge)

@@ -116,7 +116,9 @@ class Service:
         self.heartbeat = channel.Heartbeat(orders["heartbeat"])
         self.dump = StackDump(orders["stacks"], orders["stack_signal"])
         self.meter = counters.Counters(
-            orders["capacity"], lambda: link.descriptors() + self.dump.descriptors()
+            orders["capacity"],
+            lambda: link.descriptors() + self.dump.descriptors(),
+            orders.get("counters", ()),
         )
         self.served = False
         self.is_over = False
@@ -283,6 +285,10 @@ class Service:
                 answer = repeater.replay(*numbers)
             elif what == "references":
                 answer = repeater.references(order["iterations"], order.get("target"), order.get("falls", False))
+            elif what == "unclosed":
+                numbers = (order["iterations"], order["frames"])
+                order = None
+                answer = repeater.unclosed(*numbers)
             elif what == "count":
                 numbers = (order["first"], order["then"])
                 order = None
@@ -313,6 +319,7 @@ class Service:
                         "re": "ended",
                         "errors": runner.troubles.take(),
                         "names": self.meter.names(),
+                        "notes": self.meter.troubles(),
                     }
                 )
                 self.is_over = True
