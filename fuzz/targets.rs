@@ -95,6 +95,10 @@ pub fn wire(data: &[u8]) {
             target: None,
             falls: false,
         }),
+        Record::Unclosed(_) => Order::Unclosed(orders::Unclosed {
+            iterations,
+            frames: 10,
+        }),
         Record::Grown(_) => Order::Grown(orders::Grown { iterations }),
         Record::Named(named) => Order::Name(orders::Name {
             paths: vec![vec![1, 2, 3]; named.paths.len()],

@@ -8,10 +8,13 @@ pub mod terms;
 pub mod text;
 pub mod value;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::{ConfigError, Place};
+
+pub use crate::finding::stance::{Stance, Stances, Subject};
 
 /// The defaults as a file that users can read and copy. They are parsed from here, so that what it says is true.
 pub const DEFAULTS: &str = include_str!("config/defaults.toml");
@@ -59,30 +62,6 @@ impl Runner {
     }
 }
 
-/// What it means that a test leaves objects which only the cycle collector frees.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stance {
-    /// A warning.
-    #[default]
-    Warn,
-    /// A failure.
-    Deny,
-    /// Nothing.
-    Allow,
-}
-
-impl Stance {
-    /// The name users give it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Stance::Warn => "warn",
-            Stance::Deny => "deny",
-            Stance::Allow => "allow",
-        }
-    }
-}
-
 /// The settings of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -114,10 +93,10 @@ pub struct Config {
     pub min_judged: f64,
     /// Growth per iteration below which nothing fails.
     pub min_rate: terms::Limits,
-    /// What garbage in cycles means.
-    pub cycles: Stance,
-    /// What it means that Python itself or the test runner leaks.
-    pub interpreter: Stance,
+    /// What fails and what does not.
+    pub stances: Stances,
+    /// What the project counts itself: name, and `module:function`.
+    pub counters: BTreeMap<String, String>,
     /// Terms for some of the tests; of several for one test, the last one that says something wins.
     pub rules: Vec<rule::Rule>,
 }
@@ -140,8 +119,8 @@ pub struct Overrides {
     pub memory: Option<Choice<u64>>,
     pub min_judged: Option<f64>,
     pub min_rate: Option<terms::Limits>,
-    pub cycles: Option<Stance>,
-    pub interpreter: Option<Stance>,
+    pub stances: Stances,
+    pub counters: Option<BTreeMap<String, String>>,
     pub rules: Option<Vec<rule::Rule>>,
 }
 
@@ -178,8 +157,8 @@ impl Config {
         set(&mut self.memory, overrides.memory);
         set(&mut self.min_judged, overrides.min_judged);
         set(&mut self.min_rate, overrides.min_rate);
-        set(&mut self.cycles, overrides.cycles);
-        set(&mut self.interpreter, overrides.interpreter);
+        self.stances.extend(&overrides.stances);
+        set(&mut self.counters, overrides.counters);
         set(&mut self.rules, overrides.rules);
     }
 }
@@ -211,11 +190,25 @@ mod tests {
             memory: Choice::Auto,
             min_judged: 0.9,
             min_rate: terms::Limits::default(),
-            cycles: Stance::Warn,
-            interpreter: Stance::Warn,
+            stances: Stances::default(),
+            counters: BTreeMap::new(),
             rules: vec![],
         };
-        assert_eq!(Config::default(), expected);
+        let mut config = Config::default();
+        for subject in Subject::ALL {
+            // Said in the file of defaults, as it is where nobody says anything.
+            assert_eq!(config.stances.on(subject), Stances::default().on(subject));
+        }
+        config.stances = Stances::default();
+        assert_eq!(config, expected);
+    }
+
+    fn denied() -> Stances {
+        let mut stances = Config::default().stances;
+        Subject::ALL
+            .into_iter()
+            .for_each(|subject| stances.take(subject, Stance::Deny));
+        stances
     }
 
     #[test]
@@ -235,8 +228,7 @@ mod tests {
             iterations: Some(Choice::Given(9)),
             memory: Some(Choice::Given(1 << 30)),
             min_judged: Some(0.5),
-            cycles: Some(Stance::Deny),
-            interpreter: Some(Stance::Deny),
+            stances: denied(),
             ..Overrides::default()
         });
         let first = config.clone();
@@ -262,8 +254,8 @@ mod tests {
             memory: Choice::Given(1 << 30),
             min_judged: 0.5,
             min_rate: terms::Limits::default(),
-            cycles: Stance::Deny,
-            interpreter: Stance::Deny,
+            stances: denied(),
+            counters: BTreeMap::new(),
             rules: vec![],
         };
         assert_eq!(config, expected);

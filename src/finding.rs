@@ -1,6 +1,11 @@
 //! The noun everything else serves: one root cause of growth, however many tests show it.
 
+pub mod kind;
+pub mod stance;
+
 use std::collections::BTreeMap;
+
+pub use kind::Kind;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,64 +13,6 @@ use crate::verdict::{
     Counter, Verdict,
     rule::{self, Rule},
 };
-
-/// What grows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// Memory allocated by Python.
-    Python,
-    /// Entries of a container that was there before, without any new block.
-    Items,
-    /// Memory that no Python allocation explains.
-    Native,
-    /// File descriptors.
-    Fd,
-    /// Threads.
-    Thread,
-    /// Pending asyncio tasks.
-    Task,
-    /// Child processes.
-    Child,
-    /// Subinterpreters.
-    Interpreter,
-    /// Objects that only the cycle collector frees.
-    Cycle,
-    /// References that C code loses, or gives back once too often, to what was there before.
-    Reference,
-}
-
-impl Kind {
-    /// Every kind, in the order of their codes.
-    pub const ALL: [Kind; 10] = [
-        Kind::Python,
-        Kind::Items,
-        Kind::Native,
-        Kind::Fd,
-        Kind::Thread,
-        Kind::Task,
-        Kind::Child,
-        Kind::Interpreter,
-        Kind::Cycle,
-        Kind::Reference,
-    ];
-
-    /// The word used in output and in the JSON report.
-    pub fn word(self) -> &'static str {
-        match self {
-            Kind::Python => "python",
-            Kind::Items => "items",
-            Kind::Native => "native",
-            Kind::Fd => "fd",
-            Kind::Thread => "thread",
-            Kind::Task => "task",
-            Kind::Child => "child",
-            Kind::Interpreter => "interpreter",
-            Kind::Cycle => "cycle",
-            Kind::Reference => "reference",
-        }
-    }
-}
 
 /// Whose code allocates what grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! From the raw results of a run to what is reported: a verdict for every test, findings, the exit code.
 
+mod apart;
 mod cycles;
 mod ends;
 mod excuse;
@@ -16,6 +17,7 @@ mod references;
 mod sites;
 mod standing;
 mod summary;
+mod unclosed;
 
 use std::collections::BTreeMap;
 
@@ -62,8 +64,7 @@ pub fn report(
     let excuses = Excuses::of(run);
     excuses.explain(&mut tests);
     let (mut findings, note) = findings::findings(run, places, &environment.python, &excuses);
-    cycles::settle(run, &findings, &mut tests);
-    references::settle(&findings, &mut tests);
+    apart::settle(&findings, &mut tests);
     pythons::explain(&findings, &mut tests);
     sort(&mut findings);
     let scope = Scope::of(
@@ -135,8 +136,7 @@ pub fn report(
 /// The verdict of each test alone.
 pub fn verdicts(run: &Run, places: &Places) -> Vec<TestResult> {
     let mut tests = tests(run, places);
-    cycles::settle(run, &cycles::findings(run, places), &mut tests);
-    references::settle(&references::findings(run, &Homes::new(places)), &mut tests);
+    apart::settle(&apart::findings(run, &Homes::new(places)), &mut tests);
     tests
 }
 

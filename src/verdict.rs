@@ -1,12 +1,14 @@
 //! What leakcheck says of one test: exactly one verdict, with its reason and its measurements.
 
 pub mod conclusion;
+pub mod counter;
 pub mod loss;
 pub mod outcome;
 pub mod rule;
 
 use std::collections::BTreeMap;
 
+pub use counter::Counter;
 use rule::Rule;
 use serde::{Deserialize, Serialize};
 
@@ -81,108 +83,11 @@ impl Verdict {
     }
 }
 
-impl Counter {
-    /// What says more of a leak than the memory beside it, and has no place of its own: the most telling first.
-    pub const RESOURCES: [Counter; 5] = [
-        Counter::Interpreters,
-        Counter::Children,
-        Counter::Tasks,
-        Counter::Threads,
-        Counter::Fds,
-    ];
-
-    /// Those of them of which a process has few.
-    pub const SCARCE: [Counter; 4] = [
-        Counter::Interpreters,
-        Counter::Children,
-        Counter::Threads,
-        Counter::Fds,
-    ];
-
-    /// Whether growth of this counter is growth by itself. Objects are counted from the opening of a window on: a full
-    /// ring that replaces what was there before gains one at every boundary and no memory. An object costs at
-    /// least a block or some heap, so where both are counted exactly it says nothing that they do not.
-    pub fn decides(self, series: &Series) -> bool {
-        if self.is_apart() {
-            return false;
-        }
-        self != Counter::Objects
-            || !(series.contains_key(&Counter::Blocks) && series.contains_key(&Counter::Heap))
-    }
-
-    /// Whether it is looked at apart from what grows, since it changes in healthy tests and beside ordinary leaks too.
-    pub fn is_apart(self) -> bool {
-        matches!(self, Counter::Garbage | Counter::Refs)
-    }
-}
-
 /// One counter read at the boundaries of a window, one value per boundary.
 pub type Series = BTreeMap<Counter, Vec<i64>>;
 
 /// Bytes of the largest request that pymalloc serves, and `blocks` counts; a larger one is in `heap`.
 pub const LARGEST_BLOCK: f64 = 512.0;
-
-/// A quantity read at a boundary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Counter {
-    /// Live pymalloc blocks.
-    Blocks,
-    /// Objects tracked by the cycle collector that were born in the window and survive.
-    Objects,
-    /// Bytes in use in malloc, its mmapped chunks included.
-    Heap,
-    /// Open file descriptors.
-    Fds,
-    /// Threads of the process.
-    Threads,
-    /// Entries of long-lived containers that were there before the window.
-    Items,
-    /// Pending asyncio tasks.
-    Tasks,
-    /// Child processes of the main thread.
-    Children,
-    /// Subinterpreters.
-    Interpreters,
-    /// Objects that only the cycle collector freed, counted up. It rises in a test that leaks nothing.
-    Garbage,
-    /// References to what was there before the window. They rise where something new refers to it, too.
-    Refs,
-}
-
-impl Counter {
-    /// Every counter, in the order of the bridge's readings.
-    pub const ALL: [Counter; 11] = [
-        Counter::Blocks,
-        Counter::Objects,
-        Counter::Heap,
-        Counter::Fds,
-        Counter::Threads,
-        Counter::Items,
-        Counter::Tasks,
-        Counter::Children,
-        Counter::Interpreters,
-        Counter::Garbage,
-        Counter::Refs,
-    ];
-
-    /// The name used in the wire protocol, the report and the output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Counter::Blocks => "blocks",
-            Counter::Objects => "objects",
-            Counter::Heap => "heap",
-            Counter::Fds => "fds",
-            Counter::Threads => "threads",
-            Counter::Items => "items",
-            Counter::Tasks => "tasks",
-            Counter::Children => "children",
-            Counter::Interpreters => "interpreters",
-            Counter::Garbage => "garbage",
-            Counter::Refs => "refs",
-        }
-    }
-}
 
 /// One test with its verdict.
 #[derive(Debug, Clone, PartialEq)]

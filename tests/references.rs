@@ -147,3 +147,86 @@ fn what_is_allowed_does_not_fail() {
         .collect();
     assert_eq!(levels, ["note", "note"]);
 }
+
+#[test]
+fn what_it_means_is_for_the_project_to_say() {
+    for (stance, levels) in [("warn", &["warning", "warning"][..]), ("allow", &[])] {
+        let config = format!("runner = \"unittest\"\nreferences = \"{stance}\"\n");
+        let Some(project) = project(&config) else {
+            return;
+        };
+        let checked = project.check(&[]);
+        checked.exits(0).all("clean", 3);
+        let found: Vec<&str> = { counted(&checked).into_iter() }
+            .map(|finding| &*finding.level)
+            .collect();
+        assert_eq!(found, levels, "{stance}");
+    }
+}
+
+#[test]
+fn shards_that_lose_references_are_joined_and_what_was_accepted_is_known() {
+    let Some(project) = project("runner = \"unittest\"\n") else {
+        return;
+    };
+    let more = "import unittest\n\nimport loans\nimport test_loans\n\n\nclass More(unittest.TestCase):\n    def test_lend_more(self):\n        loans.lend(test_loans.Account)\n";
+    project.write("test_more.py", more);
+    let joined = |code| {
+        let reports = [1, 2].map(|shard| {
+            let report = project.beside(&format!("{shard}.json"));
+            project
+                .plain_command()
+                .arg(format!("--shard={shard}/2"))
+                .arg(format!("--report=json={}", report.display()))
+                .output()
+                .unwrap();
+            report
+        });
+        let path = project.beside("merged.json");
+        let output = project
+            .bare()
+            .arg("merge")
+            .args(&reports)
+            .arg(format!("--report=json={}", path.display()))
+            .output()
+            .unwrap();
+        let checked = Checked::read(output, &path);
+        checked.exits(code);
+        let mut found: Vec<(String, String, usize)> = { counted(&checked).into_iter() }
+            .map(|one| (one.code.clone(), one.status.clone(), one.tests.len()))
+            .collect();
+        found.sort_unstable();
+        found
+    };
+    let told = |code: &str, status: &str, tests| (code.to_owned(), status.to_owned(), tests);
+    assert_eq!(
+        joined(1),
+        [told("LK203", "new", 2), told("LK204", "new", 1)]
+    );
+    project
+        .bare()
+        .args(["accept", "--no-ci", "--reason", "known"])
+        .assert()
+        .success();
+    assert_eq!(
+        joined(0),
+        [told("LK203", "known", 2), told("LK204", "known", 1)]
+    );
+    // More of them in an iteration of the same test is worse.
+    let often = TESTS.replace(
+        "loans.lend(Account)",
+        "[loans.lend(Account) for _ in range(9)]",
+    );
+    project.write("test_loans.py", &often);
+    let checked = project.check(&["test_loans.py"]);
+    checked.exits(1);
+    let worse = { counted(&checked).into_iter() }.filter(|one| one.status == "worse");
+    assert_eq!(worse.count(), 1);
+    // Gone, it is told as fixed by a run of all.
+    project.write("test_loans.py", "import unittest\n\n\nclass Tests(unittest.TestCase):\n    def test_lend(self):\n        pass\n\n    def test_measure(self):\n        pass\n");
+    project.write("test_more.py", "import unittest\n\n\nclass More(unittest.TestCase):\n    def test_lend_more(self):\n        pass\n");
+    let checked = project.check(&[]);
+    checked.exits(0);
+    let fixed = { counted(&checked).into_iter() }.filter(|one| one.status == "fixed");
+    assert_eq!(fixed.count(), 2);
+}

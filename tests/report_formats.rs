@@ -109,7 +109,9 @@ fn json_is_what_the_published_schema_says_and_nothing_else() {
     let words = |name: &str| schema["$defs"][name]["enum"].clone();
     assert_eq!(words("verdict"), json!(Verdict::ALL.map(Verdict::word)));
     assert_eq!(words("status"), json!(Status::ALL.map(Status::word)));
-    assert_eq!(words("counter"), json!(Counter::ALL.map(Counter::name)));
+    // Besides those of libraries, which have names of their own.
+    let own = &schema["$defs"]["counter"]["anyOf"][0]["enum"];
+    assert_eq!(*own, json!(Counter::ALL.map(Counter::name)));
     assert_eq!(
         schema["$defs"]["finding"]["properties"]["kind"]["enum"],
         json!(Kind::ALL.map(Kind::word))

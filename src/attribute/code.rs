@@ -21,28 +21,13 @@ pub const INTERPRETER: &str = "LK111";
 
 /// The code of a kind of growth whose holder is not known.
 pub fn of(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Python => "LK100",
-        Kind::Items => "LK102",
-        Kind::Native => "LK201",
-        Kind::Fd => "LK301",
-        Kind::Thread => "LK302",
-        Kind::Task => "LK303",
-        Kind::Child => "LK304",
-        Kind::Interpreter => "LK305",
-        Kind::Cycle => "LK401",
-        Kind::Reference => "LK203",
-    }
+    kind.facts().code
 }
 
 /// Whether something in Python must hold the leaked objects, and no holder is named. A descriptor or a child process may be a
 /// number that was dropped, and what was lost in C has no holder.
 pub fn is_unheld(finding: &Finding) -> bool {
-    let held = matches!(
-        finding.kind,
-        Kind::Python | Kind::Items | Kind::Thread | Kind::Task
-    );
-    held && finding.holder.is_none() && finding.code != LOST
+    finding.kind.facts().is_held && finding.holder.is_none() && finding.code != LOST
 }
 
 /// The code of growth that `route` holds.
@@ -156,39 +141,11 @@ pub fn advice_lengthened(name: &str) -> String {
 /// One sentence on how to fix a leak of this code, where no more is known of it.
 pub fn advice(code: &str) -> &'static str {
     match code {
-        "LK100" => {
-            "Something that outlives the test keeps these objects: look for a module global, class attribute, registry or cache that this line feeds, and remove the entry when its user is done, give it a bound, or hold it weakly (weakref)."
-        }
-        "LK102" => {
-            "Remove what was added when its user is done, or give the container a bound (collections.deque(maxlen=…))."
-        }
-        "LK201" => {
-            "No Python allocation explains this: look for a C extension that allocates without freeing, or loses a reference, in the calls this test makes."
-        }
         LOST => {
             "No Python object refers to these: look for a C extension that takes a reference and never gives it back (Py_INCREF without Py_DECREF, a new reference that is not released on an error path), or keeps them where Python cannot look."
         }
         INTERPRETER => {
             "Take the callback off again when its user is done (atexit.unregister, gc.callbacks.remove, signal.signal with the old handler), or register it once, when the module is imported."
-        }
-        "LK301" => {
-            "Close it where it was opened: a `with` block, contextlib.closing(), or addCleanup/a yield fixture in a test."
-        }
-        "LK302" => {
-            "End the thread and join it: set its stop event, shut its executor down (`with ThreadPoolExecutor(…)`), and wait in the teardown."
-        }
-        "LK303" => "Await the task or cancel it before the test ends.",
-        "LK304" => {
-            "Wait for the process (subprocess.run, Popen as a context manager) or end it in the teardown."
-        }
-        "LK305" => {
-            "Close the interpreter in the teardown (Interpreter.close(), or `with InterpreterPoolExecutor(…)`)."
-        }
-        "LK401" => {
-            "Break the cycle: make the back reference a weakref, or clear it when the objects are done with."
-        }
-        "LK203" => {
-            "No memory grows, but the object can never be freed: look for a C extension that takes a reference and never gives it back (Py_INCREF without Py_DECREF, a new reference that is not released on an error path)."
         }
         RELEASED => {
             "The object is freed while others still use it once its count reaches zero, which ends the process: look for a C extension that gives back a reference which it only borrowed (Py_DECREF after PyList_GetItem, PyDict_GetItem, PyTuple_GetItem or PyModule_GetDict)."
@@ -199,7 +156,7 @@ pub fn advice(code: &str) -> &'static str {
         HANG => {
             "It passes once and hangs when repeated: look for a lock, a queue or a thread that its first run leaves behind."
         }
-        _ => "",
+        _ => Kind::advice(code),
     }
 }
 
@@ -543,19 +500,7 @@ mod tests {
 
     #[test]
     fn every_kind_without_a_holder_has_advice_of_its_own() {
-        let kinds = [
-            Kind::Python,
-            Kind::Items,
-            Kind::Native,
-            Kind::Fd,
-            Kind::Thread,
-            Kind::Task,
-            Kind::Child,
-            Kind::Interpreter,
-            Kind::Cycle,
-            Kind::Reference,
-        ];
-        let mut codes: Vec<_> = kinds
+        let mut codes: Vec<_> = Kind::ALL
             .into_iter()
             .map(of)
             .chain([CRASH, HANG, LOST, RELEASED])
@@ -566,6 +511,7 @@ mod tests {
         codes.dedup();
         texts.sort_unstable();
         texts.dedup();
-        assert_eq!((codes.len(), texts.len()), (14, 14));
+        let all = Kind::ALL.len() + 4;
+        assert_eq!((codes.len(), texts.len()), (all, all));
     }
 }

@@ -4,7 +4,10 @@ use std::{cmp::Ordering, collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Finding, Kind, Rate};
+use crate::{
+    finding::{Finding, Kind, Rate},
+    verdict::counter::{Counter, is_size},
+};
 
 /// A rate may differ from the accepted one by this share and this much more before it is another one. Counts hold to the
 /// object; the half takes the fractions of containers that are resized now and then.
@@ -89,11 +92,7 @@ pub fn build(python: &str, abi: &str, implementation: &str, platform: &str, libc
 
 /// Whether `counter` counts things that are the same on every Python: a descriptor is one everywhere.
 fn is_universal(counter: &str) -> bool {
-    !matches!(counter, "blocks" | "objects" | "garbage" | "bytes" | "heap")
-}
-
-fn is_size(counter: &str) -> bool {
-    matches!(counter, "bytes" | "heap")
+    counter != "bytes" && Counter::named(counter).is_none_or(Counter::is_universal)
 }
 
 /// The rates of `finding` that are worth comparing. Of a descriptor or a thread the number is; what comes beside it is
@@ -102,25 +101,21 @@ fn is_size(counter: &str) -> bool {
 /// that begins to grow beside what was accepted would pass.
 pub fn comparable(finding: &Finding) -> BTreeMap<&str, Rate> {
     let alone = finding.measured.as_ref().is_some_and(|by| by.alone);
+    let facts = finding.kind.facts();
     let (own, beside): (&[&str], &[&str]) = match finding.kind {
-        Kind::Fd => (&["fds"], &["blocks"]),
-        Kind::Thread => (&["threads"], &["fds", "blocks"]),
-        Kind::Task => (&["tasks"], &["threads", "fds", "blocks"]),
-        Kind::Child => (&["children"], &["tasks", "threads", "fds", "blocks"]),
-        Kind::Interpreter => (&["interpreters"], &["children", "tasks", "threads", "fds"]),
-        Kind::Items => (&["items"], &["heap"]),
-        Kind::Native => (&["heap"], &[]),
-        Kind::Reference => (&["refs"], &[]),
         Kind::Python if alone => (&["blocks", "objects", "bytes"], &["heap"]),
         Kind::Cycle if alone => (&["blocks", "objects", "garbage", "bytes"], &[]),
-        Kind::Python | Kind::Cycle => (&["bytes"], &[]),
+        _ => (facts.own, facts.beside),
     };
+    // What a library counts has a name of its own.
+    let its_own = { finding.rate.keys() }
+        .map(String::as_str)
+        .filter(|name| finding.kind == Kind::Library && is_library(name));
     let rate = |counter: &str| finding.rate.get(counter).copied();
     let read =
         |counter: &str| { finding.curves.iter() }.any(|curve| curve.counter.name() == counter);
-    let own = own
-        .iter()
-        .filter_map(|counter| Some((*counter, rate(counter)?)));
+    let own = { own.iter().copied().chain(its_own) }
+        .filter_map(|counter| Some((counter, rate(counter)?)));
     let beside = beside.iter().filter(|_| alone).filter_map(|counter| {
         let none = || read(counter).then_some(NONE);
         Some((*counter, rate(counter).or_else(none)?))
@@ -130,14 +125,11 @@ pub fn comparable(finding: &Finding) -> BTreeMap<&str, Rate> {
 
 /// Whether a counter of `kind` only tells of what comes beside what leaks.
 fn is_beside(kind: Kind, counter: &str) -> bool {
-    let resources = [
-        Kind::Fd,
-        Kind::Thread,
-        Kind::Task,
-        Kind::Child,
-        Kind::Interpreter,
-    ];
-    counter == "blocks" && resources.contains(&kind)
+    counter == "blocks" && kind.facts().counter.is_some()
+}
+
+fn is_library(counter: &str) -> bool {
+    counter != "bytes" && Counter::library(counter).is_some()
 }
 
 const NONE: Rate = Rate {
@@ -359,7 +351,7 @@ mod tests {
 
     #[test]
     fn what_begins_to_grow_beside_what_was_accepted_is_worse() {
-        use crate::{finding::Curve, verdict::Counter};
+        use crate::finding::Curve;
         let of = |kind, rates: &[(&str, f64)]| {
             let mut one = finding("a", rates);
             one.kind = kind;

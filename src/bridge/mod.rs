@@ -40,6 +40,14 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/references.py"),
     ),
     (
+        "leakcheck_bridge/unclosed.py",
+        include_str!("python/leakcheck_bridge/unclosed.py"),
+    ),
+    (
+        "leakcheck_bridge/gauges.py",
+        include_str!("python/leakcheck_bridge/gauges.py"),
+    ),
+    (
         "leakcheck_bridge/interpreters.py",
         include_str!("python/leakcheck_bridge/interpreters.py"),
     ),

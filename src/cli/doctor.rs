@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::run::{Failure, failure, python_from, settings};
 use crate::{
-    config::{Choice, Config, Overrides, Runner, rule::Rule, text, value},
+    config::{Choice, Config, Overrides, Runner, Subject, rule::Rule, text, value},
     discover::{
         self, Interpreter, Project,
         interpreter::{Env, Libc, Mallinfo, NEWEST},
@@ -18,7 +18,7 @@ use crate::{
     },
     exit_code::ExitCode,
     run::selfcheck::{self, Examined},
-    verdict::Counter,
+    verdict::counter::{Counter, LIBRARIES},
 };
 
 /// Options of `leakcheck doctor`.
@@ -201,7 +201,9 @@ fn build(interpreter: &Interpreter, jit: bool) -> Vec<String> {
 
 fn counters(page: &mut String, interpreter: &Interpreter, examined: &Examined) {
     line(page, "counters", "");
-    for counter in Counter::ALL {
+    let of_project = { examined.hello.counters.keys().copied() }
+        .filter(|counter| matches!(counter, Counter::Library(_)));
+    for counter in Counter::ALL.into_iter().chain(of_project) {
         let word = examined
             .hello
             .counters
@@ -222,24 +224,28 @@ fn counters(page: &mut String, interpreter: &Interpreter, examined: &Examined) {
         } else {
             ""
         };
+        let alone = match counter {
+            Counter::Library(_) => ", where its module is loaded",
+            _ => alone,
+        };
         let text = format!("  {:<9} {word}{seen}{alone}{why}\n", counter.name());
         page.push_str(&text);
     }
+    page.push_str(&format!(
+        "  of libraries, where they are loaded: {}\n",
+        LIBRARIES.join(", ")
+    ));
 }
 
 /// Why a counter is not exact.
 fn why(counter: Counter, word: &str, interpreter: &Interpreter) -> String {
     match (counter, word) {
-        (Counter::Refs, _) => "this Python splits the counts of references between threads".to_owned(),
         (Counter::Blocks, "absent") => match &interpreter.python_malloc {
             Some(name) => format!(
                 "PYTHONMALLOC={name} turns Python's own allocator off, which counts them"
             ),
             None => "this Python does not count the blocks it gives out".to_owned(),
         },
-        (Counter::Blocks, _) => {
-            "objects that were made and dropped to try it did not show one by one".to_owned()
-        }
         (Counter::Heap, "absent") => match (&interpreter.libc, interpreter.mallinfo) {
             (_, Mallinfo::Absent) => format!(
                 "{} has no mallinfo to ask; native leaks are not seen",
@@ -253,8 +259,7 @@ fn why(counter: Counter, word: &str, interpreter: &Interpreter) -> String {
             Libc::Glibc(..) => "what is freed stays counted: glibc does not follow GLIBC_TUNABLES here".to_owned(),
             _ => format!("what is freed stays counted by {}", interpreter.libc),
         },
-        (Counter::Fds | Counter::Threads, _) => "/proc is not there to be counted in".to_owned(),
-        _ => "it cannot be read here".to_owned(),
+        _ => counter.unread().to_owned(),
     }
 }
 
@@ -299,8 +304,8 @@ fn resolved(config: &Config) -> Vec<(&'static str, String)> {
         memory,
         min_judged,
         min_rate,
-        cycles,
-        interpreter,
+        stances,
+        counters,
         rules,
     } = config;
     let paths: Vec<String> = paths
@@ -308,7 +313,7 @@ fn resolved(config: &Config) -> Vec<(&'static str, String)> {
         .map(|path| path.to_string_lossy().into())
         .collect();
     let seconds = |time: &std::time::Duration| format!("{} s", time.as_secs_f64());
-    vec![
+    let mut keys = vec![
         (
             "python",
             choice(python, |path| path.to_string_lossy().into()),
@@ -333,10 +338,22 @@ fn resolved(config: &Config) -> Vec<(&'static str, String)> {
                 min_rate.to_string()
             },
         ),
-        ("cycles", cycles.name().to_owned()),
-        ("interpreter", interpreter.name().to_owned()),
-        ("override", rules.len().to_string()),
-    ]
+    ];
+    keys.extend(
+        Subject::ALL.map(|subject| (subject.name(), stances.on(subject).name().to_owned())),
+    );
+    let counters: Vec<String> = { counters.iter() }
+        .map(|(name, place)| format!("{name}: {place}"))
+        .collect();
+    keys.push((
+        "counters",
+        match &counters[..] {
+            [] => "none".to_owned(),
+            some => some.join(", "),
+        },
+    ));
+    keys.push(("override", rules.len().to_string()));
+    keys
 }
 
 /// `pyproject.toml:4:1 for a::*, b: skip (it costs)`.

@@ -416,6 +416,7 @@ pub(super) fn settings(
                 ..Terms::default()
             },
             rules: config.rules.clone(),
+            counters: config.counters.clone(),
             blind: Arc::default(),
             deadly: Deadly::default(),
             keep: None,
@@ -439,8 +440,7 @@ pub(super) fn settings(
         thorough: config.thorough,
         // A collection goes through all objects there, also through those that are frozen.
         pace: if interpreter.free_threaded { 4 } else { 1 },
-        cycles: config.cycles,
-        interpreter: config.interpreter,
+        stances: config.stances.clone(),
         places: Places {
             project: project.root.clone(),
             packages: packages.iter().map(place).collect(),

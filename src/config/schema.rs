@@ -1,5 +1,6 @@
 //! The keys of the configuration file: their names, and what each value must be.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::terms::{Given, Limits};
 use super::value::{self, Mismatch, Reader, Scalar};
-use super::{Choice, Overrides, rule, text};
+use super::{Choice, Overrides, Subject, rule, text};
+use crate::verdict::Counter;
 
 /// A problem with a part of a file, not yet put into words for a place.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,11 +28,14 @@ struct Key {
     read: fn(&mut Overrides, &DeValue<'_>, &Path) -> Result<(), Mismatch>,
 }
 
+/// The key whose value names what others have limits for.
+const COUNTERS: &str = "counters";
+
 /// The key whose value is a list of tables with keys of their own.
 const OVERRIDE: &str = "override";
 
 /// All keys there are. A key that is missing here is unknown, whatever the defaults say.
-const KEYS: [Key; 17] = [
+const KEYS: [Key; 16] = [
     Key {
         name: "python",
         read: |to, value, directory| {
@@ -107,12 +112,9 @@ const KEYS: [Key; 17] = [
         },
     },
     Key {
-        name: "cycles",
-        read: |to, value, _| put(&mut to.cycles, value, value::stance),
-    },
-    Key {
-        name: "interpreter",
-        read: |to, value, _| put(&mut to.interpreter, value, value::stance),
+        name: COUNTERS,
+        // Before all others: see `read`.
+        read: |_, _, _| Ok(()),
     },
     Key {
         name: OVERRIDE,
@@ -129,8 +131,22 @@ pub(super) fn read(
     directory: &Path,
 ) -> Result<Overrides, Fault> {
     let mut overrides = Overrides::default();
+    if let Some(value) = table.get(COUNTERS) {
+        overrides.counters = Some(counters(value.get_ref()).map_err(|mismatch| Fault {
+            span: value.span(),
+            message: misfit(COUNTERS, value, content, &mismatch),
+        })?);
+    }
     for (key, value) in table {
         let name = key.get_ref().as_ref();
+        if let Some(subject) = Subject::named(name) {
+            let stance = value::stance(scalar(value.get_ref())).map_err(|mismatch| Fault {
+                span: value.span(),
+                message: misfit(name, value, content, &mismatch),
+            })?;
+            overrides.stances.take(subject, stance);
+            continue;
+        }
         let Some(known) = KEYS.iter().find(|known| known.name == name) else {
             return Err(Fault {
                 span: key.span(),
@@ -169,6 +185,13 @@ pub(super) fn misfit(
     )
 }
 
+/// The name of every key.
+fn names() -> impl Iterator<Item = &'static str> {
+    { KEYS.iter() }
+        .map(|key| key.name)
+        .chain(Subject::ALL.map(Subject::name))
+}
+
 /// The message for a key that is not in the schema.
 fn unknown(name: &str, table_name: &str) -> String {
     let place = if table_name.is_empty() {
@@ -176,9 +199,8 @@ fn unknown(name: &str, table_name: &str) -> String {
     } else {
         format!(" in {table_name}")
     };
-    let near = KEYS
-        .iter()
-        .map(|key| (distance(name, key.name), key.name))
+    let near = names()
+        .map(|key| (distance(name, key), key))
         .min()
         // Half of a short word changed makes another word.
         .filter(|(distance, near)| *distance <= 1 + near.len() / 4);
@@ -220,6 +242,51 @@ fn scalar<'a>(value: &'a DeValue<'_>) -> Scalar<'a> {
         DeValue::Boolean(flag) => Scalar::Flag(*flag),
         _ => Scalar::Other,
     }
+}
+
+/// What the project counts itself: by its name, which others may have limits for from now on, where it is read.
+fn counters(value: &DeValue<'_>) -> Result<BTreeMap<String, String>, Mismatch> {
+    let wrong = |detail: Option<String>| Mismatch {
+        expected: "functions by what they count, such as { connections = \"app.db:pool_size\" }",
+        detail,
+    };
+    let Given::Table(table) = given(value) else {
+        return Err(wrong(None));
+    };
+    let mut found = BTreeMap::new();
+    for (name, place) in table {
+        if Counter::library(name).is_none() {
+            let shown = text::excerpt(name, 40);
+            let why = format!(
+                "`{shown}` can be no name of a counter: letters, digits and _, and none of leakcheck's own"
+            );
+            return Err(wrong(Some(why)));
+        }
+        match place {
+            Scalar::Text(place) if is_place(place) => {
+                found.insert(name.to_owned(), place.to_owned());
+            }
+            _ => {
+                let why = format!("`{name}` must be \"module:function\"");
+                return Err(wrong(Some(why)));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether it is `package.module:function`, or a method of a class there.
+fn is_place(place: &str) -> bool {
+    let is_name = |name: &str| {
+        name.starts_with(|first: char| first.is_alphabetic() || first == '_')
+            && name
+                .chars()
+                .all(|other| other.is_alphanumeric() || other == '_')
+    };
+    let are_names = |path: &str| path.split('.').all(is_name);
+    place
+        .split_once(':')
+        .is_some_and(|(module, function)| are_names(module) && are_names(function))
 }
 
 /// A list of text, none of it empty: an empty path or argument is a slip, and runners take it for something else.
@@ -285,7 +352,7 @@ mod tests {
             .keys()
             .map(|key| key.get_ref().as_ref())
             .collect();
-        let mut known: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+        let mut known: Vec<&str> = names().collect();
         documented.sort_unstable();
         known.sort_unstable();
         assert_eq!(documented, known);
@@ -294,12 +361,12 @@ mod tests {
     #[test]
     fn every_default_has_a_comment() {
         let lines: Vec<&str> = super::super::DEFAULTS.lines().collect();
-        for key in &KEYS {
+        for key in names() {
             let at = lines
                 .iter()
-                .position(|line| line.starts_with(&format!("{} = ", key.name)));
-            let above = lines[at.expect(key.name) - 1];
-            assert!(above.starts_with("# "), "{}: {above}", key.name);
+                .position(|line| line.starts_with(&format!("{key} = ")));
+            let above = lines[at.expect(key) - 1];
+            assert!(above.starts_with("# "), "{key}: {above}");
         }
     }
 
@@ -373,6 +440,26 @@ mod tests {
             ),
             ("min_rate = 1", "1", "such as { blocks = 1 }, found 1"),
             (
+                "counters = 3",
+                "3",
+                "`counters`: expected functions by what they count, such as { connections = \"app.db:pool_size\" }, found 3",
+            ),
+            (
+                "counters = { Pool = \"a:b\" }",
+                "{ Pool = \"a:b\" }",
+                "`Pool` can be no name of a counter",
+            ),
+            (
+                "counters = { blocks = \"a:b\" }",
+                "{ blocks = \"a:b\" }",
+                "none of leakcheck's own",
+            ),
+            (
+                "counters = { pool = \"a.b\" }",
+                "{ pool = \"a.b\" }",
+                "`pool` must be \"module:function\"",
+            ),
+            (
                 "cycles = \"no\"",
                 "\"no\"",
                 "`cycles`: expected \"warn\", \"deny\" or \"allow\", found \"no\"",
@@ -388,6 +475,15 @@ mod tests {
                 fault.message
             );
         }
+    }
+
+    #[test]
+    fn what_is_counted_may_have_a_limit() {
+        let content = "counters = { sprockets = \"shop:sprockets\" }\nmin_rate = { sprockets = 2, arrow_bytes = 64 }";
+        let overrides = parse(content).unwrap();
+        assert_eq!(overrides.counters.unwrap()["sprockets"], "shop:sprockets");
+        let limits = overrides.min_rate.unwrap().to_string();
+        assert_eq!(limits, "arrow_bytes 64, sprockets 2");
     }
 
     #[test]

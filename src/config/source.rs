@@ -58,8 +58,8 @@ pub(super) fn defaults() -> Option<Config> {
         memory: all.memory?,
         min_judged: all.min_judged?,
         min_rate: all.min_rate?,
-        cycles: all.cycles?,
-        interpreter: all.interpreter?,
+        stances: all.stances,
+        counters: all.counters?,
         rules: all.rules?,
     })
 }

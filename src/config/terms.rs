@@ -34,16 +34,13 @@ impl Limits {
         let limits = table
             .iter()
             .map(|(name, value)| {
-                let counter = Counter::ALL
-                    .into_iter()
-                    .find(|counter| counter.name() == *name)
-                    .ok_or_else(|| {
-                        let names = Counter::ALL.map(Counter::name).join(", ");
-                        wrong(format!(
-                            "`{}` is no counter; there are {names}",
-                            super::text::excerpt(name, 40)
-                        ))
-                    })?;
+                let counter = Counter::named(name).ok_or_else(|| {
+                    let names = Counter::ALL.map(Counter::name).join(", ");
+                    wrong(format!(
+                        "`{}` is no counter; there are {names}",
+                        super::text::excerpt(name, 40)
+                    ))
+                })?;
                 let rate = match value {
                     Scalar::Whole(whole) => *whole as f64,
                     Scalar::Real(real) => *real,

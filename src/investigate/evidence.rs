@@ -228,6 +228,10 @@ impl Evidence {
     /// How far a counter is to be trusted.
     pub fn exactness(&self, counter: Counter) -> Exactness {
         let exactness = self.exactness.get(&counter).copied();
-        exactness.unwrap_or(Exactness::Estimate)
+        exactness.unwrap_or(match counter {
+            // A number that a library says is that number.
+            Counter::Library(_) => Exactness::Exact,
+            _ => Exactness::Estimate,
+        })
     }
 }

@@ -16,8 +16,8 @@ pub(super) fn room(evidence: &Evidence, rules: &Rules) -> u32 {
     };
     let bytes = bytes_per_iteration(&windows.series, rules);
     let freed = fallen(Counter::Heap) + fallen(Counter::Blocks) * rules.block;
-    Counter::SCARCE
-        .into_iter()
+    { windows.fits.keys().copied() }
+        .filter(|counter| counter.is_scarce())
         .map(|counter| {
             let each = rate(&windows.fits, counter);
             affordable(each, rules.long_run.resources + fallen(counter), rules)

@@ -47,6 +47,8 @@ pub struct Rules {
     pub references: References,
     /// Tests in which something rose once.
     pub rare: Rare,
+    /// What nobody closes.
+    pub unclosed: Unclosed,
 }
 
 /// The numbers of tests in which something rose once, and which are looked at for longer.
@@ -55,6 +57,19 @@ pub struct Rare {
     /// Iterations of each of two windows: what is lost in every 15th shows in both.
     pub iterations: u32,
     /// They take this share of the CPU time of a plain run, all together,
+    pub share: f64,
+    /// and so many seconds besides.
+    pub least: f64,
+}
+
+/// The numbers of a look for what nobody closes.
+#[derive(Debug, Clone)]
+pub struct Unclosed {
+    /// Iterations in each of which it has to be left open,
+    pub iterations: u32,
+    /// traced so many frames deep.
+    pub frames: u32,
+    /// Looks take this share of the CPU time of a plain run,
     pub share: f64,
     /// and so many seconds besides.
     pub least: f64,
@@ -348,6 +363,12 @@ pub const RULES: Rules = Rules {
         iterations: 16,
         share: 0.1,
         least: 1.0,
+    },
+    unclosed: Unclosed {
+        iterations: 3,
+        frames: 10,
+        share: 0.25,
+        least: 10.0,
     },
     windows: Windows {
         more: 4,

@@ -118,9 +118,7 @@ pub(super) fn held_by_runner(at: At<'_>) -> Option<Next> {
     let most = rate(fits, Counter::Blocks) / at.rules.tracing.most;
     let said = !sites.growths.is_empty()
         && sites.growths.iter().all(runners)
-        && !Counter::RESOURCES
-            .iter()
-            .any(|counter| fits.contains_key(counter))
+        && Counter::resources_of(fits).next().is_none()
         && containers::gaining(at.evidence, at.rules).is_empty()
         && (!fits.contains_key(&Counter::Blocks) || blocks(&sites.growths) >= most);
     said.then(|| {

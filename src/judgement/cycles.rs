@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{excuse, sites};
 use crate::{
     attribute::{code, fingerprint, owner::Places},
-    config::Stance,
-    finding::{Curve, Finding, Kind, Level, Measured, Owner, Rate, Site, Status},
+    finding::{Curve, Finding, Kind, Measured, Rate, Site, Status, stance::Subject},
     report::text::{bytes, number},
     run::{Run, garbage::Cycle, leavings::Leavings},
-    verdict::{Counter, TestResult, Verdict, rule::Rule},
+    verdict::{Counter, Verdict, rule::Rule},
 };
 
 /// Every sort of cycle that was seen.
@@ -51,14 +50,7 @@ fn finding(
     }
     let alone = one.garbage.objects <= cycle.objects;
     let rate = rate(one, cycle, alone);
-    let fails = run.cycles == Stance::Deny && !allowed;
-    let level = match (run.cycles, cycle.owner) {
-        _ if allowed => Level::Note,
-        (Stance::Deny, _) => Level::Error,
-        // Whoever only uses a package can do little about it.
-        (_, Owner::Dependency) => Level::Note,
-        _ => Level::Warning,
-    };
+    let (level, fails) = run.stances.weigh(Subject::Cycles, allowed, cycle.owner);
     let site = cycle.place.as_ref().map(|place| {
         let amount = (cycle.objects as f64, cycle.bytes as f64);
         sites::site(run, places, std::slice::from_ref(place), amount)
@@ -154,38 +146,4 @@ fn evidence(seen: &[(&Leavings, &Cycle)], tests: usize) -> String {
         text.push_str(&format!("; {rest} more of the same files leave as much"));
     }
     text
-}
-
-/// Where cycles are denied, a test that makes one is no clean test.
-pub(super) fn settle(run: &Run, findings: &[Finding], tests: &mut [TestResult]) {
-    let failing: BTreeMap<&str, &Finding> = findings
-        .iter()
-        .filter(|finding| finding.kind == Kind::Cycle && finding.fails)
-        .flat_map(|finding| {
-            finding
-                .tests
-                .iter()
-                .map(move |test| (test.as_str(), finding))
-        })
-        .collect();
-    for (test, collected) in tests.iter_mut().zip(&run.tests) {
-        if let Some(finding) = failing.get(collected.id.as_str())
-            && matches!(
-                test.verdict,
-                Verdict::Clean | Verdict::Bounded | Verdict::Harness
-            )
-        {
-            test.verdict = Verdict::Leak;
-            test.rule = Some(Rule::CyclesDenied);
-            let each = finding.rate.values().next().map_or(0.0, |rate| rate.value);
-            test.reason = Some(format!(
-                "leaves {} to the cycle collector, which is denied",
-                if each > 1.0 {
-                    format!("{} objects", number(each))
-                } else {
-                    "1 object".to_owned()
-                }
-            ));
-        }
-    }
 }

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    cycles, ends,
+    apart, ends,
     excuse::Excuses,
     held::{self, Held, Lost},
     losses,
     native::{self, Homes},
-    parts, pythons, references,
+    parts, pythons,
     sites::{self, function_of},
     summary,
 };
@@ -19,14 +19,14 @@ use crate::{
         native::{Passage, WOBBLE},
         owner::Places,
         route::Route,
-        sites::Growth,
+        sites::{Growth, from_chosen},
     },
     finding::{
         Curve, Finding, Holder, Kind, Level, Measured, NativeFunction, Owner, Rate, Site, Status,
-        TypeGrowth,
+        TypeGrowth, stance::Subject,
     },
     fit::{Fit, Shape},
-    run::{Run, case::Case},
+    run::{Run, case::Case, diagnose::Place},
     verdict::{Counter, Verdict, rule::Rule},
 };
 
@@ -92,7 +92,8 @@ pub(super) fn findings(
             if verdict == Verdict::Leak {
                 let cases: Vec<&Case> = group.tests.iter().map(|at| evidence[*at].case).collect();
                 let known = pythons::known(&finding, &cases, python);
-                pythons::settle(&mut finding, known, run.interpreter);
+                let stance = run.stances.on(Subject::Interpreter);
+                pythons::settle(&mut finding, known, stance);
             }
             if excuses.settle(&mut finding, excused, &found) {
                 found.push(finding);
@@ -100,8 +101,7 @@ pub(super) fn findings(
         }
     }
     found.extend(losses::findings(run));
-    found.extend(cycles::findings(run, places));
-    found.extend(references::findings(run, &homes));
+    found.extend(apart::findings(run, &homes));
     found.extend(ends::findings(run));
     (found, homes.trouble().cloned())
 }
@@ -123,6 +123,13 @@ fn keys(run: &Run, homes: &Homes<'_>, held: &Held<'_>, case: &Case) -> BTreeSet<
                 .iter()
                 .map(|passage| native_key(run, homes, passage))
                 .collect(),
+            // Where nothing is allocated beside it, the line that adds to it is its place.
+            (None, None) if let Some(place) = made(homes.places, case) => {
+                vec![Key::Place(
+                    homes.places.show(&place.0),
+                    function_of(run, place),
+                )]
+            }
             (None, None) => case
                 .fits
                 .keys()
@@ -131,6 +138,13 @@ fn keys(run: &Run, homes: &Homes<'_>, held: &Held<'_>, case: &Case) -> BTreeSet<
         });
     }
     keys
+}
+
+/// The line that adds to a resource of which nothing else tells.
+fn made<'a>(places: &Places, case: &'a Case) -> Option<&'a Place> {
+    Counter::resources_of(&case.fits).find(|counter| counter.is_followed())?;
+    let made = &case.diagnosis.as_ref()?.made;
+    from_chosen(made, places).first()
 }
 
 /// One function of a library is one cause, from wherever it is called. A library of the system, and Python's own
@@ -215,12 +229,14 @@ fn finding(
     });
     let cases: Vec<&Case> = group.tests.iter().map(|at| evidence[*at].case).collect();
     let kind = match parts::resource(case, &best.keys, group) {
-        Some(resource) => parts::kind(resource),
+        Some(resource) => Kind::of(resource),
         None => kind(&cases, route),
     };
     let made = diagnosis
         .filter(|diagnosis| {
-            matches!(kind, Kind::Fd | Kind::Child | Kind::Interpreter) || diagnosis.is_lost()
+            let followed =
+                { case.fits.keys() }.any(|counter| kind.is_of(*counter) && counter.is_followed());
+            followed || diagnosis.is_lost()
         })
         .map(|diagnosis| &diagnosis.made)
         .filter(|made| !made.is_empty());
@@ -404,16 +420,12 @@ fn kind(cases: &[&Case], route: Option<&Route>) -> Kind {
     let every = |counter| grows(counter) == cases.len();
     // Of many tests that put new objects into one container, the blocks of one may be uneven.
     let most = |counter| 2 * grows(counter) > cases.len();
-    if every(Counter::Interpreters) {
-        Kind::Interpreter
-    } else if every(Counter::Children) {
-        Kind::Child
-    } else if every(Counter::Tasks) {
-        Kind::Task
-    } else if every(Counter::Threads) {
-        Kind::Thread
-    } else if every(Counter::Fds) {
-        Kind::Fd
+    let resource = cases.first().and_then(|case| {
+        let mut resources = Counter::resources_of(&case.fits);
+        resources.find(|counter| every(*counter))
+    });
+    if let Some(resource) = resource {
+        Kind::of(resource)
     } else if every(Counter::Items) && !most(Counter::Blocks) {
         Kind::Items
     } else if most(Counter::Blocks)
@@ -445,11 +457,7 @@ fn curves(case: &Case) -> Vec<Curve> {
 fn rates(case: &Case, alone: bool, kind: Kind, sites: &[Site]) -> BTreeMap<String, Rate> {
     let mut found = BTreeMap::new();
     for (counter, fit) in &case.fits {
-        let its_own = matches!(
-            (kind, counter),
-            (Kind::Fd, Counter::Fds) | (Kind::Thread, Counter::Threads)
-        );
-        if alone || its_own {
+        if alone || kind.is_of(*counter) {
             found.insert(counter.name().to_owned(), Rate::from(fit.rate));
         }
     }

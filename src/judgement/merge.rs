@@ -9,7 +9,7 @@ use super::{
 use crate::{
     baseline::{compare::Outcome, scrub},
     exit_code::ExitCode,
-    finding::{Finding, Level, Status},
+    finding::{Finding, Level, Status, stance::Stances},
     report::{Environment, Merged, Report, Shard, Snapshots, Timing, text},
     run::shard::MOST,
     verdict::{Series, TestResult, Verdict, rule::Rule},
@@ -228,8 +228,8 @@ fn join(mut ones: Vec<One>) -> Joined {
         .filter(|code| matches!(code, ExitCode::Interrupted | ExitCode::Internal))
         .collect();
     let scope = Scope {
-        // What each of them was asked to do with cycles is not in their reports.
-        cycles: false,
+        // What each of them was told is not in their reports.
+        stances: Stances::default(),
         tests: tests
             .iter()
             .map(|test| {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     attribute::{group::Group, route::Route},
-    finding::{Holder, Kind, TypeGrowth},
+    finding::{Holder, TypeGrowth},
     run::{case::Case, diagnose::Diagnosis},
     verdict::Counter,
 };
@@ -20,20 +20,23 @@ pub(super) fn resource<K: Ord>(
 ) -> Option<Counter> {
     let mut others = keys.difference(&group.core);
     let pure = others.all(|key| group.extra.contains(key));
-    Counter::RESOURCES
-        .into_iter()
-        .find(|counter| pure && case.fits.contains_key(counter))
+    if pure {
+        Counter::resources_of(&case.fits).next()
+    } else {
+        None
+    }
 }
 
 /// Those with what says most first, those with memory alone last.
 pub(super) fn rank<K: Ord>(case: &Case, keys: &BTreeSet<K>, group: &Group<K>) -> usize {
-    let resource = resource(case, keys, group);
-    let at = |counter| {
-        Counter::RESOURCES
-            .iter()
+    // The order in which they are found to be the most telling.
+    match resource(case, keys, group) {
+        Some(Counter::Library(_)) => Counter::ALL.len(),
+        Some(counter) => { Counter::ALL.iter().rev() }
             .position(|other| *other == counter)
-    };
-    resource.and_then(at).unwrap_or(Counter::RESOURCES.len())
+            .unwrap_or(0),
+        None => Counter::ALL.len() + 1,
+    }
 }
 
 /// One holder is one cause, with what hangs on it: a kept loop brings its threads. A descriptor that comes with no object
@@ -108,17 +111,6 @@ pub(super) fn with_others(route: &Route, cases: &[&Case]) -> Holder {
         }
     }
     holder
-}
-
-/// As what a resource is reported.
-pub(super) fn kind(resource: Counter) -> Kind {
-    match resource {
-        Counter::Interpreters => Kind::Interpreter,
-        Counter::Children => Kind::Child,
-        Counter::Tasks => Kind::Task,
-        Counter::Threads => Kind::Thread,
-        _ => Kind::Fd,
-    }
 }
 
 /// Types of what stays in those of the tests that were looked at.

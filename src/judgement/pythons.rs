@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     attribute::pythons::{KNOWN, Known, Sign},
-    config::Stance,
-    finding::{Finding, Kind, Level, Owner},
+    finding::{Finding, Kind, Level, Owner, stance::Stance},
     run::case::Case,
     verdict::{TestResult, Verdict},
 };
@@ -70,11 +69,7 @@ pub(super) fn settle(finding: &mut Finding, known: Option<&Known>, stance: Stanc
     if known.is_none() && finding.owner != Owner::Runner || finding.verdict != Verdict::Leak {
         return;
     }
-    let level = match stance {
-        Stance::Warn => Level::Warning,
-        Stance::Deny => Level::Error,
-        Stance::Allow => Level::Note,
-    };
+    let level = stance.level();
     // What is excused already is no more than a note.
     finding.level = finding.level.max(level);
     finding.fails &= level == Level::Error;

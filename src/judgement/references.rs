@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{excuse, native::Homes, sites};
 use crate::{
     attribute::{code, fingerprint, lost::Call},
-    finding::{Curve, Finding, Kind, Level, Measured, NativeFunction, Owner, Rate, Site, Status},
+    finding::{
+        Curve, Finding, Kind, Measured, NativeFunction, Owner, Rate, Site, Status,
+        stance::{Stance, Subject},
+    },
     report::text::number,
     run::{
         Run,
         references::{Lost, References},
     },
-    verdict::{Counter, TestResult, Verdict, rule::Rule},
+    verdict::{Counter, Verdict, rule::Rule},
 };
 
 /// One test's share in a cause.
@@ -94,15 +97,21 @@ fn finding(run: &Run, homes: &Homes<'_>, cause: &[String], seen: &[Seen<'_>]) ->
         .or(site.as_ref().and_then(|site| site.owner))
         .unwrap_or(Owner::Project);
     let code = code_of(lost);
+    let denied = run.stances.on(Subject::References) == Stance::Deny;
+    let (level, fails) = run.stances.weigh(Subject::References, allowed, owner);
     let cause: Vec<&str> = cause.iter().map(String::as_str).collect();
     Finding {
         fingerprint: fingerprint::of(&cause),
         code: code.to_owned(),
         status: Status::New,
-        verdict: Verdict::Leak,
-        rule: Some(rule_of(code)),
-        level: if allowed { Level::Note } else { Level::Error },
-        fails: !allowed,
+        verdict: if denied {
+            Verdict::Leak
+        } else {
+            Verdict::Clean
+        },
+        rule: denied.then_some(rule_of(code)),
+        level,
+        fails,
         kind: Kind::Reference,
         owner,
         summary: summary(lost, native.as_ref(), site.as_ref()),
@@ -217,30 +226,4 @@ fn summary(lost: &Lost, native: Option<&NativeFunction>, site: Option<&Site>) ->
         ""
     };
     format!("{what}{by}{called}{end}")
-}
-
-/// A test that loses references is no clean test.
-pub(super) fn settle(findings: &[Finding], tests: &mut [TestResult]) {
-    for finding in findings
-        .iter()
-        .filter(|finding| finding.kind == Kind::Reference)
-    {
-        for test in tests
-            .iter_mut()
-            .filter(|test| finding.tests.contains(&test.id))
-        {
-            if !matches!(
-                test.verdict,
-                Verdict::Clean | Verdict::Bounded | Verdict::Harness
-            ) {
-                continue;
-            }
-            test.verdict = Verdict::Leak;
-            test.rule = finding.rule;
-            test.reason = Some(finding.summary.clone());
-            test.series.extend(
-                { finding.curves.iter() }.map(|curve| (curve.counter, curve.readings.clone())),
-            );
-        }
-    }
 }

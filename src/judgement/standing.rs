@@ -11,8 +11,10 @@ use crate::{
         files::File,
         format::Entry,
     },
-    config::Stance,
-    finding::{Finding, Kind, Owner},
+    finding::{
+        Finding, Owner,
+        stance::{Stance, Stances, Subject},
+    },
     report::Environment,
     run::Run,
     verdict::{TestResult, Verdict},
@@ -39,8 +41,8 @@ pub(super) struct Scope {
     pub tests: Vec<(String, bool)>,
     /// Whether nothing kept it from looking at all that it was asked for.
     pub complete: bool,
-    /// Whether every test was looked at for cycles: one that was not seen is gone then.
-    pub cycles: bool,
+    /// Every test was looked at for what is denied: what was not seen of it is gone then.
+    pub stances: Stances,
     /// Installed packages that findings are in, by fingerprint.
     pub packages: BTreeMap<String, Package>,
 }
@@ -59,7 +61,7 @@ impl Scope {
                 && !run.interrupted
                 && run.errors.is_empty()
                 && run.looks.iter().all(Option::is_some),
-            cycles: run.cycles == Stance::Deny,
+            stances: run.stances.clone(),
             packages,
         }
     }
@@ -119,8 +121,10 @@ fn comparable(scope: &Scope, findings: &[Finding], accepted: &[File]) -> Vec<Fil
     accepted
         .iter()
         .filter(|file| match &file.entry {
-            Entry::One(snapshot) if snapshot.kind == Kind::Cycle => {
-                scope.cycles || seen(&snapshot.fingerprint)
+            Entry::One(snapshot) => {
+                let subject = Subject::of(snapshot.kind);
+                subject.is_none_or(|subject| scope.stances.on(subject) == Stance::Deny)
+                    || seen(&snapshot.fingerprint)
             }
             _ => true,
         })

@@ -6,8 +6,12 @@ use super::held::{self, Lost};
 use crate::{
     attribute::types,
     finding::{Holder, Kind, NativeFunction, Rate, Site, TypeGrowth},
-    report::text::{bytes, number},
+    report::{
+        growth::amount,
+        text::{bytes, number},
+    },
     run::{Run, case::Case, diagnose::Diagnosis},
+    verdict::Counter,
 };
 
 /// Windows differ where growth is uneven; an object that is so many times as large as what stays is another one.
@@ -73,27 +77,27 @@ pub(super) fn summary(
         }
     };
     let (what, verb) = match kind {
-        Kind::Fd => (
-            count(value("fds"), "file descriptor", "stays open", "stay open"),
-            "opened",
-        ),
-        Kind::Thread => (
-            count(value("threads"), "thread", "stays alive", "stay alive"),
-            "started",
-        ),
-        Kind::Child => (
-            count(value("children"), "child process", "is left", "are left")
-                .replace("processs", "processes"),
-            "started",
-        ),
-        Kind::Interpreter => (
-            count(value("interpreters"), "interpreter", "stays", "stay"),
-            "made",
-        ),
-        Kind::Task => (
-            count(value("tasks"), "pending task", "stays", "stay"),
-            "started",
-        ),
+        kind if let (Some(words), Some(counter)) = (&kind.facts().words, kind.facts().counter) => {
+            let each = value(counter.name());
+            let what = if (each - 1.0).abs() < 1e-9 {
+                words.one.to_owned()
+            } else {
+                format!("{} {}", number(each), words.many)
+            };
+            (what, words.made)
+        }
+        Kind::Library => {
+            let stays: Vec<String> = { rate.iter() }
+                .filter(|(name, _)| Counter::named(name).is_some_and(|counter| kind.is_of(counter)))
+                .map(|(name, rate)| amount(name, rate.value))
+                .collect();
+            let verb = if stays.len() == 1 && stays[0].starts_with("1 ") {
+                "stays"
+            } else {
+                "stay"
+            };
+            (format!("{} {verb}", stays.join(" and ")), "added")
+        }
         Kind::Items => {
             let each = value("items");
             let what = if (each - 1.0).abs() < 1e-9 {
@@ -132,9 +136,10 @@ pub(super) fn summary(
         }
     };
     let resource = match kind {
-        Kind::Fd => value("fds"),
-        Kind::Thread => value("threads"),
-        Kind::Child => value("children"),
+        // Of these an object is the one that stands for it.
+        Kind::Fd | Kind::Thread | Kind::Child => {
+            { kind.facts().counter }.map_or(0.0, |counter| value(counter.name()))
+        }
         _ => 0.0,
     };
     let of_type = diagnosis
@@ -166,7 +171,7 @@ pub(super) fn summary(
 
 fn count(value: f64, noun: &str, one: &str, many: &str) -> String {
     // A type whose name ends like a plural (`bytes`, `Settings`) has none of its own.
-    let plural = noun.ends_with('s') && !noun.ends_with("process");
+    let plural = noun.ends_with('s');
     let noun = format!("{noun}{}", if plural { " object" } else { "" });
     if (value - 1.0).abs() < 1e-9 {
         format!("1 {noun} {one}")

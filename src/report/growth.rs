@@ -7,52 +7,23 @@ use super::{
 use crate::{
     attribute::code,
     finding::{Curve, Finding, Kind, Rate},
-    verdict::Counter,
+    verdict::counter::{Counter, Unit, is_size},
 };
 
 /// Iterations of which a report says what they come to: enough to compare with a day of real use.
 const MANY: f64 = 1000.0;
 
-/// What a counter counts, for a reader who meets it for the first time.
-pub fn meaning_of(counter: Counter) -> &'static str {
-    match counter {
-        Counter::Blocks => "live blocks of Python's allocator (up to 512 bytes each)",
-        Counter::Objects => "live objects that the cycle collector tracks",
-        Counter::Heap => "bytes in use in malloc",
-        Counter::Fds => "open file descriptors",
-        Counter::Threads => "threads of the process",
-        Counter::Items => "entries of long-lived containers",
-        Counter::Tasks => "pending asyncio tasks",
-        Counter::Children => "child processes",
-        Counter::Interpreters => "interpreters besides the main one",
-        Counter::Garbage => "objects that the cycle collector has freed so far",
-        Counter::Refs => "references to objects that were there before",
-    }
-}
-
 /// `412 B` or `3 blocks`: an amount of the counter `name`, with its unit.
 pub fn amount(name: &str, value: f64) -> String {
-    let noun = match name {
-        "bytes" => return bytes(value),
-        "heap" => return format!("{} of heap", bytes(value)),
-        "blocks" => "block",
-        "objects" => "object",
-        "fds" => "descriptor",
-        "threads" => "thread",
-        "items" => "item",
-        "tasks" => "task",
-        "children" => "child process",
-        "interpreters" => "interpreter",
-        "garbage" => "collected object",
-        "refs" => "reference",
-        other => return format!("{} {other}", number(value)),
-    };
-    if (value - 1.0).abs() < 1e-9 {
-        format!("1 {noun}")
-    } else if noun == "child process" {
-        format!("{} child processes", number(value))
-    } else {
-        format!("{} {noun}s", number(value))
+    if name == "bytes" {
+        return bytes(value);
+    }
+    let counter = Counter::named(name).or_else(|| Counter::library(name));
+    match counter.map(Counter::unit) {
+        None => format!("{} {name}", number(value)),
+        Some(Unit::Bytes(of)) => format!("{} of {of}", bytes(value)),
+        Some(Unit::Things(one, _)) if (value - 1.0).abs() < 1e-9 => format!("1 {one}"),
+        Some(Unit::Things(_, many)) => format!("{} {many}", number(value)),
     }
 }
 
@@ -74,10 +45,7 @@ pub fn rates(finding: &Finding) -> Option<String> {
 /// One rate, and its interval where it has a width.
 pub fn with_interval(name: &str, rate: &Rate) -> String {
     let text = format!("+{}", amount(name, rate.value));
-    let figure = |value: f64| match name {
-        "bytes" | "heap" => bytes(value),
-        _ => number(value),
-    };
+    let figure = if is_size(name) { bytes } else { number };
     // An interval narrower than what is shown of it says nothing.
     let [low, high] = rate.interval.map(figure);
     if low == high {
@@ -89,27 +57,27 @@ pub fn with_interval(name: &str, rate: &Rate) -> String {
 
 /// The rate that says most about a finding: its counter and its value.
 pub fn main_rate(finding: &Finding) -> Option<(&str, Rate)> {
-    let first: &[&str] = match finding.kind {
-        Kind::Fd => &["fds"],
-        Kind::Thread => &["threads"],
-        Kind::Task => &["tasks", "bytes", "heap"],
-        Kind::Child => &["children"],
-        Kind::Interpreter => &["interpreters"],
-        Kind::Items => &["items", "bytes", "heap"],
-        Kind::Cycle => &["garbage"],
-        Kind::Reference => &["refs"],
-        Kind::Python | Kind::Native => &["bytes", "heap", "blocks", "objects"],
+    let its_own = |name: &&String| {
+        { Counter::named(name).or_else(|| Counter::library(name)) }
+            .is_some_and(|counter| finding.kind.is_of(counter))
     };
-    first
-        .iter()
-        .find_map(|name| finding.rate.get_key_value(*name))
-        .or_else(|| finding.rate.iter().next())
-        .map(|(name, rate)| (name.as_str(), *rate))
+    let first = finding.kind.facts().rates;
+    {
+        first
+            .iter()
+            .find_map(|name| finding.rate.get_key_value(*name))
+    }
+    .or_else(|| {
+        let own = finding.rate.keys().find(its_own)?;
+        finding.rate.get_key_value(own)
+    })
+    .or_else(|| finding.rate.iter().next())
+    .map(|(name, rate)| (name.as_str(), *rate))
 }
 
 /// `1,000 iterations keep 412.0 kB`, and the same for an hour where the user told how often an hour the code runs.
 pub fn comes_to(finding: &Finding, environment: &Environment) -> Option<String> {
-    if finding.kind == Kind::Cycle {
+    if matches!(finding.kind, Kind::Cycle | Kind::Unclosed) {
         // Nothing of it stays.
         return None;
     }
@@ -140,25 +108,16 @@ pub fn comes_to(finding: &Finding, environment: &Environment) -> Option<String> 
 
 /// The curve that shows the growth best.
 pub fn main_curve(finding: &Finding) -> Option<&Curve> {
-    let first: &[Counter] = match finding.kind {
-        Kind::Fd => &[Counter::Fds],
-        Kind::Thread => &[Counter::Threads],
-        Kind::Native => &[Counter::Heap],
-        Kind::Cycle => &[Counter::Garbage],
-        Kind::Reference => &[Counter::Refs],
-        Kind::Python | Kind::Items | Kind::Task | Kind::Child | Kind::Interpreter => {
-            &[Counter::Blocks, Counter::Objects, Counter::Heap]
-        }
-    };
+    let first = finding.kind.facts().curves;
     let of = |counter: &Counter| {
         finding
             .curves
             .iter()
             .find(|curve| curve.counter == *counter && curve.rate.is_some())
     };
-    first
-        .iter()
-        .find_map(of)
+    let its_own = |curve: &&Curve| finding.kind.is_of(curve.counter) && curve.rate.is_some();
+    { finding.curves.iter().find(its_own) }
+        .or_else(|| first.iter().find_map(of))
         .or_else(|| finding.curves.iter().find(|curve| curve.rate.is_some()))
         .or_else(|| {
             finding

@@ -180,7 +180,7 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
             [
                 counter.name().to_owned(),
                 brief(exactness),
-                growth::meaning_of(*counter).to_owned(),
+                counter.meaning().to_owned(),
             ]
         })
         .collect();

@@ -6,7 +6,7 @@ pub mod events;
 pub mod evidence;
 mod github;
 mod gitlab;
-mod growth;
+pub mod growth;
 mod html;
 pub mod inspect;
 pub mod json;

@@ -11,7 +11,7 @@ use super::{
     text::{self, brief, number},
 };
 use crate::{
-    finding::{Finding, Kind, Level, Status, TypeGrowth},
+    finding::{Finding, Kind, Level, Status, TypeGrowth, stance::Subject},
     verdict::{TestResult, Verdict},
 };
 
@@ -128,23 +128,25 @@ fn headline(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Resul
 /// What was found and fails nothing: cycles, those of packages too, and leaks that are not the project's.
 fn warnings(report: &Report) -> Vec<String> {
     let all = |one: &&Finding| !one.fails && one.status != Status::Fixed && !is_accepted(one);
-    let (cycles, others): (Vec<&Finding>, Vec<&Finding>) = { report.findings.iter() }
+    let (apart, others): (Vec<&Finding>, Vec<&Finding>) = { report.findings.iter() }
         .filter(all)
-        .partition(|one| one.kind == Kind::Cycle);
-    let packages = { cycles.iter() }
-        .filter(|one| one.level == Level::Note)
-        .count();
+        .partition(|one| is_apart(one));
     let mut parts = Vec::new();
-    if !cycles.is_empty() {
+    for kind in Kind::ALL {
+        let found: Vec<&&Finding> = apart.iter().filter(|one| one.kind == kind).collect();
+        let packages = { found.iter() }
+            .filter(|one| one.level == Level::Note)
+            .count();
+        if found.is_empty() {
+            continue;
+        }
         let of_packages = match packages {
             0 => String::new(),
-            all if all == cycles.len() => " in packages".to_owned(),
+            all if all == found.len() => " in packages".to_owned(),
             some => format!(", {some} in packages"),
         };
-        parts.push(format!(
-            "{}{of_packages}",
-            text::counted(cycles.len(), "cycle")
-        ));
+        let counted = text::counted(found.len(), kind.facts().label);
+        parts.push(format!("{counted}{of_packages}"));
     }
     let warned = { others.iter() }
         .filter(|one| one.level == Level::Warning)
@@ -155,10 +157,16 @@ fn warnings(report: &Report) -> Vec<String> {
     parts
 }
 
+/// Whether it is no leak by itself, and a cycle whatever is said of it.
+fn is_apart(finding: &Finding) -> bool {
+    finding.kind == Kind::Cycle
+        || Subject::of(finding.kind).is_some() && finding.verdict == Verdict::Clean
+}
+
 /// What a finding is called.
 pub(super) fn noun(finding: &Finding) -> &'static str {
     match finding.verdict {
-        _ if finding.kind == Kind::Cycle => "cycle",
+        _ if is_apart(finding) => finding.kind.word(),
         Verdict::Crashed => "crash",
         Verdict::TimedOut => "hang",
         Verdict::Bounded => "bounded",
@@ -562,16 +570,5 @@ pub(super) fn ends(message: &str) -> String {
 
 /// What kind of thing a finding leaves behind, for tables and filters.
 pub(super) fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Python => "memory",
-        Kind::Items => "items",
-        Kind::Native => "native memory",
-        Kind::Fd => "descriptor",
-        Kind::Thread => "thread",
-        Kind::Task => "task",
-        Kind::Child => "child process",
-        Kind::Interpreter => "interpreter",
-        Kind::Cycle => "cycle",
-        Kind::Reference => "reference",
-    }
+    kind.facts().label
 }

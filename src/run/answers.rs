@@ -24,7 +24,8 @@ impl Order {
             Order::SelfCheck(check) => u64::from(check.warmup) + u64::from(check.iterations),
             Order::Trace(trace) => u64::from(trace.settling) + u64::from(trace.iterations),
             Order::Grown(orders::Grown { iterations })
-            | Order::References(orders::References { iterations, .. }) => u64::from(*iterations),
+            | Order::References(orders::References { iterations, .. })
+            | Order::Unclosed(orders::Unclosed { iterations, .. }) => u64::from(*iterations),
             Order::Count(count) => u64::from(count.first) + u64::from(count.then),
             Order::Dump(dump) => u64::from(dump.iterations) + 1,
             Order::Calls(calls) => u64::from(calls.iterations) + 2,
@@ -119,6 +120,11 @@ pub fn check(order: &Order, record: &Record) -> Result<(), String> {
                 numbers(&call.rises)?;
             }
             Ok(())
+        }
+        (Order::Unclosed(_), Record::Unclosed(unclosed)) => {
+            times(&[unclosed.cpu])?;
+            let mut warned = unclosed.warned.iter();
+            warned.try_for_each(|one| few("iterations", u64::from(one.iteration) + 1, most))
         }
         (Order::Count(count), Record::Counted(counted)) => {
             times(&[counted.cpu])?;

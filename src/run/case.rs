@@ -131,8 +131,8 @@ impl Case {
     }
 
     /// Which of the resources it gains.
-    pub fn resources(&self) -> [bool; Counter::RESOURCES.len()] {
-        Counter::RESOURCES.map(|counter| self.fits.contains_key(&counter))
+    pub fn resources(&self) -> Vec<Counter> {
+        Counter::resources_of(&self.fits).collect()
     }
 
     /// The places and the watched containers that grow.

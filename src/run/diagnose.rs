@@ -408,10 +408,7 @@ pub(super) fn survey(
         return Ok(None);
     }
     // Asking takes iterations, and a process has few descriptors to lose.
-    if !Counter::SCARCE
-        .iter()
-        .any(|counter| case.fits.contains_key(counter))
-    {
+    if !case.fits.keys().any(|counter| counter.is_scarce()) {
         // The dump says then which containers it fills that have an end. In the process that judged the test they may
         // have been full by the time it was asked there.
         bench.budget.spend(ask(worker, 1, false)?.cpu);

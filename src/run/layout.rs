@@ -67,6 +67,9 @@ impl Layout {
             cwd_on_path: true,
             base_temp: &file("t"),
             cache_dir: &file("cache"),
+            counters: { setup.counters.iter() }
+                .map(|(name, place)| (&**name, &**place))
+                .collect(),
         };
         let path = folder.join("orders.json");
         fs::write(&path, serde_json::to_vec(&orders)?)?;

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     INTERRUPTED,
+    diagnose::Place,
     garbage::{self, Garbage, Told},
     loss::Loss,
     note,
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::{
     attribute::maker::{Makers, files_of_tests},
-    config::Stance,
+    finding::stance::{Stance, Subject},
     verdict::Counter,
 };
 
@@ -79,7 +80,7 @@ impl Candidates {
         let makers = Makers::new(&stage.settings.places, &files);
         let mut left = LEAST + SHARE * self.cpu;
         let mut shares = shares(stage.tests);
-        if stage.settings.cycles == Stance::Deny {
+        if stage.settings.stances.on(Subject::Cycles) == Stance::Deny {
             // What fails a build must depend neither on the time there was nor on who is looked at.
             left = f64::INFINITY;
             shares.values_mut().for_each(|share| *share = usize::MAX);
@@ -161,6 +162,15 @@ impl Found for Leavings {
     fn speak_for(&mut self, rest: Vec<usize>) {
         self.alike = rest;
     }
+
+    fn is_empty(&self) -> bool {
+        self.garbage.cycles.is_empty()
+    }
+
+    fn places(&self) -> Vec<Place> {
+        let cycles = self.garbage.cycles.iter();
+        cycles.filter_map(|cycle| cycle.place.clone()).collect()
+    }
 }
 
 fn look_at(
@@ -189,8 +199,7 @@ fn look_at(
 
 /// Asks for the function and the text of the lines that are told.
 fn describe(stage: &Stage<'_>, slot: &mut Slot<'_>, found: &[Leavings]) {
-    let cycles = found.iter().flat_map(|one| &one.garbage.cycles);
-    let mut places: Vec<(String, u32)> = cycles.filter_map(|cycle| cycle.place.clone()).collect();
+    let mut places: Vec<Place> = found.iter().flat_map(Found::places).collect();
     places.sort();
     places.dedup();
     let described = slot.describe(places);

@@ -24,12 +24,15 @@ pub(super) fn find(
     heap: &Heap,
     diagnosis: &mut Diagnosis,
 ) -> Result<(), Loss> {
-    for counter in [Counter::Fds, Counter::Children, Counter::Interpreters] {
-        if case.fits.contains_key(&counter) {
-            let found = look(worker, bench, case, diagnosis, counter, None)?;
-            if !found.is_empty() {
-                diagnosis.made = found;
-            }
+    for counter in case
+        .fits
+        .keys()
+        .copied()
+        .filter(|counter| counter.is_followed())
+    {
+        let found = look(worker, bench, case, diagnosis, counter, None)?;
+        if !found.is_empty() {
+            diagnosis.made = found;
         }
     }
     // A container that became longer by something that was not seen to be allocated.

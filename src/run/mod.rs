@@ -3,6 +3,7 @@
 mod again;
 mod alone;
 pub mod answers;
+mod apart;
 pub mod budget;
 pub mod build;
 pub mod case;
@@ -49,6 +50,7 @@ mod stack;
 mod stage;
 mod suspects;
 pub mod tape;
+pub mod unclosed;
 pub mod wire;
 pub mod worker;
 
@@ -69,12 +71,14 @@ use shard::Division;
 use slot::Slot;
 pub use suspects::FRAMES_SHOWN;
 use tape::Tape;
+use unclosed::Unclosed;
 use worker::{INTERRUPTED, Setup};
 
 use crate::{
     attribute::owner::Places,
     bridge,
-    config::{Stance, terms::Terms},
+    config::terms::Terms,
+    finding::stance::Stances,
     supervise::Folder,
     verdict::{Counter, rule::Rule},
 };
@@ -94,10 +98,8 @@ pub struct Settings {
     pub thorough: bool,
     /// How many times as long as on other builds a look takes, since the readings do.
     pub pace: u32,
-    /// What garbage in cycles means.
-    pub cycles: Stance,
-    /// What it means that Python itself or the test runner leaks.
-    pub interpreter: Stance,
+    /// What fails and what does not.
+    pub stances: Stances,
     /// Whose code is where.
     pub places: Places,
     /// Hash seeds of the two processes.
@@ -123,6 +125,8 @@ pub struct Run {
     pub leavings: Vec<Leavings>,
     /// References that some tests lose, or give back too often.
     pub references: Vec<References>,
+    /// What some tests let go of without closing it.
+    pub unclosed: Vec<Unclosed>,
     /// Function and text of source lines.
     pub sources: HashMap<(String, u32), (String, Option<String>)>,
     /// Collection and teardown errors, workers that could not be started, and faults of our own.
@@ -141,10 +145,8 @@ pub struct Run {
     pub wall: (Duration, Duration),
     /// CPU time given to the suspects.
     pub budget: Duration,
-    /// What garbage in cycles means.
-    pub cycles: Stance,
-    /// What it means that Python itself or the test runner leaks.
-    pub interpreter: Stance,
+    /// What fails and what does not.
+    pub stances: Stances,
     /// Whether the user ended it early.
     pub interrupted: bool,
     /// Wall seconds that each test took, over all looks at it.
@@ -195,6 +197,7 @@ impl Run {
             alike: Vec::new(),
             leavings: Vec::new(),
             references: Vec::new(),
+            unclosed: Vec::new(),
             sources: HashMap::new(),
             errors: collected.errors,
             is_faulty: false,
@@ -204,8 +207,7 @@ impl Run {
             plain_cpu: collected.cpu,
             wall: (Duration::ZERO, Duration::ZERO),
             budget: Duration::ZERO,
-            cycles: Stance::Warn,
-            interpreter: Stance::Warn,
+            stances: Stances::default(),
             interrupted: false,
             spent: HashMap::new(),
             tests: collected.tests,
@@ -251,8 +253,7 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     tell(Event::Collected {
         tests: own.tests.len(),
     });
-    run.cycles = settings.cycles;
-    run.interpreter = settings.interpreter;
+    run.stances = settings.stances.clone();
     run.looks = vec![None; own.tests.len()];
     run.terms = own.terms;
     run.tests = own.tests;
@@ -272,6 +273,7 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
         rare::follow(settings, &mut run);
         suspects::judge_all(settings, &mut run, tell);
         references::look_at_all(settings, &mut run);
+        unclosed::look_at_all(settings, &mut run);
     }
     run.wall.1 = begun.elapsed();
     run.interrupted = INTERRUPTED.load(Ordering::SeqCst);
@@ -398,6 +400,12 @@ fn finish(slot: Slot<'_>, shared: &Mutex<Shared>) {
             if let Ok(mut shared) = shared.lock() {
                 shared.errors.extend(ended.errors);
                 shared.notes.extend(names(ended.names));
+                for note in ended.notes {
+                    // Each worker says so.
+                    if !shared.notes.contains(&note) {
+                        shared.notes.push(note);
+                    }
+                }
             }
         }
         Err(Loss::Interrupted) => {}

@@ -93,21 +93,13 @@ pub(super) fn is_worth_another(slot: &Slot<'_>, test: usize) -> bool {
 
 /// Whether a place, a container or a resource of its own tells what grows in a test, however much comes and goes beside.
 fn is_sure(case: &Case) -> bool {
-    let resources = [
-        Counter::Fds,
-        Counter::Threads,
-        Counter::Tasks,
-        Counter::Children,
-    ];
     match case.judged.verdict() {
         _ if case.judged.loss().is_some() => true,
         Verdict::Undecided => true,
         Verdict::Leak => {
             !case.growths.is_empty()
                 || !case.containers.is_empty()
-                || resources
-                    .iter()
-                    .any(|counter| case.fits.contains_key(counter))
+                || Counter::resources_of(&case.fits).next().is_some()
         }
         _ => false,
     }

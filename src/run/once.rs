@@ -24,8 +24,7 @@ pub(super) fn settle(run: &mut Run) {
 
 /// What of its own a test changes, where nothing else grows in it.
 fn changed(run: &Run, case: &Case) -> Option<String> {
-    let grows = |counter: &Counter| case.fits.contains_key(counter);
-    if Counter::RESOURCES.iter().any(grows) || case.native.is_some() {
+    if Counter::resources_of(&case.fits).next().is_some() || case.native.is_some() {
         return None;
     }
     let names = || case.containers.iter().map(|(name, _)| name.as_str());

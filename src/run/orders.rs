@@ -63,6 +63,7 @@ orders! {
     Replay -> Ran(Ran),
     Count -> Counted(Counted),
     References -> Referred(Referred),
+    Unclosed -> Unclosed(protocol::Unclosed),
     Still -> Still(protocol::Still),
     Name -> Named(Named),
     Describe -> Described(Described),
@@ -247,6 +248,15 @@ pub struct Count {
     pub first: u32,
     /// and those that tell how.
     pub then: u32,
+}
+
+/// Runs iterations of the open test and notes what nobody closes in them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Unclosed {
+    /// How many.
+    pub iterations: u32,
+    /// Frames kept of where it was made; 0 where nothing is traced.
+    pub frames: u32,
 }
 
 /// Reads the counters with no test between: what changes then is none of any test.

@@ -160,6 +160,7 @@ impl Replay {
                     malloc: None,
                     jit: Jit::Off,
                 },
+                counters: BTreeMap::new(),
                 blind: Arc::default(),
                 deadly: Deadly::default(),
                 keep: None,
@@ -174,8 +175,7 @@ impl Replay {
             budget: told.budget,
             thorough: told.thorough,
             pace: told.pace,
-            cycles: told.cycles,
-            interpreter: told.interpreter,
+            stances: told.stances.clone(),
             places: Places {
                 project: path(&told.project),
                 packages: paths(&told.packages),

@@ -51,6 +51,8 @@ pub struct Orders<'a> {
     pub base_temp: &'a str,
     /// Where pytest keeps its cache.
     pub cache_dir: &'a str,
+    /// What the project counts itself: name, and `module:function`.
+    pub counters: Vec<(&'a str, &'a str)>,
 }
 
 /// One record from a worker.
@@ -83,6 +85,8 @@ pub enum Record {
     Counted(Counted),
     /// Answer to [`orders::References`](super::orders::References).
     Referred(Referred),
+    /// Answer to [`orders::Unclosed`](super::orders::Unclosed).
+    Unclosed(Unclosed),
     /// Answer to [`orders::Name`](super::orders::Name).
     Named(Named),
     /// Answer to [`orders::Describe`](super::orders::Describe).
@@ -342,6 +346,35 @@ pub struct Counted {
     pub errors: Vec<Trouble>,
 }
 
+/// Answer to [`orders::Unclosed`](super::orders::Unclosed).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Unclosed {
+    /// Of the last iteration.
+    pub outcome: Outcome,
+    /// CPU seconds.
+    pub cpu: f64,
+    /// What Python warned of.
+    pub warned: Vec<Warned>,
+    /// See [`Ran::errors`].
+    pub errors: Vec<Trouble>,
+}
+
+/// Something that nobody closed.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Warned {
+    /// In which iteration.
+    pub iteration: u32,
+    /// Its type; empty where the warning does not say it.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What the warning says.
+    pub text: String,
+    /// Whether the frames are those that made it, and not those that let go of it.
+    pub made: bool,
+    /// File and line of each, innermost first.
+    pub frames: Vec<(String, u32)>,
+}
+
 /// Answer to [`orders::Dump`](super::orders::Dump).
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Dumped {
@@ -415,6 +448,9 @@ pub struct Ended {
     /// How many names tests made that stay interned for good, and not only the first time that they ran.
     #[serde(default)]
     pub names: i64,
+    /// What was not read of what the project counts itself, and why.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// See [`Ran::errors`].
     pub errors: Vec<Trouble>,
 }

@@ -22,8 +22,9 @@ use super::{
 use crate::{
     attribute::owner::Places,
     bridge,
-    config::{Stance, terms::Terms},
+    config::terms::Terms,
     files::{name, read, write},
+    finding::stance::Stances,
     verdict::{TestResult, Verdict},
 };
 
@@ -66,9 +67,8 @@ pub(super) struct Told {
     pub thorough: bool,
     pub budget: Option<Duration>,
     pub pace: u32,
-    pub cycles: Stance,
     #[serde(default)]
-    pub interpreter: Stance,
+    pub stances: Stances,
     pub project: String,
     pub packages: Vec<String>,
     pub stdlib: Vec<String>,
@@ -153,8 +153,7 @@ impl Recording {
                 thorough: settings.thorough,
                 budget: settings.budget,
                 pace: settings.pace,
-                cycles: settings.cycles,
-                interpreter: settings.interpreter,
+                stances: settings.stances.clone(),
                 project: path(project),
                 packages: paths(packages),
                 stdlib: paths(stdlib),

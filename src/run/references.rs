@@ -1,26 +1,20 @@
 //! Looks at tests in which the number of references to what was there before changes in every iteration: to which objects,
 //! and by which call. In a process of its own, since one look changes what the next one sees.
 
-use std::{
-    collections::BTreeMap,
-    ops::ControlFlow,
-    sync::{Mutex, atomic::Ordering},
-};
-
 use super::{
-    INTERRUPTED, Run, Settings, Shared, absorb, finish,
+    Run, Settings,
+    apart::{self, Sought},
+    diagnose::Place,
     loss::Loss,
-    note,
     orders::{self, Wider},
     protocol::Status,
-    rounds::{self, Found},
+    rounds::Found,
     screen::{self, Look},
-    slot::Slot,
-    suspects::files_without,
     worker::Worker,
 };
 use crate::{
     attribute::lost::Call,
+    finding::stance::Subject,
     investigate::{
         references::{Beside, Count, unaccounted},
         rules::RULES,
@@ -60,64 +54,19 @@ pub struct Lost {
 
 /// Looks at one test of each kind, then at another one of each, as far as the time for it lasts.
 pub(super) fn look_at_all(settings: &Settings, run: &mut Run) {
-    let mut kinds: BTreeMap<(&str, i64), Vec<&Look>> = BTreeMap::new();
-    for look in run.looks.iter().flatten() {
-        if let Some([.., before, last]) = look.apart.get(&Counter::Refs).map(Vec::as_slice)
-            && look.screened.is_repeatable()
-            // What stays besides mostly refers to what was there, and objects of C code do so without telling: each open
-            // connection of sqlite3 keeps its statements' texts. Of such a test nothing can be said until that is fixed.
-            && look.series.is_empty()
-        {
-            let key = (&*run.tests[look.test].file, last - before);
-            kinds.entry(key).or_default().push(look);
-        }
-    }
-    if kinds.is_empty() {
-        return;
-    }
-    let kinds: Vec<Vec<Look>> = { kinds.into_values() }
-        .map(|looks| looks.into_iter().cloned().collect())
-        .collect();
-    let mut left = RULES.references.least + RULES.references.share * run.plain_cpu;
-    let skip = files_without(run, kinds.iter().flatten().map(|look| &look.test));
-    let mut slot = Slot::new(&settings.setup, "r", settings.hash_seeds.1, skip);
-    let shared = Mutex::new(Shared::default());
-    let (mut found, _) = rounds::look_at(&kinds, |round, look| {
-        let id = &run.tests[look.test].id;
-        if left <= 0.0 && round == 0 {
-            let line = format!(
-                "references change in {id} and perhaps in others; the time to find out why was spent"
-            );
-            note(&shared, line);
-        }
-        if left <= 0.0 || INTERRUPTED.load(Ordering::SeqCst) {
-            return ControlFlow::Break(());
-        }
-        let Ok(Some((worker, index))) = slot.worker_for(&run.tests, look.test) else {
-            return ControlFlow::Continue(None);
-        };
-        match look_at(worker, index, look) {
-            Ok((one, cpu)) => {
-                left -= cpu;
-                ControlFlow::Continue(one)
-            }
-            Err(Loss::Interrupted) => ControlFlow::Break(()),
-            Err(loss) => {
-                let line = loss.line();
-                note(
-                    &shared,
-                    format!("references were not counted in {id}: {line}"),
-                );
-                slot.discard();
-                ControlFlow::Continue(None)
-            }
-        }
-    });
-    found.retain(|one: &References| !one.objects.is_empty());
-    describe(run, &mut slot, &found);
-    run.references = found;
-    finish(slot, &shared);
-    absorb(run, shared);
+    let sought = Sought {
+        counter: Counter::Refs,
+        subject: Subject::References,
+        process: "r",
+        alike: true,
+        seconds: RULES.references.least + RULES.references.share * run.plain_cpu,
+        what: "references change",
+        done: "references were not counted",
+    };
+    // What stays besides mostly refers to what was there, and objects of C code do so without telling: each open
+    // connection of sqlite3 keeps its statements' texts. Of such a test nothing can be said until that is fixed.
+    let is_asked = |look: &Look| look.series.is_empty();
+    run.references = apart::look_at_all(settings, run, &sought, is_asked, look_at);
 }
 
 impl Found for References {
@@ -135,6 +84,17 @@ impl Found for References {
 
     fn speak_for(&mut self, rest: Vec<usize>) {
         self.alike = rest;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
+    fn places(&self) -> Vec<Place> {
+        { self.objects.iter().flat_map(|lost| &lost.calls) }
+            .filter(|call| call.rises.iter().any(|rise| *rise > 0))
+            .map(|call| call.place.clone())
+            .collect()
     }
 }
 
@@ -206,16 +166,4 @@ fn lost(count: &Count, beside: Beside) -> Option<Lost> {
         even: count.changes.iter().all(|change| *change as f64 == each),
         calls: Vec::new(),
     })
-}
-
-/// Asks for the function and the text of the lines that are told.
-fn describe(run: &mut Run, slot: &mut Slot<'_>, found: &[References]) {
-    let objects = found.iter().flat_map(|one| &one.objects);
-    let mut places: Vec<(String, u32)> = { objects.flat_map(|lost| &lost.calls) }
-        .filter(|call| call.rises.iter().any(|rise| *rise > 0))
-        .map(|call| call.place.clone())
-        .collect();
-    places.sort();
-    places.dedup();
-    run.sources.extend(slot.describe(places));
 }

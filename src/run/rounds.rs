@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::screen::Look;
+use super::{diagnose::Place, screen::Look};
 
 /// So many of a kind that agree speak for the rest.
 const AGREEING: usize = 2;
@@ -20,6 +20,12 @@ pub(super) trait Found {
 
     /// Says of which other tests it holds as well.
     fn speak_for(&mut self, rest: Vec<usize>);
+
+    /// Whether there is nothing to tell.
+    fn is_empty(&self) -> bool;
+
+    /// The lines of which the function and the text are asked for.
+    fn places(&self) -> Vec<Place>;
 }
 
 /// Looks at tests of each of `kinds` in rounds, as far as they do not agree; `look` gets the round. Returns what was found, and

@@ -132,13 +132,10 @@ pub fn run<O: Ask<Answer = Ran> + Clone>(worker: &mut Worker, order: O) -> Resul
                 .for_each(|readings| fill_in(readings, inner));
         }
     }
-    for counter in Counter::ALL {
-        if counter.is_apart()
-            && let Some(mut readings) = ran.series.remove(&counter)
-        {
-            readings.drain(..usize::from(before).min(readings.len()));
-            ran.apart.insert(counter, readings);
-        }
+    (ran.apart, ran.series) = { std::mem::take(&mut ran.series).into_iter() }
+        .partition(|(counter, _)| counter.is_apart());
+    for readings in ran.apart.values_mut() {
+        readings.drain(..usize::from(before).min(readings.len()));
     }
     Ok(ran)
 }

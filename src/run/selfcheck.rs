@@ -15,7 +15,10 @@ use crate::{
     fit::{self, Look as Glance},
     investigate::{noise::has_threads, rules::RULES, screening::glance},
     supervise::Folder,
-    verdict::{Counter, Series},
+    verdict::{
+        Series,
+        counter::{Counter, PLANTED},
+    },
 };
 
 /// As many as it takes the screen to call constant growth suspect, and a clean test clean.
@@ -23,15 +26,6 @@ const PLANTED_ITERATIONS: u32 = 9;
 const CLEAN_ITERATIONS: u32 = 4;
 /// A thread that a plugin started may still be at work when a worker starts; noise that stays spoils every test alike.
 const ATTEMPTS: u32 = 3;
-
-/// What one iteration plants, by the counter that must show it.
-const PLANTS: [(Counter, i64, &str); 5] = [
-    (Counter::Blocks, 1, "Python object"),
-    (Counter::Objects, 1, "Python object"),
-    (Counter::Heap, 96, "native allocation"),
-    (Counter::Fds, 1, "descriptor"),
-    (Counter::Refs, 1, "reference"),
-];
 
 /// Free-threaded builds of CPython 3.13.
 const KEPT: &str = "on this build of Python classes and functions that are dropped stay for good once a thread has run, and cannot be told from a leak: use the \
@@ -149,15 +143,9 @@ fn ask(worker: &mut Worker, plant: bool, iterations: u32) -> Result<Result<Serie
         },
     )?;
     Ok(match ran.outcome.status {
-        // Garbage is freed in healthy tests as well.
-        Status::Passed => Ok(ran
-            .series
-            .into_iter()
-            .chain(
-                ran.apart
-                    .into_iter()
-                    .filter(|(counter, _)| *counter == Counter::Refs),
-            )
+        // What nothing is planted for, as garbage, changes in healthy tests as well.
+        Status::Passed => Ok({ ran.series.into_iter().chain(ran.apart) }
+            .filter(|(counter, _)| !counter.is_apart() || counter.plant().is_some())
             .collect()),
         _ => Err(ran.outcome.message),
     })
@@ -172,10 +160,13 @@ fn judge(
     noisy: bool,
 ) -> Findings {
     let mut found = Findings::default();
-    for (counter, least, what) in PLANTS {
-        if counters.get(&counter).is_none_or(|word| word == "absent") {
-            continue;
-        }
+    let own = { Counter::ALL.into_iter() }
+        .filter(|counter| counters.get(counter).is_some_and(|word| word != "absent"))
+        .filter_map(|counter| Some((counter, counter.plant()?)));
+    // What nobody reads by itself shows that what a project counts is read.
+    let counted =
+        Counter::library(PLANTED).map(|counter| (counter, (1, "number of a project's own")));
+    for (counter, (least, what)) in own.chain(counted) {
         let readings = planted.get(&counter).map_or(&[][..], Vec::as_slice);
         let grew = match (readings.first(), readings.last()) {
             (Some(first), Some(last)) => last - first,
@@ -183,7 +174,9 @@ fn judge(
         };
         let enough = grew >= least * i64::from(PLANTED_ITERATIONS);
         if enough && look(counter, readings) == Glance::Suspect {
-            found.seen.push(counter);
+            found
+                .seen
+                .extend(Some(counter).filter(|counter| Counter::ALL.contains(counter)));
         } else {
             found.faults.push(format!(
                 "a {what} was leaked {PLANTED_ITERATIONS} times on purpose, and `{}` did not show it (it read {})",
@@ -256,14 +249,16 @@ mod tests {
 
     fn planted() -> Series {
         let by = |step: i64| (0..10).map(|at| 1000 + at * step).collect::<Vec<_>>();
-        Series::from([
-            (Counter::Blocks, by(1)),
-            (Counter::Objects, by(1)),
-            (Counter::Heap, by(112)),
-            (Counter::Fds, by(1)),
-            (Counter::Threads, by(0)),
-            (Counter::Refs, by(1)),
-        ])
+        Counter::ALL
+            .into_iter()
+            .map(|counter| {
+                (
+                    counter,
+                    by({ counter.plant() }.map_or(0, |(least, _)| least)),
+                )
+            })
+            .chain([(Counter::library(PLANTED).unwrap(), by(1))])
+            .collect()
     }
 
     fn clean() -> Series {
@@ -278,8 +273,11 @@ mod tests {
         let all = exact(&Counter::ALL);
         let found = judge(&all, &planted(), &clean(), false);
         assert_eq!(found.faults, Vec::<String>::new());
-        assert_eq!(found.seen, PLANTS.map(|(counter, _, _)| counter));
-        for (counter, _, what) in PLANTS {
+        let plants =
+            { Counter::ALL.into_iter() }.filter_map(|counter| Some((counter, counter.plant()?.1)));
+        let seen: Vec<Counter> = plants.clone().map(|(counter, _)| counter).collect();
+        assert_eq!(found.seen, seen);
+        for (counter, what) in plants {
             let mut blind = planted();
             blind.insert(counter, vec![1000; 10]);
             let found = judge(&all, &blind, &clean(), false);

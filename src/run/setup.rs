@@ -1,6 +1,7 @@
 //! What workers are started with, and what holds for all of them.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, OnceLock, atomic::AtomicBool},
 };
@@ -50,6 +51,8 @@ pub struct Setup {
     pub terms: Terms,
     /// Terms for some of them.
     pub rules: Vec<Rule>,
+    /// What the project counts itself: name, and `module:function`.
+    pub counters: BTreeMap<String, String>,
     /// What it gets otherwise than a plain run.
     pub build: Build,
     /// Why a worker could not be trusted, once there was one.

@@ -24,7 +24,7 @@ use super::{
     worker::INTERRUPTED,
 };
 use crate::{
-    config::Stance,
+    finding::stance::{Stance, Subject},
     investigate::{rules::RULES, screening::fixtures::worth_another_look},
     verdict::{conclusion::Conclusion, rule::Rule},
 };
@@ -97,7 +97,8 @@ pub(super) fn screen_all(
                 }
             }
         }
-        let denied = settings.cycles != Stance::Allow && !candidates.look_at_all(&stage, slot);
+        let denied = settings.stances.on(Subject::Cycles) != Stance::Allow
+            && !candidates.look_at_all(&stage, slot);
         (!denied).then_some(())
     });
 

@@ -133,6 +133,13 @@ rules! {
         example: "refs -1 in each iteration, to the instance `app.DEFAULT`; the module still has it.",
         action: "Fix it first: when the count reaches zero, the object is freed while it is in use. Look in the C code that the finding names for a reference that was only borrowed and is given back.",
     }
+    UnclosedDenied {
+        name: "unclosed-denied",
+        verdict: Some(Verdict::Leak),
+        says: "It lets go of something in each iteration that it did not close, and the configuration says `unclosed = \"deny\"`.",
+        example: "unclosed +1 in each iteration: `open(path).read()`, which Python closes, with a ResourceWarning that its filters hide.",
+        action: "Close it where it was opened (a `with` block), allow it for some tests (`allow = { unclosed = 1 }`), or set `unclosed = \"warn\"`.",
+    }
     DeclaredLimit {
         name: "declared-limit",
         verdict: Some(Verdict::Bounded),

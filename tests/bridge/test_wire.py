@@ -57,7 +57,8 @@ FIELDS = {
         "errors",
     },
     "described": {"answers", "errors"},
-    "ended": {"errors", "names"},
+    "unclosed": {"outcome", "cpu", "warned", "errors"},
+    "ended": {"errors", "names", "notes"},
     "error": {"message", "traceback", "foreign", "place"},
     "stopped": {"status"},
 }

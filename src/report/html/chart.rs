@@ -95,7 +95,7 @@ pub fn draw(curve: &Curve, id: &str) -> String {
     let mut svg = format!(
         "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-labelledby=\"t{id} e{id}\">\
          <title id=\"t{id}\">{name}: {}</title><desc id=\"e{id}\">{}</desc>",
-        escaped(growth::meaning_of(curve.counter), 200),
+        escaped(curve.counter.meaning(), 200),
         escaped(&described(curve), 400),
     );
     let (bottom, right) = (HEIGHT - BOTTOM, WIDTH - RIGHT);
@@ -205,9 +205,10 @@ fn dots(readings: &[i64]) -> Vec<(usize, i64)> {
 }
 
 fn figure(counter: Counter, value: i64) -> String {
-    match counter {
-        Counter::Heap => bytes(value as f64),
-        _ => number(value as f64),
+    if counter.is_size() {
+        bytes(value as f64)
+    } else {
+        number(value as f64)
     }
 }
 

@@ -175,7 +175,7 @@ pub(super) fn curves(inspection: &Inspection) -> Table {
                 spark::line(&curve.readings, BARS),
                 amount(change(curve) as f64),
                 rate,
-                growth::meaning_of(curve.counter).to_owned(),
+                curve.counter.meaning().to_owned(),
             ]
         })
         .collect();

@@ -19,7 +19,7 @@ import threading
 import time
 import weakref
 
-from . import bounds, interpreters, malloc, opcodes, refs, watch
+from . import bounds, gauges, interpreters, malloc, opcodes, refs, unclosed, watch
 
 _collect_all = gc.collect
 _freeze = gc.freeze
@@ -57,8 +57,8 @@ def _collect():
         sys.unraisablehook = hook
 
 
-#: In the order in which readings are recorded and sent.
-NAMES = ("blocks", "objects", "heap", "fds", "threads", "items", "tasks", "children", "interpreters", "garbage", "refs")
+#: Those that are read in an order of their own, see `Counters.read`; the others are in a table there.
+_OWN_ORDER = ("blocks", "objects", "threads", "garbage")
 
 #: Of wait(2): children of any kind.
 _WALL = 0x40000000
@@ -493,10 +493,10 @@ _COUNTED = 64
 class Counters:
     """Reads every counter into preallocated arrays, `capacity` readings at most."""
 
-    def __init__(self, capacity, own_descriptors):
-        # type: (int, object) -> None
+    def __init__(self, capacity, own_descriptors, configured=()):
+        # type: (int, object, object) -> None
+        """`configured` has name and place of what the project counts itself."""
         self.capacity = capacity
-        self.arrays = [array.array("q", bytes(8 * capacity)) for _ in NAMES]
         # In an array too, and counted from where a number is always an object of its own: small ones are shared.
         self._at = array.array("q", [_ORIGIN])
         # What finalizers untied so far, and what was there before a collection.
@@ -535,20 +535,71 @@ class Counters:
         self.watch = watch.Watch(lengths=not self.sees_sizes)
         self.refs = refs.Cohort()
         self._children, children_exactness = _children_reader()
-        self.exactness = {
-            "blocks": _blocks_exactness(),
-            "objects": "exact",
-            "heap": heap_exactness,
-            "fds": fds_exactness,
-            "threads": threads_exactness,
-            "items": "exact",
-            "tasks": "exact",
-            "children": children_exactness,
-            "interpreters": "exact",
-            "garbage": "exact",
-            "refs": refs.exactness(),
+        #: By name: how it is read, and what that is worth. In the order in which they are read.
+        self._table = {
+            "fds": (self._own_fds, fds_exactness),
+            "items": (self.watch.total, "exact"),
+            "tasks": (self.tasks.count, "exact"),
+            "children": (self._children, children_exactness),
+            "interpreters": (_count_interpreters, "exact"),
+            "heap": (self._heap, heap_exactness),
+            "refs": (self.refs.total, refs.exactness()),
+            "unclosed": (unclosed.total, unclosed.install()),
         }
+        self.exactness = {"blocks": _blocks_exactness(), "objects": "exact", "threads": threads_exactness}
+        self.exactness["garbage"] = "exact"
+        self.exactness.update((name, exactness) for name, (_, exactness) in self._table.items())
+        there = [name for name, exactness in self.exactness.items() if exactness != "absent"]
+        #: One array of readings for each.
+        self.arrays = {name: array.array("q", bytes(8 * capacity)) for name in (*_OWN_ORDER, *there)}
+        self._own = [self.arrays[name] for name in _OWN_ORDER]
+        self._others = [(self.arrays[name], self._table[name][0]) for name in self._table if name in there]
         self._counts_references = self.exactness["refs"] == "exact"
+        #: What libraries and the project count themselves, by name.
+        self.gauges = {}  # type: dict
+        for name, place in configured:
+            self.take_up(gauges.Gauge.configured(name, place))
+            self.exactness[name] = "exact"
+        #: Those of libraries that were not loaded so far.
+        self._unloaded = [gauges.Gauge.of_library(name) for name in gauges.LIBRARIES if name not in self.gauges]
+
+    def take_up(self, gauge):
+        # type: (gauges.Gauge) -> None
+        """Reads one more counter from now on. No window may be open."""
+        self.gauges[gauge.name] = gauge
+        self.arrays[gauge.name] = array.array("q", bytes(8 * self.capacity))
+        self._others.append((self.arrays[gauge.name], gauge.read))
+
+    def drop(self, gauge):
+        # type: (gauges.Gauge) -> None
+        """Reads it no longer."""
+        values = self.arrays.pop(gauge.name)
+        del self.gauges[gauge.name]
+        self._others = [other for other in self._others if other[0] is not values]
+
+    def _find_libraries(self):
+        # type: () -> None
+        """Takes up the counters of libraries that were loaded meanwhile."""
+        for gauge in [gauge for gauge in self._unloaded if gauge.is_there()]:
+            self._unloaded.remove(gauge)
+            self.take_up(gauge)
+        for gauge in self.gauges.values():
+            # For what reading it takes the first time.
+            gauge.read()
+
+    def troubles(self):
+        # type: () -> list
+        """Why some of them could not be read."""
+        return [gauge.trouble for gauge in self.gauges.values() if gauge.trouble is not None]
+
+    def _own_fds(self):
+        # type: () -> int
+        return self._fds() - self._own_descriptors()
+
+    def reader(self, name):
+        # type: (str) -> object
+        """What reads one counter at any time."""
+        return self.gauges[name].read if name in self.gauges else self._table[name][0]
 
     @staticmethod
     def _counter_in_proc(folder, fallback, other):
@@ -627,6 +678,7 @@ class Counters:
         # type: (object) -> None
         """Freezes what is there, so that later readings see only what was born since. Before that `last` is called."""
         opcodes.forestall()
+        self._find_libraries()
         for cache in self._caches:
             cache.remember()
         self.settle()
@@ -697,19 +749,15 @@ class Counters:
         if more or (found and (at == _ORIGIN or others)):
             self._collect_more()
             others = self._read_blocks()
-        blocks, objects, heap, fds, running, items, tasks, children, interpreting, garbage, references = self.arrays
+        blocks, objects, running, garbage = self._own
         objects[at - _ORIGIN] = len(_get_objects())
         if not found and self._closed[1] > objects[at - _ORIGIN]:
             # A finalizer may untie the cycle that it is in: a generator that is closed, an event loop that closes
             # itself. That is freed by counting, and is in none of the collector's own figures.
             self._closed[0] += self._closed[1] - objects[at - _ORIGIN]
-        fds[at - _ORIGIN] = self._fds() - self._own_descriptors() if self._fds is not None else 0
         running[at - _ORIGIN] = threads
-        items[at - _ORIGIN] = self.watch.total()
-        tasks[at - _ORIGIN] = self.tasks.count()
-        children[at - _ORIGIN] = self._children() if self._children is not None else 0
-        interpreting[at - _ORIGIN] = _count_interpreters()
-        heap[at - _ORIGIN] = self._heap() if self._heap is not None else 0
+        for values, read in self._others:
+            values[at - _ORIGIN] = read()
         if others:
             # Telling names that stay for good apart takes a walk; where as many blocks are in use as before, none came
             # that something else did not make up for.
@@ -719,7 +767,6 @@ class Counters:
                 self._names[1] += self._raw[1] - self._names[0]
             self._names[0] = self._raw[1]
         blocks[at - _ORIGIN] = self._raw[2] - self._raw[1]
-        references[at - _ORIGIN] = self.refs.total() if self._counts_references else 0
         # Last of all: the dictionaries that it comes in must not be counted.
         garbage[at - _ORIGIN] = _collected() + self._closed[0]
         self._at[0] = at + 1
@@ -769,11 +816,6 @@ class Counters:
         """Threads now, once those that are ending have ended."""
         return self._wait_for_threads()
 
-    def children(self):
-        # type: () -> int
-        """Child processes of the main thread now."""
-        return self._children() if self._children is not None else 0
-
     def reset(self):
         # type: () -> None
         """Forgets the readings so far; the window stays open."""
@@ -785,8 +827,8 @@ class Counters:
         """What was recorded since the window opened or the last reset, by counter."""
         return {
             name: values[: self._at[0] - _ORIGIN].tolist()
-            for name, values in zip(NAMES, self.arrays)
-            if self.exactness[name] != "absent"
+            for name, values in self.arrays.items()
+            if self.exactness.get(name) != "absent"
         }
 
 

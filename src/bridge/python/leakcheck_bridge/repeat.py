@@ -25,6 +25,7 @@ from . import (
     refs,
     resources,
     trace,
+    unclosed,
 )
 
 _getpid = posix.getpid
@@ -669,6 +670,16 @@ class Repeater:
             "cpu": _cpu() - begun,
             "calls": watcher.found() if result.status == outcome.PASSED and not watcher.lost else [],
         }
+
+    def unclosed(self, iterations, frames):
+        # type: (int, int) -> dict
+        """Runs iterations and notes what nobody closes in them."""
+        heartbeat = self._heartbeat
+        begun = _cpu()
+        look = unclosed.Look(frames if self._is_traceable() else 0)
+        result = look.run(self._once, self._meter.settle, iterations)
+        heartbeat.state(heartbeat.IDLE)
+        return {"re": "unclosed", "outcome": result.record(), "cpu": _cpu() - begun, "warned": look.warned}
 
     def finish(self):
         # type: () -> None

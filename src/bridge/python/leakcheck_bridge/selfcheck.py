@@ -8,7 +8,7 @@ import array
 import ctypes
 import posix
 
-from . import outcome, refs, repeat
+from . import gauges, outcome, refs, repeat, unclosed
 
 _open = posix.open
 _close = posix.close
@@ -41,16 +41,130 @@ def _native():
 _malloc, _free = _native()
 
 
+class _Objects:
+    """Of `blocks` and `objects`."""
+
+    def __init__(self, many):
+        # type: (int) -> None
+        self._kept = [None] * many  # type: list
+
+    def leak(self, at):
+        # type: (int) -> None
+        self._kept[at] = _Planted()
+
+    def take_back(self):
+        # type: () -> None
+        del self._kept[:]
+
+
+class _Allocations:
+    """Of `heap`."""
+
+    def __init__(self, many):
+        # type: (int) -> None
+        # An address is a number, and a number is a block: it goes into storage of its own.
+        self._pointers = array.array("Q", bytes(8 * many))
+
+    def leak(self, at):
+        # type: (int) -> None
+        if _malloc is not None:
+            self._pointers[at] = _malloc(_NATIVE)
+
+    def take_back(self):
+        # type: () -> None
+        for at in range(len(self._pointers)):
+            if self._pointers[at]:
+                _free(self._pointers[at])
+                self._pointers[at] = 0
+
+
+class _Descriptors:
+    """Of `fds`."""
+
+    def __init__(self, many):
+        # type: (int) -> None
+        self._open = array.array("i", [-1] * many)
+
+    def leak(self, at):
+        # type: (int) -> None
+        self._open[at] = _open("/", posix.O_RDONLY | posix.O_CLOEXEC)
+
+    def take_back(self):
+        # type: () -> None
+        for at in range(len(self._open)):
+            if self._open[at] >= 0:
+                _close(self._open[at])
+                self._open[at] = -1
+
+
+class _References:
+    """Of `refs`."""
+
+    def __init__(self, many):
+        # type: (int) -> None
+        self._lost = array.array("i", [0])
+
+    def leak(self, at):
+        # type: (int) -> None
+        refs.lose(1)
+        self._lost[0] += 1
+
+    def take_back(self):
+        # type: () -> None
+        refs.lose(-self._lost[0])
+
+
+class _Warnings:
+    """Of `unclosed`."""
+
+    def __init__(self, many):
+        # type: (int) -> None
+        pass
+
+    def leak(self, at):
+        # type: (int) -> None
+        unclosed.warn()
+
+    def take_back(self):
+        # type: () -> None
+        pass
+
+
+#: What a project might count itself.
+_STOCK = array.array("q", [0])
+
+
+def stock():
+    # type: () -> int
+    return _STOCK[0]
+
+
+class _Stock:
+    """Of what libraries and the project count."""
+
+    def __init__(self, many):
+        # type: (int) -> None
+        _STOCK[0] = 0
+
+    def leak(self, at):
+        # type: (int) -> None
+        _STOCK[0] += 1
+
+    def take_back(self):
+        # type: () -> None
+        _STOCK[0] = 0
+
+
+#: What is planted; by how much each counter must show it is for the other half to say.
+_PLANTS = (_Objects, _References, _Allocations, _Descriptors, _Warnings, _Stock)
+
+
 class _Pseudo:
     """A runner of one test. Keeps what it leaks in slots that exist before the window opens."""
 
     def __init__(self, plant, iterations):
         # type: (bool, int) -> None
-        self._plant = plant
-        self._objects = [None] * iterations  # type: list
-        # An address is a number, and a number is a block: it goes into storage of its own.
-        self._pointers = array.array("Q", bytes(8 * iterations))
-        self._descriptors = array.array("i", [-1] * iterations)
+        self._plants = [kind(iterations) for kind in _PLANTS] if plant else []  # type: list
         self._next = array.array("i", [0])
 
     def open(self, index):
@@ -61,16 +175,12 @@ class _Pseudo:
         # type: (int) -> outcome.Outcome
         at = self._next[0]
         self._next[0] = at + 1
-        if self._plant:
-            self._objects[at] = _Planted()
-            refs.lose(1)
-            if _malloc is not None:
-                self._pointers[at] = _malloc(_NATIVE)
-            try:
-                self._descriptors[at] = _open("/", posix.O_RDONLY | posix.O_CLOEXEC)
-            except OSError as error:
-                what = "no file can be opened in the test process: {}; raise the limit with `ulimit -n 1024` or more"
-                return outcome.Outcome(outcome.FAILED, message=what.format(error.strerror))
+        try:
+            for plant in self._plants:
+                plant.leak(at)
+        except OSError as error:
+            what = "no file can be opened in the test process: {}; raise the limit with `ulimit -n 1024` or more"
+            return outcome.Outcome(outcome.FAILED, message=what.format(error.strerror))
         return outcome.OK
 
     def tidy(self):
@@ -85,25 +195,20 @@ class _Pseudo:
     def finish(self):
         # type: () -> None
         """Frees everything."""
-        del self._objects[:]
-        if self._plant:
-            refs.lose(-self._next[0])
-        for at in range(len(self._pointers)):
-            if self._pointers[at]:
-                _free(self._pointers[at])
-                self._pointers[at] = 0
-            if self._descriptors[at] >= 0:
-                _close(self._descriptors[at])
-                self._descriptors[at] = -1
+        for plant in self._plants:
+            plant.take_back()
 
 
 def run(meter, heartbeat, plant, iterations, warmup):
     # type: (object, object, bool, int, int) -> dict
     """The answer of a run order, for a pseudo-test."""
     pseudo = _Pseudo(plant, iterations + warmup)
+    gauge = gauges.Gauge.configured("planted", __name__ + ":stock")
+    meter.take_up(gauge)
     repeater = repeat.Repeater(pseudo, meter, heartbeat)
     repeater.open(0)
     try:
         return repeater.run(iterations, warmup)
     finally:
         pseudo.finish()
+        meter.drop(gauge)

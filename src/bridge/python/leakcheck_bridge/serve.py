@@ -14,7 +14,6 @@ from . import (
     counters,
     for_django,
     heap,
-    interpreters,
     malloc,
     outcome,
     repeat,
@@ -117,7 +116,9 @@ class Service:
         self.heartbeat = channel.Heartbeat(orders["heartbeat"])
         self.dump = StackDump(orders["stacks"], orders["stack_signal"])
         self.meter = counters.Counters(
-            orders["capacity"], lambda: link.descriptors() + self.dump.descriptors()
+            orders["capacity"],
+            lambda: link.descriptors() + self.dump.descriptors(),
+            orders.get("counters", ()),
         )
         self.served = False
         self.is_over = False
@@ -221,14 +222,12 @@ class Service:
 
     def _reading(self, order):
         # type: (dict) -> object
-        """What `calls` is to read: bytes of the heap, descriptors or child processes, or how long one container is."""
+        """What `calls` is to read: a counter, or how long one container is."""
         if "container" in order:
             return heap.length_of(order["container"])
         if order["counter"] == "fds":
             return calls.Descriptors(resources.identities, self.meter.descriptors)
-        readings = {"heap": self.meter.heap, "children": self.meter.children}
-        readings["interpreters"] = interpreters.count
-        return readings[order["counter"]]
+        return self.meter.reader(order["counter"])
 
     def _obey(self, runner, repeater):
         link = self.link
@@ -286,6 +285,10 @@ class Service:
                 answer = repeater.replay(*numbers)
             elif what == "references":
                 answer = repeater.references(order["iterations"], order.get("target"), order.get("falls", False))
+            elif what == "unclosed":
+                numbers = (order["iterations"], order["frames"])
+                order = None
+                answer = repeater.unclosed(*numbers)
             elif what == "count":
                 numbers = (order["first"], order["then"])
                 order = None
@@ -316,6 +319,7 @@ class Service:
                         "re": "ended",
                         "errors": runner.troubles.take(),
                         "names": self.meter.names(),
+                        "notes": self.meter.troubles(),
                     }
                 )
                 self.is_over = True
