@@ -7,6 +7,7 @@ mod findings;
 mod held;
 mod inspection;
 mod losses;
+mod machine;
 mod merge;
 mod native;
 mod parts;

@@ -6,7 +6,7 @@ use super::{
     cycles, ends,
     excuse::Excuses,
     held::{self, Held, Lost},
-    losses,
+    losses, machine,
     native::{self, Homes},
     parts, pythons, references,
     sites::{self, function_of},
@@ -137,7 +137,10 @@ fn keys(run: &Run, homes: &Homes<'_>, held: &Held<'_>, case: &Case) -> BTreeSet<
 /// core, serve everybody: there it is the place that calls them.
 fn native_key(run: &Run, homes: &Homes<'_>, passage: &Passage) -> Key {
     match homes.function(passage) {
-        Some(function) if function.is_suspect() => Key::Native(function.library, function.name),
+        Some(function) if function.is_named() => {
+            let symbol = function.symbol().to_owned();
+            Key::Native(function.library, symbol)
+        }
         _ => {
             let place = passage.shown(homes.places).first();
             let function = place.map_or_else(String::new, |place| function_of(run, place));
@@ -193,8 +196,9 @@ fn finding(
         .filter(|passage| all.contains(&native_key(run, homes, passage)))
         .collect();
     let native = passages.first().and_then(|passage| homes.function(passage));
+    let mut called = None;
     if !passages.is_empty() {
-        sites = sites::of_passages(run, places, &passages);
+        (sites, called) = sites::of_passages(run, homes, &passages);
         if let ([site], Some(fit)) = (&mut sites[..], case.fits.get(&Counter::Heap)) {
             // Measured over many more iterations.
             site.bytes = fit.rate.value;
@@ -318,10 +322,10 @@ fn finding(
         {
             vec![code::of(kind), name]
         }
-        _ if kind == Kind::Native && native.as_ref().is_some_and(NativeFunction::is_suspect) => {
+        _ if kind == Kind::Native && native.as_ref().is_some_and(NativeFunction::is_named) => {
             native
                 .iter()
-                .flat_map(|native| [code, &native.library, &native.name])
+                .flat_map(|native| [code, &native.library, native.symbol()])
                 .collect()
         }
         (None, _, Some(site)) => vec![code, site.file.as_str(), site.function.as_str()],
@@ -334,7 +338,7 @@ fn finding(
         sites.first(),
         diagnosis,
         watched.as_ref(),
-        native.as_ref(),
+        native.as_ref().map(|native| (native, called.as_ref())),
         lost.as_ref(),
     );
     if native.is_none() && passages.first().is_some_and(|passage| !passage.certain) {
@@ -376,7 +380,9 @@ fn finding(
             (None, None) => code::advice(code).to_owned(),
         },
         resources: diagnosis.map_or_else(Vec::new, |diagnosis| held::resources(diagnosis, kind)),
-        c_stack: Vec::new(),
+        c_stack: native
+            .as_ref()
+            .map_or_else(Vec::new, |native| machine::stack(native, called.as_ref())),
         native,
         measured: Some(Measured {
             test: run.tests[case.test].id.clone(),

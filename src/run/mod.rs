@@ -33,6 +33,7 @@ pub mod orders;
 pub mod plan;
 pub mod player;
 mod predecessors;
+pub mod preload;
 mod process;
 pub mod protocol;
 pub mod record;
@@ -48,6 +49,7 @@ mod stack;
 mod stage;
 mod suspects;
 pub mod tape;
+mod tracer;
 pub mod wire;
 pub mod worker;
 

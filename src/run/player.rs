@@ -159,7 +159,9 @@ impl Replay {
                 build: Build {
                     malloc: None,
                     jit: Jit::Off,
+                    plain: true,
                 },
+                preload: None,
                 blind: Arc::default(),
                 deadly: Deadly::default(),
                 keep: None,

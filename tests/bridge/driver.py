@@ -147,6 +147,7 @@ class Worker:
             "cwd_on_path": True,
             "base_temp": self._file("t"),
             "cache_dir": self._file("cache"),
+            **options.pop("orders", {}),
         }
         with open(self._file("orders.json"), "w", encoding="utf-8") as file:
             json.dump(orders, file)

@@ -22,6 +22,7 @@ from . import (
     route,
     selfcheck,
     source,
+    tracer,
     watch,
 )
 
@@ -119,6 +120,8 @@ class Service:
         self.meter = counters.Counters(
             orders["capacity"], lambda: link.descriptors() + self.dump.descriptors()
         )
+        #: Where the library for it is to be preloaded.
+        self.tracer = tracer.Tracer(orders["stacks"]) if orders.get("preload") else None
         self.served = False
         self.is_over = False
         #: An order that waits for the program to come to its test.
@@ -140,6 +143,7 @@ class Service:
                 "counters": self.meter.exactness,
                 "sizes": self.meter.sees_sizes,
                 "keeps_classes": counters.keeps_classes(),
+                "untraceable": self.tracer.absent if self.tracer is not None else None,
             }
         )
 
@@ -241,6 +245,8 @@ class Service:
                 return
             if what == "run":
                 if "test" in order:
+                    if self.tracer is not None:
+                        self.tracer.stop()
                     if order.get("thaw"):
                         # With no window to come the test is to see the heap as it is without us.
                         repeater.thaw(refreeze=order["iterations"] > 0)
@@ -286,6 +292,10 @@ class Service:
                 answer = repeater.replay(*numbers)
             elif what == "references":
                 answer = repeater.references(order["iterations"], order.get("target"), order.get("falls", False))
+            elif what == "survivors":
+                numbers = (order["iterations"], order["wanted"])
+                order = None
+                answer = repeater.survivors(*numbers, self.tracer)
             elif what == "count":
                 numbers = (order["first"], order["then"])
                 order = None
@@ -332,6 +342,8 @@ def main(orders_path):
     # type: (str) -> None
     with open(orders_path, "rb") as file:
         orders = channel.decode(file.read())
+    if orders.get("preload"):
+        tracer.forget_preload(orders["preload"])
     if not faulthandler.is_enabled():
         # Names the line of a crash on stderr, which the other half keeps.
         faulthandler.enable()
