@@ -339,13 +339,77 @@ pub struct NativeFunction {
     pub folder: Option<String>,
     /// Whether it adds just what stays; otherwise nothing else adds as much.
     pub certain: bool,
+    /// The function as linkers know it, where that is another one: `name` was inlined into it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<String>,
+    /// From the function that asks for the memory to where Python begins, innermost first, where that was looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stack: Vec<NativeFrame>,
+    /// Chunks of memory that stay per iteration, where these were looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunks: Option<Chunks>,
+}
+
+/// Chunks of memory that stay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Chunks {
+    /// How many per iteration.
+    pub count: f64,
+    /// Bytes of all of them, as they were asked for.
+    pub bytes: f64,
+}
+
+/// A call of machine code.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NativeFrame {
+    /// The function; empty where nothing tells.
+    pub function: String,
+    /// Its module or library.
+    pub library: String,
+    /// As shown, where debug information tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// From 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// The byte in the library's file, where the function is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+}
+
+impl NativeFrame {
+    /// `read_header (src/reader.c:214)`, `parse in _fast`, `_fast+0x11a9`.
+    pub fn text(&self) -> String {
+        match (&self.file, self.line, self.offset) {
+            (Some(file), Some(line), _) => format!("{} ({file}:{line})", self.function),
+            (Some(file), None, _) => format!("{} ({file})", self.function),
+            (None, _, Some(offset)) => format!("{}+{offset:#x}", self.library),
+            (None, _, None) => format!("{} in {}", self.function, self.library),
+        }
+    }
 }
 
 impl NativeFunction {
+    /// The name by which linkers know it: the same with and without debug information.
+    pub fn symbol(&self) -> &str {
+        self.symbol.as_deref().unwrap_or(&self.name)
+    }
+
+    /// File and line where it asks for the memory, where these are known.
+    fn place(&self) -> Option<String> {
+        let first = self.stack.first()?;
+        Some(format!("{}:{}", first.file.as_ref()?, first.line?))
+    }
+
     /// Whether the library itself is to be suspected: Python's own and the system's serve everybody, and what they
     /// allocate is for their caller to release.
     pub fn is_suspect(&self) -> bool {
         self.owner.is_some_and(Owner::is_users)
+    }
+
+    /// Whether it is such a function, and known by its name.
+    pub fn is_named(&self) -> bool {
+        self.is_suspect() && !self.symbol().is_empty()
     }
 
     /// The library as a reader knows it: many packages have a `lib`.
@@ -355,10 +419,15 @@ impl NativeFunction {
 
     /// `` `_fast.pack` in `_fast` (crates/fast, yours)``.
     pub fn text(&self) -> String {
+        let place = self.place();
+        let place = place.map_or_else(String::new, |place| format!(" ({place})"));
         let mut text = match (&*self.name, self.module()) {
-            ("", library) => format!("`{library}`"),
-            (name, "") => format!("`{name}`"),
-            (name, library) => format!("`{name}` in `{library}`"),
+            ("", library) => match self.stack.first().and_then(|first| first.offset) {
+                Some(offset) => format!("`{library}+{offset:#x}`"),
+                None => format!("`{library}`"),
+            },
+            (name, "") => format!("`{name}`{place}"),
+            (name, library) => format!("`{name}`{place} in `{library}`"),
         };
         match (self.owner, &self.folder, &self.package) {
             (_, Some(folder), _) => text.push_str(&format!(" ({folder}, yours)")),
@@ -408,8 +477,8 @@ pub struct Finding {
     /// Which descriptors, threads, tasks or child processes stay, in words, with how many are alike.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<String>,
-    /// Of a crash: the C functions from where it happened to where the interpreter begins, innermost first. Known from
-    /// Python 3.14 on.
+    /// The C functions from where a crash happened, or native memory is asked for, to where the interpreter begins, innermost
+    /// first, and then lines of Python. Of a crash known from Python 3.14 on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub c_stack: Vec<String>,
     /// The function of machine code that it comes from, once known.

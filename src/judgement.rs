@@ -8,6 +8,7 @@ mod findings;
 mod held;
 mod inspection;
 mod losses;
+mod machine;
 mod merge;
 mod native;
 mod parts;

@@ -19,4 +19,5 @@ pub mod judgement;
 pub mod report;
 pub mod run;
 pub mod supervise;
+pub mod symbols;
 pub mod verdict;

@@ -73,22 +73,24 @@ fn the_leaking_function_and_its_crate_are_named_and_not_in_the_fixed_twin() {
             "1 reference to the class _fixed.Encoder is lost in each iteration by `_fixed.Encoder`";
         assert_eq!(of_pyo3.code, "LK203");
         assert!(of_pyo3.summary.starts_with(said), "{}", of_pyo3.summary);
-        for (test, function, place) in [
+        for (test, function, line, place) in [
             (
                 "test_remember",
-                "_fastmod.remember",
+                "_fastmod::remember",
+                8,
                 "notes.py:5 in file_away",
             ),
             (
                 "test_encode",
-                "_fastmod.Encoder.encode",
+                "_fastmod::Encoder::encode",
+                46,
                 "notes.py:19 in encode",
             ),
         ] {
             let finding = finding(&checked, test);
             assert_eq!((&*finding.code, &*finding.kind), ("LK201", "native"));
             let said = format!(
-                "allocated by `{function}` in `_fastmod` (crates/fastmod, yours), called at {place}"
+                "allocated by `{function}` (crates/fastmod/src/lib.rs:{line}) in `_fastmod` (crates/fastmod, yours), called at {place}"
             );
             assert!(finding.summary.ends_with(&said), "{}", finding.summary);
             assert_eq!(finding.owner, "project");
@@ -126,7 +128,7 @@ fn without_cargo_the_function_is_still_named() {
     let checked = Checked::read(output, &path);
     let summary = &finding(&checked, "test_remember").summary;
     assert!(
-        summary.contains("allocated by `_fastmod.remember` in `_fastmod` (yours), called at"),
+        summary.contains("allocated by `_fastmod::remember` (crates/fastmod/src/lib.rs:8) in `_fastmod` (yours), called at"),
         "{summary}"
     );
     checked.notes(&["which machine code is built from this project is not known: `cargo metadata` could not be started: "]);

@@ -23,4 +23,5 @@ pub mod ring;
 pub mod route;
 pub mod sites;
 pub mod surroundings;
+pub mod survivors;
 pub mod types;

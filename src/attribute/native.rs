@@ -43,6 +43,11 @@ pub struct Passage {
     pub certain: bool,
     /// Bytes, or what else was read, per iteration.
     pub bytes: f64,
+    /// Chunks of memory per iteration, where these were looked at.
+    pub chunks: f64,
+    /// The machine code that asks for them, innermost first: path of its file, and the byte in it. Empty where only sums
+    /// were looked at.
+    pub stack: Vec<(String, u64)>,
 }
 
 impl Passage {
@@ -225,9 +230,17 @@ impl Tree<'_> {
             frames,
             function,
             certain,
+            chunks: 0.0,
+            stack: Vec::new(),
             bytes: wanted.iter().sum::<i64>() as f64 / wanted.len() as f64,
         }
     }
+}
+
+/// Python's core is in its executable, or in a library of its own.
+pub fn is_interpreter(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.starts_with("python") && !name.ends_with(".so") || name.starts_with("libpython")
 }
 
 /// Whether a node adds what is wanted in all iterations but one of five, and in two that grew at least.

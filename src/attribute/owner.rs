@@ -62,6 +62,15 @@ impl Places {
         Some(Owner::Project)
     }
 
+    /// Whether a file with machine code is the project's or a package's, by whichever name its folder is known.
+    pub fn is_users_code(&self, file: &str) -> bool {
+        let path = &*name::to_path(file);
+        { self.packages.iter().chain([&self.project]) }.any(|folder| {
+            let real = folder.canonicalize();
+            path.starts_with(folder) || real.is_ok_and(|real| path.starts_with(real))
+        })
+    }
+
     fn module_of_package(&self, path: &Path) -> Option<String> {
         self.packages.iter().find_map(|folder| {
             let inside = path.strip_prefix(folder).ok()?;

@@ -61,7 +61,7 @@ fn is_kin(snapshot: &Snapshot, finding: &Finding, build: &str) -> bool {
                     == Snapshot::of(finding, build, None)
                         .site
                         .and_then(|at| at.source);
-            moved || swapped(old, &snapshot.also, finding)
+            moved || swapped(old, &snapshot.also, finding) || is_called_there(old, finding)
         }
         // Without any place there is only how it grows; for what does not grow there is nothing.
         (None, None) => {
@@ -86,12 +86,25 @@ fn swapped(lead: &Place, also: &[Place], finding: &Finding) -> bool {
         })
 }
 
+/// Whether native memory was accepted where Python calls what is known now to ask for it.
+fn is_called_there(old: &Place, finding: &Finding) -> bool {
+    let is_traced = { finding.native.iter() }.any(|native| !native.stack.is_empty());
+    let callers = finding.sites.iter().flat_map(|site| &site.callers);
+    is_traced
+        && callers.into_iter().any(|frame| {
+            old.is_at(
+                &scrub::machine(&frame.file),
+                &scrub::addresses(&frame.function),
+            )
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         baseline::{compare::tests::finding, format::tests::snapshot},
-        finding::Kind,
+        finding::{Frame, Kind, NativeFrame, NativeFunction},
     };
 
     fn paired(findings: &[&Finding], snapshots: &[&Snapshot], build: &str) -> Vec<(usize, usize)> {
@@ -148,6 +161,32 @@ mod tests {
         assert_eq!(paired(&[&on_other], &[&old], "3.13"), [(0, 0)]);
         on_other.sites.truncate(1);
         assert_eq!(paired(&[&on_other], &[&old], "3.13"), []);
+    }
+
+    #[test]
+    fn native_memory_whose_code_is_known_now_is_what_was_accepted_at_its_call() {
+        let mut before = finding("Reader.open", &[("heap", 160.0)]);
+        before.kind = Kind::Native;
+        let old = Snapshot::of(&before, "3.12", None);
+        let mut now = before.clone();
+        let call = now.sites[0].clone();
+        now.sites[0].file = "src/reader.c".to_owned();
+        now.sites[0].function = "read_header".to_owned();
+        now.sites[0].source = Some("char *copy = malloc(144);".to_owned());
+        now.sites[0].callers = vec![Frame {
+            file: call.file,
+            line: 31,
+            function: call.function,
+            owner: None,
+        }];
+        assert_eq!(paired(&[&now], &[&old], "3.12"), [], "nobody looked at it");
+        now.native = Some(NativeFunction {
+            stack: vec![NativeFrame::default()],
+            ..NativeFunction::default()
+        });
+        assert_eq!(paired(&[&now], &[&old], "3.12"), [(0, 0)]);
+        now.sites[0].callers[0].function = "Reader.close".to_owned();
+        assert_eq!(paired(&[&now], &[&old], "3.12"), []);
     }
 
     #[test]

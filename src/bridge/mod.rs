@@ -152,10 +152,18 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/source.py"),
     ),
     (
+        "leakcheck_bridge/tracer.py",
+        include_str!("python/leakcheck_bridge/tracer.py"),
+    ),
+    (
         "leakcheck_bridge/trace.py",
         include_str!("python/leakcheck_bridge/trace.py"),
     ),
 ];
+
+/// The library that is preloaded into a worker whose native memory is traced, as the build script made it; empty where this
+/// program is built for a system that has no such thing.
+pub const TRACER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tracer.so"));
 
 /// Writes the bridge below `directory` and returns the script that starts a worker.
 pub fn lay_out(directory: &Path) -> io::Result<PathBuf> {

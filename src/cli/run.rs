@@ -428,7 +428,9 @@ pub(super) fn settings(
                     (true, false) => Jit::TurnedOff,
                     (true, true) => Jit::On,
                 },
+                plain: !interpreter.free_threaded,
             },
+            preload: None,
         },
         jobs,
         policy: Policy {

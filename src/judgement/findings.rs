@@ -6,7 +6,7 @@ use super::{
     apart, ends,
     excuse::Excuses,
     held::{self, Held, Lost},
-    losses,
+    losses, machine,
     native::{self, Homes},
     parts, pythons,
     sites::{self, function_of},
@@ -151,7 +151,10 @@ fn made<'a>(places: &Places, case: &'a Case) -> Option<&'a Place> {
 /// core, serve everybody: there it is the place that calls them.
 fn native_key(run: &Run, homes: &Homes<'_>, passage: &Passage) -> Key {
     match homes.function(passage) {
-        Some(function) if function.is_suspect() => Key::Native(function.library, function.name),
+        Some(function) if function.is_named() => {
+            let symbol = function.symbol().to_owned();
+            Key::Native(function.library, symbol)
+        }
         _ => {
             let place = passage.shown(homes.places).first();
             let function = place.map_or_else(String::new, |place| function_of(run, place));
@@ -207,8 +210,9 @@ fn finding(
         .filter(|passage| all.contains(&native_key(run, homes, passage)))
         .collect();
     let native = passages.first().and_then(|passage| homes.function(passage));
+    let mut called = None;
     if !passages.is_empty() {
-        sites = sites::of_passages(run, places, &passages);
+        (sites, called) = sites::of_passages(run, homes, &passages);
         if let ([site], Some(fit)) = (&mut sites[..], case.fits.get(&Counter::Heap)) {
             // Measured over many more iterations.
             site.bytes = fit.rate.value;
@@ -334,10 +338,10 @@ fn finding(
         {
             vec![code::of(kind), name]
         }
-        _ if kind == Kind::Native && native.as_ref().is_some_and(NativeFunction::is_suspect) => {
+        _ if kind == Kind::Native && native.as_ref().is_some_and(NativeFunction::is_named) => {
             native
                 .iter()
-                .flat_map(|native| [code, &native.library, &native.name])
+                .flat_map(|native| [code, &native.library, native.symbol()])
                 .collect()
         }
         (None, _, Some(site)) => vec![code, site.file.as_str(), site.function.as_str()],
@@ -350,7 +354,7 @@ fn finding(
         sites.first(),
         diagnosis,
         watched.as_ref(),
-        native.as_ref(),
+        native.as_ref().map(|native| (native, called.as_ref())),
         lost.as_ref(),
     );
     if native.is_none() && passages.first().is_some_and(|passage| !passage.certain) {
@@ -392,7 +396,9 @@ fn finding(
             (None, None) => code::advice(code).to_owned(),
         },
         resources: diagnosis.map_or_else(Vec::new, |diagnosis| held::resources(diagnosis, kind)),
-        c_stack: Vec::new(),
+        c_stack: native
+            .as_ref()
+            .map_or_else(Vec::new, |native| machine::stack(native, called.as_ref())),
         native,
         measured: Some(Measured {
             test: run.tests[case.test].id.clone(),

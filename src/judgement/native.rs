@@ -6,10 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::machine::Machine;
 use crate::{
     attribute::{
         lost::{self, Born, Call, Sought, Stays},
-        native::{Function, Passage},
+        native::{Function, Passage, is_interpreter},
         owner::Places,
         sites::Growth,
     },
@@ -27,6 +28,8 @@ pub(super) struct Homes<'a> {
     pub places: &'a Places,
     /// Asked of Cargo when the first one is met.
     crates: OnceCell<Result<Vec<Crate>, String>>,
+    /// What stands in their files.
+    machine: Machine,
 }
 
 impl<'a> Homes<'a> {
@@ -34,6 +37,7 @@ impl<'a> Homes<'a> {
         Homes {
             places,
             crates: OnceCell::new(),
+            machine: Machine::default(),
         }
     }
 
@@ -44,11 +48,14 @@ impl<'a> Homes<'a> {
 
     /// The function that a passage goes through, if one was found.
     pub fn function(&self, passage: &Passage) -> Option<NativeFunction> {
+        if !passage.stack.is_empty() {
+            return self.machine.asks(self, passage);
+        }
         let function = passage.function.as_ref()?;
         Some(self.home(function, passage.certain))
     }
 
-    fn home(&self, Function(name, path): &Function, certain: bool) -> NativeFunction {
+    pub(super) fn home(&self, Function(name, path): &Function, certain: bool) -> NativeFunction {
         let mut function = NativeFunction {
             name: name.clone(),
             certain,
@@ -225,12 +232,6 @@ fn dotted(file: &Path) -> Option<String> {
     Some(format!("{}.{stem}", folders.join(".")))
 }
 
-/// Python's core is in its executable, or in a library of its own.
-fn is_interpreter(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    name.starts_with("python") && !name.ends_with(".so") || name.starts_with("libpython")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,6 +253,8 @@ mod tests {
             function: Some(Function(name.to_owned(), path.to_owned())),
             certain: true,
             bytes: 1.0,
+            chunks: 0.0,
+            stack: Vec::new(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Places in the source as a report shows them: with function, text, the lines around and the callers.
 
-use super::quoted;
+use super::{machine, native::Homes, quoted};
 use crate::{
     attribute::{native::Passage, owner::Places, sites::Growth},
     finding::{Excerpt, Frame, Owner, Site},
@@ -60,16 +60,39 @@ pub(super) fn add(sites: &mut Vec<Site>, further: Vec<Site>) {
     }
 }
 
-/// Where native memory that stays is allocated, largest first.
-pub(super) fn of_passages(run: &Run, places: &Places, passages: &[&Passage]) -> Vec<Site> {
-    let found = passages
-        .iter()
-        .filter_map(|passage| {
-            let frames = passage.shown(places);
-            (!frames.is_empty()).then(|| site(run, places, frames, (0.0, passage.bytes)))
-        })
-        .collect();
-    sorted(found)
+/// Where native memory that stays is allocated, in the order of the passages: in the source of machine code, where that is the project's
+/// and known, and otherwise where Python calls it. And where Python calls what allocates most.
+pub(super) fn of_passages(
+    run: &Run,
+    homes: &Homes<'_>,
+    passages: &[&Passage],
+) -> (Vec<Site>, Option<Site>) {
+    let places = homes.places;
+    let mut found: Vec<Site> = Vec::new();
+    let mut called = None;
+    for (at, passage) in passages.iter().enumerate() {
+        let frames = passage.shown(places);
+        let python = (!frames.is_empty()).then(|| site(run, places, frames, (0.0, passage.bytes)));
+        let native = homes.function(passage);
+        let machine = native
+            .and_then(|native| machine::site(places, &native, passage.bytes, python.as_ref()));
+        if at == 0 {
+            called.clone_from(&python);
+        }
+        let Some(site) = machine.or(python) else {
+            continue;
+        };
+        match { found.iter_mut() }.find(|other| other.file == site.file && other.line == site.line)
+        {
+            Some(same) => {
+                same.count += site.count;
+                same.bytes += site.bytes;
+            }
+            None => found.push(site),
+        }
+    }
+    found.truncate(KEPT);
+    (found, called)
 }
 
 fn sorted(mut found: Vec<Site>) -> Vec<Site> {
@@ -150,7 +173,7 @@ pub(super) fn bring_forward(
 }
 
 /// The line with two before and one after it, where its file may be quoted. Lines count from 1.
-fn excerpt(places: &Places, (file, line): &(String, u32)) -> Option<Excerpt> {
+pub(super) fn excerpt(places: &Places, (file, line): &(String, u32)) -> Option<Excerpt> {
     const BEFORE: u32 = 2;
     const AFTER: u32 = 1;
     if *line == 0 {

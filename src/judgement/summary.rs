@@ -59,7 +59,7 @@ pub(super) fn summary(
     site: Option<&Site>,
     diagnosis: Option<&Diagnosis>,
     watched: Option<&Holder>,
-    native: Option<&NativeFunction>,
+    native: Option<(&NativeFunction, Option<&Site>)>,
     lost: Option<&Lost>,
 ) -> String {
     let value = |name: &str| rate.get(name).map_or(0.0, |rate| rate.value);
@@ -153,14 +153,21 @@ pub(super) fn summary(
             format!("{of_type}, {phrase}{}", lost.map_or("", |lost| &lost.by))
         });
     match site {
-        Some(site) if native.is_some() && kind == Kind::Native => format!(
-            "{what} after each iteration{holder}, {verb} {}by {}, called at {}:{} in {}",
-            native.map_or("", |native| if native.certain { "" } else { "probably " }),
-            native.map_or_else(String::new, NativeFunction::text),
-            site.file,
-            site.line,
-            site.function
-        ),
+        _ if let Some((native, called)) = native.filter(|_| kind == Kind::Native) => {
+            let surely = if native.certain { "" } else { "probably " };
+            let called = called.or(site.filter(|_| native.stack.is_empty()));
+            let called = called.map_or_else(
+                || ", in a thread that is not Python's".to_owned(),
+                |site| {
+                    format!(
+                        ", called at {}:{} in {}",
+                        site.file, site.line, site.function
+                    )
+                },
+            );
+            let by = native.text();
+            format!("{what} after each iteration{holder}, {verb} {surely}by {by}{called}")
+        }
         Some(site) => format!(
             "{what} after each iteration{holder}, {verb} at {}:{} in {}",
             site.file, site.line, site.function

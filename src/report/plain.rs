@@ -344,7 +344,7 @@ fn footer(report: &Report, finding: &Finding, said: &[&Finding]) -> Vec<(&'stati
             .take(PLACES_SHOWN)
             .map(|frame| place(&frame.function, &frame.file, frame.line))
             .collect();
-        if !callers.is_empty() {
+        if !callers.is_empty() && finding.c_stack.is_empty() {
             lines.push(("called by", callers.join(" < ")));
         }
     }

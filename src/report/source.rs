@@ -103,15 +103,28 @@ pub fn resources(finding: &Finding) -> String {
     found.join("; ")
 }
 
-/// The C functions of a crash, innermost first.
+/// The C functions of a crash or of an allocation, innermost first, and what stays of the latter.
 pub fn c_stack(finding: &Finding) -> String {
     const LONGEST: usize = 120;
+    let chunks = finding.native.as_ref().and_then(|native| native.chunks);
+    let chunks = chunks.filter(|chunks| chunks.count > 0.0);
+    let chunks = chunks.map_or_else(String::new, |chunks| {
+        let each = text::bytes(chunks.bytes / chunks.count);
+        if (chunks.count - 1.0).abs() < 1e-9 {
+            format!(" (1 chunk of {each} per iteration)")
+        } else {
+            format!(
+                " ({} chunks of {each} per iteration)",
+                text::number(chunks.count)
+            )
+        }
+    });
     let frames: Vec<String> = finding
         .c_stack
         .iter()
         .map(|frame| text::shortened(frame, LONGEST))
         .collect();
-    frames.join(" < ")
+    frames.join(" < ") + &chunks
 }
 
 /// `2 blocks, 412 B`.

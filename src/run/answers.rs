@@ -15,6 +15,8 @@ const BESIDE: u64 = 3;
 const SEARCH: u64 = 1024;
 /// Iterations that are followed line by line.
 const FOLLOWED: u64 = 8;
+/// C frames of a stack.
+const FRAMES: u64 = 64;
 
 impl Order {
     /// Most iterations that it may take to answer it.
@@ -25,7 +27,8 @@ impl Order {
             Order::Trace(trace) => u64::from(trace.settling) + u64::from(trace.iterations),
             Order::Grown(orders::Grown { iterations })
             | Order::References(orders::References { iterations, .. })
-            | Order::Unclosed(orders::Unclosed { iterations, .. }) => u64::from(*iterations),
+            | Order::Unclosed(orders::Unclosed { iterations, .. })
+            | Order::Survivors(orders::Survivors { iterations, .. }) => u64::from(*iterations),
             Order::Count(count) => u64::from(count.first) + u64::from(count.then),
             Order::Dump(dump) => u64::from(dump.iterations) + 1,
             Order::Calls(calls) => u64::from(calls.iterations) + 2,
@@ -125,6 +128,23 @@ pub fn check(order: &Order, record: &Record) -> Result<(), String> {
             times(&[unclosed.cpu])?;
             let mut warned = unclosed.warned.iter();
             warned.try_for_each(|one| few("iterations", u64::from(one.iteration) + 1, most))
+        }
+        (Order::Survivors(_), Record::Survived(survived)) => {
+            times(&[survived.cpu])?;
+            let found = &survived.found;
+            for row in &found.rows {
+                numbers([&row.count, &row.bytes])?;
+            }
+            // What a stack leads to is looked up by number.
+            for (_, frames) in &found.stacks {
+                few("frames", frames.len() as u64, FRAMES)?;
+                for (library, _) in frames {
+                    if let Ok(library) = usize::try_from(*library) {
+                        below("library", library, found.libraries.len())?;
+                    }
+                }
+            }
+            Ok(())
         }
         (Order::Count(count), Record::Counted(counted)) => {
             times(&[counted.cpu])?;

@@ -21,12 +21,21 @@ pub struct Build {
     pub malloc: Option<&'static str>,
     /// The compiler.
     pub jit: Jit,
+    /// Whether Python can be told to take all its memory from malloc.
+    pub plain: bool,
 }
 
 impl Build {
     /// Variables of a worker's environment.
-    pub fn variables(self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let malloc = self.malloc.map(|malloc| ("PYTHONMALLOC", malloc));
+    ///
+    /// Where native memory is `traced`, what Python has of malloc for itself and cuts up is seen piece by piece.
+    pub fn variables(self, traced: bool) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let malloc = match (traced, self.plain) {
+            (true, true) => Some("malloc"),
+            (true, false) => None,
+            (false, _) => self.malloc,
+        };
+        let malloc = malloc.map(|malloc| ("PYTHONMALLOC", malloc));
         let jit = (self.jit != Jit::On).then_some(("PYTHON_JIT", "0"));
         malloc.into_iter().chain(jit)
     }
@@ -89,12 +98,20 @@ mod tests {
             counters: BTreeMap::from([(Counter::Heap, heap.to_owned())]),
             sizes,
             keeps_classes: false,
+            untraceable: None,
         }
     }
 
     #[test]
     fn what_is_not_seen_is_said() {
-        let said = |malloc, jit, heap, sizes| Build { malloc, jit }.notes(&hello(heap, sizes));
+        let said = |malloc, jit, heap, sizes| {
+            Build {
+                malloc,
+                jit,
+                plain: true,
+            }
+            .notes(&hello(heap, sizes))
+        };
         assert_eq!(said(None, Jit::Off, "exact", true), Vec::<String>::new());
         assert!(said(None, Jit::Off, "exact", false)[0].contains("not how large"));
         let blind = said(None, Jit::Off, "absent", false);
@@ -104,6 +121,7 @@ mod tests {
         let said_of_split = Build {
             malloc: None,
             jit: Jit::Off,
+            plain: false,
         }
         .notes(&split);
         assert!(said_of_split[0].contains("references are not counted"));
@@ -115,7 +133,14 @@ mod tests {
 
     #[test]
     fn a_compiler_that_was_asked_for_is_left_alone() {
-        let set = |malloc, jit| Build { malloc, jit }.variables().collect::<Vec<_>>();
+        let set = |malloc, jit| {
+            let build = Build {
+                malloc,
+                jit,
+                plain: true,
+            };
+            build.variables(false).collect::<Vec<_>>()
+        };
         assert_eq!(set(None, Jit::Off), [("PYTHON_JIT", "0")]);
         assert_eq!(
             set(Some("pymalloc"), Jit::On),

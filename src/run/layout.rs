@@ -63,6 +63,7 @@ impl Layout {
             skip,
             deadly: &deadly,
             importing: &file("importing"),
+            preload: setup.preload.as_ref().map(|preload| preload.path()),
             cwd: &name::to_text(&setup.project),
             cwd_on_path: true,
             base_temp: &file("t"),

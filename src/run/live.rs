@@ -178,7 +178,8 @@ impl Live {
                     .env("GLIBC_TUNABLES", process::glibc_tunables())
                     // Would be on from the start and distort every reading; the bridge turns tracing on where it is needed.
                     .env_remove("PYTHONTRACEMALLOC")
-                    .envs(setup.build.variables())
+                    .envs(setup.build.variables(setup.preload.is_some()))
+                    .envs(setup.preload.iter().flat_map(|preload| preload.variables()))
                     .stdout(output)
                     .stderr(errors);
             },
@@ -500,7 +501,10 @@ impl Conversation for Live {
         self.watch.iterations = order.iterations();
         self.watch.opened += self.watch.iterations;
         // Tracing makes an iteration many times slower than its first run was.
-        self.watch.traced = matches!(order, Order::Trace(_) | Order::Follow(_));
+        self.watch.traced = matches!(
+            order,
+            Order::Trace(_) | Order::Follow(_) | Order::Survivors(_)
+        );
         if let Order::Run(orders::Run {
             test: Some(test), ..
         }) = order

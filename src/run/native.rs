@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Run,
+    Run, Settings,
     case::Case,
     content,
     diagnose::{self, Diagnosis},
@@ -17,6 +17,7 @@ use super::{
     screen,
     slot::Slot,
     suspects::FRAMES_SHOWN,
+    tracer::{self, Tracer},
     worker::{INTERRUPTED, Worker},
 };
 use crate::{
@@ -43,7 +44,7 @@ const LONGEST: f64 = 1.0;
 const WATCHED: u32 = 4;
 /// Looks at a test of each such leak, in a worker of `slot`, and leaves what was found with the case. What cannot be
 /// found out leaves the finding without a place, and what was lost a leak.
-pub(super) fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
+pub(super) fn all(settings: &Settings, run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
     let exact = run
         .counters
         .get(&Counter::Heap)
@@ -73,6 +74,11 @@ pub(super) fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
     let leaks: Vec<usize> = (0..run.cases.len())
         .filter(|at| exact && (is_native(&run.cases[*at]) || run.cases[*at].beside.is_some()))
         .collect();
+    if leaks.is_empty() {
+        return;
+    }
+    let traced = tracer::setup(&settings.setup);
+    let mut tracer = Tracer::new(settings, &traced, run, &leaks);
     for at in leaks {
         let leader = run.cases[at].leader;
         if let Some(passages) = known.get(&leader) {
@@ -80,18 +86,35 @@ pub(super) fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
             continue;
         }
         if known.len() >= MOST || spent > allowance || INTERRUPTED.load(Ordering::SeqCst) {
-            return;
+            break;
         }
-        let (mut found, cpu) =
-            look_at(run, bench, slot, &run.cases[at], passages).unwrap_or_default();
+        let (mut found, mut cpu) = tracer.look_at(run, bench, at);
+        let is_users = |(path, _): &(String, u64)| bench.places.is_users_code(path);
+        if !found
+            .iter()
+            .any(|passage| passage.stack.iter().any(is_users))
+        {
+            // Python and the system serve everybody: what Python calls of them says more than what they call themselves.
+            let looked = look_at(run, bench, slot, &run.cases[at], passages);
+            let (by_sums, more) = looked.unwrap_or_default();
+            if !by_sums.is_empty() {
+                found = by_sums;
+            }
+            cpu += more;
+        }
         // What stays between the test and us is nobody's line: CPython itself leaves some where a test stops tracemalloc.
         let is_theirs = |place: &(String, u32)| bench.places.owner(&place.0) != Some(Owner::Runner);
-        found.retain(|passage| passage.shown(bench.places).first().is_some_and(is_theirs));
+        found.retain(|passage| match passage.shown(bench.places).first() {
+            Some(place) => is_theirs(place),
+            // A thread of C code's own.
+            None => !passage.stack.is_empty(),
+        });
         spent += cpu;
         describe(run, bench, slot, &found);
         known.insert(leader, found.clone());
         tell(&mut run.cases[at], found);
     }
+    run.notes.extend(tracer.notes());
 }
 
 fn tell(case: &mut Case, passages: Vec<Passage>) {
@@ -147,7 +170,7 @@ pub(super) fn look_at<T: Default>(
 }
 
 /// Opens the test, and tells whether it passes in good time.
-fn open(
+pub(super) fn open(
     worker: &mut Worker,
     bench: &Bench<'_>,
     case: &Case,

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::protocol::{
     self, Called, Counted, Described, Dumped, Ended, Followed, Freed, Named, Ran, Record, Referred,
-    Traced,
+    Survived, Traced,
 };
 pub use crate::investigate::experiment::Wider;
 use crate::verdict::Counter;
@@ -64,6 +64,7 @@ orders! {
     Count -> Counted(Counted),
     References -> Referred(Referred),
     Unclosed -> Unclosed(protocol::Unclosed),
+    Survivors -> Survived(Survived),
     Still -> Still(protocol::Still),
     Name -> Named(Named),
     Describe -> Described(Described),
@@ -239,6 +240,15 @@ pub struct References {
     pub target: Option<u64>,
     /// Watches which calls leave fewer of them.
     pub falls: bool,
+}
+
+/// Runs iterations of the open test and tells which chunks of memory of each live on, and who asked for them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Survivors {
+    /// How many.
+    pub iterations: u32,
+    /// Stacks of an earlier answer with which Python's lines are told as well: then it goes on where that ended.
+    pub wanted: Vec<u32>,
 }
 
 /// Runs iterations of the open test and counts the references to everything there is.

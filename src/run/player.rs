@@ -159,8 +159,10 @@ impl Replay {
                 build: Build {
                     malloc: None,
                     jit: Jit::Off,
+                    plain: true,
                 },
                 counters: BTreeMap::new(),
+                preload: None,
                 blind: Arc::default(),
                 deadly: Deadly::default(),
                 keep: None,

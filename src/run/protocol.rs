@@ -7,7 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::marks::Mark;
 pub use crate::verdict::outcome::{Outcome, Status};
 use crate::{
-    attribute::{graph::Dump, lines::Function, lost::Call, native::Node, route::Step},
+    attribute::{
+        graph::Dump, lines::Function, lost::Call, native::Node, route::Step, survivors::Survivors,
+    },
     files::name,
     finding::Kind,
     investigate::references::{Beside, Count},
@@ -43,6 +45,9 @@ pub struct Orders<'a> {
     pub deadly: &'a [String],
     /// Path of the file that names the test file which is being imported.
     pub importing: &'a str,
+    /// Path of the library that is preloaded, if one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preload: Option<&'a str>,
     /// Directory in which the worker runs.
     pub cwd: &'a str,
     /// Whether `cwd` goes first on `sys.path`.
@@ -87,6 +92,8 @@ pub enum Record {
     Referred(Referred),
     /// Answer to [`orders::Unclosed`](super::orders::Unclosed).
     Unclosed(Unclosed),
+    /// Answer to [`orders::Survivors`](super::orders::Survivors).
+    Survived(Survived),
     /// Answer to [`orders::Name`](super::orders::Name).
     Named(Named),
     /// Answer to [`orders::Describe`](super::orders::Describe).
@@ -135,6 +142,9 @@ pub struct Hello {
     pub sizes: bool,
     /// Whether classes and functions that are dropped stay for good.
     pub keeps_classes: bool,
+    /// Why native memory cannot be traced, where that was wanted.
+    #[serde(default)]
+    pub untraceable: Option<String>,
 }
 
 /// What was collected.
@@ -326,6 +336,22 @@ pub struct Referred {
     pub cpu: f64,
     /// Calls of builtins, and lines that may call a foreign function.
     pub calls: Vec<Call>,
+    /// See [`Ran::errors`].
+    pub errors: Vec<Trouble>,
+}
+
+/// Answer to [`orders::Survivors`](super::orders::Survivors).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Survived {
+    /// Of the last iteration.
+    pub outcome: Outcome,
+    /// Iterations that passed, those of earlier orders included.
+    pub iterations: u32,
+    /// CPU seconds.
+    pub cpu: f64,
+    /// What lives on of each iteration since the tracing began.
+    #[serde(flatten)]
+    pub found: Survivors,
     /// See [`Ran::errors`].
     pub errors: Vec<Trouble>,
 }

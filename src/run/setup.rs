@@ -8,7 +8,7 @@ use std::{
 
 use nix::sys::signal::Signal;
 
-use super::{build::Build, deadly::Deadly, limits::Limits, tape::Tape};
+use super::{build::Build, deadly::Deadly, limits::Limits, preload::Preload, tape::Tape};
 use crate::{
     config::{rule::Rule, terms::Terms},
     investigate::rules::RULES,
@@ -55,6 +55,8 @@ pub struct Setup {
     pub counters: BTreeMap<String, String>,
     /// What it gets otherwise than a plain run.
     pub build: Build,
+    /// What is preloaded into it, where its native memory is to be traced.
+    pub preload: Option<Arc<Preload>>,
     /// Why a worker could not be trusted, once there was one.
     pub blind: Arc<OnceLock<String>>,
     /// Test files whose import ended a worker.

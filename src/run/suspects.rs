@@ -162,7 +162,7 @@ pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event
     drop(whole);
     diagnose::all(run, &bench, &mut slots[0], &settings.setup.directory);
     once::settle(run);
-    native::all(run, &bench, &mut slots[0]);
+    native::all(settings, run, &bench, &mut slots[0]);
     let shared = Mutex::new(Shared::default());
     for slot in slots {
         finish(slot, &shared);

@@ -551,9 +551,12 @@ pub struct Finding {
     /// By type.
     #[serde(default)]
     pub types: Vec<TypeGrowth>,
-    /// Of a crash: its C functions.
+    /// Of a crash or of native memory: its C functions.
     #[serde(default)]
     pub c_stack: Vec<String>,
+    /// The function of machine code.
+    #[serde(default)]
+    pub native: Option<Value>,
     /// Where it is allocated, largest first.
     pub sites: Vec<Site>,
     /// Ids.

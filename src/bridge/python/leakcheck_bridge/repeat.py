@@ -626,6 +626,33 @@ class Repeater:
             "nodes": recorder.nodes() if len(totals) == len(steps) else [],
         }
 
+    def survivors(self, iterations, wanted, tracer):
+        # type: (int, list, tracer.Tracer) -> dict
+        """Runs iterations and tells which chunks of memory of each live on, and who asked for them.
+
+        With `wanted` it goes on where an earlier look ended, and tells Python's lines with these stacks.
+        """
+        meter, heartbeat = self._meter, self._heartbeat
+        begun = _cpu()
+        result = outcome.OK
+        meter.let_go()
+        meter.settle()
+        if wanted:
+            tracer.want(wanted)
+        else:
+            tracer.start()
+        for _ in itertools.repeat(None, iterations):
+            tracer.begin_iteration()
+            result = self._once()
+            tracer.end_iteration()
+            if result.status != outcome.PASSED:
+                break
+            result = outcome.OK
+            meter.settle()
+        found = tracer.survivors()
+        heartbeat.state(heartbeat.IDLE)
+        return {"re": "survived", "outcome": result.record(), "cpu": _cpu() - begun, **found}
+
     def count(self, first, then):
         # type: (int, int) -> dict
         """Counts the references to everything there is: some iterations tell what changes, others how."""

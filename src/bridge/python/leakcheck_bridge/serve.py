@@ -21,6 +21,7 @@ from . import (
     route,
     selfcheck,
     source,
+    tracer,
     watch,
 )
 
@@ -120,6 +121,8 @@ class Service:
             lambda: link.descriptors() + self.dump.descriptors(),
             orders.get("counters", ()),
         )
+        #: Where the library for it is to be preloaded.
+        self.tracer = tracer.Tracer(orders["stacks"]) if orders.get("preload") else None
         self.served = False
         self.is_over = False
         #: An order that waits for the program to come to its test.
@@ -141,6 +144,7 @@ class Service:
                 "counters": self.meter.exactness,
                 "sizes": self.meter.sees_sizes,
                 "keeps_classes": counters.keeps_classes(),
+                "untraceable": self.tracer.absent if self.tracer is not None else None,
             }
         )
 
@@ -240,6 +244,8 @@ class Service:
                 return
             if what == "run":
                 if "test" in order:
+                    if self.tracer is not None:
+                        self.tracer.stop()
                     if order.get("thaw"):
                         # With no window to come the test is to see the heap as it is without us.
                         repeater.thaw(refreeze=order["iterations"] > 0)
@@ -289,6 +295,10 @@ class Service:
                 numbers = (order["iterations"], order["frames"])
                 order = None
                 answer = repeater.unclosed(*numbers)
+            elif what == "survivors":
+                numbers = (order["iterations"], order["wanted"])
+                order = None
+                answer = repeater.survivors(*numbers, self.tracer)
             elif what == "count":
                 numbers = (order["first"], order["then"])
                 order = None
@@ -336,6 +346,8 @@ def main(orders_path):
     # type: (str) -> None
     with open(orders_path, "rb") as file:
         orders = channel.decode(file.read())
+    if orders.get("preload"):
+        tracer.forget_preload(orders["preload"])
     if not faulthandler.is_enabled():
         # Names the line of a crash on stderr, which the other half keeps.
         faulthandler.enable()

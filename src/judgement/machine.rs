@@ -1,0 +1,226 @@
+//! The stack of machine code behind native memory that stays: which function of it is to be told, and where it stands.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use super::native::Homes;
+use crate::{
+    attribute::{
+        native::{Function, Passage, is_interpreter},
+        owner::Places,
+    },
+    finding::{Chunks, Frame, NativeFrame, NativeFunction, Owner, Site},
+    symbols::{Named, Symbols},
+};
+
+/// Frames of a stack that a report keeps.
+const KEPT: usize = 12;
+
+/// Files with machine code, and those of the project's source that debug information names.
+#[derive(Default)]
+pub(super) struct Machine {
+    symbols: Symbols,
+    sources: RefCell<HashMap<String, Option<PathBuf>>>,
+}
+
+/// One frame of a stack: where, whose, and all functions that are there.
+struct Place<'a> {
+    home: NativeFunction,
+    path: &'a str,
+    offset: u64,
+    named: Vec<Named>,
+}
+
+impl Machine {
+    /// The function that asks for the memory of a passage: the innermost of the project or a package that is none of its
+    /// language; failing that, the one that Python calls.
+    pub fn asks(&self, homes: &Homes<'_>, passage: &Passage) -> Option<NativeFunction> {
+        let mut places: Vec<Place<'_>> = { passage.stack.iter() }
+            .map(|(path, offset)| Place {
+                home: homes.home(&Function(String::new(), path.clone()), passage.certain),
+                path,
+                offset: *offset,
+                named: Vec::new(),
+            })
+            .collect();
+        // Where Python's own frames begin, its lines tell more. Those before are of a function that allocates for others.
+        let first = { places.iter() }.position(|place| !is_interpreter(place.path))?;
+        let end = { places[first..].iter() }
+            .position(|place| is_interpreter(place.path))
+            .map_or(places.len(), |end| first + end);
+        places.truncate(end);
+        places.drain(..first);
+        for place in &mut places {
+            place.named = self.symbols.at(place.path, place.offset);
+        }
+        let is_theirs = |place: &Place<'_>| place.home.is_suspect();
+        let asks = { places.iter() }
+            .position(|place| is_theirs(place) && !place.named.iter().all(is_of_language))
+            .or_else(|| places.iter().position(is_theirs));
+        let start = asks.unwrap_or(places.len().saturating_sub(1));
+        // What starts a thread, or calls by a table of addresses, is nobody's to read.
+        let last = places.iter().rposition(is_theirs).unwrap_or(start);
+        let chosen = places.get(start)?;
+        let mut stack = Vec::new();
+        for place in &places[start..=last.max(start)] {
+            stack.extend(self.frames(homes, place));
+        }
+        let skipped = { chosen.named.iter() }
+            .position(|named| !is_of_language(named))
+            .unwrap_or(0);
+        stack.drain(..skipped.min(stack.len()));
+        stack.truncate(KEPT);
+        let name = stack
+            .first()
+            .map_or_else(String::new, |frame| frame.function.clone());
+        let symbol = chosen.named.last().map(|named| named.function.clone());
+        Some(NativeFunction {
+            symbol: symbol.filter(|symbol| *symbol != name),
+            name,
+            stack,
+            chunks: Some(Chunks {
+                count: passage.chunks,
+                bytes: passage.bytes,
+            }),
+            ..chosen.home.clone()
+        })
+    }
+
+    fn frames(&self, homes: &Homes<'_>, place: &Place<'_>) -> Vec<NativeFrame> {
+        { place.named.iter() }
+            .map(|named| NativeFrame {
+                function: named.function.clone(),
+                library: place.home.module().to_owned(),
+                file: named
+                    .file
+                    .as_ref()
+                    .map(|file| self.shown(homes, place, file)),
+                line: named.line,
+                offset: named.function.is_empty().then_some(place.offset),
+            })
+            .collect()
+    }
+
+    /// A source file as a reader finds it.
+    fn shown(&self, homes: &Homes<'_>, place: &Place<'_>, file: &str) -> String {
+        let own = { place.home.owner == Some(Owner::Project) }
+            .then(|| self.own(homes, file))
+            .flatten();
+        match own {
+            Some(inside) => inside.to_string_lossy().into_owned(),
+            None => homes.places.show(file),
+        }
+    }
+
+    /// The file of the project, relative to it, that a compiler was given as `file`, perhaps in a folder that is gone.
+    fn own(&self, homes: &Homes<'_>, file: &str) -> Option<PathBuf> {
+        let mut sources = self.sources.borrow_mut();
+        let find = || {
+            let project = &homes.places.project;
+            let parts: Vec<_> = Path::new(file).components().collect();
+            let inside = |path: &Path| project.join(path).is_file();
+            if let Ok(path) = Path::new(file).strip_prefix(project) {
+                return inside(path).then(|| path.to_owned());
+            }
+            (0..parts.len())
+                .map(|from| parts[from..].iter().collect::<PathBuf>())
+                .filter(|path| path.is_relative())
+                .find(|path| inside(path))
+        };
+        sources.entry(file.to_owned()).or_insert_with(find).clone()
+    }
+}
+
+/// Functions that a language or its compiler puts between a function and the allocator.
+fn is_of_language(named: &Named) -> bool {
+    const BEGINNINGS: [&str; 12] = [
+        "alloc::",
+        "core::",
+        "std::",
+        "<alloc::",
+        "<core::",
+        "<std::",
+        "hashbrown::",
+        "<hashbrown::",
+        "__rust_",
+        "__rdl_",
+        "operator new",
+        "__gnu_cxx::",
+    ];
+    const FOLDERS: [&str; 3] = ["/rustc/", "/usr/include/c++/", "/usr/include/"];
+    BEGINNINGS
+        .iter()
+        .any(|start| named.function.starts_with(start))
+        || named.file.as_ref().is_some_and(|file| {
+            FOLDERS.iter().any(|folder| file.starts_with(folder)) || file.contains("/lib/rustlib/")
+        })
+}
+
+/// The stack in words, with the lines of Python that lead to it.
+pub(super) fn stack(native: &NativeFunction, called: Option<&Site>) -> Vec<String> {
+    if native.stack.is_empty() {
+        return Vec::new();
+    }
+    let python = called.into_iter().flat_map(|site| {
+        let callers = site.callers.iter();
+        let callers = callers.map(|frame| (&frame.function, &frame.file, frame.line));
+        std::iter::once((&site.function, &site.file, site.line)).chain(callers)
+    });
+    let python = python.map(|(function, file, line)| format!("{function} ({file}:{line})"));
+    { native.stack.iter().map(NativeFrame::text) }
+        .chain(python)
+        .collect()
+}
+
+/// The place of the project's own source where memory is asked for, called by what `python` is; none where debug information
+/// does not lead there.
+pub(super) fn site(
+    places: &Places,
+    native: &NativeFunction,
+    bytes: f64,
+    python: Option<&Site>,
+) -> Option<Site> {
+    let (file, line) = native
+        .stack
+        .first()
+        .and_then(|first| Some((first.file.as_ref()?, first.line?)))?;
+    let path = places.project.join(file);
+    if native.owner != Some(Owner::Project) || Path::new(file).is_absolute() || !path.is_file() {
+        return None;
+    }
+    let excerpt = super::sites::excerpt(places, &(path.to_string_lossy().into_owned(), line));
+    let machine = native.stack.iter().skip(1).filter_map(|frame| {
+        Some(Frame {
+            file: frame.file.clone()?,
+            line: frame.line?,
+            function: frame.function.clone(),
+            owner: native.owner,
+        })
+    });
+    let python = python.into_iter().flat_map(|site| {
+        let own = Frame {
+            file: site.file.clone(),
+            line: site.line,
+            function: site.function.clone(),
+            owner: site.owner,
+        };
+        std::iter::once(own).chain(site.callers.iter().cloned())
+    });
+    Some(Site {
+        file: file.clone(),
+        line,
+        function: native.name.clone(),
+        count: native.chunks.unwrap_or_default().count,
+        bytes,
+        source: excerpt.as_ref().and_then(|excerpt| {
+            let at = usize::try_from(line - excerpt.first).ok()?;
+            Some(excerpt.text.lines().nth(at)?.trim().to_owned())
+        }),
+        excerpt,
+        owner: native.owner,
+        callers: machine.chain(python).collect(),
+    })
+}

@@ -1,0 +1,230 @@
+//! What findings say of native memory: the function of C or C++ that asks for it, its file and its line, whatever the way there.
+
+mod common;
+
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
+
+use common::{Checked, Finding, Packages, Project};
+
+/// How the machine code of a project is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Built {
+    WithLines,
+    WithNames,
+    Stripped,
+}
+
+/// The project with its machine code; none without compilers.
+fn project(built: Built) -> Option<Project> {
+    let project = Project::fixture("native_stacks");
+    let root = project.root();
+    let python = common::python(Packages::None);
+    let script = "import sysconfig; print(sysconfig.get_path('include'))";
+    let output = Command::new(python).args(["-c", script]).output().unwrap();
+    let include = String::from_utf8(output.stdout).unwrap();
+    let include = format!("-I{}", include.trim());
+    let options: &[&str] = match built {
+        Built::WithLines => &["-g"],
+        Built::WithNames => &[],
+        Built::Stripped => &["-s"],
+    };
+    let compile = |compiler: &str, arguments: &[&str]| {
+        let status = Command::new(compiler)
+            .current_dir(&root)
+            .args([
+                "-shared",
+                "-fPIC",
+                "-O1",
+                "-fno-optimize-sibling-calls",
+                &include,
+            ])
+            .args(options)
+            .args(arguments)
+            .status();
+        match status {
+            Ok(status) => {
+                assert!(status.success(), "{compiler} {arguments:?}");
+                true
+            }
+            Err(error) => {
+                eprintln!("skipped: {compiler} cannot be started here: {error}");
+                false
+            }
+        }
+    };
+    let made = compile("cc", &["src/shelf.c", "-o", "libshelf.so"])
+        && compile(
+            "cc",
+            &[
+                "src/leaks.c",
+                "-o",
+                "_leaks.so",
+                "-L.",
+                "-lshelf",
+                "-pthread",
+                "-Wl,-rpath,$ORIGIN",
+            ],
+        )
+        && compile("c++", &["src/cells.cc", "-o", "_cells.so"]);
+    made.then_some(project)
+}
+
+/// File and line of each `WORD test_…` in the sources, by test.
+fn marked(root: &Path, word: &str) -> BTreeMap<String, (String, u64)> {
+    let mut found = BTreeMap::new();
+    for name in ["leaks.c", "shelf.c", "cells.cc"] {
+        let file = format!("src/{name}");
+        let text = fs::read_to_string(root.join(&file)).unwrap();
+        for (line, number) in text.lines().zip(1..) {
+            if let Some((_, rest)) = line.split_once(&format!("{word} test_")) {
+                let test = rest.trim_end_matches("*/").trim();
+                found.insert(format!("test_{test}"), (file.clone(), number));
+            }
+        }
+    }
+    found
+}
+
+/// The function that linkers know, by test: those that are inlined have another one's name.
+const FUNCTIONS: [(&str, &str); 14] = [
+    ("test_chain", "read_header"),
+    ("test_inlined", "store"),
+    ("test_closed", "open_document"),
+    ("test_most_freed", "many"),
+    ("test_two", "first_of_two"),
+    ("test_thread", "work"),
+    ("test_realloc", "append"),
+    ("test_mapped", "map_pages"),
+    ("test_now_and_then", "now_and_then"),
+    ("test_two_libraries", "fresh"),
+    ("test_new", "grid::Board::place"),
+    ("test_container", "grid::Board::note"),
+    ("test_map", "grid::Board::index"),
+    ("test_ctypes", "shelf_label"),
+];
+
+#[track_caller]
+fn finding<'a>(checked: &'a Checked, test: &str) -> &'a Finding {
+    let ends = |finding: &&Finding| {
+        finding
+            .tests
+            .iter()
+            .any(|id| id.ends_with(&format!(".{test}")))
+    };
+    { checked.report.findings.iter() }
+        .find(ends)
+        .unwrap_or_else(|| panic!("no finding of {test}\n{}", checked.stdout))
+}
+
+fn leaks(checked: &Checked) {
+    checked.exits(1);
+    for (id, verdict) in checked.verdicts() {
+        let expected = if id.contains("healthy") {
+            "clean"
+        } else {
+            "leak"
+        };
+        assert_eq!(verdict, expected, "{id}\n{}", checked.stdout);
+    }
+    let notes = &checked.report.notes;
+    assert!(
+        notes.iter().all(|note| !note.contains("C code")),
+        "{notes:#?}"
+    );
+}
+
+#[test]
+fn the_line_of_c_is_told_and_without_lines_the_function_and_without_names_the_place() {
+    let Some(project) = project(Built::WithLines) else {
+        return;
+    };
+    let lines = project.check(&["--runner", "unittest"]);
+    leaks(&lines);
+    let (first, also) = (
+        marked(&project.root(), "LEAK"),
+        marked(&project.root(), "ALSO"),
+    );
+    let mut wrong = Vec::new();
+    for (test, function) in FUNCTIONS {
+        let finding = finding(&lines, test);
+        let stack = &finding.native.as_ref().unwrap()["stack"];
+        let place = |site: &common::Site| (site.file.clone(), u64::from(site.line));
+        if place(&finding.sites[0]) != first[test]
+            || also
+                .get(test)
+                .is_some_and(|also| !finding.sites.iter().any(|site| place(site) == *also))
+            || !stack[0]["file"].is_string()
+            || finding.code != "LK201"
+            || finding.owner != "project"
+        {
+            wrong.push(format!(
+                "{test} {function}: {:?} {}",
+                finding.sites, finding.summary
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let chain = finding(&lines, "test_chain");
+    let (file, line) = &first["test_chain"];
+    let said = format!(
+        "allocated by `read_header` ({file}:{line}) in `_leaks` (yours), called at stacks.py:"
+    );
+    assert!(chain.summary.contains(&said), "{}", chain.summary);
+    let functions: Vec<&str> = { chain.c_stack.iter() }
+        .map(|frame| frame.split(' ').next().unwrap())
+        .collect();
+    assert_eq!(
+        functions,
+        [
+            "read_header",
+            "parse_file",
+            "py_chain",
+            "call",
+            "TestLeaks.test_chain"
+        ]
+    );
+    let thread = &finding(&lines, "test_thread").summary;
+    assert!(
+        thread.ends_with("in a thread that is not Python's"),
+        "{thread}"
+    );
+
+    let Some(project) = self::project(Built::WithNames) else {
+        return;
+    };
+    let names = project.check(&["--runner", "unittest"]);
+    leaks(&names);
+    for (test, function) in FUNCTIONS {
+        let found = finding(&names, test);
+        let name = found.native.as_ref().unwrap()["name"].as_str().unwrap();
+        assert!(name.starts_with(function), "{test}: {name}");
+        let other = finding(&lines, test);
+        assert_eq!(
+            found.fingerprint, other.fingerprint,
+            "{test}: {} {}",
+            found.summary, other.summary
+        );
+    }
+
+    let Some(project) = self::project(Built::Stripped) else {
+        return;
+    };
+    let stripped = project.check(&["--runner", "unittest"]);
+    leaks(&stripped);
+    for (test, _) in FUNCTIONS {
+        let found = finding(&stripped, test);
+        let native = found.native.as_ref().unwrap();
+        let told = &native["stack"][0];
+        // What others may call keeps its name.
+        let named = ["shelf_label", "grid::"]
+            .iter()
+            .any(|name| told["function"].as_str().unwrap().starts_with(name));
+        assert!(
+            named || told["offset"].as_u64() > Some(0),
+            "{test}: {native}"
+        );
+        if test != "test_thread" {
+            assert_eq!(found.sites[0].file, "stacks.py", "{test}");
+        }
+    }
+}
