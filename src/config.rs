@@ -118,6 +118,8 @@ pub struct Config {
     pub cycles: Stance,
     /// What it means that Python itself or the test runner leaks.
     pub interpreter: Stance,
+    /// Whether verdicts of tests are kept of which nothing has changed.
+    pub cache: bool,
     /// Terms for some of the tests; of several for one test, the last one that says something wins.
     pub rules: Vec<rule::Rule>,
 }
@@ -142,6 +144,7 @@ pub struct Overrides {
     pub min_rate: Option<terms::Limits>,
     pub cycles: Option<Stance>,
     pub interpreter: Option<Stance>,
+    pub cache: Option<bool>,
     pub rules: Option<Vec<rule::Rule>>,
 }
 
@@ -180,6 +183,7 @@ impl Config {
         set(&mut self.min_rate, overrides.min_rate);
         set(&mut self.cycles, overrides.cycles);
         set(&mut self.interpreter, overrides.interpreter);
+        set(&mut self.cache, overrides.cache);
         set(&mut self.rules, overrides.rules);
     }
 }
@@ -213,6 +217,7 @@ mod tests {
             min_rate: terms::Limits::default(),
             cycles: Stance::Warn,
             interpreter: Stance::Warn,
+            cache: false,
             rules: vec![],
         };
         assert_eq!(Config::default(), expected);
@@ -237,6 +242,7 @@ mod tests {
             min_judged: Some(0.5),
             cycles: Some(Stance::Deny),
             interpreter: Some(Stance::Deny),
+            cache: Some(true),
             ..Overrides::default()
         });
         let first = config.clone();
@@ -264,6 +270,7 @@ mod tests {
             min_rate: terms::Limits::default(),
             cycles: Stance::Deny,
             interpreter: Stance::Deny,
+            cache: true,
             rules: vec![],
         };
         assert_eq!(config, expected);

@@ -301,6 +301,7 @@ fn resolved(config: &Config) -> Vec<(&'static str, String)> {
         min_rate,
         cycles,
         interpreter,
+        cache,
         rules,
     } = config;
     let paths: Vec<String> = paths
@@ -335,6 +336,7 @@ fn resolved(config: &Config) -> Vec<(&'static str, String)> {
         ),
         ("cycles", cycles.name().to_owned()),
         ("interpreter", interpreter.name().to_owned()),
+        ("cache", cache.to_string()),
         ("override", rules.len().to_string()),
     ]
 }

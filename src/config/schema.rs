@@ -30,7 +30,7 @@ struct Key {
 const OVERRIDE: &str = "override";
 
 /// All keys there are. A key that is missing here is unknown, whatever the defaults say.
-const KEYS: [Key; 17] = [
+const KEYS: [Key; 18] = [
     Key {
         name: "python",
         read: |to, value, directory| {
@@ -113,6 +113,10 @@ const KEYS: [Key; 17] = [
     Key {
         name: "interpreter",
         read: |to, value, _| put(&mut to.interpreter, value, value::stance),
+    },
+    Key {
+        name: "cache",
+        read: |to, value, _| put(&mut to.cache, value, value::flag),
     },
     Key {
         name: OVERRIDE,

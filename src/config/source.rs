@@ -60,6 +60,7 @@ pub(super) fn defaults() -> Option<Config> {
         min_rate: all.min_rate?,
         cycles: all.cycles?,
         interpreter: all.interpreter?,
+        cache: all.cache?,
         rules: all.rules?,
     })
 }

@@ -67,6 +67,7 @@ impl Layout {
             cwd_on_path: true,
             base_temp: &file("t"),
             cache_dir: &file("cache"),
+            outside: setup.outside.as_deref(),
         };
         let path = folder.join("orders.json");
         fs::write(&path, serde_json::to_vec(&orders)?)?;

@@ -53,7 +53,7 @@ pub mod worker;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
-    sync::{Mutex, atomic::Ordering},
+    sync::{Arc, Mutex, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -74,6 +74,7 @@ use crate::{
     attribute::owner::Places,
     bridge,
     config::{Stance, terms::Terms},
+    kept::{self, reason::Reason},
     supervise::Folder,
     verdict::{Counter, rule::Rule},
 };
@@ -103,6 +104,8 @@ pub struct Settings {
     pub hash_seeds: (u32, u32),
     /// Which part of the suite runs here, where it is one of several machines.
     pub shard: Option<shard::Wanted>,
+    /// What earlier runs found out.
+    pub kept: Option<Arc<kept::Cache>>,
 }
 
 /// Raw results of a run.
@@ -150,6 +153,10 @@ pub struct Run {
     pub spent: HashMap<usize, f64>,
     /// The whole suite and who runs what of it, where this is one of several machines.
     pub shard: Option<Division>,
+    /// By test: what is kept of an earlier run, which was not asked again.
+    pub kept: Vec<Option<kept::Evidence>>,
+    /// Why the others were asked, where anything could have been kept.
+    pub asked: Option<BTreeMap<Reason, usize>>,
     /// Files that other machines run.
     elsewhere: Vec<String>,
 }
@@ -209,8 +216,35 @@ impl Run {
             spent: HashMap::new(),
             tests: collected.tests,
             shard: None,
+            kept: Vec::new(),
+            asked: None,
             elsewhere: Vec::new(),
         }
+    }
+}
+
+impl Run {
+    /// Takes over what is known of tests of which nothing has changed.
+    fn choose(
+        &mut self,
+        settings: &Settings,
+        noted: Option<kept::noted::Collecting>,
+        tell: &(dyn Fn(Event) + Sync),
+    ) {
+        self.kept = vec![None; self.tests.len()];
+        let Some(cache) = &settings.kept else {
+            return;
+        };
+        let tests = self.tests.iter().map(|test| kept::Test {
+            id: &test.id,
+            file: &test.file,
+        });
+        let choice = cache.choose(&tests.collect::<Vec<_>>(), noted);
+        self.kept = choice.kept;
+        self.asked = Some(choice.asked);
+        tell(Event::Kept {
+            tests: self.kept.iter().flatten().count(),
+        });
     }
 }
 
@@ -226,6 +260,8 @@ fn prepare(settings: &Settings) -> Result<(Folder, Settings), StartError> {
     settings.setup.start_script = bridge::lay_out(&directory.path().join("b"))
         .map_err(|error| StartError::Usage(directory.unusable(&error)))?;
     settings.places.bridge = directory.path().to_owned();
+    let cache = settings.kept.as_ref();
+    settings.setup.outside = cache.map(|cache| cache.outside(directory.path()));
     if let Tape::Record(recording) = &settings.setup.tape {
         recording.begin(&settings);
     }
@@ -237,7 +273,8 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     let (_directory, settings) = &prepare(settings)?;
     let begun = Instant::now();
     let mut first = Slot::new(&settings.setup, "a0", settings.hash_seeds.0, Vec::new());
-    let collected = first.start()?;
+    let mut collected = first.start()?;
+    let noted = collected.depends.take();
     let mut run = Run::of(&settings.setup, collected, &first);
     if settings.setup.paths.is_empty() {
         // Of a part of the suite, most overrides are for tests of the rest.
@@ -257,6 +294,7 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     run.tests = own.tests;
     run.shard = own.shard;
     run.elsewhere = own.elsewhere;
+    run.choose(settings, noted, tell);
     stage::screen_all(settings, &mut run, first, tell);
     run.plain_cpu += run
         .looks
@@ -267,6 +305,10 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     run.wall.0 = begun.elapsed();
 
     let begun = Instant::now();
+    // What a suspect runs is looked at in the screen.
+    let mut settings = settings.clone();
+    settings.setup.outside = None;
+    let settings = &settings;
     if !INTERRUPTED.load(Ordering::SeqCst) {
         suspects::judge_all(settings, &mut run, tell);
         references::look_at_all(settings, &mut run);
@@ -390,17 +432,20 @@ fn names(many: i64) -> Option<String> {
     })
 }
 
-fn finish(slot: Slot<'_>, shared: &Mutex<Shared>) {
+/// Ends a worker in order. Returns what it has noted of what its fixtures depend on.
+fn finish(slot: Slot<'_>, shared: &Mutex<Shared>) -> Option<kept::noted::Ended> {
     match slot.end() {
         Ok(ended) => {
             if let Ok(mut shared) = shared.lock() {
                 shared.errors.extend(ended.errors);
                 shared.notes.extend(names(ended.names));
             }
+            return ended.depends;
         }
         Err(Loss::Interrupted) => {}
         Err(loss) => trouble(shared, "ending a worker", &loss.to_string()),
     }
+    None
 }
 
 fn absorb(run: &mut Run, shared: Mutex<Shared>) {

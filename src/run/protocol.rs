@@ -11,6 +11,7 @@ use crate::{
     files::name,
     finding::Kind,
     investigate::references::{Beside, Count},
+    kept::noted,
     verdict::{Counter, Series, conclusion::Filled},
 };
 
@@ -51,6 +52,9 @@ pub struct Orders<'a> {
     pub base_temp: &'a str,
     /// Where pytest keeps its cache.
     pub cache_dir: &'a str,
+    /// Beginnings of the paths that are not the project's, where it is noted what tests depend on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outside: Option<&'a [String]>,
 }
 
 /// One record from a worker.
@@ -147,6 +151,9 @@ pub struct Collected {
     pub marks: Vec<Mark>,
     /// CPU seconds of the process so far.
     pub cpu: f64,
+    /// What was noted meanwhile of what the tests depend on.
+    #[serde(default)]
+    pub depends: Option<noted::Collecting>,
 }
 
 /// One collected test.
@@ -208,6 +215,9 @@ pub struct Ran {
     pub wider: Vec<String>,
     /// Teardown errors of wider fixtures that belong to earlier tests.
     pub errors: Vec<Trouble>,
+    /// What the test depends on, where that was asked for.
+    #[serde(default)]
+    pub noted: Option<noted::Noted>,
 }
 
 /// Answer to [`orders::Bound`](super::orders::Bound).
@@ -417,6 +427,9 @@ pub struct Ended {
     pub names: i64,
     /// See [`Ran::errors`].
     pub errors: Vec<Trouble>,
+    /// What wider fixtures depend on.
+    #[serde(default)]
+    pub depends: Option<noted::Ended>,
 }
 
 #[cfg(test)]
