@@ -113,6 +113,7 @@ pub fn report(
             .iter()
             .cloned()
             .chain(note)
+            .chain(out_of_order(run, &tests))
             .chain(run.is_faulty.then(|| HOW_TO_REPORT.to_owned()))
             .collect(),
         judged,
@@ -130,6 +131,12 @@ pub fn report(
         },
         shard,
         merged: None,
+        asked: run.asked.as_ref().map(|asked| {
+            let named = asked
+                .iter()
+                .map(|(reason, count)| (reason.name().to_owned(), *count));
+            named.collect()
+        }),
     };
     (report, outcome)
 }
@@ -212,6 +219,7 @@ fn tests(run: &Run, places: &Places) -> Vec<TestResult> {
                 iterations: 0,
                 seconds: 0.0,
                 series: Series::new(),
+                kept: None,
             };
             let Some(look) = &run.looks[index] else {
                 let reason = "the run was interrupted before it";
@@ -221,6 +229,8 @@ fn tests(run: &Run, places: &Places) -> Vec<TestResult> {
             };
             result.iterations = look.iterations;
             result.seconds = look.seconds;
+            let known = run.kept.get(index).and_then(Option::as_ref);
+            result.kept = known.map(|known| known.date.clone());
             match &look.screened {
                 Screened::Concluded(conclusion) => conclude(&mut result, conclusion),
                 Screened::Suspect => {
@@ -305,6 +315,20 @@ fn codes(tests: &[TestResult], findings: &[Finding], errors: &[Trouble]) -> Vec<
     codes
 }
 
+/// What is to be said where tests failed and not all of those before them were run.
+fn out_of_order(run: &Run, tests: &[TestResult]) -> Option<String> {
+    let failed = |test: &TestResult| {
+        test.kept.is_none() && matches!(test.verdict, Verdict::Failed | Verdict::Unrepeatable)
+    };
+    let kept = run.kept.iter().flatten().count();
+    let failed = tests.iter().filter(|test| failed(test)).count();
+    (kept > 0 && failed > 0).then(|| {
+        format!(
+            "{failed} of the tests that were asked failed, and {kept} that are kept did not run before them: where they pass with `--no-cache`, they depend on these"
+        )
+    })
+}
+
 /// Share of the tests that ran which got a judgement on their growth; skipped ones did not run, and failed
 /// ones have an exit code of their own.
 fn share_judged(tests: &[TestResult]) -> f64 {
@@ -335,6 +359,7 @@ mod tests {
             iterations: 5,
             seconds: 0.0,
             series: Series::new(),
+            kept: None,
         }
     }
 
