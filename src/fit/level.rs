@@ -128,7 +128,7 @@ pub fn rebased(readings: &[i64]) -> Cow<'_, [i64]> {
     // What falls before anything rose, in the first iteration most often, is nothing that was gathered. What falls in
     // several steps, with no rise between them, falls once: five connections that are trimmed one after the other.
     let mut falls: Vec<(usize, i128)> = Vec::new();
-    let mut falling = false;
+    let (mut falling, mut lower) = (false, 0);
     for i in steps.clone().skip_while(|&i| change(i) <= 0) {
         let by = change(i);
         match falls.last_mut() {
@@ -137,6 +137,7 @@ pub fn rebased(readings: &[i64]) -> Cow<'_, [i64]> {
             _ => {}
         }
         falling = by < 0 || falling && by == 0;
+        lower += usize::from(by < 0);
     }
     let rises = steps.clone().filter(|&i| change(i) > 0).count();
     let single = falls.windows(2).all(|pair| {
@@ -144,7 +145,7 @@ pub fn rebased(readings: &[i64]) -> Cow<'_, [i64]> {
         let apart = i128::from(readings[other]) - i128::from(readings[one]);
         2 * apart.abs() > fell.max(fell_then).abs()
     });
-    let seldom = falls.len() <= FALLS_SELDOM.max(steps.len() / READINGS_PER_FALL);
+    let seldom = lower <= FALLS_SELDOM.max(steps.len() / READINGS_PER_FALL);
     if falls.is_empty() || 2 * rises <= steps.len() || !single || !seldom {
         return Cow::Borrowed(readings);
     }
