@@ -2,7 +2,9 @@
 
 import random
 import sys
+import types
 import unittest
+from unittest import mock
 
 from driver import BATCHES, BRIDGE, BridgeCase, increments, linux_only, needs_pytest
 
@@ -280,6 +282,21 @@ class Watched(BridgeCase):
                     del one[-chance.randrange(1, 4) :]
             least = [min(length, len(one)) for length, one in zip(least, lists)]
             self.assertEqual(watched.total(), sum(len(one) - length for one, length in zip(lists, least)))
+
+    def test_what_two_modules_have_is_named_by_the_deeper_one_and_not_by_tests(self):
+        sys.path.insert(0, BRIDGE)
+        self.addCleanup(sys.path.remove, BRIDGE)
+        from leakcheck_bridge import watch
+
+        names = ["tests.unit.test_shop", "lark", "lark.utils", "conftest", "lark.parsers.earley", "contest"]
+        modules = {name: types.ModuleType(name) for name in names}
+        for module in modules.values():
+            module.logger = names
+        with mock.patch.dict(sys.modules, modules):
+            roots, _ = watch._roots(())
+        found = [name for obj, name in roots if obj is names]
+        deep = ["lark.parsers.earley.logger", "lark.utils.logger", "contest.logger", "lark.logger"]
+        self.assertEqual(found, [*deep, "tests.unit.test_shop.logger", "conftest.logger"])
 
     def test_a_length_of_the_projects_own_is_not_asked_for(self):
         self.assertEqual(increments(self.look("test_own_length")["items"]), [0] * 6)

@@ -13,6 +13,7 @@ import io
 import itertools
 import operator
 import os
+import re
 import sys
 import types
 import weakref
@@ -232,12 +233,20 @@ def _roots(others):
     closed = {id(module) for _, module in modules}
     closed.update(id(_namespace(module)) for _, module in modules)
     found = [(obj, name) for name, obj in _of_the_interpreter()]
-    for name, module in modules:
-        if type(module) is types.ModuleType and is_theirs(name):
-            _met[name] = module
-            found += of_namespace(_namespace(module) or {}, name)
+    # What two modules have was made in the deeper one, and in no module of tests; the other imports it. As the ways through
+    # the heap have it (path.rs), so that one logger of many modules has one name.
+    theirs = [(name, module) for name, module in modules if type(module) is types.ModuleType and is_theirs(name)]
+    for name, module in sorted(theirs, key=_rank_of):
+        _met[name] = module
+        found += of_namespace(_namespace(module) or {}, name)
     found += [(obj, name) for obj, name in others if _top(type(obj)) not in _RUNNER]
     return found, closed
+
+
+def _rank_of(named):
+    # type: (tuple) -> tuple
+    name = named[0]
+    return bool(_TESTS(name)), -name.count("."), name
 
 
 def of_namespace(names, module):
@@ -248,6 +257,7 @@ def of_namespace(names, module):
     return [(obj, module + "." + name) for name, obj in names if type(name) is str and name[:2] != "__"]
 
 
+_TESTS = re.compile(r"(^|\.)(test_[^.]*|[^.]*_test|tests?|conftest)($|\.)").search
 #: Whether the attributes of an instance are a dictionary that it refers to.
 _HAS_DICTIONARIES = sys.version_info < (3, 11)
 
