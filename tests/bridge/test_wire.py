@@ -58,7 +58,7 @@ FIELDS = {
     },
     "described": {"answers", "errors"},
     "unclosed": {"outcome", "cpu", "warned", "errors"},
-    "ended": {"errors", "names", "notes"},
+    "ended": {"errors", "names", "notes", "depends"},
     "error": {"message", "traceback", "foreign", "place"},
     "stopped": {"status"},
 }

@@ -233,8 +233,8 @@ def _roots(others):
     closed = {id(module) for _, module in modules}
     closed.update(id(_namespace(module)) for _, module in modules)
     found = [(obj, name) for name, obj in _of_the_interpreter()]
-    # What two modules have was made in the deeper one, and in no module of tests; the other imports it. As the ways through
-    # the heap have it (path.rs), so that one logger of many modules has one name.
+    # What two modules have was made in the deeper one, and in no module of tests; the other imports it. As the ways
+    # through the heap have it (path.rs), so that one logger of many modules has one name.
     theirs = [(name, module) for name, module in modules if type(module) is types.ModuleType and is_theirs(name)]
     for name, module in sorted(theirs, key=_rank_of):
         _met[name] = module
