@@ -58,6 +58,8 @@ pub struct Orders<'a> {
     pub cache_dir: &'a str,
     /// What the project counts itself: name, and `module:function`.
     pub counters: Vec<(&'a str, &'a str)>,
+    /// The project's folder, where no other worker runs tests in it: files that come there are this one's.
+    pub project: Option<&'a str>,
 }
 
 /// One record from a worker.

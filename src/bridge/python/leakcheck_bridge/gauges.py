@@ -1,4 +1,4 @@
-"""What libraries and the project count themselves: read where their module is loaded, and nothing is imported for it."""
+"""What libraries and the project count themselves: read where their module is loaded. Nothing is imported for it."""
 
 import array
 import operator
@@ -77,6 +77,7 @@ class Gauge:
             self._last[0] = value
         except Exception as error:
             if self.trouble is None:
-                what = "the counter `{}` could not be read: {}: {}; ".format(self.name, type(error).__name__, str(error)[:200])
+                why = "{}: {}".format(type(error).__name__, str(error)[:200])
+                what = "the counter `{}` could not be read: {}; ".format(self.name, why)
                 self.trouble = what + "it takes a function without arguments that returns a number"
         return self._last[0]
