@@ -14,6 +14,8 @@ pub enum Kind {
     Items,
     /// Memory that no Python allocation explains.
     Native,
+    /// Memory that is mapped past malloc.
+    Map,
     /// File descriptors.
     Fd,
     /// Threads.
@@ -24,6 +26,8 @@ pub enum Kind {
     Child,
     /// Subinterpreters.
     Interpreter,
+    /// Files that nobody takes away.
+    File,
     /// Objects that only the cycle collector frees.
     Cycle,
     /// References that C code loses, or gives back once too often, to what was there before.
@@ -58,7 +62,7 @@ pub struct Facts {
     pub code: &'static str,
     /// One sentence on how to fix it, where no more is known.
     pub advice: &'static str,
-    /// The resource that it is.
+    /// The counter that it is by itself, a resource mostly.
     pub counter: Option<Counter>,
     /// How a resource is told.
     pub words: Option<Words>,
@@ -94,7 +98,7 @@ const fn facts(kind: Kind, word: &'static str, code: &'static str) -> Facts {
 }
 
 /// One entry for each kind, in the order of [`Kind`].
-const TABLE: [Facts; 12] = [
+const TABLE: [Facts; 14] = [
     Facts {
         label: "memory",
         advice: "Something that outlives the test keeps these objects: look for a module global, class attribute, registry or cache that this line feeds, and remove the entry when its user is done, give it a bound, or hold it weakly (weakref).",
@@ -118,6 +122,15 @@ const TABLE: [Facts; 12] = [
         curves: &[Counter::Heap],
         own: &["heap"],
         ..facts(Kind::Native, "native", "LK201")
+    },
+    Facts {
+        label: "mapped memory",
+        advice: "Unmap it when its user is done (mmap.close(), munmap(2)), or drop what keeps it: a map goes with its last reference, and that of an array or a table with the array.",
+        counter: Some(Counter::Maps),
+        rates: &["maps"],
+        curves: &[Counter::Maps],
+        own: &["maps"],
+        ..facts(Kind::Map, "map", "LK206")
     },
     Facts {
         label: "descriptor",
@@ -191,6 +204,20 @@ const TABLE: [Facts; 12] = [
         ..facts(Kind::Interpreter, "interpreter", "LK305")
     },
     Facts {
+        advice: "Take it away where it was made: tempfile.TemporaryDirectory as a context manager, pytest's tmp_path, unlink() in the teardown (SharedMemory.unlink(), os.unlink of a socket's path).",
+        counter: Some(Counter::Files),
+        words: Some(Words {
+            one: "1 file stays on disk",
+            many: "files stay on disk",
+            made: "made",
+        }),
+        rates: &["files"],
+        curves: &[Counter::Files],
+        own: &["files"],
+        beside: &["fds", "blocks"],
+        ..facts(Kind::File, "file", "LK306")
+    },
+    Facts {
         advice: "Break the cycle: make the back reference a weakref, or clear it when the objects are done with.",
         rates: &["garbage"],
         curves: &[Counter::Garbage],
@@ -248,9 +275,12 @@ impl Kind {
         Kind::ALL.into_iter().find(is_it).unwrap_or(Kind::Library)
     }
 
-    /// Whether `counter` is the resource that it is.
+    /// Whether it is what `counter` counts.
     pub fn is_of(self, counter: Counter) -> bool {
-        counter.is_resource() && Kind::of(counter) == self
+        match counter {
+            Counter::Library(_) => self == Kind::Library,
+            _ => self.facts().counter == Some(counter),
+        }
     }
 
     /// What is said of a finding of it with this code; empty where that is no code of a kind.

@@ -1,4 +1,4 @@
-"""What libraries and the project count themselves: read where their module is loaded; nothing is imported for it."""
+"""What libraries and the project count themselves: read where their module is loaded. Nothing is imported for it."""
 
 import array
 import operator
