@@ -35,7 +35,8 @@ const MOST: usize = 400;
 /// Readings in one iteration. Each takes 1 µs for a length, 4 µs for the heap, more where much is free in between, and
 /// 10 µs for the descriptors.
 const READINGS: u32 = 20_000;
-/// Share of the suspects' budget that these looks may take on top of it.
+/// Share of the suspects' budget that these looks may take on top of it: those for what is lost, and as much for native
+/// memory.
 const SHARE: f64 = 0.25;
 /// Where one iteration takes more CPU seconds than this, counting its events alone takes too long.
 const LONGEST: f64 = 1.0;
@@ -60,7 +61,7 @@ pub(super) fn all(settings: &Settings, run: &mut Run, bench: &Bench<'_>, slot: &
     let mut known: BTreeMap<usize, Vec<Passage>> = BTreeMap::new();
     for at in 0..run.cases.len() {
         if spent > allowance || INTERRUPTED.load(Ordering::SeqCst) {
-            return;
+            break;
         }
         if is_lost(&run.cases[at])
             && let Some((calls, cpu)) = look_at(run, bench, slot, &run.cases[at], references)
@@ -82,6 +83,8 @@ pub(super) fn all(settings: &Settings, run: &mut Run, bench: &Bench<'_>, slot: &
     if traced.is_empty() {
         return;
     }
+    // What was spent on other questions must not leave these without an answer.
+    let mut spent = 0.0;
     let setup = tracer::setup(&settings.setup);
     let mut tracer = Tracer::new(settings, &setup, run, &traced);
     for at in outside {
