@@ -86,7 +86,9 @@ fn marked(root: &Path, word: &str) -> BTreeMap<String, (String, u64)> {
 }
 
 /// The function that linkers know, by test: those that are inlined have another one's name.
-const FUNCTIONS: [(&str, &str); 14] = [
+const FUNCTIONS: [(&str, &str); 16] = [
+    ("test_small", "small"),
+    ("test_small_object_memory", "small_object_memory"),
     ("test_chain", "read_header"),
     ("test_inlined", "store"),
     ("test_closed", "open_document"),
@@ -189,12 +191,25 @@ fn the_line_of_c_is_told_and_without_lines_the_function_and_without_names_the_pl
         "{thread}"
     );
 
+    // Of the others a few: one of C, one of C++, and what others may call.
+    let some = [
+        "test_chain",
+        "test_inlined",
+        "test_new",
+        "test_ctypes",
+        "test_small",
+    ];
+    let ids = some.map(|test| format!("tests.test_leaks.TestLeaks.{test}"));
+    let mut arguments = vec!["--runner", "unittest"];
+    arguments.push("--");
+    arguments.extend(ids.iter().map(String::as_str));
+    let functions = || FUNCTIONS.iter().filter(|(test, _)| some.contains(test));
     let Some(project) = self::project(Built::WithNames) else {
         return;
     };
-    let names = project.check(&["--runner", "unittest"]);
+    let names = project.check(&arguments);
     leaks(&names);
-    for (test, function) in FUNCTIONS {
+    for (test, function) in functions() {
         let found = finding(&names, test);
         let name = found.native.as_ref().unwrap()["name"].as_str().unwrap();
         assert!(name.starts_with(function), "{test}: {name}");
@@ -209,9 +224,9 @@ fn the_line_of_c_is_told_and_without_lines_the_function_and_without_names_the_pl
     let Some(project) = self::project(Built::Stripped) else {
         return;
     };
-    let stripped = project.check(&["--runner", "unittest"]);
+    let stripped = project.check(&arguments);
     leaks(&stripped);
-    for (test, _) in FUNCTIONS {
+    for (test, _) in functions() {
         let found = finding(&stripped, test);
         let native = found.native.as_ref().unwrap();
         let told = &native["stack"][0];
@@ -223,8 +238,106 @@ fn the_line_of_c_is_told_and_without_lines_the_function_and_without_names_the_pl
             named || told["offset"].as_u64() > Some(0),
             "{test}: {native}"
         );
-        if test != "test_thread" {
-            assert_eq!(found.sites[0].file, "stacks.py", "{test}");
-        }
+        assert_eq!(found.sites[0].file, "stacks.py", "{test}");
+        let advice = &found.advice;
+        assert!(named || advice.contains("with -g"), "{test}: {advice}");
     }
+}
+
+/// A test that loses memory of C code, and what it does besides where it is traced.
+fn losing(besides: &str) -> Project {
+    let text = format!(
+        r#"
+import ctypes, os, signal, unittest
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.malloc.argtypes = [ctypes.c_size_t]
+is_traced = hasattr(libc, "leakcheck_trace_start")
+with open(os.environ["SEEN"], "a") as seen:
+    seen.write(f"{{is_traced}}\n")
+
+class TestLosing(unittest.TestCase):
+    def test_it(self):
+        libc.malloc(2000)
+        if is_traced:
+            {besides}
+"#
+    );
+    Project::of(&[("test_losing.py", &text)])
+}
+
+fn checked(project: &Project) -> (Checked, Vec<bool>) {
+    let (path, seen) = (project.beside("report.json"), project.beside("seen"));
+    let mut report = std::ffi::OsString::from("--report=json=");
+    report.push(&path);
+    let output = project
+        .command()
+        .arg(report)
+        .args(["--runner", "unittest"])
+        .env("SEEN", &seen)
+        .output()
+        .unwrap();
+    let seen = fs::read_to_string(seen).unwrap();
+    let seen = seen.lines().map(|line| line == "True").collect();
+    (Checked::read(output, &path), seen)
+}
+
+#[test]
+fn only_the_look_after_a_conviction_has_the_library_in_it() {
+    let project = losing("self.assertNotIn('LD_PRELOAD', os.environ)");
+    let (checked, seen) = checked(&project);
+    checked.exits(1).all("leak", 1);
+    let [judged @ .., last] = &seen[..] else {
+        panic!("nothing was imported");
+    };
+    assert!(*last && judged.len() >= 2, "{seen:?}");
+    assert!(judged.iter().all(|is_traced| !is_traced), "{seen:?}");
+}
+
+#[test]
+fn a_process_that_ends_with_the_library_in_it_is_nobodys_crash() {
+    let project = losing("os.kill(os.getpid(), signal.SIGSEGV)");
+    let (checked, _) = checked(&project);
+    checked.exits(1).all("leak", 1);
+    let [found] = &checked.report.findings[..] else {
+        panic!("{}", checked.stdout);
+    };
+    // As it is told where nothing can be preloaded.
+    assert_eq!(found.code, "LK201");
+    assert!(
+        found.c_stack.is_empty() && found.summary.contains("allocated by `malloc`"),
+        "{}",
+        found.summary
+    );
+    checked.notes(&[
+        "TestLosing.test_it",
+        "the C code that asks for memory was not found out",
+        "SIGSEGV",
+    ]);
+    assert_eq!(checked.report.errors.len(), 0);
+}
+
+#[test]
+fn no_chunk_is_lost_or_counted_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, library) = (folder.path().join("soak"), folder.path().join("tracer.so"));
+    fs::write(&library, leakcheck::bridge::TRACER).unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/soak/soak.c");
+    let built = Command::new("cc")
+        .args(["-O1", "-pthread"])
+        .arg(source)
+        .arg("-o")
+        .arg(&program)
+        .status();
+    if !built.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: no C compiler here, or a C library without mallinfo2");
+        return;
+    }
+    let output = Command::new(program)
+        .arg(std::env::var("LEAKCHECK_SOAK").unwrap_or_else(|_| "2".to_owned()))
+        .env("LD_PRELOAD", library)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
 }

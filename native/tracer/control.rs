@@ -329,7 +329,7 @@ pub extern "C" fn leakcheck_trace_stop() {
         tables.file = None;
         tables.missed = 0;
         for stack in tables.stacks.all.all() {
-            stack.wanted = false;
+            (stack.wanted, stack.told) = (false, (0, 0, 0));
         }
     });
 }

@@ -99,9 +99,12 @@ hooks! {
 
     // The last argument is there with some flags only, and passed on in any case.
     mremap(at: *mut c_void, was: usize, size: usize, flags: c_int, to: *mut c_void) -> *mut c_void {
+        // Before: from then on another thread may have the place.
+        forget(at, was);
         let found = real::mremap(at, was, size, flags, to);
-        if found != FAILED {
-            forget(at, was);
+        if found == FAILED {
+            mapped(at, was);
+            return FAILED;
         }
         mapped(found, size)
     }

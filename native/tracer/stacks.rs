@@ -16,8 +16,10 @@ use crate::{
 pub const FRAMES: usize = 48;
 /// Of these, the interpreter's own where it asks for itself.
 const OWN: usize = 8;
-/// Tracebacks of Python that are taken in one look.
-const TRACEBACKS: usize = 1 << 14;
+/// Tracebacks of Python that are taken in one look, and with one stack in one iteration. Each takes a millisecond; what
+/// comes after them is taken to come by the last one's way.
+const TRACEBACKS: usize = 2000;
+const AT_ONCE: u32 = 16;
 
 type Backtrace = unsafe extern "C" fn(
     unsafe extern "C" fn(*mut c_void, *mut c_void) -> c_int,
@@ -148,16 +150,35 @@ fn traceback(shared: &'static Shared, file: (c_int, u64, u64, c_int)) -> u32 {
 pub fn birth(shared: &'static Shared) -> Option<Birth> {
     let mut walk = Walk::new();
     let frames = stack(&mut walk);
-    let (number, file) = tables(shared, |tables| {
-        let number = tables.stacks.number(frames);
-        let wanted = number.is_some_and(|number| tables.stacks.all.all()[number as usize].wanted);
-        let wanted = wanted && tables.tracebacks.count < TRACEBACKS;
-        tables.missed += u64::from(number.is_none());
-        (number, tables.file.filter(|_| wanted))
+    let iteration = ITERATION.load(Ordering::Relaxed);
+    let (number, file, last) = tables(shared, |tables| {
+        let Some(number) = tables.stacks.number(frames) else {
+            tables.missed += 1;
+            return (None, None, 0);
+        };
+        let stack = &mut tables.stacks.all.all()[number as usize];
+        if stack.told.1 != iteration {
+            stack.told = (0, iteration, 0);
+        }
+        let (times, _, last) = stack.told;
+        let more = stack.wanted && times < AT_ONCE && tables.tracebacks.count < TRACEBACKS;
+        stack.told.0 += u32::from(more);
+        (Some(number), tables.file.filter(|_| more), last)
     });
+    let number = number?;
+    let mut python = last;
+    if let Some(file) = file {
+        python = traceback(shared, file);
+        tables(shared, |tables| {
+            let stack = &mut tables.stacks.all.all()[number as usize];
+            if stack.told.1 == iteration {
+                stack.told.2 = python;
+            }
+        });
+    }
     Some(Birth {
-        iteration: ITERATION.load(Ordering::Relaxed),
-        stack: number?,
-        python: file.map_or(0, |file| traceback(shared, file)),
+        iteration,
+        stack: number,
+        python,
     })
 }

@@ -180,6 +180,8 @@ pub struct Stack {
     pub count: usize,
     /// Whether Python's traceback is taken with it.
     pub wanted: bool,
+    /// How many were taken in which iteration, and the last of them.
+    pub told: (u32, u32, u32),
 }
 
 /// Each stack once, numbered from 0.
@@ -215,6 +217,7 @@ impl Stacks {
             first,
             count: frames.len(),
             wanted: false,
+            told: (0, 0, 0),
         };
         if !self.all.push(stack) {
             return None;

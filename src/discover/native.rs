@@ -69,6 +69,31 @@ pub fn crates(project: &Path) -> Result<Vec<Crate>, String> {
     }
 }
 
+/// How the machine code of a project is built so that files and lines of its source are known, by what builds it.
+pub fn with_lines(project: &Path) -> String {
+    let backend = pyproject(project).and_then(|table| {
+        let backend = word(table.get("build-system")?.get("build-backend")?)?;
+        backend.split(['.', ':']).next().map(str::to_owned)
+    });
+    let has = |name: &str| project.join(name).is_file();
+    let how = match backend.as_deref() {
+        Some("maturin") => {
+            "`maturin develop`, or debug = \"line-tables-only\" and strip = false in [profile.release]"
+        }
+        Some("mesonpy") => "`pip install . -Csetup-args=-Dbuildtype=debugoptimized`",
+        Some("scikit_build_core") => {
+            "`pip install . -Ccmake.build-type=RelWithDebInfo -Cinstall.strip=false`"
+        }
+        Some("setuptools") => "`CFLAGS=-g pip install .`",
+        _ if has("setup.py") => "`CFLAGS=-g pip install .`",
+        _ if has("meson.build") => "`meson setup -Dbuildtype=debugoptimized`",
+        _ if has("CMakeLists.txt") => "`cmake -DCMAKE_BUILD_TYPE=RelWithDebInfo`",
+        _ if has(MANIFEST) => "debug = \"line-tables-only\" and strip = false in [profile.release]",
+        _ => "`CFLAGS=-g`",
+    };
+    format!("Built with -g and not stripped it would be told with file and line: {how}.")
+}
+
 /// The nearest manifest from `project` upwards to the root of its repository.
 fn above(project: &Path) -> Option<PathBuf> {
     for directory in project.ancestors() {
@@ -237,6 +262,37 @@ mod tests {
         let setuptools = "[[tool.setuptools-rust.ext-modules]]\ntarget = \"pkg.fast\"\npath = \"rust/Cargo.toml\"\n";
         fs::write(root.path().join("pyproject.toml"), setuptools).unwrap();
         assert_eq!(found(root.path()), pair("fast", "rust"));
+    }
+
+    #[test]
+    fn how_lines_become_known_is_said_for_what_builds_the_project() {
+        let backend = |name: &str| format!("[build-system]\nbuild-backend = \"{name}\"\n");
+        for (files, part) in [
+            (
+                vec![("pyproject.toml", backend("setuptools.build_meta"))],
+                "CFLAGS=-g pip",
+            ),
+            (
+                vec![("pyproject.toml", backend("mesonpy"))],
+                "debugoptimized",
+            ),
+            (
+                vec![("pyproject.toml", backend("scikit_build_core.build"))],
+                "RelWithDebInfo",
+            ),
+            (
+                vec![("pyproject.toml", backend("maturin"))],
+                "maturin develop",
+            ),
+            (vec![("setup.py", String::new())], "CFLAGS=-g pip"),
+            (vec![("CMakeLists.txt", String::new())], "cmake -D"),
+            (vec![], "`CFLAGS=-g`"),
+        ] {
+            let files: Vec<(&str, &str)> =
+                files.iter().map(|(name, text)| (*name, &**text)).collect();
+            let said = with_lines(tree(&files).path());
+            assert!(said.contains(part), "{said}");
+        }
     }
 
     #[test]

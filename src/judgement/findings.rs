@@ -107,6 +107,12 @@ pub(super) fn findings(
 }
 
 fn keys(run: &Run, homes: &Homes<'_>, held: &Held<'_>, case: &Case) -> BTreeSet<Key> {
+    if case.outside.iter().any(|passage| homes.is_bare(passage)) {
+        let bare = case.outside.iter().filter(|passage| homes.is_bare(passage));
+        return bare
+            .map(|passage| native_key(run, homes, passage))
+            .collect();
+    }
     let mut keys: BTreeSet<Key> = case
         .growths
         .iter()
@@ -209,6 +215,13 @@ fn finding(
         .iter()
         .filter(|passage| all.contains(&native_key(run, homes, passage)))
         .collect();
+    // Blocks that C code has of Python's allocator and that are in no object: native memory by another way.
+    let bare: Vec<&Passage> = { case.outside.iter() }
+        .filter(|passage| homes.is_bare(passage))
+        .filter(|passage| all.contains(&native_key(run, homes, passage)))
+        .collect();
+    let is_bare = passages.is_empty() && !bare.is_empty() && verdict == Verdict::Leak;
+    let passages = if is_bare { bare } else { passages };
     let native = passages.first().and_then(|passage| homes.function(passage));
     let mut called = None;
     if !passages.is_empty() {
@@ -224,7 +237,7 @@ fn finding(
         diagnosis.prefer(|route| all.contains(&holder_key(places, route)));
         diagnosis
     });
-    let diagnosis = told.as_ref();
+    let diagnosis = told.as_ref().filter(|_| !is_bare);
     let own = diagnosis.and_then(|diagnosis| diagnosis.routes.first());
     // Or as the look at another test has it, where this one was not looked at.
     let route = own.or_else(|| {
@@ -234,6 +247,7 @@ fn finding(
     let cases: Vec<&Case> = group.tests.iter().map(|at| evidence[*at].case).collect();
     let kind = match parts::resource(case, &best.keys, group) {
         Some(resource) => Kind::of(resource),
+        None if is_bare => Kind::Native,
         None => kind(&cases, route),
     };
     let made = diagnosis
@@ -391,7 +405,9 @@ fn finding(
             _ if let Some(kind) = opaque => code::advice_opaque(kind),
             _ if made_once => Rule::MadeOnce.action().to_owned(),
             (Some(route), _) => code::advice_for(code, route),
-            (None, Some(native)) => code::advice_native(code, native),
+            (None, Some(native)) => {
+                code::advice_native(code, native) + &machine::how_to_see_lines(places, native)
+            }
             (None, None) if let Some(name) = lengthened => code::advice_lengthened(name),
             (None, None) => code::advice(code).to_owned(),
         },

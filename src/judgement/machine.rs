@@ -12,6 +12,7 @@ use crate::{
         native::{Function, Passage, is_interpreter},
         owner::Places,
     },
+    discover,
     finding::{Chunks, Frame, NativeFrame, NativeFunction, Owner, Site},
     symbols::{Named, Symbols},
 };
@@ -89,6 +90,21 @@ impl Machine {
         })
     }
 
+    /// Whether the memory of a passage is no object: the interpreter makes it for whoever asks for just that.
+    pub fn is_bare(&self, passage: &Passage) -> bool {
+        const BARE: [&str; 5] = [
+            "PyMem_",
+            "_PyMem_",
+            "PyObject_Malloc",
+            "PyObject_Calloc",
+            "PyObject_Realloc",
+        ];
+        let own = { passage.stack.iter() }.take_while(|(path, _)| is_interpreter(path));
+        let mut names = own.flat_map(|(path, offset)| self.symbols.at(path, *offset));
+        let is_foreign = passage.stack.iter().any(|(path, _)| !is_interpreter(path));
+        is_foreign && names.all(|named| BARE.iter().any(|name| named.function.starts_with(name)))
+    }
+
     fn frames(&self, homes: &Homes<'_>, place: &Place<'_>) -> Vec<NativeFrame> {
         { place.named.iter() }
             .map(|named| NativeFrame {
@@ -157,6 +173,16 @@ fn is_of_language(named: &Named) -> bool {
         || named.file.as_ref().is_some_and(|file| {
             FOLDERS.iter().any(|folder| file.starts_with(folder)) || file.contains("/lib/rustlib/")
         })
+}
+
+/// What to do where the project's own code is not known by file and line: a sentence more, or nothing.
+pub(super) fn how_to_see_lines(places: &Places, native: &NativeFunction) -> String {
+    let unseen = { native.stack.first() }.is_some_and(|first| first.line.is_none());
+    if unseen && native.owner == Some(Owner::Project) {
+        format!(" {}", discover::native::with_lines(&places.project))
+    } else {
+        String::new()
+    }
 }
 
 /// The stack in words, with the lines of Python that lead to it.

@@ -55,6 +55,11 @@ impl<'a> Homes<'a> {
         Some(self.home(function, passage.certain))
     }
 
+    /// Whether the memory of a passage is no object of Python's.
+    pub fn is_bare(&self, passage: &Passage) -> bool {
+        self.machine.is_bare(passage)
+    }
+
     pub(super) fn home(&self, Function(name, path): &Function, certain: bool) -> NativeFunction {
         let mut function = NativeFunction {
             name: name.clone(),

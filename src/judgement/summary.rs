@@ -110,10 +110,18 @@ pub(super) fn summary(
             };
             (what, "added")
         }
-        Kind::Native => (
-            format!("{} of native memory stay", bytes(value("heap"))),
-            "allocated",
-        ),
+        Kind::Native => {
+            // What comes from Python's own allocator is not in malloc's heap.
+            let heap = Some(value("heap")).filter(|heap| *heap > 0.0);
+            let chunks = native.and_then(|(native, _)| native.chunks);
+            let size = heap
+                .or(chunks.map(|chunks| chunks.bytes))
+                .unwrap_or_default();
+            (
+                format!("{} of native memory stay", bytes(size)),
+                "allocated",
+            )
+        }
         _ => {
             let lost = || {
                 let growth = lost.and_then(|lost| lost.growth.as_ref())?;

@@ -39,6 +39,8 @@ pub struct Case {
     pub diagnosis: Option<Diagnosis>,
     /// Where native memory that stays is allocated, where that was looked at.
     pub passages: Vec<Passage>,
+    /// Where blocks that are in no object are asked for, where that was looked at.
+    pub outside: Vec<Passage>,
     /// How malloc's heap grows by what Python does not account for, where Python's memory grows as well.
     pub native: Option<Fit>,
     /// Whether it ends a tracemalloc that it finds running.
@@ -77,6 +79,7 @@ impl Case {
             types: Vec::new(),
             diagnosis: None,
             passages: Vec::new(),
+            outside: Vec::new(),
             native: None,
             ends_tracing: false,
             beside: None,

@@ -35,7 +35,8 @@ const MOST: usize = 400;
 /// Readings in one iteration. Each takes 1 µs for a length, 4 µs for the heap, more where much is free in between, and
 /// 10 µs for the descriptors.
 const READINGS: u32 = 20_000;
-/// Share of the suspects' budget that these looks may take on top of it.
+/// Share of the suspects' budget that these looks may take on top of it: those for what is lost, and as much for native
+/// memory.
 const SHARE: f64 = 0.25;
 /// Where one iteration takes more CPU seconds than this, counting its events alone takes too long.
 const LONGEST: f64 = 1.0;
@@ -60,7 +61,7 @@ pub(super) fn all(settings: &Settings, run: &mut Run, bench: &Bench<'_>, slot: &
     let mut known: BTreeMap<usize, Vec<Passage>> = BTreeMap::new();
     for at in 0..run.cases.len() {
         if spent > allowance || INTERRUPTED.load(Ordering::SeqCst) {
-            return;
+            break;
         }
         if is_lost(&run.cases[at])
             && let Some((calls, cpu)) = look_at(run, bench, slot, &run.cases[at], references)
@@ -74,11 +75,27 @@ pub(super) fn all(settings: &Settings, run: &mut Run, bench: &Bench<'_>, slot: &
     let leaks: Vec<usize> = (0..run.cases.len())
         .filter(|at| exact && (is_native(&run.cases[*at]) || run.cases[*at].beside.is_some()))
         .collect();
-    if leaks.is_empty() {
+    // Python's own blocks that are no objects: C code has them of PyMem_Malloc.
+    let outside: Vec<usize> = (0..run.cases.len())
+        .filter(|at| is_outside(&run.cases[*at]))
+        .collect();
+    let traced: Vec<usize> = leaks.iter().chain(&outside).copied().collect();
+    if traced.is_empty() {
         return;
     }
-    let traced = tracer::setup(&settings.setup);
-    let mut tracer = Tracer::new(settings, &traced, run, &leaks);
+    // What was spent on other questions must not leave these without an answer.
+    let mut spent = 0.0;
+    let setup = tracer::setup(&settings.setup);
+    let mut tracer = Tracer::new(settings, &setup, run, &traced);
+    for at in outside {
+        if spent > allowance || INTERRUPTED.load(Ordering::SeqCst) {
+            break;
+        }
+        let (found, cpu) = tracer.look_at(run, bench, at);
+        spent += cpu;
+        describe(run, bench, slot, &found);
+        run.cases[at].outside = found;
+    }
     for at in leaks {
         let leader = run.cases[at].leader;
         if let Some(passages) = known.get(&leader) {
@@ -135,6 +152,12 @@ fn is_native(case: &Case) -> bool {
         && case.growths.is_empty()
         && case.fits.contains_key(&Counter::Heap)
         && !case.fits.contains_key(&Counter::Blocks)
+}
+
+/// Memory that is in no object.
+fn is_outside(case: &Case) -> bool {
+    let diagnosis = case.diagnosis.as_ref().filter(|_| is_lost(case));
+    diagnosis.is_some_and(|diagnosis| diagnosis.unseen && diagnosis.lost.is_empty())
 }
 
 /// Objects that nothing refers to, or memory that is in none.

@@ -183,7 +183,7 @@ fn passages(case: &Case, found: &Survivors, mut leaks: Vec<Leaking>) -> Vec<Pass
         .filter(|leak| leak.even && !leak.mapped)
         .map(|leak| leak.bytes)
         .sum();
-    if even >= expected * 0.9 {
+    if even > 0.0 && even >= expected * 0.9 {
         leaks.retain(|leak| leak.even);
     }
     let most = leaks.first().map_or(0.0, |leak| leak.bytes);

@@ -23,6 +23,14 @@ wheel=$(echo "$work"/dist/*.whl)
 # Nothing needed to build is left out.
 tar tzf "$work"/dist/*.tar.gz >"$work/listed"
 grep -q '/src/bridge/python/leakcheck_bridge/counters.py$' "$work/listed"
+grep -q '/native/tracer/tracer.rs$' "$work/listed"
+# What is preloaded into a worker runs on as old a system as the wheel promises, whatever this one is.
+tracer=$(find "$root"/target/release/build/leakcheck-*/out -name tracer.so -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d ' ' -f 2)
+newest=$(objdump -T "$tracer" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -n 1)
+[ "$(printf '%s\nGLIBC_2.17\n' "$newest" | sort -V | tail -n 1)" = GLIBC_2.17 ] || {
+    echo "$tracer asks for $newest"
+    exit 1
+}
 export PIP_FIND_LINKS="$work/dist"
 
 # As the Action installs a published version.
