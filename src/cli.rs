@@ -8,6 +8,7 @@ mod explain;
 mod init;
 mod inspect;
 mod journal;
+mod kept;
 mod man;
 mod merge;
 mod publish;
@@ -112,6 +113,12 @@ struct RunArgs {
     /// Smallest share of the tests that must have been judged, 0 to 1.
     #[arg(long, value_name = "SHARE", value_parser = value::from_argument(value::share))]
     min_judged: Option<f64>,
+    /// Keep verdicts in .leakcheck/cache, and ask only tests of which something has changed.
+    #[arg(long, overrides_with = "no_cache")]
+    cache: bool,
+    /// Ask all tests, and keep nothing.
+    #[arg(long)]
+    no_cache: bool,
     /// Write what happens while it happens to a file, as JSON Lines.
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,

@@ -97,6 +97,8 @@ pub struct Config {
     pub stances: Stances,
     /// What the project counts itself: name, and `module:function`.
     pub counters: BTreeMap<String, String>,
+    /// Whether verdicts of tests are kept of which nothing has changed.
+    pub cache: bool,
     /// Terms for some of the tests; of several for one test, the last one that says something wins.
     pub rules: Vec<rule::Rule>,
 }
@@ -121,6 +123,7 @@ pub struct Overrides {
     pub min_rate: Option<terms::Limits>,
     pub stances: Stances,
     pub counters: Option<BTreeMap<String, String>>,
+    pub cache: Option<bool>,
     pub rules: Option<Vec<rule::Rule>>,
 }
 
@@ -159,6 +162,7 @@ impl Config {
         set(&mut self.min_rate, overrides.min_rate);
         self.stances.extend(&overrides.stances);
         set(&mut self.counters, overrides.counters);
+        set(&mut self.cache, overrides.cache);
         set(&mut self.rules, overrides.rules);
     }
 }
@@ -192,6 +196,7 @@ mod tests {
             min_rate: terms::Limits::default(),
             stances: Stances::default(),
             counters: BTreeMap::new(),
+            cache: false,
             rules: vec![],
         };
         let mut config = Config::default();
@@ -229,6 +234,7 @@ mod tests {
             memory: Some(Choice::Given(1 << 30)),
             min_judged: Some(0.5),
             stances: denied(),
+            cache: Some(true),
             ..Overrides::default()
         });
         let first = config.clone();
@@ -256,6 +262,7 @@ mod tests {
             min_rate: terms::Limits::default(),
             stances: denied(),
             counters: BTreeMap::new(),
+            cache: true,
             rules: vec![],
         };
         assert_eq!(config, expected);

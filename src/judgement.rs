@@ -130,6 +130,12 @@ pub fn report(
         },
         shard,
         merged: None,
+        asked: run.asked.as_ref().map(|asked| {
+            let named = asked
+                .iter()
+                .map(|(reason, count)| (reason.name().to_owned(), *count));
+            named.collect()
+        }),
     };
     (report, outcome)
 }
@@ -212,6 +218,7 @@ fn tests(run: &Run, places: &Places) -> Vec<TestResult> {
                 iterations: 0,
                 seconds: 0.0,
                 series: Series::new(),
+                kept: None,
             };
             let Some(look) = &run.looks[index] else {
                 let reason = "the run was interrupted before it";
@@ -221,6 +228,8 @@ fn tests(run: &Run, places: &Places) -> Vec<TestResult> {
             };
             result.iterations = look.iterations;
             result.seconds = look.seconds;
+            let known = run.kept.get(index).and_then(Option::as_ref);
+            result.kept = known.map(|known| known.date.clone());
             match &look.screened {
                 Screened::Concluded(conclusion) => conclude(&mut result, conclusion),
                 Screened::Suspect => {
@@ -335,6 +344,7 @@ mod tests {
             iterations: 5,
             seconds: 0.0,
             series: Series::new(),
+            kept: None,
         }
     }
 

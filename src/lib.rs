@@ -16,6 +16,7 @@ pub mod finding;
 pub mod fit;
 pub mod investigate;
 pub mod judgement;
+pub mod kept;
 pub mod report;
 pub mod run;
 pub mod supervise;

@@ -108,4 +108,6 @@ pub struct TestResult {
     pub seconds: f64,
     /// What was read; empty where nothing grew.
     pub series: Series,
+    /// When that was found out, in RFC 3339, where it is kept from an earlier run.
+    pub kept: Option<String>,
 }

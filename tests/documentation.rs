@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use leakcheck::{
     config,
     exit_code::ExitCode,
+    kept::reason::Reason,
     verdict::{Verdict, rule::Rule},
 };
 
@@ -48,6 +49,15 @@ fn every_setting_is_listed_with_its_default() {
             .find(|row| row[0] == format!("`{key}`"))
             .unwrap_or_else(|| panic!("{key} is not in docs/configuration.md"));
         assert_eq!(row[1], format!("`{default}`"), "{key}");
+    }
+}
+
+#[test]
+fn every_reason_to_ask_a_test_is_listed_as_the_program_has_it() {
+    let rows = rows("docs/cache.md", "## Why a test is asked");
+    for reason in Reason::ALL {
+        let row = [format!("`{}`", reason.name()), reason.says().to_owned()];
+        assert!(rows.iter().any(|it| **it == row), "{row:?}");
     }
 }
 

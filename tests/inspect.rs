@@ -324,6 +324,7 @@ fn everything(around: (&str, &str)) -> Inspection {
             iterations: 9,
             seconds: 0.1,
             series: Series::new(),
+            kept: None,
         }),
         findings: Vec::new(),
         curves: vec![Curve {

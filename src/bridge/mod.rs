@@ -28,6 +28,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/counters.py"),
     ),
     (
+        "leakcheck_bridge/depends.py",
+        include_str!("python/leakcheck_bridge/depends.py"),
+    ),
+    (
         "leakcheck_bridge/bounds.py",
         include_str!("python/leakcheck_bridge/bounds.py"),
     ),

@@ -306,6 +306,7 @@ fn resolved(config: &Config) -> Vec<(&'static str, String)> {
         min_rate,
         stances,
         counters,
+        cache,
         rules,
     } = config;
     let paths: Vec<String> = paths
@@ -338,6 +339,7 @@ fn resolved(config: &Config) -> Vec<(&'static str, String)> {
                 min_rate.to_string()
             },
         ),
+        ("cache", cache.to_string()),
     ];
     keys.extend(
         Subject::ALL.map(|subject| (subject.name(), stances.on(subject).name().to_owned())),

@@ -13,7 +13,7 @@ use std::{
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use signal_hook::iterator::Signals;
 
-use super::{RunArgs, durations::Durations, publish::publish, shard, snapshots};
+use super::{RunArgs, durations::Durations, kept, publish::publish, shard, snapshots};
 use crate::{
     attribute::owner::Places,
     baseline::{acceptance::Package, rates},
@@ -168,6 +168,7 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         seconds: durations.files.clone(),
     });
 
+    settings.kept = kept::open(&config, &settings, &interpreter, recording.is_some());
     settings.setup.keep = keep;
     if let Some(recording) = &recording {
         settings.setup.tape = Tape::Record(Arc::clone(recording));
@@ -183,6 +184,7 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
             events.event(&event);
         }
     };
+    let cache = settings.kept.clone();
     let result = run::run(&settings, &tell);
     if let Some(progress) = &progress {
         progress.finish();
@@ -243,6 +245,9 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         snapshots.record(&outcome, &mut report);
     }
     let mut unwritten = Vec::new();
+    if let Some(cache) = cache {
+        unwritten.extend(kept::write(&cache, &run, &report).err());
+    }
     if record {
         let seconds = judgement::seconds_by_file(&run, &report.tests);
         let all = whole && report.shard.is_none() && report.errors.is_empty();
@@ -324,6 +329,7 @@ fn overrides(args: RunArgs, current: &Path) -> Result<Overrides, Failure> {
         iterations: args.iterations,
         memory: args.memory,
         min_judged: args.min_judged,
+        cache: (args.cache || args.no_cache).then_some(args.cache),
         ..Overrides::default()
     })
 }
@@ -420,6 +426,8 @@ pub(super) fn settings(
             blind: Arc::default(),
             deadly: Deadly::default(),
             keep: None,
+            outside: None,
+            processes: Arc::default(),
             tape: Tape::Off,
             build: Build {
                 malloc: interpreter.counting_malloc(),
@@ -451,6 +459,7 @@ pub(super) fn settings(
         },
         hash_seeds: hash_seeds(env::var("PYTHONHASHSEED").ok().as_deref()),
         shard: None,
+        kept: None,
     })
 }
 

@@ -35,7 +35,7 @@ const COUNTERS: &str = "counters";
 const OVERRIDE: &str = "override";
 
 /// All keys there are. A key that is missing here is unknown, whatever the defaults say.
-const KEYS: [Key; 16] = [
+const KEYS: [Key; 17] = [
     Key {
         name: "python",
         read: |to, value, directory| {
@@ -115,6 +115,10 @@ const KEYS: [Key; 16] = [
         name: COUNTERS,
         // Before all others: see `read`.
         read: |_, _, _| Ok(()),
+    },
+    Key {
+        name: "cache",
+        read: |to, value, _| put(&mut to.cache, value, value::flag),
     },
     Key {
         name: OVERRIDE,

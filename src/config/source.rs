@@ -60,6 +60,7 @@ pub(super) fn defaults() -> Option<Config> {
         min_rate: all.min_rate?,
         stances: all.stances,
         counters: all.counters?,
+        cache: all.cache?,
         rules: all.rules?,
     })
 }

@@ -273,6 +273,7 @@ fn join(mut ones: Vec<One>) -> Joined {
                 shards: total,
                 missing,
             }),
+            asked: asked(&ones),
             tests,
         },
     }
@@ -305,6 +306,7 @@ fn tests(ones: &mut [One]) -> Vec<TestResult> {
                 iterations: 0,
                 seconds: 0.0,
                 series: Series::new(),
+                kept: None,
             }));
         }
     }
@@ -418,6 +420,19 @@ fn environment(ones: &[One]) -> Environment {
     environment.jobs = all().map(|one| one.jobs).sum();
     environment.date = all().map(|one| one.date.clone()).max().unwrap_or_default();
     environment
+}
+
+/// Why tests were asked, of all shards together.
+fn asked(ones: &[One]) -> Option<BTreeMap<String, usize>> {
+    let all: Vec<_> = ones
+        .iter()
+        .filter_map(|one| one.report.asked.as_ref())
+        .collect();
+    let mut sum = (!all.is_empty()).then(BTreeMap::new)?;
+    for (reason, count) in all.into_iter().flatten() {
+        *sum.entry(reason.clone()).or_default() += count;
+    }
+    Some(sum)
 }
 
 /// That of the shard that took longest: they ran at the same time.

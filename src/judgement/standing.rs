@@ -156,6 +156,7 @@ mod tests {
                 iterations: 4,
                 seconds: 0.0,
                 series: Series::new(),
+                kept: None,
             })
             .collect();
         let of =

@@ -54,6 +54,7 @@ impl<W: Write + Send> Log<W> {
     pub fn event(&self, event: &Event) {
         self.line(match event {
             Event::Collected { tests } => json!({"event": "collected", "tests": tests}),
+            Event::Kept { tests } => json!({"event": "kept", "tests": tests}),
             Event::Started { id } => json!({"event": "started", "id": id}),
             Event::Screened { id, concluded } => {
                 let mut line = json!({"event": "screened", "id": id, "suspect": concluded.is_none()});

@@ -31,6 +31,16 @@ struct Document<'a> {
     tests: Vec<Test<'a>>,
     shard: &'a Option<Shard>,
     merged: &'a Option<Merged>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<Kept<'a>>,
+}
+
+/// What was kept of earlier runs.
+#[derive(Serialize)]
+struct Kept<'a> {
+    tests: usize,
+    since: &'a str,
+    asked: &'a BTreeMap<String, usize>,
 }
 
 #[derive(Serialize)]
@@ -62,6 +72,8 @@ pub(super) struct Test<'a> {
     seconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     series: Option<&'a Series>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<&'a str>,
 }
 
 impl<'a> From<&'a TestResult> for Test<'a> {
@@ -75,6 +87,7 @@ impl<'a> From<&'a TestResult> for Test<'a> {
             iterations: test.iterations,
             seconds: test.seconds,
             series: (!test.series.is_empty()).then_some(&test.series),
+            kept: test.kept.as_deref(),
         }
     }
 }
@@ -116,6 +129,11 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         tests: report.tests.iter().map(Test::from).collect(),
         shard: &report.shard,
         merged: &report.merged,
+        kept: report.asked.as_ref().map(|asked| Kept {
+            tests: report.kept().count(),
+            since: report.kept().min().unwrap_or_default(),
+            asked,
+        }),
     };
     pretty(&document, out)
 }
@@ -134,6 +152,7 @@ pub(super) struct ReadTest {
     seconds: f64,
     #[serde(default)]
     series: Series,
+    kept: Option<String>,
 }
 
 impl From<ReadTest> for TestResult {
@@ -147,6 +166,7 @@ impl From<ReadTest> for TestResult {
             iterations: test.iterations,
             seconds: test.seconds,
             series: test.series,
+            kept: test.kept,
         }
     }
 }

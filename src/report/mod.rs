@@ -107,6 +107,8 @@ pub struct Report {
     pub shard: Option<Shard>,
     /// Out of which shards it was joined.
     pub merged: Option<Merged>,
+    /// Where verdicts of earlier runs may be kept: why tests were asked all the same, and how many.
+    pub asked: Option<BTreeMap<String, usize>>,
 }
 
 /// What the report of a shard has beside its own results, so that it can be joined with those of the other shards.
@@ -208,6 +210,25 @@ impl Report {
             .filter(move |test| test.verdict == verdict)
     }
 
+    /// When the verdicts were found out that are kept from earlier runs.
+    pub fn kept(&self) -> impl Iterator<Item = &str> {
+        self.tests.iter().filter_map(|test| test.kept.as_deref())
+    }
+
+    /// `880 of them kept from 26 November 2026`; nothing where none is.
+    fn told_kept(&self) -> Option<String> {
+        let since = self.kept().min()?;
+        let day = since.parse::<jiff::Timestamp>().ok();
+        let day = day.map(|it| {
+            it.to_zoned(jiff::tz::TimeZone::UTC)
+                .strftime("%-d %B %Y")
+                .to_string()
+        });
+        let day = day.map_or_else(String::new, |day| format!(" from {day}"));
+        let many = text::number(self.kept().count() as f64);
+        Some(format!("{many} of them kept{day}"))
+    }
+
     /// Findings that fail the build.
     pub fn failing(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.fails)
@@ -258,6 +279,10 @@ impl Report {
             (Some(shard), _) => format!(", shard {} of {}", shard.index, shard.total),
             (None, Some(missing)) => format!(", {missing}"),
             (None, None) => String::new(),
+        };
+        let part = match self.told_kept() {
+            Some(kept) => format!("{part}, {kept}"),
+            None => part,
         };
         match self.count(Verdict::Leak) {
             0 => format!("{word} in {}{part}", text::counted(tests, "test")),

@@ -84,6 +84,7 @@ impl Progress {
         };
         match event {
             Event::Collected { tests } => state.phase("screen", *tests, None),
+            Event::Kept { tests } => state.advance(*tests),
             Event::Tracing { suspects, budget } => {
                 state.phase("suspects", *suspects, Some(*budget));
             }

@@ -1,5 +1,7 @@
 //! Reads a JSON report back, so that it can be rendered again later.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, de::IgnoredAny};
 use thiserror::Error;
 
@@ -58,6 +60,12 @@ struct Document {
     tests: Vec<ReadTest>,
     shard: Option<Shard>,
     merged: Option<Merged>,
+    kept: Option<Kept>,
+}
+
+#[derive(Deserialize)]
+struct Kept {
+    asked: BTreeMap<String, usize>,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +121,7 @@ pub fn report(json: &str) -> Result<Report, ReadError> {
         snapshots: document.snapshots,
         shard: document.shard,
         merged: document.merged,
+        asked: document.kept.map(|kept| kept.asked),
     };
     check(&report).map_err(ReadError::Value)?;
     Ok(report)

@@ -281,6 +281,7 @@ mod tests {
         before: true,
         between: true,
         iterations: 3,
+        note: false,
     };
 
     fn said(order: impl Into<Order>, json: &str) -> Result<(), String> {

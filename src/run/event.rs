@@ -12,6 +12,11 @@ pub enum Event {
         /// Number of tests.
         tests: usize,
     },
+    /// Verdicts of an earlier run still hold: so many tests are not asked.
+    Kept {
+        /// Number of tests.
+        tests: usize,
+    },
     /// A test is about to run in the screen.
     Started {
         /// Its id.

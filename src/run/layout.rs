@@ -71,6 +71,7 @@ impl Layout {
             counters: { setup.counters.iter() }
                 .map(|(name, place)| (&**name, &**place))
                 .collect(),
+            outside: setup.outside.as_deref(),
         };
         let path = folder.join("orders.json");
         fs::write(&path, serde_json::to_vec(&orders)?)?;

@@ -58,7 +58,7 @@ pub mod worker;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
-    sync::{Mutex, atomic::Ordering},
+    sync::{Arc, Mutex, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -81,6 +81,7 @@ use crate::{
     bridge,
     config::terms::Terms,
     finding::stance::Stances,
+    kept::{self, reason::Reason},
     supervise::Folder,
     verdict::{Counter, rule::Rule},
 };
@@ -108,6 +109,8 @@ pub struct Settings {
     pub hash_seeds: (u32, u32),
     /// Which part of the suite runs here, where it is one of several machines.
     pub shard: Option<shard::Wanted>,
+    /// What earlier runs found out.
+    pub kept: Option<Arc<kept::Cache>>,
 }
 
 /// Raw results of a run.
@@ -155,6 +158,10 @@ pub struct Run {
     pub spent: HashMap<usize, f64>,
     /// The whole suite and who runs what of it, where this is one of several machines.
     pub shard: Option<Division>,
+    /// By test: what is kept of an earlier run, which was not asked again.
+    pub kept: Vec<Option<kept::Evidence>>,
+    /// Why the others were asked, where anything could have been kept.
+    pub asked: Option<BTreeMap<Reason, usize>>,
     /// Files that other machines run.
     elsewhere: Vec<String>,
 }
@@ -214,8 +221,35 @@ impl Run {
             spent: HashMap::new(),
             tests: collected.tests,
             shard: None,
+            kept: Vec::new(),
+            asked: None,
             elsewhere: Vec::new(),
         }
+    }
+}
+
+impl Run {
+    /// Takes over what is known of tests of which nothing has changed.
+    fn choose(
+        &mut self,
+        settings: &Settings,
+        noted: Option<kept::noted::Collecting>,
+        tell: &(dyn Fn(Event) + Sync),
+    ) {
+        self.kept = vec![None; self.tests.len()];
+        let Some(cache) = &settings.kept else {
+            return;
+        };
+        let tests = self.tests.iter().map(|test| kept::Test {
+            id: &test.id,
+            file: &test.file,
+        });
+        let choice = cache.choose(&tests.collect::<Vec<_>>(), noted);
+        self.kept = choice.kept;
+        self.asked = Some(choice.asked);
+        tell(Event::Kept {
+            tests: self.kept.iter().flatten().count(),
+        });
     }
 }
 
@@ -231,6 +265,8 @@ fn prepare(settings: &Settings) -> Result<(Folder, Settings), StartError> {
     settings.setup.start_script = bridge::lay_out(&directory.path().join("b"))
         .map_err(|error| StartError::Usage(directory.unusable(&error)))?;
     settings.places.bridge = directory.path().to_owned();
+    let cache = settings.kept.as_ref();
+    settings.setup.outside = cache.map(|cache| cache.outside(directory.path()));
     if let Tape::Record(recording) = &settings.setup.tape {
         recording.begin(&settings);
     }
@@ -242,7 +278,8 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     let (_directory, settings) = &prepare(settings)?;
     let begun = Instant::now();
     let mut first = Slot::new(&settings.setup, "a0", settings.hash_seeds.0, Vec::new());
-    let collected = first.start()?;
+    let mut collected = first.start()?;
+    let noted = collected.depends.take();
     let mut run = Run::of(&settings.setup, collected, &first);
     if settings.setup.paths.is_empty() {
         // Of a part of the suite, most overrides are for tests of the rest.
@@ -261,6 +298,7 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     run.tests = own.tests;
     run.shard = own.shard;
     run.elsewhere = own.elsewhere;
+    run.choose(settings, noted, tell);
     stage::screen_all(settings, &mut run, first, tell);
     run.plain_cpu += run
         .looks
@@ -271,6 +309,10 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     run.wall.0 = begun.elapsed();
 
     let begun = Instant::now();
+    // What a suspect runs is looked at in the screen.
+    let mut settings = settings.clone();
+    settings.setup.outside = None;
+    let settings = &settings;
     if !INTERRUPTED.load(Ordering::SeqCst) {
         rare::follow(settings, &mut run);
         suspects::judge_all(settings, &mut run, tell);
@@ -396,7 +438,8 @@ fn names(many: i64) -> Option<String> {
     })
 }
 
-fn finish(slot: Slot<'_>, shared: &Mutex<Shared>) {
+/// Ends a worker in order. Returns what it has noted of what its fixtures depend on.
+fn finish(slot: Slot<'_>, shared: &Mutex<Shared>) -> Option<kept::noted::Ended> {
     match slot.end() {
         Ok(ended) => {
             if let Ok(mut shared) = shared.lock() {
@@ -409,10 +452,12 @@ fn finish(slot: Slot<'_>, shared: &Mutex<Shared>) {
                     }
                 }
             }
+            return ended.depends;
         }
         Err(Loss::Interrupted) => {}
         Err(loss) => trouble(shared, "ending a worker", &loss.to_string()),
     }
+    None
 }
 
 fn absorb(run: &mut Run, shared: Mutex<Shared>) {

@@ -103,6 +103,13 @@ pub struct Run {
     pub between: bool,
     /// Iterations in the window.
     pub iterations: u32,
+    /// Notes what the first two iterations depend on.
+    #[serde(skip_serializing_if = "is_not")]
+    pub note: bool,
+}
+
+fn is_not(flag: &bool) -> bool {
+    !flag
 }
 
 impl Run {
@@ -126,6 +133,7 @@ impl Run {
             before: false,
             between: true,
             iterations,
+            note: false,
         }
     }
 }

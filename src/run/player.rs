@@ -166,6 +166,8 @@ impl Replay {
                 blind: Arc::default(),
                 deadly: Deadly::default(),
                 keep: None,
+                outside: None,
+                processes: Arc::default(),
                 tape: Tape::Replay(Arc::clone(self)),
             },
             jobs: 1,
@@ -186,6 +188,7 @@ impl Replay {
             },
             hash_seeds: (1, 2),
             shard: None,
+            kept: None,
         }
     }
 

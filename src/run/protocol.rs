@@ -13,6 +13,7 @@ use crate::{
     files::name,
     finding::Kind,
     investigate::references::{Beside, Count},
+    kept::noted,
     verdict::{Counter, Series, conclusion::Filled},
 };
 
@@ -58,6 +59,9 @@ pub struct Orders<'a> {
     pub cache_dir: &'a str,
     /// What the project counts itself: name, and `module:function`.
     pub counters: Vec<(&'a str, &'a str)>,
+    /// Beginnings of the paths that are not the project's, where it is noted what tests depend on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outside: Option<&'a [String]>,
 }
 
 /// One record from a worker.
@@ -161,6 +165,9 @@ pub struct Collected {
     pub marks: Vec<Mark>,
     /// CPU seconds of the process so far.
     pub cpu: f64,
+    /// What was noted meanwhile of what the tests depend on.
+    #[serde(default)]
+    pub depends: Option<noted::Collecting>,
 }
 
 /// One collected test.
@@ -222,6 +229,9 @@ pub struct Ran {
     pub wider: Vec<String>,
     /// Teardown errors of wider fixtures that belong to earlier tests.
     pub errors: Vec<Trouble>,
+    /// What the test depends on, where that was asked for.
+    #[serde(default)]
+    pub noted: Option<noted::Noted>,
 }
 
 /// Answer to [`orders::Bound`](super::orders::Bound).
@@ -479,6 +489,9 @@ pub struct Ended {
     pub notes: Vec<String>,
     /// See [`Ran::errors`].
     pub errors: Vec<Trouble>,
+    /// What wider fixtures depend on.
+    #[serde(default)]
+    pub depends: Option<noted::Ended>,
 }
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ use crate::{
         },
         signature::{Kind, roughly, signature},
     },
-    verdict::{Counter, Series},
+    kept::{self, noted::Noted},
+    verdict::{Counter, Series, conclusion::Conclusion, rule::Rule},
 };
 
 /// How the screen looks at each test.
@@ -95,6 +96,17 @@ impl Look {
         roughly(&signature(&self.series))
     }
 
+    /// What is known of a test from an earlier run.
+    pub(super) fn kept(test: usize, evidence: &kept::Evidence) -> Look {
+        let conclusion = Conclusion::by(Rule::NothingGrew);
+        Look {
+            iterations: evidence.iterations,
+            seconds: evidence.seconds,
+            cpu_plain: evidence.cpu,
+            ..Look::new(test, Screened::Concluded(conclusion), Wider::Stay)
+        }
+    }
+
     /// One that has not begun yet.
     pub(super) fn new(test: usize, screened: Screened, wider: Wider) -> Look {
         Look {
@@ -158,6 +170,8 @@ pub struct Looked {
     pub fixtures: Vec<String>,
     /// Teardown errors of such.
     pub troubles: Vec<Trouble>,
+    /// What the test depends on, where that was noted.
+    pub noted: Option<Noted>,
 }
 
 /// Looks at one test.
@@ -216,6 +230,7 @@ struct Screen<'a> {
     class: &'a Class<'a>,
     /// Teardown errors of wider fixtures.
     troubles: Vec<Trouble>,
+    noted: Option<Noted>,
 }
 
 impl<'a> Screen<'a> {
@@ -231,6 +246,7 @@ impl<'a> Screen<'a> {
             opening,
             class,
             troubles: Vec::new(),
+            noted: None,
         }
     }
 
@@ -260,6 +276,7 @@ impl<'a> Screen<'a> {
             look,
             fixtures: evidence.fixtures,
             troubles: self.troubles,
+            noted: self.noted,
         })
     }
 
@@ -308,8 +325,10 @@ impl<'a> Screen<'a> {
             before: first,
             between: window.between,
             iterations: window.iterations,
+            note: first && manner.wider == Wider::Stay && self.worker.notes,
         };
         let ran = run(self.worker, order)?;
+        self.noted = ran.noted.or(self.noted.take());
         self.troubles.extend(ran.errors);
         let read = Read {
             iterations: ran.iterations,

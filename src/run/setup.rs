@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, OnceLock, atomic::AtomicBool},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicUsize},
+    },
 };
 
 use nix::sys::signal::Signal;
@@ -63,6 +66,10 @@ pub struct Setup {
     pub deadly: Deadly,
     /// Where what each process printed is kept.
     pub keep: Option<PathBuf>,
+    /// Beginnings of the paths that are not the project's, where it is noted what tests depend on.
+    pub outside: Option<Vec<String>>,
+    /// How many processes were started.
+    pub processes: Arc<AtomicUsize>,
     /// Whether what is said goes to a recording, or comes from one.
     pub tape: Tape,
 }

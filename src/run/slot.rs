@@ -1,6 +1,6 @@
 //! A place for one worker at a time: starts it when first needed and again after it was lost.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::atomic::Ordering};
 
 use super::{
     loss::{Loss, StartError},
@@ -31,6 +31,8 @@ pub struct Slot<'a> {
     surveyed: Option<String>,
     starts: u32,
     failed_starts: u32,
+    /// The number of the last worker's process, where it notes what tests depend on.
+    pub process: usize,
     /// What ran in the last worker, in turn.
     ran: Vec<usize>,
     /// Workers in which something moved by itself though no other test had run.
@@ -51,6 +53,7 @@ impl<'a> Slot<'a> {
             surveyed: None,
             starts: 0,
             failed_starts: 0,
+            process: 0,
             ran: Vec::new(),
             noisy_starts: 0,
         }
@@ -60,6 +63,7 @@ impl<'a> Slot<'a> {
     pub fn start(&mut self) -> Result<Collected, StartError> {
         self.starts += 1;
         self.ran.clear();
+        self.process = self.setup.processes.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}.{}", self.name, self.starts);
         let (mut worker, collected) = Worker::start(self.setup, &name, self.hash_seed, &self.skip)?;
         if let Err(error) = selfcheck::require(&mut worker) {

@@ -41,7 +41,11 @@ pub(super) fn screen_all(
     tell: &(dyn Fn(Event) + Sync),
 ) {
     let tests = &run.tests;
-    let units = plan::units(tests);
+    let mut units = plan::units(tests);
+    for unit in &mut units {
+        unit.tests.retain(|test| run.kept[*test].is_none());
+    }
+    units.retain(|unit| !unit.tests.is_empty());
     let familiar = Familiar::new(plan::teachers(&units, tests, RULES.screen.pilots));
     let shared = Mutex::new(Shared::default());
     let stage = Stage {
@@ -69,7 +73,11 @@ pub(super) fn screen_all(
         .map(|(file, unit)| (familiar.begin(file), unit.tests))
         .collect();
     let queue = Mutex::new(queue);
-    let found = Mutex::new(vec![None; tests.len()]);
+    let known = run.kept.iter().enumerate().map(|(test, kept)| {
+        let look = kept.as_ref().map(|kept| Look::kept(test, kept));
+        look.map(|look| (look, Vec::new()))
+    });
+    let found = Mutex::new(known.collect::<Vec<_>>());
     let slots = each(slots, |slot| {
         let mut thawed = Instant::now();
         let mut candidates = Candidates::default();
@@ -123,7 +131,11 @@ pub(super) fn screen_all(
         Some(())
     });
     for slot in slots {
-        finish(slot, &shared);
+        let process = slot.process;
+        let noted = finish(slot, &shared);
+        if let (Some(cache), Some(noted)) = (&settings.kept, noted) {
+            cache.end(process, noted);
+        }
     }
     run.looks = { found.iter_mut() }
         .map(|found| found.take().map(|(look, _)| look))
@@ -234,6 +246,9 @@ pub(super) fn screen_one(
     match answer {
         Ok(mut looked) => {
             looked.look.test = test;
+            if let (Some(cache), Some(noted)) = (&settings.kept, looked.noted) {
+                cache.add(slot.process, test, noted);
+            }
             if let Ok(mut shared) = shared.lock() {
                 shared.errors.append(&mut looked.troubles);
             }

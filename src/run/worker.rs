@@ -31,6 +31,8 @@ pub struct Worker {
     pub hello: Hello,
     /// Under which terms each of its tests is judged.
     pub terms: Vec<Terms>,
+    /// Whether it notes what tests depend on.
+    pub notes: bool,
     /// Whether it is to be asked for an end when it is let go of: a program has databases, servers and layers to tear down.
     ends: bool,
 }
@@ -71,6 +73,7 @@ impl Worker {
             ends: opening.hello.runner == Runner::Command.name(),
             hello: opening.hello,
             terms: opening.terms,
+            notes: setup.outside.is_some(),
         };
         Ok((worker, opening.collected))
     }

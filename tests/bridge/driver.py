@@ -129,7 +129,10 @@ class Worker:
         self.connections = 0
         with open(self._file("heartbeat"), "wb") as file:
             file.write(bytes(4096))
+        #: Beginnings of paths that are not the project's, where what tests depend on is noted.
+        outside = options.pop("outside", None)
         orders = {
+            "outside": outside,
             "socket": self._file("s"),
             "token": "start",
             "heartbeat": self._file("heartbeat"),

@@ -494,6 +494,9 @@ pub struct Report {
     pub snapshots: Value,
     /// Every test.
     pub tests: Vec<Test>,
+    /// What was kept of earlier runs.
+    #[serde(default)]
+    pub kept: Value,
 }
 
 /// Counts of a report.
@@ -630,6 +633,8 @@ pub struct Test {
     pub seconds: f64,
     /// What was read.
     pub series: Option<BTreeMap<String, Vec<i64>>>,
+    /// When that was found out, where it is kept from an earlier run.
+    pub kept: Option<String>,
 }
 
 impl Test {

@@ -94,11 +94,17 @@ class Repeater:
     A runner offers `open(index)`, `iterate(index) -> Outcome`, `tidy()`, which forgets what the
     runner itself kept of the last iteration, `wider()`, the fixtures of class, module, package and session that
     the open test has set up, `end_wider(session)`, which tears them down, `kept()`, `(object, name)` of what it holds
-    and tests may fill, `finish()`, and `troubles`, what went wrong beside the tests.
+    and tests may fill, `finish()`, and `troubles`, what went wrong beside the tests. Where it is noted what tests
+    depend on, `standing()` has identities of the wider fixtures that are set up, and `turn` is called once those of
+    the test before are torn down, and again before those of the next one are set up.
     """
 
-    def __init__(self, runner, meter, heartbeat):
+    def __init__(self, runner, meter, heartbeat, depends=None):
         self._runner = runner
+        #: Notes what tests depend on, where that is asked for.
+        self._depends = depends
+        if depends is not None:
+            runner.turn = depends.turn
         self._meter = meter
         self._heartbeat = heartbeat
         self._index = -1
@@ -139,7 +145,19 @@ class Repeater:
         if wider:
             # What stands now was set up once, as in any run; how it ends is told.
             self._runner.end_wider(wider > 1)
-        self._runner.open(index)
+        if self._depends is None:
+            self._runner.open(index)
+            return
+        self._depends.opens()
+        self._outside(lambda: self._runner.open(index))
+
+    def _outside(self, call):
+        """Notes what runs between two tests."""
+        self._depends.begin_outside(self._runner.standing())
+        try:
+            call()
+        finally:
+            self._depends.end_outside(self._runner.standing())
 
     def survey(self):
         # type: () -> None
@@ -183,8 +201,8 @@ class Repeater:
                 stream.flush()
         return result
 
-    def run(self, iterations, warmup, before=False, between=True, survey=False):
-        # type: (int, int, bool, bool, bool) -> dict
+    def run(self, iterations, warmup, before=False, between=True, survey=False, note=False):
+        # type: (int, int, bool, bool, bool, bool) -> dict
         """Runs `warmup` iterations and opens a window after them, then `iterations` with a reading each.
 
         With no warm-up the open window goes on, with a boundary of its own to go on from: what answering the last
@@ -195,9 +213,10 @@ class Repeater:
         With `survey` it looks anew for the containers to watch as the window opens, or at once where it goes on. A
         window that opens before the warm-up also watches what the tests before this one made. What is newer is not
         watched: whether there are more entries in such containers than after the warm-up is told as `filling`.
-        Ends early when an iteration does not pass.
+        Ends early when an iteration does not pass. With `note` it is noted what the first two iterations depend on.
         """
         meter, heartbeat = self._meter, self._heartbeat
+        unnoted = 2 if note and self._depends is not None else 0
         meter.reset()
         if before:
             meter.reset_at_boundaries(self._fillers)
@@ -239,7 +258,13 @@ class Repeater:
                 entries[0] = meter.entries()
                 warmup = 0
             start = _perf()
-            result = self._once()
+            if unnoted:
+                unnoted -= 1
+                self._depends.begin()
+                result = self._once()
+                self._depends.end()
+            else:
+                result = self._once()
             first[0] = first[0] or _perf() - start
             if result.status != outcome.PASSED:
                 break
@@ -258,7 +283,7 @@ class Repeater:
                 break
         entries[1] = meter.entries()
         heartbeat.state(heartbeat.IDLE)
-        return {
+        answer = {
             "re": "ran",
             "iterations": heartbeat.begun() - done,
             "outcome": result.record(),
@@ -273,6 +298,10 @@ class Repeater:
             "filling": entries[1] > entries[0],
             "wider": self._runner.wider(),
         }
+        if note and self._depends is not None:
+            answer["noted"] = self._depends.noted(self._runner.standing())
+            answer["noted"]["function"] = self._runner.is_function()
+        return answer
 
     def replay(self, each, times):
         # type: (int, int) -> dict
@@ -713,5 +742,8 @@ class Repeater:
         self.free()
         self.uncount()
         self._heartbeat.state(self._heartbeat.WIDER)
-        self._runner.finish()
+        if self._depends is None:
+            self._runner.finish()
+        else:
+            self._outside(self._runner.finish)
         self._heartbeat.state(self._heartbeat.IDLE)

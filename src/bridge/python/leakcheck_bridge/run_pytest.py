@@ -151,6 +151,8 @@ class _Bridge:
         self.runner = Runner(session, self.service.orders)
         # Registered last, so that its tryfirst comes before every other.
         config.pluginmanager.register(self.runner.protocol, "leakcheck-protocol")
+        if self.service.depends is not None:
+            config.pluginmanager.register(_Noting(self.service.depends), "leakcheck-noting")
         root = str(getattr(config, "rootpath", "") or config.rootdir)
         records = [{"id": item.nodeid, "file": _file_of(item, root)} for item in session.items]
         self.service.marks = marks.read(session.items)
@@ -247,6 +249,22 @@ class _Protocol:
                 self.folders.append(path)
 
 
+class _Noting:
+    """Tells when a fixture wider than a function is set up."""
+
+    def __init__(self, depends):
+        self._depends = depends
+
+    @_hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef):
+        if _is_function_scoped(fixturedef):
+            yield
+            return
+        self._depends.begin_wide(id(fixturedef))
+        yield
+        self._depends.end_wide()
+
+
 class _Only:
     """Stands for a next item that shares nothing but the session."""
 
@@ -302,10 +320,16 @@ class Runner:
 
     # -- opening and closing ---------------------------------------------------------------
 
+    def turn(self):
+        # type: () -> None
+        """See `repeat.Repeater`."""
+
     def open(self, index):
         # type: (int) -> None
         item = self._session.items[index]
         self._teardown_to(item)
+        self.turn()
+        self.turn()
         wider = self.protocol.wider
         wider[:] = [fixturedef for fixturedef in wider if fixturedef.cached_result is not None]
         self._item = item
@@ -350,6 +374,16 @@ class Runner:
                 scope = str(getattr(scope, "value", scope))
                 found.add("{}:{}:{}".format(scope, getattr(fixturedef, "baseid", ""), fixturedef.argname))
         return sorted(found)
+
+    def standing(self):
+        # type: () -> frozenset
+        """Identities of the fixtures wider than a function that are set up now."""
+        return frozenset(id(each) for each in self.protocol.wider if each.cached_result is not None)
+
+    def is_function(self):
+        # type: () -> bool
+        """Whether the open test is a function, and no text that is run."""
+        return isinstance(self._item, pytest.Function)
 
     def end_wider(self, session):
         # type: (bool) -> None

@@ -94,6 +94,10 @@ class Runner:
             return outcome.Outcome(outcome.FAILED, "setup", outcome.describe(error))
         return result.ended
 
+    def turn(self):
+        # type: () -> None
+        """See `repeat.Repeater`."""
+
     def open(self, index):
         # type: (int) -> None
         test = self._tests[index]
@@ -108,11 +112,11 @@ class Runner:
         if not hasattr(result, "_moduleSetUpFailed"):
             result._moduleSetUpFailed = False
         # The same three steps, in the same order, as TestSuite.run takes before each test.
-        steps = [
-            self._wider(suite._tearDownPreviousClass, test, result),
-            self._wider(suite._handleModuleFixture, test, result),
-            self._wider(suite._handleClassSetUp, test, result),
-        ]
+        steps = [self._wider(suite._tearDownPreviousClass, test, result)]
+        self.turn()
+        steps.append(self._wider(suite._handleModuleFixture, test, result))
+        self.turn()
+        steps.append(self._wider(suite._handleClassSetUp, test, result))
         result._previousTestClass = test.__class__
         bad = [step for step in steps if step.status != outcome.PASSED]
         if bad:
@@ -190,6 +194,17 @@ class Runner:
             if hasattr(module, name):
                 found.append("module:{}:{}".format(cls.__module__, name))
         return found
+
+    def standing(self):
+        # type: () -> frozenset
+        """Identities of what has fixtures for the open test: its class and its module."""
+        cls = type(self._current)
+        return frozenset([id(cls), id(sys.modules.get(cls.__module__))])
+
+    def is_function(self):
+        # type: () -> bool
+        """Whether the open test is a function, and no text that is run."""
+        return not hasattr(self._current, "_dt_test")
 
     def kept(self):
         # type: () -> list

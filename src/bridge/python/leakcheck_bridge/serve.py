@@ -12,6 +12,7 @@ from . import (
     calls,
     channel,
     counters,
+    depends,
     for_django,
     heap,
     malloc,
@@ -130,6 +131,8 @@ class Service:
         self._repeater = None  # type: repeat.Repeater | None
         #: What the tests' own marks say; only pytest's can have any.
         self.marks = []  # type: list
+        #: Notes what tests depend on, where that is asked for.
+        self.depends = depends.of_orders(orders)
         self.heartbeat.state(channel.Heartbeat.LOADING)
 
     def hello(self, runner_name, runner_version):
@@ -156,6 +159,8 @@ class Service:
         for_django.settle()
         record = {"re": "collected", "tests": tests, "errors": errors, "notes": notes, "marks": self.marks}
         self.marks = []
+        if self.depends is not None:
+            record["depends"] = self.depends.collected()
         self.link.send(dict(record, cpu=_cpu()))
         record = None
         self.obey(runner)
@@ -166,7 +171,7 @@ class Service:
         try:
             if self._repeater is None:
                 malloc.fill_gaps()
-                self._repeater = repeat.Repeater(runner, self.meter, self.heartbeat)
+                self._repeater = repeat.Repeater(runner, self.meter, self.heartbeat, self.depends)
             self.heartbeat.state(channel.Heartbeat.IDLE)
             self._obey(runner, self._repeater)
         except BaseException as error:
@@ -252,6 +257,7 @@ class Service:
                     repeater.open(order["test"], order.get("wider", 0))
                 numbers = (order["iterations"], order["warmup"])
                 numbers += (order.get("before", False), order.get("between", True), order.get("survey", False))
+                numbers += (order.get("note", False),)
                 # Orders differ in size; none may be alive while a window is open.
                 order = None
                 answer = repeater.run(*numbers)
@@ -330,6 +336,7 @@ class Service:
                         "errors": runner.troubles.take(),
                         "names": self.meter.names(),
                         "notes": self.meter.troubles(),
+                        "depends": None if self.depends is None else self.depends.ended(),
                     }
                 )
                 self.is_over = True
@@ -357,6 +364,8 @@ def main(orders_path):
         if orders["cwd_on_path"]:
             # `python -m pytest` and `python -m unittest` put the current directory first.
             sys.path.insert(0, orders["cwd"])
+        if service.depends is not None:
+            service.depends.begin_collecting()
         if orders["runner"] == "pytest":
             from . import run_pytest as runner
         elif orders["runner"] == "command":

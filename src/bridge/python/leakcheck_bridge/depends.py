@@ -1,0 +1,446 @@
+"""Notes what tests depend on: functions of the project that run, modules, files that are opened, programs started.
+
+Only where that is asked for, since what is noted decides whether a later run has to ask a test again. While nothing is
+noted, no event of `sys.monitoring` is on; an audit hook cannot be removed and returns at once. Nothing may be
+allocated between two readings that is there at the next one: lists and buffers are made beforehand, and emptied when
+the order is answered. Each code object keeps one block for good once it was monitored: all that there are when the
+tests are collected get theirs then. The first two iterations of a test are noted: what ran in the first one only made
+something that is kept in the process (a cache, a lazy import), and other tests may find it there.
+"""
+
+import gc
+import itertools
+import posix
+import sys
+import types
+
+_objects = gc.get_objects
+_getcwd = posix.getcwd
+_getframe = sys._getframe
+_modules = sys.modules
+_monitoring = getattr(sys, "monitoring", None)
+_TOOLS = (3, 4, 2)
+
+#: Functions of all kinds that may run in one iteration.
+_MOST = 1 << 16
+#: Bytes of the names of files opened in one.
+_ROOM = 1 << 18
+
+_MODULE = "<module>"
+_IMPORTING = "<frozen importlib"
+
+#: Events of the audit hook after which nobody knows what the outcome hangs on.
+_PROGRAMS = frozenset(
+    [
+        "subprocess.Popen",
+        "os.system",
+        "os.exec",
+        "os.posix_spawn",
+        "os.spawn",
+        "os.fork",
+        "os.forkpty",
+        "os.startfile",
+        "pty.spawn",
+    ]
+)
+_NETWORK = frozenset(
+    [
+        "socket.connect",
+        "socket.sendto",
+        "socket.sendmsg",
+        "socket.getaddrinfo",
+        "socket.gethostbyname",
+        "socket.gethostbyaddr",
+    ]
+)
+_INTERPRETERS = "cpython.PyInterpreterState_New"
+_OPENING = frozenset(["open", "sqlite3.connect", "ctypes.dlopen"])
+_LISTING = frozenset(["os.listdir", "os.scandir"])
+
+_OFF, _COLLECTING, _ITERATION = 0, 1, 2
+
+
+class Depends:
+    """Notes while it is told to. `outside` are the beginnings of the paths that are not the project's."""
+
+    def __init__(self, outside):
+        # type: (list) -> None
+        self._outside = tuple(outside)
+        self._state = _OFF
+        self._tool = -1
+        #: Files and functions, one after the other.
+        self._codes = [None] * _MOST  # type: list
+        self._next = itertools.count().__next__
+        self._first = 0
+        self._again = bytearray(_MOST)
+        self._files = [None] * _MOST  # type: list
+        self._names = [None] * _MOST  # type: list
+        self._found = 0
+        self._opened = bytearray(_ROOM)
+        self._opened_to = 0
+        self._full = False
+        #: Which iteration of the open test is noted.
+        self._pass = 0
+        self._wide = 0
+        #: By wider fixture: file and function.
+        self._sets = {}  # type: dict
+        self._shared = set()  # type: set
+        self._began = frozenset()  # type: frozenset
+        self._turns = []  # type: list
+        # While tests are collected.
+        self._started = []  # type: list
+        self._started_at = {}  # type: dict
+        self._called = set()  # type: set
+        self._ran = set()  # type: set
+        self._known_modules = 0
+        sys.addaudithook(self._audit)
+        self._use_tool()
+
+    def _use_tool(self):
+        if _monitoring is None:
+            return
+        for tool in _TOOLS:
+            try:
+                _monitoring.use_tool_id(tool, "leakcheck")
+            except ValueError:
+                continue
+            self._tool = tool
+            return
+
+    @property
+    def sees_functions(self):
+        # type: () -> bool
+        return self._tool >= 0
+
+    def _listen(self, start, end=None):
+        events = _monitoring.events
+        _monitoring.register_callback(self._tool, events.PY_START, start)
+        _monitoring.register_callback(self._tool, events.PY_RESUME, start)
+        _monitoring.register_callback(self._tool, events.PY_RETURN, end)
+        _monitoring.restart_events()
+        wanted = events.PY_START | events.PY_RESUME
+        _monitoring.set_events(self._tool, wanted if end is None else wanted | events.PY_RETURN)
+
+    def _deafen(self):
+        if self._tool >= 0:
+            _monitoring.set_events(self._tool, 0)
+
+    def _is_ours(self, path):
+        # type: (str) -> bool
+        """Whether a path is the project's, or at least nobody else's."""
+        return not path.startswith(self._outside) and path[:1] != "<"
+
+    # -- while tests are collected ---------------------------------------------------------
+
+    def begin_collecting(self):
+        # type: () -> None
+        self._state = _COLLECTING
+        if self._tool >= 0:
+            self._listen(self._on_import, self._on_imported)
+
+    def _on_import(self, code, _offset):
+        path = code.co_filename
+        if not self._is_ours(path):
+            return _monitoring.DISABLE
+        importer = self._importer()
+        if code.co_name == _MODULE:
+            self._started.append([path, importer])
+            # Whose body calls what is asked for each module anew.
+            _monitoring.restart_events()
+        else:
+            self._ran.add((path, code.co_qualname))
+            if importer and importer != path:
+                self._called.add((path, importer))
+        return _monitoring.DISABLE
+
+    def _on_imported(self, code, _offset, _value):
+        if code.co_name == _MODULE and self._is_ours(code.co_filename):
+            _monitoring.restart_events()
+        return _monitoring.DISABLE
+
+    def _importer(self):
+        # type: () -> str
+        """The module of the project whose body has what called the callback's frame run."""
+        frame = _getframe(3)
+        while frame is not None:
+            code = frame.f_code
+            if code.co_name == _MODULE and self._is_ours(code.co_filename):
+                return code.co_filename
+            frame = frame.f_back
+        return ""
+
+    def collected(self):
+        # type: () -> dict
+        """What was noted while tests were collected."""
+        self._deafen()
+        self._state = _OFF
+        if self._tool >= 0:
+            self._prepare()
+        self._known_modules = len(_modules)
+        answer = {
+            "functions": self.sees_functions,
+            "modules": _files_of_modules(),
+            "started": self._started,
+            "called": sorted(self._called),
+            "units": sorted(self._ran),
+            "opened": self._take_opened(),
+            "full": self._full,
+        }
+        self._started, self._called, self._ran = [], set(), set()
+        return answer
+
+    def _prepare(self):
+        # type: () -> None
+        """Has each code object that is there keep its block now, and not in the first iteration that runs it."""
+        wait = [each.__code__ for each in _objects() if type(each) is types.FunctionType]
+        known = set()
+        events = _monitoring.events
+        while wait:
+            code = wait.pop()
+            if id(code) not in known:
+                known.add(id(code))
+                _monitoring.set_local_events(self._tool, code, events.PY_START)
+                _monitoring.set_local_events(self._tool, code, 0)
+                wait += [each for each in code.co_consts if type(each) is types.CodeType]
+
+    # -- around iterations -----------------------------------------------------------------
+
+    def begin(self):
+        # type: () -> None
+        """The open test is about to run."""
+        self._next = itertools.count().__next__
+        self._state = _ITERATION
+        if self._tool >= 0:
+            self._listen(self._on_start)
+
+    def _on_start(self, code, _offset):
+        at = self._next()
+        if at < _MOST:
+            self._codes[at] = code
+        else:
+            self._full = True
+        return _monitoring.DISABLE
+
+    def end(self):
+        # type: () -> None
+        """It has run. What ran is noted without keeping any code alive."""
+        self._deafen()
+        self._state = _OFF
+        self._pass += 1
+        codes, files, names, again = self._codes, self._files, self._names, self._again
+        second = self._pass > 1
+        seen = {(files[at], names[at]): at for at in range(self._found)}
+        inside = []  # type: list
+        for at in range(min(self._next(), _MOST)):
+            code, codes[at] = codes[at], None
+            if type(code) is not types.CodeType:
+                # A mark of a wider fixture: a key begins, and nothing ends it.
+                if code is None:
+                    del inside[-1:]
+                else:
+                    inside.append(code)
+                continue
+            path = code.co_filename
+            if not self._is_ours(path):
+                continue
+            name = code.co_qualname
+            if inside:
+                for key in inside:
+                    self._sets.setdefault(key[0], set()).add((path, name))
+                continue
+            known = seen.get((path, name))
+            if known is not None:
+                # Several may have one name, as generator expressions of one function do.
+                again[known] |= second
+            elif self._found < _MOST:
+                files[self._found], names[self._found] = path, name
+                # What comes in the second iteration only is nothing that the first one did for good.
+                again[self._found] = second
+                seen[path, name] = self._found
+                self._found += 1
+        del inside[:]
+
+    def begin_wide(self, key):
+        # type: (int) -> None
+        """A fixture wider than a function is set up: what it runs counts for all tests that it stands for."""
+        self._wide += 1
+        self._mark((key,))
+
+    def end_wide(self):
+        # type: () -> None
+        self._wide -= 1
+        self._mark(None)
+
+    def _mark(self, what):
+        if self._state != _ITERATION or self._tool < 0:
+            return
+        at = self._next()
+        if at < _MOST:
+            self._codes[at] = what
+        # What ran before it may run in it again, and after it.
+        _monitoring.restart_events()
+
+    def begin_outside(self, standing):
+        # type: (frozenset) -> None
+        """Between two tests fixtures are torn down, and set up by some runners."""
+        self._began = standing
+        del self._turns[:]
+        self._wide += 1
+        self._next = itertools.count().__next__
+        self._state = _ITERATION
+        if self._tool >= 0:
+            self._listen(self._on_start)
+
+    def turn(self):
+        # type: () -> None
+        """What belongs to the fixtures before is torn down (the first time), what belongs to those to come is set up
+        from now on (the second time)."""
+        self._turns.append(self._next())
+        if self._tool >= 0:
+            _monitoring.restart_events()
+
+    def end_outside(self, standing):
+        # type: (frozenset) -> None
+        self._deafen()
+        self._state = _OFF
+        self._wide -= 1
+        count = min(self._next(), _MOST)
+        down, up = self._turns if len(self._turns) == 2 else (0, count)
+        for at in range(count):
+            code, self._codes[at] = self._codes[at], None
+            if type(code) is not types.CodeType or not self._is_ours(code.co_filename):
+                continue
+            ran = (code.co_filename, code.co_qualname)
+            # Between the two, or where nobody says, it may be for either.
+            keys = (self._began if at < up else frozenset()) | (standing if at >= down else frozenset())
+            for key in keys:
+                self._sets.setdefault(key, set()).add(ran)
+            if not keys:
+                self._shared.add(ran)
+
+    # -- files, programs, the network ------------------------------------------------------
+
+    def _audit(self, event, args):
+        if not self._state:
+            return
+        if event in _OPENING:
+            path = args[0] if args else None
+            if type(path) is bytes:
+                path = path.decode("utf-8", "surrogateescape")
+            # Only reading makes it a dependency.
+            flags = args[2] if event == "open" and len(args) > 2 else 0
+            if type(path) is str and not (type(flags) is int and flags & posix.O_WRONLY):
+                self._open("f", path)
+        elif event in _LISTING:
+            path = args[0] if args and args[0] is not None else "."
+            if type(path) is str:
+                self._open("d", path)
+        elif event in _PROGRAMS:
+            self._do("p")
+        elif event in _NETWORK:
+            self._do("n")
+        elif event == _INTERPRETERS:
+            self._do("i")
+
+    def _do(self, kind):
+        # What a runner does before there is a test is no test's doing.
+        if self._state != _COLLECTING or self._whose(_getframe(2)):
+            self._write(kind, "")
+
+    def _whose(self, frame):
+        """Whether code of the project has it done; `None` where that only imports something."""
+        while frame is not None:
+            name = frame.f_code.co_filename
+            if name.startswith(_IMPORTING):
+                return None
+            if self._is_ours(name):
+                return True
+            frame = frame.f_back
+        return False
+
+    def _open(self, kind, path):
+        # What an import opens is noted as a module.
+        whose = self._whose(_getframe(2))
+        if whose is None or (not whose and self._state == _COLLECTING):
+            return
+        if path[:1] != "/":
+            path = _getcwd() + "/" + path
+        if self._is_ours(path):
+            self._write(kind, path)
+
+    def _write(self, kind, path):
+        of_test = "2" if self._pass else "1"
+        when = "w" if self._state == _COLLECTING or self._wide else of_test
+        text = (when + kind + path).encode("utf-8", "surrogateescape") + b"\0"
+        to = self._opened_to + len(text)
+        if to > _ROOM:
+            self._full = True
+            return
+        self._opened[self._opened_to : to] = text
+        self._opened_to = to
+
+    def _take_opened(self):
+        # type: () -> list
+        text = bytes(self._opened[: self._opened_to]).decode("utf-8", "surrogateescape")
+        self._opened_to = 0
+        return sorted(set(text.split("\0")) - {""})
+
+    # -- answers ---------------------------------------------------------------------------
+
+    def opens(self):
+        # type: () -> None
+        """A test is opened: nothing was noted of it yet."""
+        self._pass = 0
+        self._forget()
+
+    def _forget(self):
+        for at in range(self._found):
+            self._files[at] = self._names[at] = None
+            self._again[at] = 0
+        self._found = 0
+
+    def noted(self, standing):
+        # type: (frozenset) -> dict
+        """What the open test ran, and which wider fixtures stand."""
+        pairs = [[self._files[at], self._names[at], self._again[at]] for at in range(self._found)]
+        answer = {
+            "passes": self._pass,
+            "units": pairs,
+            "opened": self._take_opened(),
+            "wide": sorted(standing),
+            "full": self._full,
+        }
+        if len(_modules) != self._known_modules:
+            self._known_modules = len(_modules)
+            answer["modules"] = _files_of_modules()
+        self._full = False
+        self._forget()
+        return answer
+
+    def ended(self):
+        # type: () -> dict
+        """What wider fixtures ran, by their keys."""
+        return {
+            "wide": {str(key): sorted(ran) for key, ran in self._sets.items()},
+            "shared": sorted(self._shared),
+            "opened": self._take_opened(),
+        }
+
+
+def _files_of_modules():
+    # type: () -> list
+    """Names of modules with their files."""
+    found = []
+    for name, module in list(_modules.items()):
+        if type(name) is str and isinstance(module, types.ModuleType):
+            path = types.ModuleType.__getattribute__(module, "__dict__").get("__file__")
+            if type(path) is str:
+                found.append([name, path])
+    return found
+
+
+def of_orders(orders):
+    # type: (dict) -> Depends | None
+    """One that notes, where that is asked for."""
+    outside = orders.get("outside")
+    return None if outside is None else Depends(outside)

@@ -1,0 +1,165 @@
+//! What a run keeps for the next one: on which terms it holds, and of which tests there is something to keep.
+
+use std::{collections::HashSet, env, fmt::Write, fs, path::Path, sync::Arc};
+
+use crate::{
+    config::{Config, Runner},
+    discover::Interpreter,
+    files::read,
+    kept::{Cache, Evidence, Found, Surroundings, digest, reason::Reason},
+    report::Report,
+    run::{Run, Settings},
+    verdict::{Verdict, rule::Rule},
+};
+
+/// Bytes of the largest executable.
+const LARGEST: u64 = 1 << 30;
+/// Beginnings of the names of variables that Python, runners and their plugins read.
+const READ: [&str; 9] = [
+    "PYTHON",
+    "PYTEST_",
+    "HYPOTHESIS_",
+    "DJANGO_",
+    "LC_",
+    "LANG",
+    "LD_",
+    "TZ",
+    "CI",
+];
+/// Those that are ours, or others in each process.
+const NOT_READ: [&str; 2] = ["PYTHONHASHSEED", "PYTEST_CURRENT_TEST"];
+
+/// The cache, where it is wanted and there can be one.
+pub(super) fn open(
+    config: &Config,
+    settings: &Settings,
+    interpreter: &Interpreter,
+    is_recorded: bool,
+) -> Option<Arc<Cache>> {
+    // What a program hands over is its own affair, and a recording is of all that was asked.
+    if !config.cache || is_recorded || settings.setup.runner == Runner::Command.name() {
+        return None;
+    }
+    let surroundings = Surroundings {
+        python: interpreter.path.clone(),
+        project: settings.places.project.clone(),
+        packages: settings.places.packages.clone(),
+        stdlib: settings.places.stdlib.clone(),
+        terms: terms(config, settings, interpreter),
+    };
+    Some(Arc::new(Cache::open(surroundings)))
+}
+
+/// All that every verdict hangs on: leakcheck, the interpreter, the settings, the environment as far as runners read it.
+fn terms(config: &Config, settings: &Settings, interpreter: &Interpreter) -> String {
+    let mut text = String::new();
+    let own = env::current_exe().unwrap_or_default();
+    let setup = &settings.setup;
+    let _ = write!(
+        text,
+        "{} {}\n{} {} {} {} {} {:?} {:?}\n{}\n",
+        env!("CARGO_PKG_VERSION"),
+        of_file(&own),
+        interpreter.version_text,
+        interpreter.implementation,
+        interpreter.platform,
+        interpreter.machine,
+        interpreter.libc,
+        (
+            interpreter.debug,
+            interpreter.free_threaded,
+            interpreter.gil,
+            interpreter.jit
+        ),
+        (
+            &interpreter.python_malloc,
+            interpreter.own_malloc,
+            &interpreter.pytest
+        ),
+        of_build(interpreter),
+    );
+    let _ = writeln!(
+        text,
+        "{} {:?} {:?} {:?} {:?} {:?} {:?}",
+        setup.runner, setup.args, setup.paths, setup.limits, setup.terms, setup.rules, setup.build,
+    );
+    let _ = writeln!(
+        text,
+        "{:?} {} {:?} {:?} {:?} {:?}",
+        settings.policy,
+        settings.pace,
+        (settings.cycles, settings.interpreter),
+        settings.hash_seeds,
+        config.memory,
+        config.budget,
+    );
+    let mut variables: Vec<(String, String)> = env::vars_os()
+        .map(|(name, value)| {
+            let text = |it: std::ffi::OsString| it.to_string_lossy().into_owned();
+            (text(name), text(value))
+        })
+        .filter(|(name, _)| READ.iter().any(|begin| name.starts_with(begin)))
+        .filter(|(name, _)| !NOT_READ.contains(&&**name))
+        .collect();
+    variables.sort();
+    for (name, value) in variables {
+        // Of CI systems' own variables most are others in each run.
+        if !name.starts_with("CI") || name == "CI" {
+            let _ = writeln!(text, "{name}={value}");
+        }
+    }
+    text
+}
+
+/// Of which build the interpreter is: its own file, and the extension modules beside the library.
+fn of_build(interpreter: &Interpreter) -> String {
+    let mut parts = vec![of_file(&interpreter.executable)];
+    let folder = interpreter.paths.platstdlib.join("lib-dynload");
+    let mut names: Vec<String> = { fs::read_dir(folder).into_iter().flatten().flatten() }
+        .map(|entry| {
+            let size = entry.metadata().map_or(0, |found| found.len());
+            format!("{} {size}", entry.file_name().to_string_lossy())
+        })
+        .collect();
+    names.sort();
+    parts.extend(names);
+    digest(parts.join("\n").as_bytes())
+}
+
+fn of_file(path: &Path) -> String {
+    read::bytes(path, LARGEST).map_or_else(|_| String::new(), |bytes| digest(&bytes))
+}
+
+/// Keeps what `run` found. An error is one line.
+pub(super) fn write(cache: &Cache, run: &Run, report: &Report) -> Result<(), String> {
+    if run.interrupted || run.is_faulty {
+        return Ok(());
+    }
+    let found: HashSet<&str> = { report.findings.iter() }
+        .flat_map(|finding| &finding.tests)
+        .map(|id| &**id)
+        .collect();
+    let tests: Vec<Found<'_>> = { run.tests.iter().zip(&report.tests) }
+        .enumerate()
+        .map(|(at, (test, result))| {
+            let is_clean =
+                result.verdict == Verdict::Clean && result.rule == Some(Rule::NothingGrew);
+            let found = match &run.looks[at] {
+                Some(_) if is_clean && found.contains(&*result.id) => Err(Reason::InFinding),
+                Some(look) if is_clean => Ok(Evidence {
+                    iterations: look.iterations,
+                    seconds: look.seconds,
+                    cpu: look.cpu_plain,
+                    date: report.environment.date.clone(),
+                }),
+                _ => Err(Reason::NotClean),
+            };
+            Found {
+                id: &test.id,
+                file: &test.file,
+                found,
+            }
+        })
+        .collect();
+    cache.write(&tests, &run.kept)
+}

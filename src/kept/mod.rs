@@ -1,0 +1,212 @@
+//! What earlier runs found out and still holds: verdicts of tests of which nothing has changed that they depend on.
+
+mod closure;
+mod dependency;
+mod evidence;
+pub mod noted;
+mod now;
+pub mod reason;
+mod source;
+mod store;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    path::{Path, PathBuf},
+    sync::Mutex,
+    time::SystemTime,
+};
+
+pub use evidence::Evidence;
+use evidence::Writer;
+use noted::{Collecting, Ended, Noted};
+use now::Now;
+pub use now::hash as digest;
+use reason::Reason;
+use store::{Book, Holding, Store};
+
+/// Where the project, its Python and its packages are.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The interpreter.
+    pub python: PathBuf,
+    /// The project's folder.
+    pub project: PathBuf,
+    /// Folders of installed packages.
+    pub packages: Vec<PathBuf>,
+    /// Folders of the standard library.
+    pub stdlib: Vec<PathBuf>,
+    /// All that holds for every test of the run: interpreter, settings, leakcheck itself.
+    pub terms: String,
+}
+
+impl Surroundings {
+    /// Beginnings of the paths that are not the project's own code.
+    pub fn outside(&self, run: &Path) -> Vec<String> {
+        let folders = self.packages.iter().chain(&self.stdlib);
+        let mut all = BTreeSet::new();
+        for folder in folders.map(PathBuf::as_path).chain([run]) {
+            let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+            for path in [folder, &*real] {
+                all.insert(format!("{}/", path.to_string_lossy()));
+            }
+        }
+        all.into_iter().collect()
+    }
+}
+
+/// A test as the cache knows it.
+pub struct Test<'a> {
+    /// The runner's id.
+    pub id: &'a str,
+    /// Absolute path of its file.
+    pub file: &'a str,
+}
+
+/// The evidence of a project's earlier runs, and what this one adds.
+#[derive(Debug)]
+pub struct Cache {
+    surroundings: Surroundings,
+    store: Store,
+    book: Book,
+    begun: SystemTime,
+    gathered: Mutex<Gathered>,
+}
+
+/// What the workers of the screen have noted.
+#[derive(Debug, Default)]
+struct Gathered {
+    collecting: Option<Collecting>,
+    /// By test, with the number of its process.
+    noted: HashMap<usize, (usize, Noted)>,
+    /// By the number of the process; missing where that was lost.
+    ended: HashMap<usize, Ended>,
+    /// See [`Cache::outside`].
+    outside: Vec<String>,
+}
+
+/// What a run makes of the cache.
+#[derive(Debug, Default)]
+pub struct Choice {
+    /// By test: what is known of it, where that still holds.
+    pub kept: Vec<Option<Evidence>>,
+    /// Why the others are asked, and how many.
+    pub asked: BTreeMap<Reason, usize>,
+}
+
+/// What a run found out of a test.
+pub struct Found<'a> {
+    /// The runner's id.
+    pub id: &'a str,
+    /// Absolute path of its file.
+    pub file: &'a str,
+    /// What there is to keep, or why nothing is.
+    pub found: Result<Evidence, Reason>,
+}
+
+impl Cache {
+    /// That of the project. What cannot be read holds nothing; whatever is there is never an error.
+    pub fn open(surroundings: Surroundings) -> Cache {
+        let store = Store::of(&surroundings);
+        let book = store.read().unwrap_or_default();
+        Cache {
+            surroundings,
+            store,
+            book,
+            begun: SystemTime::now(),
+            gathered: Mutex::default(),
+        }
+    }
+
+    /// Beginnings of paths that workers are told are not the project's, where the run has its files in `run`.
+    pub fn outside(&self, run: &Path) -> Vec<String> {
+        let outside = self.surroundings.outside(run);
+        if let Ok(mut gathered) = self.gathered.lock() {
+            gathered.outside.clone_from(&outside);
+        }
+        outside
+    }
+
+    /// Takes what was noted of a test in a process of this number.
+    pub fn add(&self, process: usize, test: usize, noted: Noted) {
+        if let Ok(mut gathered) = self.gathered.lock() {
+            gathered.noted.insert(test, (process, noted));
+        }
+    }
+
+    /// Takes what was noted at the end of a process.
+    pub fn end(&self, process: usize, ended: Ended) {
+        if let Ok(mut gathered) = self.gathered.lock() {
+            gathered.ended.insert(process, ended);
+        }
+    }
+
+    /// Says of which tests the verdict is known, once they are collected.
+    pub fn choose(&self, tests: &[Test<'_>], collecting: Option<Collecting>) -> Choice {
+        let mut choice = Choice {
+            kept: tests.iter().map(|_| None).collect(),
+            asked: BTreeMap::new(),
+        };
+        let Ok(mut gathered) = self.gathered.lock() else {
+            return choice;
+        };
+        let Some(collecting) = collecting else {
+            return choice;
+        };
+        let files = tests.iter().map(|test| test.file);
+        let mut now = Now::new(&self.surroundings, &gathered.outside, &collecting, files);
+        now.read(&self.book);
+        let mut holding = Holding::new(&self.book, &now);
+        let twice = twice(tests);
+        for (at, test) in tests.iter().enumerate() {
+            let found = match self.book.tests.get(test.id) {
+                _ if twice.contains(test.id) => Err(Reason::NamedTwice),
+                Some(entry) if entry.file == now.shown(test.file) => holding.evidence(entry),
+                _ => Err(Reason::New),
+            };
+            match found {
+                Ok(evidence) => choice.kept[at] = Some(evidence),
+                Err(reason) => *choice.asked.entry(reason).or_default() += 1,
+            }
+        }
+        gathered.collecting = Some(collecting);
+        choice
+    }
+
+    /// Keeps what this run found, beside what still holds. An error is one line.
+    pub fn write(&self, tests: &[Found<'_>], kept: &[Option<Evidence>]) -> Result<(), String> {
+        let Ok(mut gathered) = self.gathered.lock() else {
+            return Ok(());
+        };
+        let gathered = std::mem::take(&mut *gathered);
+        let Some(collecting) = &gathered.collecting else {
+            return Ok(());
+        };
+        let files = tests.iter().map(|test| test.file);
+        let mut now = Now::new(&self.surroundings, &gathered.outside, collecting, files);
+        now.read(&self.book);
+        let noted = gathered.noted.values();
+        let files = noted.flat_map(|(_, noted)| noted.files());
+        let files = files.chain(gathered.ended.values().flat_map(Ended::files));
+        now.read_files(files);
+        let mut writer = Writer::new(&self.book, &now, &gathered, self.begun);
+        let mut seen = HashSet::new();
+        for (at, test) in tests.iter().enumerate() {
+            if !seen.insert(test.id) {
+                // Not kept the next time either: see `choose`.
+                continue;
+            }
+            match kept.get(at).and_then(Option::as_ref) {
+                Some(_) => writer.carry(test.id),
+                None => writer.add(at, test),
+            }
+        }
+        self.store.write(writer.finish())
+    }
+}
+
+/// Ids that several tests have.
+fn twice<'a>(tests: &[Test<'a>]) -> HashSet<&'a str> {
+    let mut seen = HashSet::new();
+    let again = tests.iter().filter(|test| !seen.insert(test.id));
+    again.map(|test| test.id).collect()
+}

@@ -1,0 +1,207 @@
+//! The file that evidence is kept in: plain text that is put in place whole, with a hash that says whether it is all there.
+//!
+//! One file for each set of terms (interpreter, settings, leakcheck), so that a matrix of Pythons keeps all of its evidence.
+//! A database would survive a crash in the middle of a write as well; but what is written is small, is read whole by
+//! everybody, and two runs that end at the same time may each replace what the other wrote: that costs time and no verdict.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Surroundings, dependency::Dependency, evidence::Evidence, now, now::Now, reason::Reason,
+    source::Source,
+};
+use crate::files::own::Own;
+
+/// The folder in the project's own.
+const FOLDER: &str = "cache";
+/// Name and version of the format.
+const SCHEMA: &str = "leakcheck.cache/1";
+/// Bytes of the largest file that is read or written.
+const LARGEST: usize = 128 << 20;
+/// Files that are kept, the newest.
+const MOST: usize = 8;
+
+/// Where it is.
+#[derive(Debug)]
+pub(super) struct Store {
+    folder: Own,
+    file: String,
+    terms: String,
+}
+
+/// What is in a file.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Book {
+    /// What everything holds for.
+    pub terms: String,
+    /// Everything that any test depends on, with the state that it was in.
+    pub dependencies: Vec<(Dependency, String)>,
+    /// Indices into these, of what several tests have in common.
+    pub sets: Vec<Vec<u32>>,
+    /// By id.
+    pub tests: BTreeMap<String, Entry>,
+    /// Sources, by the hash of all of each.
+    pub sources: BTreeMap<String, Source>,
+}
+
+/// A test.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Entry {
+    /// Its file, as kept.
+    pub file: String,
+    /// What is known, or why nothing is kept.
+    pub found: Found,
+    /// Indices of sets.
+    pub sets: Vec<u32>,
+    /// Indices of dependencies.
+    pub own: Vec<u32>,
+}
+
+/// What is known of a test, or why nothing is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Found {
+    Kept(Evidence),
+    Asked(Reason),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    schema: String,
+    hash: String,
+}
+
+impl Book {
+    /// Everything that a test depends on.
+    pub(super) fn dependencies(&self) -> impl Iterator<Item = &Dependency> {
+        self.dependencies.iter().map(|(dependency, _)| dependency)
+    }
+}
+
+/// Says which entries of a book still hold.
+pub(super) struct Holding<'a> {
+    book: &'a Book,
+    now: &'a Now<'a>,
+    /// By set: what in it has changed first.
+    sets: HashMap<u32, Option<Reason>>,
+}
+
+impl<'a> Holding<'a> {
+    pub(super) fn new(book: &'a Book, now: &'a Now<'a>) -> Holding<'a> {
+        Holding {
+            book,
+            now,
+            sets: HashMap::new(),
+        }
+    }
+
+    /// What is known of a test, if all that it depends on is as it was.
+    pub(super) fn evidence(&mut self, entry: &Entry) -> Result<Evidence, Reason> {
+        let evidence = match &entry.found {
+            Found::Kept(evidence) => evidence,
+            Found::Asked(reason) => return Err(*reason),
+        };
+        for set in &entry.sets {
+            let changed = match self.sets.get(set) {
+                Some(changed) => *changed,
+                None => {
+                    // A number that leads nowhere is no evidence.
+                    let indices = self.book.sets.get(*set as usize);
+                    let changed = indices.map_or(Some(Reason::New), |all| self.changed(all));
+                    self.sets.insert(*set, changed);
+                    changed
+                }
+            };
+            if let Some(reason) = changed {
+                return Err(reason);
+            }
+        }
+        self.changed(&entry.own)
+            .map_or_else(|| Ok(evidence.clone()), Err)
+    }
+
+    fn changed(&self, indices: &[u32]) -> Option<Reason> {
+        indices.iter().find_map(|at| {
+            let Some((dependency, state)) = self.book.dependencies.get(*at as usize) else {
+                return Some(Reason::New);
+            };
+            (!self.now.is(dependency, state)).then(|| dependency.reason())
+        })
+    }
+}
+
+impl Store {
+    pub(super) fn of(surroundings: &Surroundings) -> Store {
+        let terms = now::hash(format!("{SCHEMA}\n{}", surroundings.terms).as_bytes());
+        Store {
+            folder: Own::of(&surroundings.project, FOLDER),
+            file: format!("{terms}.json"),
+            terms,
+        }
+    }
+
+    /// What is there, if it is whole and of this format.
+    pub(super) fn read(&self) -> Option<Book> {
+        let bytes = self.folder.read(&self.file, LARGEST as u64).ok()?;
+        let end = bytes.iter().position(|byte| *byte == b'\n')?;
+        let head: Head = serde_json::from_slice(&bytes[..end]).ok()?;
+        let body = &bytes[end + 1..];
+        if head.schema != SCHEMA || head.hash != now::hash(body) {
+            return None;
+        }
+        let book: Book = serde_json::from_slice(body).ok()?;
+        (book.terms == self.terms).then_some(book)
+    }
+
+    /// Puts it there. One that is too large is as good as none.
+    pub(super) fn write(&self, mut book: Book) -> Result<(), String> {
+        let shown = format!("{}/{}", self.folder.shown(), self.file);
+        let wrong = |error: &dyn std::fmt::Display| format!("cannot write {shown}: {error}");
+        book.terms.clone_from(&self.terms);
+        let mut body = serde_json::to_string(&book).map_err(|error| wrong(&error))?;
+        body.push('\n');
+        if body.len() > LARGEST {
+            return Err(format!(
+                "{shown} would be larger than {} MB: nothing is kept",
+                LARGEST >> 20
+            ));
+        }
+        let head = Head {
+            schema: SCHEMA.to_owned(),
+            hash: now::hash(body.as_bytes()),
+        };
+        let head = serde_json::to_string(&head).map_err(|error| wrong(&error))?;
+        // In the folder itself, since the project may have a file of its own above it.
+        let ignored = self.folder.write(".gitignore", "*\n");
+        ignored.map_err(|error| wrong(&error))?;
+        let text = format!("{head}\n{body}");
+        self.folder
+            .write(&self.file, &text)
+            .map_err(|error| wrong(&error))?;
+        self.tidy();
+        Ok(())
+    }
+
+    /// Takes the oldest files away.
+    fn tidy(&self) {
+        let names = self.folder.names().unwrap_or_default();
+        let mut files: Vec<_> = { names.into_iter() }
+            .filter_map(|name| {
+                let written = fs::symlink_metadata(self.folder.path().join(&name)).ok()?;
+                Some((written.modified().ok()?, name.into_string().ok()?))
+            })
+            .filter(|(_, name)| name.ends_with(".json") && *name != self.file)
+            .collect();
+        files.sort();
+        let many = (files.len() + 1).saturating_sub(MOST);
+        for (_, name) in files.into_iter().take(many) {
+            // Somebody else may be at it as well.
+            let _ = self.folder.remove(&name);
+        }
+    }
+}

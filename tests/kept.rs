@@ -1,0 +1,497 @@
+//! Verdicts are kept of tests of which nothing has changed, and of no others.
+
+mod common;
+
+use std::{collections::BTreeSet, fs};
+
+use common::{Checked, Project, python_version};
+
+/// A package with all that a test may depend on, and tests that each reach a part of it.
+fn suite() -> Project {
+    Project::of(&[
+        ("app/__init__.py", ""),
+        (
+            "app/store.py",
+            "import functools\n\n\
+             LIMIT = 10\nITEMS = []\n\n\n\
+             def check(value):\n    return value < LIMIT\n\n\n\
+             def count(values):\n    return len(values)\n\n\n\
+             class Shelf:\n    size = 3\n\n    def holds(self):\n        return self.size\n\n    def label(self):\n        return \"shelf\"\n\n\n\
+             def doubled(function):\n    def inner(*args):\n        return function(*args) * 2\n\n    return inner\n\n\n\
+             @doubled\ndef price(value):\n    return value + 1\n\n\n\
+             @functools.lru_cache(None)\ndef table():\n    return make()\n\n\n\
+             def make():\n    return {\"rows\": 2}\n",
+        ),
+        (
+            "app/text.py",
+            "import os\n\nWORD = \"word\"\n\n\ndef shout(text):\n    return text.upper() + \"!\"\n\n\n\
+             def mode():\n    return os.environ.get(\"APP_MODE\", \"plain\")\n",
+        ),
+        (
+            "app/data.py",
+            "import pathlib\n\n\ndef rows():\n    return pathlib.Path(__file__).with_name(\"rows.txt\").read_text().split()\n",
+        ),
+        ("app/rows.txt", "1 2 3\n"),
+        (
+            "tests/conftest.py",
+            "import pytest\n\n\n@pytest.fixture\ndef number():\n    return seven()\n\n\n\
+             def seven():\n    return 7\n\n\n\
+             @pytest.fixture(scope=\"module\")\ndef wide():\n    return broad()\n\n\n\
+             def broad():\n    return [1]\n",
+        ),
+        (
+            "tests/test_store.py",
+            "from app import store\n\n\n\
+             def test_check():\n    assert store.check(3)\n\n\n\
+             def test_count():\n    assert store.count([1]) == 1\n\n\n\
+             def test_shelf():\n    assert store.Shelf().holds() == 3\n\n\n\
+             def test_price():\n    assert store.price(1) == 4\n\n\n\
+             def test_table():\n    assert store.table()[\"rows\"] == 2\n",
+        ),
+        (
+            "tests/test_text.py",
+            "from app.text import mode, shout\n\n\n\
+             def test_shout():\n    assert shout(\"a\") == \"A!\"\n\n\n\
+             def test_mode():\n    assert mode()\n",
+        ),
+        (
+            "tests/test_data.py",
+            "from app.data import rows\n\n\ndef test_rows():\n    assert len(rows()) >= 3\n",
+        ),
+        (
+            "tests/test_fixtures.py",
+            "def test_number(number):\n    assert number == 7\n\n\n\
+             def test_wide(wide):\n    assert wide\n\n\n\
+             def test_wide_too(wide):\n    assert wide\n\n\n\
+             def test_alone():\n    assert True\n",
+        ),
+    ])
+}
+
+fn run(project: &Project, args: &[&str]) -> Checked {
+    let mut all = vec!["--cache"];
+    all.extend(args);
+    project.check(&all)
+}
+
+/// Names of the tests that were asked.
+fn asked(checked: &Checked) -> BTreeSet<&str> {
+    let asked = checked
+        .report
+        .tests
+        .iter()
+        .filter(|test| test.kept.is_none());
+    asked
+        .map(|test| test.id.rsplit("::").next().unwrap())
+        .collect()
+}
+
+/// Whether functions can be told apart here.
+fn is_fine() -> bool {
+    python_version() >= (3, 12)
+}
+
+/// Replaces a part of a file that is there once.
+#[track_caller]
+fn edit(project: &Project, file: &str, from: &str, to: &str) {
+    let path = project.root().join(file);
+    let text = fs::read_to_string(path).unwrap();
+    assert_eq!(text.matches(from).count(), 1, "{file}: {from}");
+    project.write(file, &text.replace(from, to));
+}
+
+const STORE: [&str; 5] = [
+    "test_check",
+    "test_count",
+    "test_shelf",
+    "test_price",
+    "test_table",
+];
+
+#[test]
+fn nothing_is_asked_of_which_nothing_has_changed() {
+    let project = suite();
+    let first = run(&project, &[]);
+    first.exits(0).all("clean", 12);
+    assert_eq!(asked(&first).len(), 12);
+    let second = run(&project, &[]);
+    second.exits(0).all("clean", 12);
+    assert_eq!(asked(&second), BTreeSet::new(), "{}", second.report.kept);
+    assert_eq!(first.verdicts(), second.verdicts());
+    assert_eq!(second.report.kept["tests"], 12);
+    assert!(
+        second.stdout.contains("12 of them kept from "),
+        "{}",
+        second.stdout
+    );
+    for (one, other) in first.report.tests.iter().zip(&second.report.tests) {
+        assert_eq!((one.iterations, &one.rule), (other.iterations, &other.rule));
+    }
+    let all = project.check(&["--cache", "--no-cache"]);
+    assert_eq!(asked(all.exits(0)).len(), 12);
+    assert!(all.report.kept.is_null());
+}
+
+#[test]
+fn what_a_change_may_reach_is_asked_and_nothing_else() {
+    if !is_fine() {
+        return;
+    }
+    let project = suite();
+    run(&project, &[]).exits(0);
+    let expect = |what: &str, reached: &[&str]| {
+        let checked = run(&project, &[]);
+        checked.exits(0);
+        let wanted: BTreeSet<&str> = reached.iter().copied().collect();
+        assert_eq!(asked(&checked), wanted, "{what}: {}", checked.report.kept);
+    };
+    edit(
+        &project,
+        "app/store.py",
+        "    return len(values)",
+        "    return len(list(values))",
+    );
+    expect("a function", &["test_count"]);
+
+    edit(
+        &project,
+        "app/store.py",
+        "def count",
+        "# Moved down.\n\n\ndef count",
+    );
+    expect("a comment", &[]);
+
+    edit(&project, "app/store.py", "LIMIT = 10", "LIMIT = 11");
+    expect("a constant", &STORE);
+
+    edit(
+        &project,
+        "app/store.py",
+        "    size = 3",
+        "    size = 3\n    depth = 1",
+    );
+    expect("a class", &STORE);
+
+    edit(
+        &project,
+        "app/store.py",
+        "@doubled\n",
+        "@doubled\n@functools.wraps(len)\n",
+    );
+    expect("a decorator", &STORE);
+
+    edit(
+        &project,
+        "app/store.py",
+        "return function(*args) * 2",
+        "return 2 * function(*args)",
+    );
+    expect("what a decorator made", &["test_price"]);
+
+    edit(
+        &project,
+        "app/text.py",
+        "WORD = \"word\"",
+        "WORD = \"words\"",
+    );
+    expect("another module", &["test_shout", "test_mode"]);
+
+    edit(
+        &project,
+        "tests/conftest.py",
+        "    return 7",
+        "    return 6 + 1",
+    );
+    expect("what a fixture calls", &["test_number"]);
+
+    edit(
+        &project,
+        "tests/conftest.py",
+        "    return [1]",
+        "    return [1, 2]",
+    );
+    // It stands while the last one runs, too.
+    expect(
+        "what a wider fixture calls",
+        &["test_wide", "test_wide_too", "test_alone"],
+    );
+
+    project.write("app/rows.txt", "1 2 3 4\n");
+    expect("data", &["test_rows"]);
+
+    edit(
+        &project,
+        "tests/test_text.py",
+        "def test_mode",
+        "def test_more():\n    assert True\n\n\ndef test_mode",
+    );
+    expect("a new test", &["test_more", "test_shout", "test_mode"]);
+}
+
+#[test]
+fn a_new_file_is_seen_by_those_that_it_reaches() {
+    if !is_fine() {
+        return;
+    }
+    let project = suite();
+    project.write(
+        "tests/test_optional.py",
+        "try:\n    import extra\nexcept ImportError:\n    extra = None\n\n\ndef test_extra():\n    assert True\n",
+    );
+    project.write(
+        "tests/test_late.py",
+        "def test_late():\n    import json\n\n    assert json\n",
+    );
+    run(&project, &[]).exits(0);
+    project.write("unused.py", "X = 1\n");
+    assert_eq!(asked(&run(&project, &[])), BTreeSet::new());
+    // Found where nothing was.
+    project.write("extra.py", "X = 1\n");
+    let checked = run(&project, &[]);
+    assert_eq!(
+        asked(&checked),
+        BTreeSet::from(["test_extra"]),
+        "{}",
+        checked.report.kept
+    );
+    // A package of the same name comes before it.
+    project.write("extra/__init__.py", "X = 2\n");
+    let checked = run(&project, &[]);
+    assert!(
+        asked(&checked).contains("test_extra"),
+        "{}",
+        checked.report.kept
+    );
+    // Fixtures and hooks for all that is below it.
+    project.write("tests/sub/conftest.py", "");
+    project.write(
+        "conftest.py",
+        "import pytest\n\n\n@pytest.fixture(autouse=True)\ndef all_of_them():\n    pass\n",
+    );
+    let checked = run(&project, &[]);
+    assert_eq!(asked(&checked).len(), 14, "{}", checked.report.kept);
+}
+
+#[test]
+fn a_leak_is_found_wherever_it_is_put() {
+    let project = suite();
+    run(&project, &[]).exits(0);
+    let leak = "ITEMS.append([])";
+    for (file, from, to, tests) in [
+        (
+            "app/store.py",
+            "    return len(values)",
+            format!("    {leak}\n    return len(values)"),
+            &["test_count"][..],
+        ),
+        (
+            "app/store.py",
+            "        return self.size",
+            format!("        {leak}\n        return self.size"),
+            &["test_shelf"],
+        ),
+        (
+            "app/store.py",
+            "    size = 3",
+            format!("    size = 3\n\n    def __init__(self):\n        {leak}"),
+            &["test_shelf"],
+        ),
+        (
+            "app/store.py",
+            "        return function(*args) * 2",
+            format!("        {leak}\n        return function(*args) * 2"),
+            &["test_price"],
+        ),
+        // It is called once in a process, and only its caller shows it.
+        (
+            "app/store.py",
+            "@functools.lru_cache(None)\n",
+            String::new(),
+            &[],
+        ),
+        (
+            "app/store.py",
+            "    return {\"rows\": 2}",
+            format!("    {leak}\n    return {{\"rows\": 2}}"),
+            &["test_table"],
+        ),
+        (
+            "tests/conftest.py",
+            "    return seven()",
+            "    import app.store\n\n    app.store.ITEMS.append([])\n    return seven()".to_owned(),
+            &["test_number"],
+        ),
+    ] {
+        edit(&project, file, from, &to);
+        let kept = run(&project, &[]);
+        let leaking = kept
+            .report
+            .tests
+            .iter()
+            .filter(|test| test.verdict == "leak");
+        let leaking: Vec<&str> = leaking
+            .map(|test| test.id.rsplit("::").next().unwrap())
+            .collect();
+        for test in tests {
+            assert!(
+                leaking.contains(test),
+                "{to}: {leaking:?} {}",
+                kept.report.kept
+            );
+        }
+        let cold = project.check(&["--no-cache"]);
+        assert_eq!(kept.verdicts(), cold.verdicts(), "{to}");
+        assert_eq!(kept.code, cold.code, "{to}");
+    }
+}
+
+#[test]
+fn what_leaks_is_asked_in_every_run_and_stays_in_the_report() {
+    let project = suite();
+    edit(
+        &project,
+        "app/store.py",
+        "    return len(values)",
+        "    ITEMS.append([])\n    return len(values)",
+    );
+    let first = run(&project, &[]);
+    first.exits(1);
+    let second = run(&project, &[]);
+    second.exits(1);
+    assert_eq!(
+        asked(&second),
+        BTreeSet::from(["test_count"]),
+        "{}",
+        second.report.kept
+    );
+    assert_eq!(
+        first.only_leak().fingerprint,
+        second.only_leak().fingerprint
+    );
+    assert_eq!(second.report.kept["asked"]["not-clean"], 1);
+}
+
+#[test]
+fn variables_of_the_environment_are_what_they_were() {
+    let project = suite();
+    run(&project, &[]).exits(0);
+    let mut command = project.command();
+    let path = project.beside("other.json");
+    let report = format!("--report=json={}", path.display());
+    let output = command
+        .env("APP_MODE", "loud")
+        .args(["--cache", &report])
+        .output()
+        .unwrap();
+    let checked = Checked::read(output, &path);
+    assert!(
+        asked(&checked).contains("test_mode"),
+        "{}",
+        checked.report.kept
+    );
+    if is_fine() {
+        assert_eq!(asked(&checked), BTreeSet::from(["test_mode"]));
+    }
+}
+
+#[test]
+fn other_settings_and_a_spoiled_cache_hold_nothing() {
+    let project = suite();
+    run(&project, &[]).exits(0);
+    let folder = project.root().join(".leakcheck/cache");
+    let files = || -> Vec<_> {
+        fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect()
+    };
+    assert_eq!(files().len(), 1);
+    // On other terms nothing is known, and what was is not lost.
+    assert_eq!(asked(run(&project, &["--warmup", "2"]).exits(0)).len(), 12);
+    assert_eq!(asked(run(&project, &[]).exits(0)).len(), 0);
+    let good: Vec<_> = files()
+        .into_iter()
+        .map(|path| (fs::read(&path).unwrap(), path))
+        .collect();
+    assert_eq!(good.len(), 2);
+    let spoil = |how: &dyn Fn(&[u8]) -> Vec<u8>| {
+        for (bytes, path) in &good {
+            fs::write(path, how(bytes)).unwrap();
+        }
+        let checked = run(&project, &[]);
+        checked.exits(0).all("clean", 12);
+        asked(&checked).len()
+    };
+    assert_eq!(spoil(&|bytes| bytes.to_vec()), 0);
+    assert_eq!(spoil(&|bytes| bytes[..bytes.len() / 2].to_vec()), 12);
+    assert_eq!(spoil(&|_| Vec::new()), 12);
+    assert_eq!(spoil(&|_| b"{}\n{}\n".to_vec()), 12);
+    assert_eq!(
+        spoil(&|bytes| {
+            let mut bytes = bytes.to_vec();
+            let at = bytes.len() - 20;
+            bytes[at] ^= 1;
+            bytes
+        }),
+        12
+    );
+}
+
+#[test]
+fn what_cannot_be_seen_is_not_kept() {
+    let project = suite();
+    project.write(
+        "tests/test_outside.py",
+        "import subprocess\nimport socket\nimport sys\n\n\n\
+         def test_program():\n    subprocess.run([sys.executable, \"-c\", \"\"], check=True)\n\n\n\
+         def test_network():\n    with socket.socket() as one:\n        one.connect_ex((\"127.0.0.1\", 9))\n",
+    );
+    run(&project, &[]).exits(0);
+    let checked = run(&project, &[]);
+    assert_eq!(
+        asked(&checked),
+        BTreeSet::from(["test_program", "test_network"]),
+        "{}",
+        checked.report.kept
+    );
+    assert_eq!(checked.report.kept["asked"]["starts-programs"], 1);
+    assert_eq!(checked.report.kept["asked"]["network"], 1);
+}
+
+#[test]
+fn unittest_has_a_cache_too() {
+    let project = Project::of(&[
+        (
+            "app.py",
+            "ITEMS = []\n\n\ndef one():\n    return 1\n\n\ndef two():\n    return 2\n",
+        ),
+        (
+            "test_app.py",
+            "import unittest\n\nimport app\n\n\nclass TestApp(unittest.TestCase):\n    @classmethod\n    def setUpClass(cls):\n        cls.two = app.two()\n\n    \
+             def test_one(self):\n        self.assertEqual(app.one(), 1)\n\n    def test_two(self):\n        self.assertEqual(self.two, 2)\n",
+        ),
+        (
+            "test_other.py",
+            "import unittest\n\nimport app\n\n\nclass TestOther(unittest.TestCase):\n    def test_other(self):\n        self.assertEqual(app.one(), 1)\n",
+        ),
+    ]);
+    let args = ["--runner", "unittest"];
+    run(&project, &args).exits(0).all("clean", 3);
+    assert_eq!(asked(&run(&project, &args)).len(), 0);
+    edit(
+        &project,
+        "app.py",
+        "    return 2",
+        "    ITEMS.append([])\n    return 2",
+    );
+    let checked = run(&project, &args);
+    let ids: BTreeSet<_> = asked(&checked)
+        .iter()
+        .map(|id| id.rsplit('.').next().unwrap())
+        .collect();
+    assert!(
+        ids.contains("test_one") && ids.contains("test_two"),
+        "{ids:?}"
+    );
+    assert_eq!(ids.contains("test_other"), !is_fine(), "{ids:?}");
+}
