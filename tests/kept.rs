@@ -400,9 +400,10 @@ fn other_settings_and_a_spoiled_cache_hold_nothing() {
     run(&project, &[]).exits(0);
     let folder = project.root().join(".leakcheck/cache");
     let files = || -> Vec<_> {
-        fs::read_dir(&folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
+        let entries = fs::read_dir(&folder).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths
+            .filter(|path| path.extension().is_some_and(|it| it == "json"))
             .collect()
     };
     assert_eq!(files().len(), 1);
