@@ -113,6 +113,7 @@ pub fn report(
             .iter()
             .cloned()
             .chain(note)
+            .chain(out_of_order(run, &tests))
             .chain(run.is_faulty.then(|| HOW_TO_REPORT.to_owned()))
             .collect(),
         judged,
@@ -312,6 +313,20 @@ fn codes(tests: &[TestResult], findings: &[Finding], errors: &[Trouble]) -> Vec<
         codes.push(ExitCode::TestsFailed);
     }
     codes
+}
+
+/// What is to be said where tests failed and not all of those before them were run.
+fn out_of_order(run: &Run, tests: &[TestResult]) -> Option<String> {
+    let failed = |test: &TestResult| {
+        test.kept.is_none() && matches!(test.verdict, Verdict::Failed | Verdict::Unrepeatable)
+    };
+    let kept = run.kept.iter().flatten().count();
+    let failed = tests.iter().filter(|test| failed(test)).count();
+    (kept > 0 && failed > 0).then(|| {
+        format!(
+            "{failed} of the tests that were asked failed, and {kept} that are kept did not run before them: where they pass with `--no-cache`, they depend on these"
+        )
+    })
 }
 
 /// Share of the tests that ran which got a judgement on their growth; skipped ones did not run, and failed

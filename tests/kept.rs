@@ -496,3 +496,63 @@ fn unittest_has_a_cache_too() {
     );
     assert_eq!(ids.contains("test_other"), !is_fine(), "{ids:?}");
 }
+
+#[test]
+fn a_file_that_a_test_writes_again_as_it_was_is_known_the_second_time() {
+    let project = Project::of(&[
+        ("data.txt", "data\n"),
+        (
+            "test_data.py",
+            "import pathlib\n\nDATA = pathlib.Path(__file__).with_name(\"data.txt\")\n\n\n\
+             def test_write():\n    DATA.write_text(DATA.read_text())\n\n\n\
+             def test_read():\n    assert DATA.read_text()\n\n\n\
+             def test_alone():\n    assert True\n",
+        ),
+    ]);
+    let both = BTreeSet::from(["test_write", "test_read"]);
+    run(&project, &[]).exits(0);
+    let second = run(&project, &[]);
+    assert_eq!(second.report.kept["asked"]["changed-meanwhile"], 2);
+    if is_fine() {
+        assert_eq!(asked(&second), both);
+    }
+    let third = run(&project, &[]);
+    assert_eq!(asked(&third), BTreeSet::new(), "{}", third.report.kept);
+    project.write("data.txt", "other\n");
+    let changed = run(&project, &[]);
+    assert!(
+        asked(&changed).is_superset(&both),
+        "{}",
+        changed.report.kept
+    );
+}
+
+#[test]
+fn a_test_that_depends_on_those_before_it_is_told_to_be_run_with_them() {
+    let project = Project::of(&[
+        (
+            "app.py",
+            "READY = []\n\n\ndef start():\n    READY[:] = [1]\n\n\ndef use():\n    assert READY\n",
+        ),
+        (
+            "test_app.py",
+            "import app\n\n\ndef test_start():\n    app.start()\n\n\ndef test_use():\n    app.use()\n",
+        ),
+    ]);
+    run(&project, &[]).exits(0);
+    edit(
+        &project,
+        "app.py",
+        "    assert READY",
+        "    assert READY, 1",
+    );
+    let checked = run(&project, &[]);
+    if is_fine() {
+        checked
+            .exits(4)
+            .notes(&["1 of the tests", "1 that are kept", "--no-cache"]);
+        project.check(&["--no-cache"]).exits(0);
+    } else {
+        checked.exits(0);
+    }
+}

@@ -81,7 +81,10 @@ impl<'a> Writer<'a> {
             refused_all: None,
         };
         let shared = writer.shared();
-        if shared.iter().any(|it| now.is_newer(it, begun)) {
+        let changed = shared.iter().filter(|it| writer.changed_meanwhile(it));
+        let changed: Vec<_> = changed.cloned().collect();
+        writer.watch(&changed);
+        if !changed.is_empty() {
             writer.refused_all = Some(Reason::ChangedMeanwhile);
         }
         let shared = writer.numbers(shared);
@@ -330,12 +333,31 @@ impl<'a> Writer<'a> {
             let all = files.iter().flat_map(|file| self.outside(file));
             all.collect()
         };
-        let is_new = |it: &Dependency| self.now.is_newer(it, self.begun);
-        if own.iter().chain(&closure).any(is_new) {
+        let changed: Vec<_> = { own.iter().chain(&closure) }
+            .filter(|it| self.changed_meanwhile(it))
+            .cloned()
+            .collect();
+        self.watch(&changed);
+        if !changed.is_empty() {
             return Err(Reason::ChangedMeanwhile);
         }
         let closure = self.numbers(closure);
         Ok((evidence, self.set(closure), self.numbers(own)))
+    }
+
+    /// Whether something was written since the run began, and is not known to be what it was then.
+    fn changed_meanwhile(&self, it: &Dependency) -> bool {
+        let before = self.gathered.before.get(it);
+        self.now.is_newer(it, self.begun) && before.is_none_or(|state| *state != self.now.state(it))
+    }
+
+    /// Has what is in files be taken note of before the next run.
+    fn watch(&mut self, all: &[Dependency]) {
+        let files = all.iter().filter_map(|it| match it {
+            Dependency::File(file) => Some(file.clone()),
+            _ => None,
+        });
+        self.new.watched.extend(files);
     }
 
     fn set(&mut self, numbers: Vec<u32>) -> u32 {
@@ -376,6 +398,10 @@ impl<'a> Writer<'a> {
 
     /// All of it.
     pub(super) fn finish(mut self) -> Book {
+        // They will be written again.
+        let watched = self.gathered.before.keys();
+        let watched = watched.filter(|it| self.now.is_newer(it, self.begun));
+        self.watch(&watched.cloned().collect::<Vec<_>>());
         let sources = self.now.sources();
         self.new.sources = sources.map(|it| (it.content.clone(), it.clone())).collect();
         self.new

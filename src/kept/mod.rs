@@ -16,6 +16,7 @@ use std::{
     time::SystemTime,
 };
 
+use dependency::Dependency;
 pub use evidence::Evidence;
 use evidence::Writer;
 use noted::{Collecting, Ended, Noted};
@@ -82,6 +83,8 @@ struct Gathered {
     ended: HashMap<usize, Ended>,
     /// See [`Cache::outside`].
     outside: Vec<String>,
+    /// In which state files were before the tests ran that changed meanwhile in an earlier run.
+    before: HashMap<Dependency, String>,
 }
 
 /// What a run makes of the cache.
@@ -155,6 +158,9 @@ impl Cache {
         let files = tests.iter().map(|test| test.file);
         let mut now = Now::new(&self.surroundings, &gathered.outside, &collecting, files);
         now.read(&self.book);
+        let watched = self.book.watched.iter().cloned().map(Dependency::File);
+        let before = watched.map(|it| (it.clone(), now.state(&it)));
+        let before: HashMap<_, _> = before.collect();
         let mut holding = Holding::new(&self.book, &now);
         let twice = twice(tests);
         for (at, test) in tests.iter().enumerate() {
@@ -168,6 +174,7 @@ impl Cache {
                 Err(reason) => *choice.asked.entry(reason).or_default() += 1,
             }
         }
+        gathered.before = before;
         gathered.collecting = Some(collecting);
         choice
     }

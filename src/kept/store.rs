@@ -5,7 +5,7 @@
 //! everybody, and two runs that end at the same time may each replace what the other wrote: that costs time and no verdict.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs,
 };
 
@@ -45,6 +45,9 @@ pub(super) struct Book {
     pub sets: Vec<Vec<u32>>,
     /// By id.
     pub tests: BTreeMap<String, Entry>,
+    /// Files of which it was not known whether they were read before or after they changed. So their content is taken
+    /// note of before the next run begins.
+    pub watched: BTreeSet<String>,
     /// Sources, by the hash of all of each.
     pub sources: BTreeMap<String, Source>,
 }

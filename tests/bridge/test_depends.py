@@ -176,6 +176,7 @@ class FilesTest(DependsCase):
             "data.txt": "data",
             "parts/one.txt": "one",
             "test_files.py": """
+                import multiprocessing
                 import os
                 import socket
                 import subprocess
@@ -199,6 +200,12 @@ class FilesTest(DependsCase):
                     subprocess.run([sys.executable, "-c", ""], check=True)
 
 
+                def test_spawns():
+                    process = multiprocessing.get_context("spawn").Process(target=print)
+                    process.start()
+                    process.join()
+
+
                 def test_connects():
                     with socket.socket() as one:
                         one.connect_ex(("127.0.0.1", 9))
@@ -212,6 +219,8 @@ class FilesTest(DependsCase):
         self.assertFalse([each for each in noted["opened"] if "written" in each])
         noted, _ = self._noted(worker, "test_starts")
         self.assertIn("1p", noted["opened"])
+        noted, _ = self._noted(worker, "test_spawns")
+        self.assertIn("2p", noted["opened"])
         noted, _ = self._noted(worker, "test_connects")
         self.assertIn("1n", noted["opened"])
         worker.end()

@@ -82,6 +82,8 @@ class Depends:
         #: Which iteration of the open test is noted.
         self._pass = 0
         self._wide = 0
+        #: How many processes `multiprocessing` has made.
+        self._processes = ""
         #: By wider fixture: file and function.
         self._sets = {}  # type: dict
         self._shared = set()  # type: set
@@ -208,6 +210,7 @@ class Depends:
     def begin(self):
         # type: () -> None
         """The open test is about to run."""
+        self._processes = _processes()
         self._next = itertools.count().__next__
         self._state = _ITERATION
         if self._tool >= 0:
@@ -225,6 +228,8 @@ class Depends:
         # type: () -> None
         """It has run. What ran is noted without keeping any code alive."""
         self._deafen()
+        if _processes() != self._processes:
+            self._write("p", "")
         self._state = _OFF
         self._pass += 1
         codes, files, names, again = self._codes, self._files, self._names, self._again
@@ -425,6 +430,12 @@ class Depends:
             "shared": sorted(self._shared),
             "opened": self._take_opened(),
         }
+
+
+def _processes():
+    # type: () -> str
+    """How many processes `multiprocessing` has made: it starts some in a way of which no hook is told."""
+    return repr(getattr(_modules.get("multiprocessing.process"), "_process_counter", ""))
 
 
 def _files_of_modules():
