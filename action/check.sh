@@ -9,7 +9,7 @@ fail() {
 }
 
 # Inputs are for this script and not for the tests, which take what is exported.
-export -n LEAKCHECK PYTHON PATHS ARGS JOBS BUDGET SHARD REPORTS FAIL_ON COMMENT
+export -n LEAKCHECK PYTHON PATHS ARGS JOBS BUDGET SHARD CACHE REPORTS FAIL_ON COMMENT
 
 case "$FAIL_ON" in
     any | leak | never) ;;
@@ -34,6 +34,12 @@ done
 [ -z "$JOBS" ] || call+=(--jobs "$JOBS")
 [ -z "$BUDGET" ] || call+=(--budget "$BUDGET")
 [ -z "$SHARD" ] || call+=(--shard "$SHARD")
+case "$CACHE" in
+    true) call+=(--cache) ;;
+    # The project's settings have the say.
+    false) ;;
+    *) fail "cache must be true or false" ;;
+esac
 # One argument a line, so that none has to be quoted. What follows a line `--` is for the test runner.
 runner=()
 after=

@@ -30,6 +30,26 @@ runs:
         done <<<"$FROM"
 "#;
 
+/// What a cache does: notes that it was asked, and keeps files in a folder of the test.
+const RESTORE: &str = r#"name: restore
+description: takes files
+inputs: {path: {required: true}, key: {required: true}, restore-keys: {required: false}}
+runs:
+  using: composite
+  steps:
+    - {shell: bash, run: 'echo restore >>"$UPLOADED.calls"'}
+"#;
+const SAVE: &str = r#"name: save
+description: keeps files
+inputs: {path: {required: true}, key: {required: true}}
+runs:
+  using: composite
+  steps:
+    - shell: bash
+      env: {FROM: "${{ inputs.path }}"}
+      run: 'echo save >>"$UPLOADED.calls"; cp -r "$FROM" "$UPLOADED.verdicts"'
+"#;
+
 /// What needs nothing done: the runner has the project already, and no cache.
 const NOTHING: &str = "name: nothing\ndescription: does nothing\nruns:\n  using: composite\n  steps:\n    - {run: 'true', shell: bash}\n";
 
@@ -60,8 +80,10 @@ impl Run {
         ] {
             let at = definition.find(name).unwrap() + name.len();
             let folder = project.beside(name.trim_end_matches('@'));
-            fs::create_dir_all(&folder).unwrap();
-            fs::write(folder.join("action.yml"), text).unwrap();
+            for (part, text) in [("", text), ("restore", RESTORE), ("save", SAVE)] {
+                fs::create_dir_all(folder.join(part)).unwrap();
+                fs::write(folder.join(part).join("action.yml"), text).unwrap();
+            }
             replaced.push(format!(
                 "{name}{}={}",
                 &definition[at..at + 40],
@@ -291,6 +313,7 @@ fn inputs_are_never_run_and_wrong_ones_are_named() {
         ("jobs", "jobs"),
         ("budget", "budget"),
         ("fail-on", "fail-on must be"),
+        ("cache", "cache must be"),
         ("reports", "reports may name"),
     ] {
         let with = if input == "python" {
@@ -329,6 +352,35 @@ fn the_comment_goes_to_the_pull_request_and_a_build_may_be_told_not_to_fail() {
     let body = format!("--field body=@{}", run.output("markdown"));
     assert!(called.contains("/issues/7/comments"), "{called}");
     assert!(called.contains(&body), "{called}");
+}
+
+#[test]
+fn verdicts_are_saved_on_the_default_branch_and_restored_everywhere() {
+    let with = format!(
+        "version: installed\npython: {}\ncache: true\n",
+        python(Packages::Plain).display()
+    );
+    let of_main =
+        serde_json::json!({"ref": "refs/heads/main", "repository": {"default_branch": "main"}});
+    let of_branch =
+        serde_json::json!({"ref": "refs/heads/topic", "repository": {"default_branch": "main"}});
+    let of_request = serde_json::json!({"pull_request": {"number": 7}, "repository": {"default_branch": "main"}});
+    for (event, calls) in [
+        (of_main, "restore\nsave\n"),
+        (of_branch, "restore\n"),
+        (of_request, "restore\n"),
+    ] {
+        let parts = ["action.yml", "action"];
+        let run = Run::of(Project::fixture("pytest_clean"), &parts, &with, &event);
+        run.is_green(true);
+        let called = fs::read_to_string(run.project.beside("uploaded.calls")).unwrap();
+        assert_eq!(called, calls, "{event}");
+        let saved = fs::read_dir(run.project.beside("uploaded.verdicts"));
+        assert_eq!(
+            saved.is_ok_and(|files| files.count() > 1),
+            calls.contains("save")
+        );
+    }
 }
 
 #[test]
