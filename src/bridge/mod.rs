@@ -48,6 +48,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/unclosed.py"),
     ),
     (
+        "leakcheck_bridge/files.py",
+        include_str!("python/leakcheck_bridge/files.py"),
+    ),
+    (
         "leakcheck_bridge/gauges.py",
         include_str!("python/leakcheck_bridge/gauges.py"),
     ),

@@ -422,6 +422,7 @@ pub(super) fn settings(
                 ..Terms::default()
             },
             rules: config.rules.clone(),
+            alone: jobs == 1,
             counters: config.counters.clone(),
             blind: Arc::default(),
             deadly: Deadly::default(),

@@ -24,6 +24,8 @@ pub enum Kind {
     Child,
     /// Subinterpreters.
     Interpreter,
+    /// Files that nobody takes away.
+    File,
     /// Objects that only the cycle collector frees.
     Cycle,
     /// References that C code loses, or gives back once too often, to what was there before.
@@ -94,7 +96,7 @@ const fn facts(kind: Kind, word: &'static str, code: &'static str) -> Facts {
 }
 
 /// One entry for each kind, in the order of [`Kind`].
-const TABLE: [Facts; 12] = [
+const TABLE: [Facts; 13] = [
     Facts {
         label: "memory",
         advice: "Something that outlives the test keeps these objects: look for a module global, class attribute, registry or cache that this line feeds, and remove the entry when its user is done, give it a bound, or hold it weakly (weakref).",
@@ -189,6 +191,20 @@ const TABLE: [Facts; 12] = [
         own: &["interpreters"],
         beside: &["children", "tasks", "threads", "fds"],
         ..facts(Kind::Interpreter, "interpreter", "LK305")
+    },
+    Facts {
+        advice: "Take it away where it was made: tempfile.TemporaryDirectory as a context manager, pytest's tmp_path, unlink() in the teardown (SharedMemory.unlink(), os.unlink of a socket's path).",
+        counter: Some(Counter::Files),
+        words: Some(Words {
+            one: "1 file stays on disk",
+            many: "files stay on disk",
+            made: "made",
+        }),
+        rates: &["files"],
+        curves: &[Counter::Files],
+        own: &["files"],
+        beside: &["fds", "blocks"],
+        ..facts(Kind::File, "file", "LK306")
     },
     Facts {
         advice: "Break the cycle: make the back reference a weakref, or clear it when the objects are done with.",

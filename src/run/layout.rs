@@ -49,6 +49,7 @@ impl Layout {
             // Without any it would be the whole project.
             paths.clone_from(&setup.paths);
         }
+        let project = name::to_text(&setup.project);
         let orders = Orders {
             socket: &file("s"),
             token: wire.token(),
@@ -64,7 +65,7 @@ impl Layout {
             deadly: &deadly,
             importing: &file("importing"),
             preload: setup.preload.as_ref().map(|preload| preload.path()),
-            cwd: &name::to_text(&setup.project),
+            cwd: &project,
             cwd_on_path: true,
             base_temp: &file("t"),
             cache_dir: &file("cache"),
@@ -72,6 +73,7 @@ impl Layout {
                 .map(|(name, place)| (&**name, &**place))
                 .collect(),
             outside: setup.outside.as_deref(),
+            project: setup.alone.then_some(&*project),
         };
         let path = folder.join("orders.json");
         fs::write(&path, serde_json::to_vec(&orders)?)?;

@@ -161,6 +161,7 @@ impl Replay {
                     jit: Jit::Off,
                     plain: true,
                 },
+                alone: true,
                 counters: BTreeMap::new(),
                 preload: None,
                 blind: Arc::default(),

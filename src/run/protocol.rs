@@ -62,6 +62,8 @@ pub struct Orders<'a> {
     /// Beginnings of the paths that are not the project's, where it is noted what tests depend on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outside: Option<&'a [String]>,
+    /// The project's folder, where no other worker runs tests in it: files that come there are this one's.
+    pub project: Option<&'a str>,
 }
 
 /// One record from a worker.

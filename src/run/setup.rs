@@ -54,6 +54,8 @@ pub struct Setup {
     pub terms: Terms,
     /// Terms for some of them.
     pub rules: Vec<Rule>,
+    /// Whether no other worker runs tests at the same time.
+    pub alone: bool,
     /// What the project counts itself: name, and `module:function`.
     pub counters: BTreeMap<String, String>,
     /// What it gets otherwise than a plain run.

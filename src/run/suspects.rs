@@ -37,6 +37,10 @@ use crate::{
 /// Frames of a growing site that are shown, and so have to be named.
 pub const FRAMES_SHOWN: usize = 6;
 
+/// So many tests more of which only a descriptor or a file tells are judged themselves: they have nothing in common by that. Of
+/// more, a fixture is the cause.
+const FEW: usize = 12;
+
 /// Tests by how they grow.
 type Groups = BTreeMap<(Signature, Wider), Vec<usize>>;
 
@@ -122,7 +126,9 @@ pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event
             continue;
         }
         let cases: Vec<&Case> = traced.iter().map(|at| &run.cases[*at]).collect();
-        if agree(&cases) {
+        // A file or a descriptor more has nothing in common with another one: of a few tests each shows its own.
+        let are_few = others.len() <= FEW && cases.iter().all(|case| is_bare(case));
+        if agree(&cases) && !are_few {
             let leader = run.cases[traced[0]].test;
             for at in &traced {
                 // Without a place only the group tells that they belong together.
@@ -224,6 +230,11 @@ pub(super) fn files_without<'a>(run: &Run, tests: impl Iterator<Item = &'a usize
     }
     let here = files.into_iter().map(str::to_owned);
     here.chain(run.elsewhere.iter().cloned()).collect()
+}
+
+/// Whether only such counters grow as have a line that adds to them, which is looked for later, and no place.
+fn is_bare(case: &Case) -> bool {
+    case.growths.is_empty() && case.fits.keys().all(|counter| counter.is_followed())
 }
 
 /// Whether what is said of some of a group may be said of all.

@@ -18,6 +18,8 @@ pub enum Counter {
     Objects,
     /// Bytes in use in malloc, its mmapped chunks included.
     Heap,
+    /// Files in the folders that tests leave them in.
+    Files,
     /// Open file descriptors.
     Fds,
     /// Threads of the process.
@@ -112,7 +114,7 @@ const fn things(
 const NO_PROC: &str = "/proc is not there to be counted in";
 
 /// One entry for each counter, in the order of [`Counter`].
-const TABLE: [Facts; 12] = [
+const TABLE: [Facts; 13] = [
     Facts {
         meaning: "live blocks of Python's allocator (up to 512 bytes each)",
         plant: Some((1, "Python object")),
@@ -132,6 +134,14 @@ const TABLE: [Facts; 12] = [
         plant: Some((96, "native allocation")),
         universal: false,
         ..things(Counter::Heap, "heap", "", "")
+    },
+    Facts {
+        meaning: "files in the temporary folder, the project's, and shared memory",
+        part: Part::Resource { scarce: true },
+        plant: Some((1, "file")),
+        followed: true,
+        unread: "the kernel does not tell here which folders change",
+        ..things(Counter::Files, "files", "file", "files")
     },
     Facts {
         meaning: "open file descriptors",

@@ -151,6 +151,7 @@ class Worker:
             "base_temp": self._file("t"),
             "cache_dir": self._file("cache"),
             "counters": options.pop("counters", []),
+            "project": project.folder if options.pop("alone", False) else None,
             **options.pop("orders", {}),
         }
         with open(self._file("orders.json"), "w", encoding="utf-8") as file:

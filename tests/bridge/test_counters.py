@@ -291,7 +291,7 @@ class Unittest(BridgeCase):
 
     def test_counters_are_known_and_exact_where_the_facts_say_so(self):
         counters = self.worker.hello["counters"]
-        expected = "blocks objects heap fds threads items tasks children interpreters garbage refs unclosed"
+        expected = "blocks objects heap files fds threads items tasks children interpreters garbage refs unclosed"
         self.assertEqual(set(counters), set(expected.split()))
         self.assertLessEqual(set(counters.values()), {"exact", "estimate", "absent"})
         self.assertEqual(counters["objects"], "exact")

@@ -19,7 +19,7 @@ import threading
 import time
 import weakref
 
-from . import bounds, gauges, interpreters, malloc, opcodes, refs, unclosed, watch
+from . import bounds, files, gauges, interpreters, malloc, opcodes, refs, unclosed, watch
 
 _collect_all = gc.collect
 _freeze = gc.freeze
@@ -493,9 +493,9 @@ _COUNTED = 64
 class Counters:
     """Reads every counter into preallocated arrays, `capacity` readings at most."""
 
-    def __init__(self, capacity, own_descriptors, configured=()):
-        # type: (int, object, object) -> None
-        """`configured` has name and place of what the project counts itself."""
+    def __init__(self, capacity, own_descriptors, configured=(), project=None):
+        # type: (int, object, object, str | None) -> None
+        """`configured`: name and place of what the project counts itself; `project` is as `files.Folders` takes it."""
         self.capacity = capacity
         # In an array too, and counted from where a number is always an object of its own: small ones are shared.
         self._at = array.array("q", [_ORIGIN])
@@ -505,7 +505,8 @@ class Counters:
         self._spent = array.array("d", [0.0])
         # Blocks at the last reading, the names among them that stay for good, and blocks at this one.
         self._raw = array.array("q", [-1, 0, 0])
-        self._own_descriptors = own_descriptors
+        self.folders = files.Folders(project)
+        self._own_descriptors = lambda: own_descriptors() + self.folders.descriptors()
         self._heap, heap_exactness = malloc.reader()
         self._blocks = sys.getallocatedblocks
         self._immortals = _Immortals()
@@ -542,6 +543,7 @@ class Counters:
             "tasks": (self.tasks.count, "exact"),
             "children": (self._children, children_exactness),
             "interpreters": (_count_interpreters, "exact"),
+            "files": (self.folders.total, self.folders.exactness),
             "heap": (self._heap, heap_exactness),
             "refs": (self.refs.total, refs.exactness()),
             "unclosed": (unclosed.total, unclosed.install()),
@@ -679,6 +681,7 @@ class Counters:
         """Freezes what is there, so that later readings see only what was born since. Before that `last` is called."""
         opcodes.forestall()
         self._find_libraries()
+        self.folders.survey()
         for cache in self._caches:
             cache.remember()
         self.settle()

@@ -200,11 +200,13 @@ def _children():
 
 
 class Noted:
-    """What there was at one time. `tasks()` gives asyncio's that are not done."""
+    """What there was at one time. `tasks()` gives asyncio's that are not done; files are counted in `folders`."""
 
-    def __init__(self, tasks):
-        # type: (object) -> None
+    def __init__(self, tasks, folders):
+        # type: (object, object) -> None
         self._pending = tasks
+        self._folders = folders
+        self._files = frozenset(folders.names())
         self._descriptors = descriptors()
         self._threads = frozenset(map(id, _enumerate()))
         self._tasks = frozenset(map(id, self._pending()))
@@ -221,6 +223,7 @@ class Noted:
             ("task", self._new_tasks),
             ("child", self._new_children),
             ("interpreter", self._new_interpreters),
+            ("file", self._new_files),
         ):
             try:
                 found += [[kind, text[:_LONGEST]] for text in texts()[-_MOST:]]
@@ -247,6 +250,9 @@ class Noted:
     def _new_interpreters(self):
         found = [number for number in interpreters.numbers() if number not in self._interpreters]
         return ["interpreter {}".format(number) for number in found]
+
+    def _new_files(self):
+        return [self._folders.text(path) for path in self._folders.names() if path not in self._files]
 
     def _new_children(self):
         return [_child_text(number) for number in _children() if number not in self._children]

@@ -7,11 +7,13 @@ for the other half to say.
 import array
 import ctypes
 import posix
+import tempfile
 
 from . import gauges, outcome, refs, repeat, unclosed
 
 _open = posix.open
 _close = posix.close
+_gettempdir = tempfile.gettempdir
 
 #: Bytes of one native allocation: beyond malloc's smallest chunks, and no size that the counters try themselves.
 _NATIVE = 96
@@ -130,6 +132,25 @@ class _Warnings:
         pass
 
 
+class _Files:
+    """Of `files`."""
+
+    def __init__(self, many):
+        # type: (int) -> None
+        self._names = ["{}/leakcheck-{}".format(_gettempdir(), at) for at in range(many)]
+        self._made = array.array("i", [0])
+
+    def leak(self, at):
+        # type: (int) -> None
+        _close(_open(self._names[at], posix.O_WRONLY | posix.O_CREAT | posix.O_CLOEXEC))
+        self._made[0] = at + 1
+
+    def take_back(self):
+        # type: () -> None
+        for name in self._names[: self._made[0]]:
+            posix.unlink(name)
+
+
 #: What a project might count itself.
 _STOCK = array.array("q", [0])
 
@@ -156,7 +177,7 @@ class _Stock:
 
 
 #: What is planted; by how much each counter must show it is for the other half to say.
-_PLANTS = (_Objects, _References, _Allocations, _Descriptors, _Warnings, _Stock)
+_PLANTS = (_Objects, _References, _Allocations, _Descriptors, _Files, _Warnings, _Stock)
 
 
 class _Pseudo:

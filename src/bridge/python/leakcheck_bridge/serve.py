@@ -121,6 +121,7 @@ class Service:
             orders["capacity"],
             lambda: link.descriptors() + self.dump.descriptors(),
             orders.get("counters", ()),
+            orders.get("project"),
         )
         #: Where the library for it is to be preloaded.
         self.tracer = tracer.Tracer(orders["stacks"]) if orders.get("preload") else None
