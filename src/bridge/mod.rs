@@ -52,6 +52,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/files.py"),
     ),
     (
+        "leakcheck_bridge/maps.py",
+        include_str!("python/leakcheck_bridge/maps.py"),
+    ),
+    (
         "leakcheck_bridge/gauges.py",
         include_str!("python/leakcheck_bridge/gauges.py"),
     ),

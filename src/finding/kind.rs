@@ -14,6 +14,8 @@ pub enum Kind {
     Items,
     /// Memory that no Python allocation explains.
     Native,
+    /// Memory that is mapped past malloc.
+    Map,
     /// File descriptors.
     Fd,
     /// Threads.
@@ -60,7 +62,7 @@ pub struct Facts {
     pub code: &'static str,
     /// One sentence on how to fix it, where no more is known.
     pub advice: &'static str,
-    /// The resource that it is.
+    /// The counter that it is by itself, a resource mostly.
     pub counter: Option<Counter>,
     /// How a resource is told.
     pub words: Option<Words>,
@@ -96,7 +98,7 @@ const fn facts(kind: Kind, word: &'static str, code: &'static str) -> Facts {
 }
 
 /// One entry for each kind, in the order of [`Kind`].
-const TABLE: [Facts; 13] = [
+const TABLE: [Facts; 14] = [
     Facts {
         label: "memory",
         advice: "Something that outlives the test keeps these objects: look for a module global, class attribute, registry or cache that this line feeds, and remove the entry when its user is done, give it a bound, or hold it weakly (weakref).",
@@ -120,6 +122,15 @@ const TABLE: [Facts; 13] = [
         curves: &[Counter::Heap],
         own: &["heap"],
         ..facts(Kind::Native, "native", "LK201")
+    },
+    Facts {
+        label: "mapped memory",
+        advice: "Unmap it when its user is done (mmap.close(), munmap(2)), or drop what keeps it: a map goes with its last reference, and that of an array or a table with the array.",
+        counter: Some(Counter::Maps),
+        rates: &["maps"],
+        curves: &[Counter::Maps],
+        own: &["maps"],
+        ..facts(Kind::Map, "map", "LK206")
     },
     Facts {
         label: "descriptor",
@@ -264,9 +275,12 @@ impl Kind {
         Kind::ALL.into_iter().find(is_it).unwrap_or(Kind::Library)
     }
 
-    /// Whether `counter` is the resource that it is.
+    /// Whether it is what `counter` counts.
     pub fn is_of(self, counter: Counter) -> bool {
-        counter.is_resource() && Kind::of(counter) == self
+        match counter {
+            Counter::Library(_) => self == Kind::Library,
+            _ => self.facts().counter == Some(counter),
+        }
     }
 
     /// What is said of a finding of it with this code; empty where that is no code of a kind.

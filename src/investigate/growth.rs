@@ -18,6 +18,7 @@ pub fn growing(series: &Series, exactness: impl Fn(Counter) -> Exactness) -> Fit
     let fits: Fits = series
         .iter()
         .filter(|(counter, _)| !counter.is_apart())
+        .filter(|(counter, _)| **counter != Counter::Maps || counter.decides(series))
         .map(|(counter, readings)| (*counter, fit::fit(readings, exactness(*counter))))
         .filter(|(_, fit)| fit.grows())
         .collect();
@@ -89,5 +90,10 @@ pub fn bytes_per_iteration(series: &Series, rules: &Rules) -> f64 {
             }
         })
     };
-    each(Counter::Heap) + each(Counter::Blocks) * rules.block
+    let allocated = each(Counter::Heap) + each(Counter::Blocks) * rules.block;
+    if Counter::Maps.decides(series) {
+        allocated.max(each(Counter::Maps))
+    } else {
+        allocated
+    }
 }

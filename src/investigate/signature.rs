@@ -13,7 +13,7 @@ pub type Signature = BTreeMap<Counter, i64>;
 /// Whether three readings, the first from before the warm-up, grow both times as `expected`. Of objects they tell nothing:
 /// these are counted from the opening of the window, and their first increment says nothing.
 pub fn grows_as(series: &Series, expected: &Signature) -> bool {
-    let open = [Counter::Heap, Counter::Objects];
+    let open = [Counter::Heap, Counter::Maps, Counter::Objects];
     let mut others = expected.keys().filter(|counter| !open.contains(counter));
     others.next().is_some()
         && series
@@ -47,8 +47,10 @@ pub fn signature(series: &Series) -> Signature {
             (growth > 0).then_some((*counter, growth))
         })
         .collect();
-    if found.len() > 1 {
-        found.remove(&Counter::Heap);
+    for size in [Counter::Maps, Counter::Heap] {
+        if found.len() > 1 {
+            found.remove(&size);
+        }
     }
     found
 }
@@ -106,7 +108,7 @@ pub fn is_chance(first: &Series, second: &Series) -> bool {
 pub fn plain_signature(series: &Series) -> Option<Signature> {
     let mut found = Signature::new();
     for (counter, readings) in series {
-        if *counter == Counter::Heap {
+        if matches!(counter, Counter::Heap | Counter::Maps) {
             continue;
         }
         let readings = readings.get(1..)?;

@@ -27,7 +27,7 @@ use crate::{
     },
     fit::{Fit, Shape},
     run::{Run, case::Case, diagnose::Place},
-    verdict::{Counter, Verdict, rule::Rule},
+    verdict::{Counter, LARGEST_BLOCK, Verdict, rule::Rule},
 };
 
 /// Types of a finding that a report keeps.
@@ -142,7 +142,7 @@ fn keys(run: &Run, homes: &Homes<'_>, held: &Held<'_>, case: &Case) -> BTreeSet<
 
 /// The line that adds to a resource of which nothing else tells.
 fn made<'a>(places: &Places, case: &'a Case) -> Option<&'a Place> {
-    Counter::resources_of(&case.fits).find(|counter| counter.is_followed())?;
+    case.fits.keys().find(|counter| counter.is_followed())?;
     let made = &case.diagnosis.as_ref()?.made;
     from_chosen(made, places).first()
 }
@@ -432,6 +432,8 @@ fn kind(cases: &[&Case], route: Option<&Route>) -> Kind {
     });
     if let Some(resource) = resource {
         Kind::of(resource)
+    } else if every(Counter::Maps) && cases.iter().all(|case| is_mapped(case)) {
+        Kind::Map
     } else if every(Counter::Items) && !most(Counter::Blocks) {
         Kind::Items
     } else if most(Counter::Blocks)
@@ -446,6 +448,12 @@ fn kind(cases: &[&Case], route: Option<&Route>) -> Kind {
     } else {
         Kind::Native
     }
+}
+
+/// Whether most of what stays is mapped past malloc, and is not where Python's allocator has its blocks.
+fn is_mapped(case: &Case) -> bool {
+    let rate = |counter| { case.fits.get(&counter) }.map_or(0.0, |fit: &Fit| fit.rate.value);
+    rate(Counter::Maps) > 2.0 * (rate(Counter::Blocks) * LARGEST_BLOCK + rate(Counter::Heap))
 }
 
 /// Every counter that was read, with what was fitted to it.

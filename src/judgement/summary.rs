@@ -86,7 +86,7 @@ pub(super) fn summary(
             };
             (what, words.made)
         }
-        Kind::Library => {
+        Kind::Library | Kind::Map => {
             let stays: Vec<String> = { rate.iter() }
                 .filter(|(name, _)| Counter::named(name).is_some_and(|counter| kind.is_of(counter)))
                 .map(|(name, rate)| amount(name, rate.value))
@@ -96,7 +96,10 @@ pub(super) fn summary(
             } else {
                 "stay"
             };
-            (format!("{} {verb}", stays.join(" and ")), "added")
+            (
+                format!("{} {verb}", stays.join(" and ")),
+                if kind == Kind::Map { "mapped" } else { "added" },
+            )
         }
         Kind::Items => {
             let each = value("items");

@@ -18,6 +18,8 @@ pub enum Counter {
     Objects,
     /// Bytes in use in malloc, its mmapped chunks included.
     Heap,
+    /// Bytes that are mapped past malloc.
+    Maps,
     /// Files in the folders that tests leave them in.
     Files,
     /// Open file descriptors.
@@ -114,7 +116,7 @@ const fn things(
 const NO_PROC: &str = "/proc is not there to be counted in";
 
 /// One entry for each counter, in the order of [`Counter`].
-const TABLE: [Facts; 13] = [
+const TABLE: [Facts; 14] = [
     Facts {
         meaning: "live blocks of Python's allocator (up to 512 bytes each)",
         plant: Some((1, "Python object")),
@@ -134,6 +136,14 @@ const TABLE: [Facts; 13] = [
         plant: Some((96, "native allocation")),
         universal: false,
         ..things(Counter::Heap, "heap", "", "")
+    },
+    Facts {
+        unit: Unit::Bytes("mapped memory"),
+        meaning: "bytes that are mapped past malloc",
+        plant: Some((4096, "mapping")),
+        followed: true,
+        unread: "the size of the process does not show here what is mapped past malloc",
+        ..things(Counter::Maps, "maps", "", "")
     },
     Facts {
         meaning: "files in the temporary folder, the project's, and shared memory",
@@ -379,16 +389,35 @@ impl Counter {
     /// ring that replaces what was there before gains one at every boundary and no memory. An object costs at
     /// least a block or some heap, so where both are counted exactly it says nothing that they do not.
     pub fn decides(self, series: &Series) -> bool {
-        if self.is_apart() {
-            return false;
+        match self {
+            Counter::Objects => {
+                !(series.contains_key(&Counter::Blocks) && series.contains_key(&Counter::Heap))
+            }
+            Counter::Maps => is_even(series),
+            other => !other.is_apart(),
         }
-        self != Counter::Objects
-            || !(series.contains_key(&Counter::Blocks) && series.contains_key(&Counter::Heap))
     }
 
     /// Whether it is looked at apart from what grows, since it changes in healthy tests and beside ordinary leaks too.
     pub fn is_apart(self) -> bool {
         self.part() == Part::Apart
+    }
+}
+
+/// Whether as much is mapped in each iteration. Python's allocator takes a large piece now and then, and a thread brings its
+/// stack: both are told by other counters.
+fn is_even(series: &Series) -> bool {
+    let readings = |counter| series.get(&counter).map_or(&[][..], Vec::as_slice);
+    let maps = readings(Counter::Maps);
+    // The first iteration loads what is loaded once.
+    let mut added = maps.windows(2).skip(1).map(|pair| pair[1] - pair[0]);
+    let threads = readings(Counter::Threads);
+    let are_as_before = threads.iter().skip(1).max() <= threads.get(1);
+    match added.next() {
+        Some(first) => {
+            first > 0 && maps.len() > 3 && added.all(|other| other == first) && are_as_before
+        }
+        None => false,
     }
 }
 
@@ -448,6 +477,23 @@ mod tests {
             assert_eq!(Counter::library(other), None, "{other}");
         }
         assert_eq!(Counter::named("never_heard_of"), None);
+    }
+
+    #[test]
+    fn what_is_mapped_says_something_where_it_is_as_much_each_time() {
+        let decides = |maps: &[i64], threads: &[i64]| {
+            let all = [
+                (Counter::Maps, maps.to_vec()),
+                (Counter::Threads, threads.to_vec()),
+            ];
+            Counter::Maps.decides(&Series::from(all))
+        };
+        let still = [1; 5];
+        assert!(decides(&[0, 9, 13, 17, 21], &still));
+        assert!(!decides(&[0, 9, 13, 13, 17], &still));
+        assert!(!decides(&[0, 9, 9, 9, 9], &still));
+        assert!(!decides(&[0, 9, 13], &[1; 3]));
+        assert!(!decides(&[0, 8, 16, 24, 32], &[1, 2, 3, 4, 5]));
     }
 
     #[test]

@@ -23,7 +23,7 @@ TINY = """
 
 #: What each record holds, as the Rust half reads it.
 FIELDS = {
-    "hello": {"protocol", "runner", "runner_version", "counters", "sizes", "keeps_classes"},
+    "hello": {"protocol", "runner", "runner_version", "counters", "sizes", "keeps_classes", "untraceable"},
     "collected": {"tests", "errors", "notes", "marks", "cpu"},
     "ran": {
         "iterations",

@@ -19,7 +19,7 @@ import threading
 import time
 import weakref
 
-from . import bounds, files, gauges, interpreters, malloc, opcodes, refs, unclosed, watch
+from . import bounds, files, gauges, interpreters, malloc, maps, opcodes, refs, unclosed, watch
 
 _collect_all = gc.collect
 _freeze = gc.freeze
@@ -536,6 +536,8 @@ class Counters:
         self.watch = watch.Watch(lengths=not self.sees_sizes)
         self.refs = refs.Cohort()
         self._children, children_exactness = _children_reader()
+        # What Python takes for itself elsewhere comes and goes as it likes.
+        self._mapped = maps.Mapped(getattr(self._heap, "taken", None) if self.sees_sizes else None)
         #: By name: how it is read, and what that is worth. In the order in which they are read.
         self._table = {
             "fds": (self._own_fds, fds_exactness),
@@ -545,6 +547,8 @@ class Counters:
             "interpreters": (_count_interpreters, "exact"),
             "files": (self.folders.total, self.folders.exactness),
             "heap": (self._heap, heap_exactness),
+            # Right after it.
+            "maps": (self._mapped.read, self._mapped.exactness),
             "refs": (self.refs.total, refs.exactness()),
             "unclosed": (unclosed.total, unclosed.install()),
         }

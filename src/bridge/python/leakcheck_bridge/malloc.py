@@ -3,6 +3,9 @@
 import array
 import ctypes
 
+#: What malloc had from the system when it was asked last.
+_SYSTEM = array.array("q", [0])
+
 
 class _Mallinfo2(ctypes.Structure):
     _fields_ = [
@@ -33,8 +36,10 @@ def _of_glibc(libc):
 
         def read():
             found = info()
+            _SYSTEM[0] = found.arena + found.hblkhd
             return found.uordblks + found.hblkhd
 
+        read.taken = lambda: _SYSTEM[0]
         return read
     if hasattr(libc, "mallinfo"):
         info = libc.mallinfo
@@ -44,8 +49,10 @@ def _of_glibc(libc):
         # 32-bit fields: right as long as less than 4 GiB is in use, and differences always are.
         def read():
             found = info()
+            _SYSTEM[0] = (found.arena + found.hblkhd) & 0xFFFFFFFF
             return (found.uordblks + found.hblkhd) & 0xFFFFFFFF
 
+        read.taken = lambda: _SYSTEM[0]
         return read
     return None
 

@@ -6,6 +6,7 @@ for the other half to say.
 
 import array
 import ctypes
+import mmap
 import posix
 import tempfile
 
@@ -132,6 +133,22 @@ class _Warnings:
         pass
 
 
+class _Maps:
+    """Of `maps`."""
+
+    def __init__(self, many):
+        # type: (int) -> None
+        self._kept = [None] * many  # type: list
+
+    def leak(self, at):
+        # type: (int) -> None
+        self._kept[at] = mmap.mmap(-1, mmap.PAGESIZE)
+
+    def take_back(self):
+        # type: () -> None
+        del self._kept[:]
+
+
 class _Files:
     """Of `files`."""
 
@@ -177,7 +194,7 @@ class _Stock:
 
 
 #: What is planted; by how much each counter must show it is for the other half to say.
-_PLANTS = (_Objects, _References, _Allocations, _Descriptors, _Files, _Warnings, _Stock)
+_PLANTS = (_Objects, _References, _Allocations, _Descriptors, _Maps, _Files, _Warnings, _Stock)
 
 
 class _Pseudo:

@@ -8,6 +8,7 @@ import collections
 import contextlib
 import ctypes
 import gc
+import mmap
 import operator
 import sys
 import tracemalloc
@@ -73,6 +74,10 @@ def _size(obj):
     except AttributeError:
         # A class that the collector has cleared while something still has an instance of it: it has no bases.
         return 0
+    if type(obj) is mmap.mmap:
+        # With what it maps, which is no part of the object.
+        with contextlib.suppress(ValueError):
+            return object.__sizeof__(obj) + len(obj)
     if isinstance(method, _PLAIN_SIZEOF):
         try:
             return _getsizeof(obj)
