@@ -88,7 +88,7 @@ fn terms(config: &Config, settings: &Settings, interpreter: &Interpreter) -> Str
         "{:?} {} {:?} {:?} {:?} {:?}",
         settings.policy,
         settings.pace,
-        (&settings.stances, &setup.counters),
+        (&settings.stances, &setup.counters, setup.alone),
         settings.hash_seeds,
         config.memory,
         config.budget,

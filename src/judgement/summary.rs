@@ -153,9 +153,16 @@ pub(super) fn summary(
         }
         _ => 0.0,
     };
+    // And of what takes up no place in Python, what is kept with it.
+    let leading = || {
+        let is_beside = matches!(kind, Kind::Map | Kind::Library | Kind::File);
+        let (name, _) = diagnosis.filter(|_| is_beside).and_then(held::leading)?;
+        Some(name)
+    };
     let of_type = diagnosis
         .filter(|_| resource > 0.0)
         .and_then(|diagnosis| held::instance(diagnosis, resource))
+        .or_else(leading)
         .map_or_else(String::new, |name| format!(", of type {name}"));
     let holder = diagnosis
         .and_then(held::phrase)
