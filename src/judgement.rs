@@ -2,6 +2,7 @@
 
 mod apart;
 mod cycles;
+mod cython;
 mod ends;
 mod excuse;
 mod findings;
