@@ -226,7 +226,9 @@ fn finding(
     let mut called = None;
     if !passages.is_empty() {
         (sites, called) = sites::of_passages(run, homes, &passages);
-        if let ([site], Some(fit)) = (&mut sites[..], case.fits.get(&Counter::Heap)) {
+        let heap = case.fits.get(&Counter::Heap);
+        let heap = heap.filter(|_| !case.fits.contains_key(&Counter::Maps));
+        if let ([site], Some(fit)) = (&mut sites[..], heap) {
             // Measured over many more iterations.
             site.bytes = fit.rate.value;
         }
@@ -257,7 +259,8 @@ fn finding(
             followed || diagnosis.is_lost()
         })
         .map(|diagnosis| &diagnosis.made)
-        .filter(|made| !made.is_empty());
+        // What asks for the memory is nearer to it.
+        .filter(|made| !made.is_empty() && passages.is_empty());
     if let Some(born) = made.or(own.map(|route| &route.born)) {
         sites::bring_forward(&mut sites, run, places, born);
     }
@@ -352,7 +355,9 @@ fn finding(
         {
             vec![code::of(kind), name]
         }
-        _ if kind == Kind::Native && native.as_ref().is_some_and(NativeFunction::is_named) => {
+        _ if matches!(kind, Kind::Native | Kind::Map)
+            && native.as_ref().is_some_and(NativeFunction::is_named) =>
+        {
             native
                 .iter()
                 .flat_map(|native| [code, &native.library, native.symbol()])
@@ -491,7 +496,7 @@ fn rates(case: &Case, alone: bool, kind: Kind, sites: &[Site]) -> BTreeMap<Strin
             found.insert(counter.name().to_owned(), Rate::from(fit.rate));
         }
     }
-    if !sites.is_empty() && kind != Kind::Native {
+    if !sites.is_empty() && !matches!(kind, Kind::Native | Kind::Map) {
         let total = |of: fn(&Site) -> f64| sites.iter().map(of).sum::<f64>();
         let plain = |value: f64| Rate {
             value,
