@@ -16,6 +16,7 @@ mod parts;
 mod pythons;
 mod quoted;
 mod references;
+mod shape;
 mod sites;
 mod standing;
 mod summary;
