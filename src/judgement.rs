@@ -2,6 +2,7 @@
 
 mod apart;
 mod cycles;
+mod cython;
 mod ends;
 mod excuse;
 mod findings;
@@ -15,6 +16,7 @@ mod parts;
 mod pythons;
 mod quoted;
 mod references;
+mod shape;
 mod sites;
 mod standing;
 mod summary;

@@ -8,7 +8,7 @@ use super::{
     held::{self, Held, Lost},
     losses, machine,
     native::{self, Homes},
-    parts, pythons,
+    parts, pythons, shape,
     sites::{self, function_of},
     summary,
 };
@@ -16,7 +16,7 @@ use crate::{
     attribute::{
         code, fingerprint, group,
         holder::Gain,
-        native::{Passage, WOBBLE},
+        native::Passage,
         owner::Places,
         route::Route,
         sites::{Growth, from_chosen},
@@ -25,7 +25,7 @@ use crate::{
         Curve, Finding, Holder, Kind, Level, Measured, NativeFunction, Owner, Rate, Site, Status,
         TypeGrowth, stance::Subject,
     },
-    fit::{Fit, Shape},
+    fit::Fit,
     run::{Run, case::Case, diagnose::Place},
     verdict::{Counter, LARGEST_BLOCK, Verdict, rule::Rule},
 };
@@ -226,7 +226,9 @@ fn finding(
     let mut called = None;
     if !passages.is_empty() {
         (sites, called) = sites::of_passages(run, homes, &passages);
-        if let ([site], Some(fit)) = (&mut sites[..], case.fits.get(&Counter::Heap)) {
+        let heap = case.fits.get(&Counter::Heap);
+        let heap = heap.filter(|_| !case.fits.contains_key(&Counter::Maps));
+        if let ([site], Some(fit)) = (&mut sites[..], heap) {
             // Measured over many more iterations.
             site.bytes = fit.rate.value;
         }
@@ -257,7 +259,8 @@ fn finding(
             followed || diagnosis.is_lost()
         })
         .map(|diagnosis| &diagnosis.made)
-        .filter(|made| !made.is_empty());
+        // What asks for the memory is nearer to it.
+        .filter(|made| !made.is_empty() && passages.is_empty());
     if let Some(born) = made.or(own.map(|route| &route.born)) {
         sites::bring_forward(&mut sites, run, places, born);
     }
@@ -352,7 +355,9 @@ fn finding(
         {
             vec![code::of(kind), name]
         }
-        _ if kind == Kind::Native && native.as_ref().is_some_and(NativeFunction::is_named) => {
+        _ if matches!(kind, Kind::Native | Kind::Map)
+            && native.as_ref().is_some_and(NativeFunction::is_named) =>
+        {
             native
                 .iter()
                 .flat_map(|native| [code, &native.library, native.symbol()])
@@ -388,7 +393,7 @@ fn finding(
         kind,
         owner,
         summary,
-        shape: shape(case),
+        shape: shape::word(case),
         holder: watched,
         types: match diagnosis {
             // What C code allocates is of no type, and what the collector does not know cannot be looked at.
@@ -491,7 +496,7 @@ fn rates(case: &Case, alone: bool, kind: Kind, sites: &[Site]) -> BTreeMap<Strin
             found.insert(counter.name().to_owned(), Rate::from(fit.rate));
         }
     }
-    if !sites.is_empty() && kind != Kind::Native {
+    if !sites.is_empty() && !matches!(kind, Kind::Native | Kind::Map) {
         let total = |of: fn(&Site) -> f64| sites.iter().map(of).sum::<f64>();
         let plain = |value: f64| Rate {
             value,
@@ -519,44 +524,6 @@ fn types(case: &Case) -> Vec<TypeGrowth> {
         .collect()
 }
 
-fn shape(case: &Case) -> String {
-    let word = |shape: Shape| match shape {
-        Shape::Flat => "flat",
-        Shape::Step => "step",
-        Shape::Linear => "linear",
-        Shape::Periodic { .. } => "periodic",
-        Shape::Saturating => "saturating",
-        Shape::Accelerating => "accelerating",
-        Shape::Noisy => "noisy",
-    };
-    let shape = |(counter, fit): (&Counter, &Fit)| match fit.shape {
-        Shape::Periodic { .. } if *counter == Counter::Heap && is_even(case) => Shape::Linear,
-        shape => shape,
-    };
-    let shapes: Vec<Shape> = case.fits.iter().map(shape).collect();
-    // Growth of growth is the worst of what is there; after it a plain line says most.
-    let preferred = [Shape::Accelerating, Shape::Linear];
-    let chosen = preferred
-        .into_iter()
-        .find(|shape| shapes.contains(shape))
-        .or(shapes.first().copied())
-        .unwrap_or(Shape::Saturating);
-    word(chosen).to_owned()
-}
-
-/// Whether malloc's heap grows in each iteration, by the same but for what the rest of a chunk makes of it.
-fn is_even(case: &Case) -> bool {
-    let readings = case
-        .series
-        .get(&Counter::Heap)
-        .map_or(&[][..], Vec::as_slice);
-    let added = || readings.windows(2).map(|pair| pair[1] - pair[0]);
-    match (added().min(), added().max()) {
-        (Some(least), Some(most)) => least > 0 && most - least <= WOBBLE,
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -567,27 +534,6 @@ mod tests {
         let fit = fit::fit(&[0, 1, 2, 3, 4, 5], Exactness::Exact);
         case.fits = counters.iter().map(|counter| (*counter, fit)).collect();
         case
-    }
-
-    #[test]
-    fn what_malloc_rounds_is_no_pattern() {
-        let mut case = grows(&[]);
-        let heap = |added: &[i64]| -> Vec<i64> {
-            let mut stands = 0;
-            (0..30)
-                .map(|at| {
-                    stands += added[at % added.len()];
-                    stands
-                })
-                .collect()
-        };
-        for (added, word) in [(&[64, 80][..], "linear"), (&[0, 144], "periodic")] {
-            let readings = heap(added);
-            case.fits
-                .insert(Counter::Heap, fit::fit(&readings, Exactness::Exact));
-            case.series.insert(Counter::Heap, readings);
-            assert_eq!(shape(&case), word, "{added:?}");
-        }
     }
 
     #[test]

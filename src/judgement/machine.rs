@@ -6,17 +6,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::native::Homes;
+use super::{cython, native::Homes};
 use crate::{
     attribute::{
         native::{Function, Passage, is_interpreter},
         owner::Places,
     },
     discover,
+    files::read,
     finding::{Chunks, Frame, NativeFrame, NativeFunction, Owner, Site},
     symbols::{Named, Symbols},
 };
 
+/// Bytes of the longest file of C that a program made.
+const MADE: u64 = 64 << 20;
 /// Frames of a stack that a report keeps.
 const KEPT: usize = 12;
 
@@ -25,6 +28,8 @@ const KEPT: usize = 12;
 pub(super) struct Machine {
     symbols: Symbols,
     sources: RefCell<HashMap<String, Option<PathBuf>>>,
+    /// Files of C of the project, by where they are in it.
+    texts: RefCell<HashMap<PathBuf, String>>,
 }
 
 /// One frame of a stack: where, whose, and all functions that are there.
@@ -73,6 +78,13 @@ impl Machine {
             .position(|named| !is_of_language(named))
             .unwrap_or(0);
         stack.drain(..skipped.min(stack.len()));
+        if stack.first().is_some_and(|(_, is_own)| *is_own) {
+            // What binds the project's code to Python, and the headers that it is made of, are known to its author.
+            stack.retain(|(_, is_own)| *is_own);
+        }
+        let mut stack: Vec<NativeFrame> = stack.into_iter().map(|(frame, _)| frame).collect();
+        // Cython makes two of each function.
+        stack.dedup_by(|next, frame| next.function == frame.function && next.file == frame.file);
         stack.truncate(KEPT);
         let name = stack
             .first()
@@ -105,30 +117,59 @@ impl Machine {
         is_foreign && names.all(|named| BARE.iter().any(|name| named.function.starts_with(name)))
     }
 
-    fn frames(&self, homes: &Homes<'_>, place: &Place<'_>) -> Vec<NativeFrame> {
+    /// The functions of a frame, each with whether it is in source of the project.
+    fn frames(&self, homes: &Homes<'_>, place: &Place<'_>) -> Vec<(NativeFrame, bool)> {
         { place.named.iter() }
-            .map(|named| NativeFrame {
-                function: named.function.clone(),
-                library: place.home.module().to_owned(),
-                file: named
-                    .file
-                    .as_ref()
-                    .map(|file| self.shown(homes, place, file)),
-                line: named.line,
-                offset: named.function.is_empty().then_some(place.offset),
+            .map(|named| {
+                let own = { named.file.as_ref() }
+                    .filter(|_| place.home.owner == Some(Owner::Project))
+                    .and_then(|file| self.own(homes, file));
+                let is_own = own.is_some();
+                let (file, line) = match (own, &named.file) {
+                    (Some(own), _) => {
+                        let (file, line) = self.as_written(homes, own, named.line);
+                        (Some(file.to_string_lossy().into_owned()), line)
+                    }
+                    (None, file) => (
+                        file.as_ref().map(|file| homes.places.show(file)),
+                        named.line,
+                    ),
+                };
+                let frame = NativeFrame {
+                    function: cython::name(&named.function),
+                    library: place.home.module().to_owned(),
+                    file,
+                    line,
+                    offset: named.function.is_empty().then_some(place.offset),
+                };
+                (frame, is_own)
             })
             .collect()
     }
 
-    /// A source file as a reader finds it.
-    fn shown(&self, homes: &Homes<'_>, place: &Place<'_>, file: &str) -> String {
-        let own = { place.home.owner == Some(Owner::Project) }
-            .then(|| self.own(homes, file))
-            .flatten();
-        match own {
-            Some(inside) => inside.to_string_lossy().into_owned(),
-            None => homes.places.show(file),
-        }
+    /// The line that its author wrote, where a file of the project was made of another one.
+    fn as_written(
+        &self,
+        homes: &Homes<'_>,
+        file: PathBuf,
+        line: Option<u32>,
+    ) -> (PathBuf, Option<u32>) {
+        let is_c = { file.extension() }.is_some_and(|kind| kind == "c" || kind == "cpp");
+        let Some(number) = line.filter(|_| is_c) else {
+            return (file, line);
+        };
+        let mut texts = self.texts.borrow_mut();
+        let read = || read::text(&homes.places.project.join(&file), MADE).unwrap_or_default();
+        let text = texts.entry(file.clone()).or_insert_with(read);
+        let Some((name, number)) = cython::source(text, number) else {
+            return (file, line);
+        };
+        let beside = file.with_file_name(&name);
+        let is_beside = homes.places.project.join(&beside).is_file();
+        let written = is_beside
+            .then_some(beside)
+            .or_else(|| self.own(homes, &name));
+        written.map_or((file, line), |written| (written, Some(number)))
     }
 
     /// The file of the project, relative to it, that a compiler was given as `file`, perhaps in a folder that is gone.

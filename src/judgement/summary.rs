@@ -171,7 +171,9 @@ pub(super) fn summary(
             format!("{of_type}, {phrase}{}", lost.map_or("", |lost| &lost.by))
         });
     match site {
-        _ if let Some((native, called)) = native.filter(|_| kind == Kind::Native) => {
+        _ if let Some((native, called)) =
+            native.filter(|_| matches!(kind, Kind::Native | Kind::Map)) =>
+        {
             let surely = if native.certain { "" } else { "probably " };
             let called = called.or(site.filter(|_| native.stack.is_empty()));
             let called = called.map_or_else(

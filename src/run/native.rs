@@ -114,7 +114,8 @@ pub(super) fn all(settings: &Settings, run: &mut Run, bench: &Bench<'_>, slot: &
             // Python and the system serve everybody: what Python calls of them says more than what they call themselves.
             let looked = look_at(run, bench, slot, &run.cases[at], passages);
             let (by_sums, more) = looked.unwrap_or_default();
-            if !by_sums.is_empty() {
+            // The line that maps is known by another look.
+            if !by_sums.is_empty() || is_mapped(&run.cases[at]) {
                 found = by_sums;
             }
             cpu += more;
@@ -146,12 +147,17 @@ fn is_beside(run: &Run, case: &Case) -> bool {
     case.native.is_some() && diagnose::told_of(run, case).is_some_and(|told| told.plain)
 }
 
-/// A leak of which only the heap's size tells.
+/// A leak of which only the heap's size tells, or what is mapped past it.
 fn is_native(case: &Case) -> bool {
     case.is_leak()
         && case.growths.is_empty()
-        && case.fits.contains_key(&Counter::Heap)
+        && (case.fits.contains_key(&Counter::Heap) || is_mapped(case))
         && !case.fits.contains_key(&Counter::Blocks)
+}
+
+/// A leak of which pages tell that were mapped past malloc.
+fn is_mapped(case: &Case) -> bool {
+    case.fits.contains_key(&Counter::Maps)
 }
 
 /// Memory that is in no object.

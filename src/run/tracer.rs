@@ -175,6 +175,10 @@ fn passages(case: &Case, found: &Survivors, mut leaks: Vec<Leaking>) -> Vec<Pass
     if case.beside.is_some() || leaks.iter().any(|leak| !is_object(leak)) {
         leaks.retain(|leak| !is_object(leak));
     }
+    if case.fits.contains_key(&Counter::Maps) {
+        // They are most of what stays.
+        leaks.sort_by_key(|leak| !leak.mapped);
+    }
     let expected = case
         .fits
         .get(&Counter::Heap)
@@ -186,9 +190,12 @@ fn passages(case: &Case, found: &Survivors, mut leaks: Vec<Leaking>) -> Vec<Pass
     if even > 0.0 && even >= expected * 0.9 {
         leaks.retain(|leak| leak.even);
     }
-    let most = leaks.first().map_or(0.0, |leak| leak.bytes);
+    let most = [false, true].map(|mapped| {
+        let of_kind = leaks.iter().filter(|leak| leak.mapped == mapped);
+        of_kind.map(|leak| leak.bytes).fold(0.0, f64::max)
+    });
     { leaks.into_iter() }
-        .filter(|leak| leak.bytes >= most * LEAST)
+        .filter(|leak| leak.bytes >= most[usize::from(leak.mapped)] * LEAST)
         .take(MOST)
         .map(|leak| Passage {
             stack: stack(&leak).to_vec(),

@@ -48,6 +48,8 @@ pub enum Packages {
     Runners,
     /// Plugins that run tests of other kinds.
     Relatives,
+    /// What binds machine code to Python.
+    Bindings,
 }
 
 impl Packages {
@@ -62,6 +64,7 @@ impl Packages {
             Packages::Corpus => "corpus",
             Packages::Runners => "runners",
             Packages::Relatives => "relatives",
+            Packages::Bindings => "bindings",
         }
     }
 
@@ -76,6 +79,7 @@ impl Packages {
             Packages::Corpus => include_str!("../requirements-corpus.txt"),
             Packages::Runners => include_str!("../requirements-runners.txt"),
             Packages::Relatives => include_str!("../requirements-relatives.txt"),
+            Packages::Bindings => include_str!("../requirements-bindings.txt"),
         }
     }
 }
