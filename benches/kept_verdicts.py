@@ -78,7 +78,8 @@ def main():
         verdicts, kept, seconds = check(options, folder, "--cache")
         print(f"{len(verdicts)} tests, {len(places)} functions; first run {seconds:.1f} s", flush=True)
         clean, kept, seconds = check(options, folder, "--cache")
-        print(f"nothing changed: {kept} {seconds:.1f} s; differ: {[test for test in clean if differs(clean[test], verdicts[test])]}", flush=True)
+        differ = [test for test in clean if differs(clean[test], verdicts[test])]
+        print(f"nothing changed: {kept} {seconds:.1f} s; differ: {differ}", flush=True)
         for path, name, line, column in chance.sample(places, options.leaks):
             text = path.read_text()
             lines = text.splitlines(keepends=True)

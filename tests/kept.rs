@@ -556,3 +556,30 @@ fn a_test_that_depends_on_those_before_it_is_told_to_be_run_with_them() {
         checked.exits(0);
     }
 }
+
+#[test]
+fn what_the_project_counts_itself_is_read_by_code_that_may_change() {
+    let project = suite();
+    project.write(
+        "app/count.py",
+        "from app import text\n\n\ndef open_things():\n    return len(text.WORD)\n",
+    );
+    project.write(
+        "tests/test_count.py",
+        "import app.count\n\n\ndef test_count_module():\n    assert app.count\n",
+    );
+    project.write(
+        "leakcheck.toml",
+        "counters = { things = \"app.count:open_things\" }\n",
+    );
+    run(&project, &[]).exits(0);
+    assert_eq!(asked(&run(&project, &[])), BTreeSet::new());
+    edit(
+        &project,
+        "app/count.py",
+        "len(text.WORD)",
+        "len(text.WORD) + 1",
+    );
+    let checked = run(&project, &[]);
+    assert_eq!(asked(&checked).len(), 13, "{}", checked.report.kept);
+}

@@ -45,6 +45,10 @@ pub(super) fn open(
         project: settings.places.project.clone(),
         packages: settings.places.packages.clone(),
         stdlib: settings.places.stdlib.clone(),
+        counters: { config.counters.values() }
+            .filter_map(|place| place.split(':').next())
+            .map(str::to_owned)
+            .collect(),
         terms: terms(config, settings, interpreter),
     };
     Some(Arc::new(Cache::open(surroundings)))

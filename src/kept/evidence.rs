@@ -112,6 +112,9 @@ impl<'a> Writer<'a> {
         if !now.collecting.functions {
             all.extend(now.files_of_modules().into_iter().map(Dependency::File));
         }
+        // They run between iterations, where nothing is noted.
+        let counting = self.closures.of(&now.files_of_counters());
+        all.extend(counting.files.into_iter().map(Dependency::File));
         for (file, name) in &now.collecting.units {
             self.function(file, name, &mut all);
         }

@@ -36,6 +36,8 @@ pub struct Surroundings {
     pub packages: Vec<PathBuf>,
     /// Folders of the standard library.
     pub stdlib: Vec<PathBuf>,
+    /// Modules with functions that read what the project counts itself.
+    pub counters: Vec<String>,
     /// All that holds for every test of the run: interpreter, settings, leakcheck itself.
     pub terms: String,
 }

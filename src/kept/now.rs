@@ -403,6 +403,20 @@ impl<'a> Now<'a> {
         packages.cloned().collect()
     }
 
+    /// Files with functions that read what the project counts itself: those of any module, where one is not loaded yet.
+    pub(super) fn files_of_counters(&self) -> BTreeSet<String> {
+        let files = self
+            .surroundings
+            .counters
+            .iter()
+            .map(|name| self.module(name));
+        let files: Option<BTreeSet<&str>> = files.collect();
+        match files {
+            Some(files) => files.into_iter().map(|file| self.shown(file)).collect(),
+            None => self.files_of_modules(),
+        }
+    }
+
     /// Names of all modules that have a file which is there in every run.
     pub(super) fn named(&self) -> impl Iterator<Item = &str> {
         let modules = self.collecting.modules.iter();
