@@ -54,7 +54,9 @@ pub struct Rules {
 /// The numbers of tests in which something rose once, and which are looked at for longer.
 #[derive(Debug, Clone)]
 pub struct Rare {
-    /// Iterations of each of two windows: what is lost in every 15th shows in both.
+    /// So many windows, in each of which something has to rise by about as much,
+    pub windows: u32,
+    /// and iterations of each: what is lost in every 15th shows in all.
     pub iterations: u32,
     /// They take this share of the CPU time of a plain run, all together,
     pub share: f64,
@@ -360,6 +362,7 @@ pub const RULES: Rules = Rules {
         watched: 4,
     },
     rare: Rare {
+        windows: 3,
         iterations: 16,
         share: 0.1,
         least: 1.0,

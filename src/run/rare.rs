@@ -14,7 +14,7 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    investigate::{readings::extend, rules::RULES, screening::rises},
+    investigate::{readings::extend, rules::RULES, screening::rises_evenly},
     verdict::Series,
 };
 
@@ -32,7 +32,7 @@ pub(super) fn follow(settings: &Settings, run: &mut Run) {
     let skip = files_without(run, hints.iter().map(|look| &look.test));
     let mut slot = Slot::new(&settings.setup, "h", settings.hash_seeds.1, skip);
     for look in &hints {
-        let takes = f64::from(2 * numbers.iterations) * look.seconds;
+        let takes = f64::from(numbers.windows * numbers.iterations) * look.seconds;
         if INTERRUPTED.load(Ordering::SeqCst) {
             break;
         }
@@ -59,28 +59,35 @@ pub(super) fn follow(settings: &Settings, run: &mut Run) {
     absorb(run, shared);
 }
 
-/// The readings of one that rises in both of two windows, and the CPU seconds that they took.
+/// The readings of one in which something rises in each window, by about as much, and the CPU seconds that they took.
 fn look_at(worker: &mut Worker, index: usize) -> Result<(Option<Series>, f64), Loss> {
-    let iterations = RULES.rare.iterations;
-    let first = screen::run(
-        worker,
-        orders::Run {
-            thaw: true,
-            survey: true,
-            between: false,
-            iterations,
-            ..orders::Run::open(index)
-        },
-    )?;
-    if first.outcome.status != Status::Passed || !rises(&first.series, &RULES) {
-        return Ok((None, first.cpu));
+    let (windows, iterations) = (RULES.rare.windows, RULES.rare.iterations);
+    let (mut series, mut each, mut cpu) = (Series::new(), Vec::new(), 0.0);
+    for nth in 0..windows {
+        let order = if nth == 0 {
+            orders::Run {
+                thaw: true,
+                survey: true,
+                iterations,
+                ..orders::Run::open(index)
+            }
+        } else {
+            orders::Run::on(iterations)
+        };
+        // Most rise no more, and what is not read in between takes no time.
+        let window = screen::run(
+            worker,
+            orders::Run {
+                between: nth > 0,
+                ..order
+            },
+        )?;
+        cpu += window.cpu;
+        extend(&mut series, &window.series);
+        each.push(window.series);
+        if window.outcome.status != Status::Passed || !rises_evenly(&each, &RULES) {
+            return Ok((None, cpu));
+        }
     }
-    let second = screen::run(worker, orders::Run::on(iterations))?;
-    let cpu = first.cpu + second.cpu;
-    if second.outcome.status != Status::Passed || !rises(&second.series, &RULES) {
-        return Ok((None, cpu));
-    }
-    let mut series = first.series;
-    extend(&mut series, &second.series);
     Ok((Some(series), cpu))
 }

@@ -12,7 +12,7 @@ mod windows;
 
 use evidence::Evidence;
 use experiment::Next;
-pub use trend::{glance, rises};
+pub use trend::{glance, rises_evenly};
 
 use super::rules::Rules;
 

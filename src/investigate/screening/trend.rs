@@ -55,12 +55,32 @@ pub(super) fn fell(series: &Series, rules: &Rules) -> bool {
 }
 
 /// Whether anything is higher at the end of the readings than at their first.
-pub fn rises(series: &Series, rules: &Rules) -> bool {
+pub(super) fn rises(series: &Series, rules: &Rules) -> bool {
     { series.iter() }
         .filter(|(counter, readings)| {
             counter.decides(series) && !is_remainder(**counter, readings, rules)
         })
         .any(|(_, readings)| readings.last() > readings.first())
+}
+
+/// Whether one counter is higher at the end of each of some windows than at its first reading, and by no more than twice as
+/// much in one as in another: what comes in every 10th iteration does so once or twice in sixteen.
+pub fn rises_evenly(windows: &[Series], rules: &Rules) -> bool {
+    let rise_in = |counter: Counter, series: &Series| {
+        let readings = series.get(&counter)?;
+        let counts = counter.decides(series) && !is_remainder(counter, readings, rules);
+        Some(if counts { rise(readings) } else { 0 })
+    };
+    Counter::ALL.into_iter().any(|counter| {
+        let rises: Option<Vec<i64>> = { windows.iter() }
+            .map(|series| rise_in(counter, series))
+            .collect();
+        let rises = rises.unwrap_or_default();
+        let (least, most) = (rises.iter().min(), rises.iter().max());
+        least
+            .zip(most)
+            .is_some_and(|(least, most)| *least > 0 && *most <= 2 * *least)
+    })
 }
 
 /// Whether what rose is less than a chunk of malloc.
@@ -103,6 +123,22 @@ mod tests {
         assert!(!fell(&[9, 8, 8, 8, 8], &[0; 5]));
         assert!(fell(&[1; 5], &[0, 64, 64, 64, 32]));
         assert!(!fell(&[1; 5], &[0, 64, 64, 64, 48]));
+    }
+
+    #[test]
+    fn what_comes_in_every_tenth_rises_in_each_window_and_noise_does_not() {
+        let evenly = |windows: &[(&[i64], &[i64])]| {
+            let windows = windows.iter().map(|(blocks, heap)| series(blocks, heap));
+            rises_evenly(&windows.collect::<Vec<_>>(), &RULES)
+        };
+        let rest: &[i64] = &[0, 0];
+        assert!(evenly(&[(&[0, 2], rest), (&[2, 3], rest), (&[3, 5], rest)]));
+        assert!(!evenly(&[(&[0, 2], rest), (&[2, 2], rest)]));
+        assert!(!evenly(&[(&[0, 1], rest), (&[1, 4], rest)]));
+        // One counter in the one, another in the other; and malloc's steps.
+        assert!(!evenly(&[(&[0, 2], &[0, 304]), (&[2, 2], &[304, 2736])]));
+        assert!(!evenly(&[(rest, &[0, 16]), (rest, &[16, 32])]));
+        assert!(!evenly(&[]));
     }
 
     #[test]
