@@ -363,7 +363,10 @@ class TestAll(unittest.TestCase):
         ),
         (
             "test_folder",
-            &["1 TemporaryDirectory", "retained by depot.folders"],
+            &[
+                "1 file stays on disk",
+                "of type TemporaryDirectory, retained by depot.folders",
+            ],
             "folders.append",
         ),
         (

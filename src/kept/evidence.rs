@@ -110,7 +110,9 @@ impl<'a> Writer<'a> {
             }
         }
         if !now.collecting.functions {
-            all.extend(now.files_of_modules().into_iter().map(Dependency::File));
+            for file in now.files_of_modules() {
+                all.extend(self.whole(&file));
+            }
         }
         // They run between iterations, where nothing is noted.
         let counting = self.closures.of(&now.files_of_counters());
@@ -158,9 +160,19 @@ impl<'a> Writer<'a> {
         }
         for (_, file) in &noted.modules {
             if !self.now.collecting.functions && self.now.is_ours(file) {
-                all.insert(Dependency::File(self.now.shown(file)));
+                all.extend(self.whole(&self.now.shown(file)));
             }
         }
+    }
+
+    /// All that a file may hang on: which of its functions run cannot be seen.
+    fn whole(&self, file: &str) -> Vec<Dependency> {
+        let mut all = vec![Dependency::File(file.to_owned())];
+        if let Some(source) = self.now.source(file) {
+            all.extend(of_part(&source.outside));
+            all.extend(source.units.values().flat_map(of_part));
+        }
+        all
     }
 
     /// Each `conftest.py` and `__init__.py` in the folders above a test, there or not.
