@@ -390,7 +390,7 @@ fn junit_has_one_case_a_test_for_its_schema_and_a_parser() {
         "retained by: shop.registry.events",
         "registry0.py:15",
         "fix:",
-        "LK302",
+        "LK301",
     ] {
         assert!(
             failure["text"].as_str().unwrap().contains(word),
