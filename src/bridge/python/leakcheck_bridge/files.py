@@ -24,7 +24,8 @@ _readlink = posix.readlink
 _scandir = posix.scandir
 _lstat = posix.lstat
 _ioctl = fcntl.ioctl
-_gettempdir = tempfile.gettempdir
+#: The worker's own folder for temporary files, as it was started with it.
+_TEMPORARY = os.environ.get("TMPDIR")
 _fsencode = os.fsencode
 
 _OVERFLOW = 0x4000
@@ -97,6 +98,17 @@ def _follow_shared():
     module.shm_open = shm_open
 
 
+
+def _temporary():
+    # type: () -> str | None
+    """The folder for temporary files: where `tempfile` looks.
+
+    Asking it would try a file in each folder there is, by functions that a test may have replaced.
+    """
+    there = tempfile.tempdir
+    return there if type(there) is str else _TEMPORARY
+
+
 class Folders:
     """The folders that are watched, and how many entries each of them has."""
 
@@ -137,7 +149,8 @@ class Folders:
     def _roots(self):
         # type: () -> list
         """`(folder, whether it is the project's)`."""
-        roots = [(_gettempdir(), False), (_SHARED, False)]
+        temporary = _temporary()
+        roots = [(_SHARED, False)] if temporary is None else [(temporary, False), (_SHARED, False)]
         return roots if self._project is None else [*roots, (self._project, True)]
 
     def survey(self):
@@ -270,7 +283,7 @@ class Folders:
             sort = "".join(word for is_one, word in _SORTS if is_one(mode))
         except OSError:
             pass
-        for root, short in ((_gettempdir(), "$TMPDIR"), (self._project or "/", "")):
+        for root, short in ((_temporary() or "/", "$TMPDIR"), (self._project or "/", "")):
             if path.startswith(root + "/"):
                 shown = path[len(root) :]
                 return sort + (short + shown if short else shown.lstrip("/"))
