@@ -8,7 +8,7 @@ use crate::{
     real,
     shared::{Inside, SHARED, Shared, mixed, shared},
     stacks::{BACKTRACE, KNOWN, POINTER, Walk, identity, stack},
-    tables::{Birth, ITERATION, Rows, tables},
+    tables::{Birth, ITERATION, Rows, double, tables},
 };
 
 const RTLD_NOW: c_int = 2;
@@ -225,23 +225,11 @@ impl Groups {
     }
 
     fn grow(&mut self) -> bool {
-        let wanted = (2 * self.index.count).max(1 << 10);
-        let mut index: Rows<u32> = Rows::EMPTY;
-        if !index.reserve(wanted) {
-            return false;
-        }
-        index.count = wanted;
-        for number in 0..self.rows.count {
-            let group = self.rows.all()[number];
-            let mut slot = Self::hash(group.kind, group.birth) & (wanted - 1);
-            while index.all()[slot] != 0 {
-                slot = (slot + 1) & (wanted - 1);
-            }
-            index.all()[slot] = number as u32 + 1;
-        }
-        self.index.clear();
-        self.index = index;
-        true
+        let (count, rows) = (self.rows.count, &mut self.rows);
+        double(&mut self.index, count, |number| {
+            let group = rows.all()[number];
+            Self::hash(group.kind, group.birth)
+        })
     }
 }
 

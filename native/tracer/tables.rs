@@ -244,23 +244,31 @@ impl Stacks {
     }
 
     fn grow(&mut self) -> bool {
-        let wanted = (2 * self.index.count).max(1 << 10);
-        let mut index: Rows<u32> = Rows::EMPTY;
-        if !index.reserve(wanted) {
-            return false;
-        }
-        index.count = wanted;
-        for number in 0..self.all.count {
-            let mut slot = self.all.all()[number].hash as usize & (wanted - 1);
-            while index.all()[slot] != 0 {
-                slot = (slot + 1) & (wanted - 1);
-            }
-            index.all()[slot] = number as u32 + 1;
-        }
-        self.index.clear();
-        self.index = index;
-        true
+        let (count, all) = (self.all.count, &mut self.all);
+        double(&mut self.index, count, |number| {
+            all.all()[number].hash as usize
+        })
     }
+}
+
+/// Makes an index of `count` rows twice as large: numbers plus one, each at its row's hash or in the next place that is free.
+pub fn double(index: &mut Rows<u32>, count: usize, mut hash: impl FnMut(usize) -> usize) -> bool {
+    let wanted = (2 * index.count).max(1 << 10);
+    let mut larger: Rows<u32> = Rows::EMPTY;
+    if !larger.reserve(wanted) {
+        return false;
+    }
+    larger.count = wanted;
+    for number in 0..count {
+        let mut slot = hash(number) & (wanted - 1);
+        while larger.all()[slot] != 0 {
+            slot = (slot + 1) & (wanted - 1);
+        }
+        larger.all()[slot] = number as u32 + 1;
+    }
+    index.clear();
+    *index = larger;
+    true
 }
 
 /// What an order changed beside new chunks: a chunk that was there became longer, or shorter.
