@@ -51,11 +51,7 @@ def test_nothing():
 ";
 
 fn project(config: &str) -> Project {
-    Project::of(&[
-        ("app.py", APP),
-        ("test_app.py", TESTS),
-        ("pyproject.toml", &format!("[tool.leakcheck]\n{config}")),
-    ])
+    Project::configured(APP, TESTS, config)
 }
 
 const COUNTERS: &str =

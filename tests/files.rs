@@ -55,12 +55,9 @@ def test_tmp_path_factory(tmp_path_factory):
 ";
 
 fn project(config: &str) -> Project {
-    Project::of(&[
-        ("app.py", APP),
-        ("test_app.py", TESTS),
-        ("out/README", "reports\n"),
-        ("pyproject.toml", &format!("[tool.leakcheck]\n{config}")),
-    ])
+    let project = Project::configured(APP, TESTS, config);
+    project.write("out/README", "reports\n");
+    project
 }
 
 fn files(checked: &Checked) -> Vec<&Finding> {

@@ -230,6 +230,15 @@ impl Project {
         project
     }
 
+    /// A module and tests of it, under settings of its own.
+    pub fn configured(app: &str, tests: &str, config: &str) -> Project {
+        Project::of(&[
+            ("app.py", app),
+            ("test_app.py", tests),
+            ("pyproject.toml", &format!("[tool.leakcheck]\n{config}")),
+        ])
+    }
+
     fn empty() -> Project {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("project")).unwrap();
