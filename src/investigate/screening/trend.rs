@@ -1,5 +1,7 @@
 //! What all counters of a test say together, after the few readings of the screen.
 
+use std::collections::BTreeMap;
+
 use crate::{
     fit::{self, Look},
     investigate::{rules::Rules, signature::rise},
@@ -31,12 +33,18 @@ pub fn glance(series: &Series, thorough: bool, rules: &Rules) -> Look {
 
 /// How many further readings would settle that a test is clean, if none of them rose.
 pub(super) fn until_settled(series: &Series, rules: &Rules) -> u32 {
-    { series.iter() }
-        .filter(|(counter, readings)| {
-            counter.decides(series) && !is_remainder(**counter, readings, rules)
-        })
+    telling(series, rules)
         .map(|(_, readings)| fit::until_settled(readings))
         .fold(1, u32::max)
+}
+
+/// The counters that say something by themselves, each with its readings.
+fn telling<'a>(series: &'a Series, rules: &Rules) -> impl Iterator<Item = (Counter, &'a Vec<i64>)> {
+    { series.iter() }
+        .map(|(counter, readings)| (*counter, readings))
+        .filter(|(counter, readings)| {
+            counter.decides(series) && !is_remainder(*counter, readings, rules)
+        })
 }
 
 /// Whether something ends lower than it was after the warm-up: what is lost in every iteration may lie beneath what was let
@@ -56,30 +64,20 @@ pub(super) fn fell(series: &Series, rules: &Rules) -> bool {
 
 /// Whether anything is higher at the end of the readings than at their first.
 pub(super) fn rises(series: &Series, rules: &Rules) -> bool {
-    { series.iter() }
-        .filter(|(counter, readings)| {
-            counter.decides(series) && !is_remainder(**counter, readings, rules)
-        })
-        .any(|(_, readings)| readings.last() > readings.first())
+    telling(series, rules).any(|(_, readings)| readings.last() > readings.first())
 }
 
-/// Whether one counter is higher at the end of each of some windows than at its first reading, and by no more than twice as
-/// much in one as in another: what comes in every 10th iteration does so once or twice in sixteen.
+/// Whether one counter rises in each of some windows, and by no more than twice as much in one as in another: what comes in
+/// every 10th iteration does so once or twice in sixteen.
 pub fn rises_evenly(windows: &[Series], rules: &Rules) -> bool {
-    let rise_in = |counter: Counter, series: &Series| {
-        let readings = series.get(&counter)?;
-        let counts = counter.decides(series) && !is_remainder(counter, readings, rules);
-        Some(if counts { rise(readings) } else { 0 })
-    };
-    Counter::ALL.into_iter().any(|counter| {
-        let rises: Option<Vec<i64>> = { windows.iter() }
-            .map(|series| rise_in(counter, series))
-            .collect();
-        let rises = rises.unwrap_or_default();
+    let mut rises: BTreeMap<Counter, Vec<i64>> = BTreeMap::new();
+    for (counter, readings) in windows.iter().flat_map(|series| telling(series, rules)) {
+        rises.entry(counter).or_default().push(rise(readings));
+    }
+    rises.values().any(|rises| {
         let (least, most) = (rises.iter().min(), rises.iter().max());
-        least
-            .zip(most)
-            .is_some_and(|(least, most)| *least > 0 && *most <= 2 * *least)
+        let evenly = |(least, most): (&i64, &i64)| *least > 0 && *most <= 2 * *least;
+        rises.len() == windows.len() && least.zip(most).is_some_and(evenly)
     })
 }
 
