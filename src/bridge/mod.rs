@@ -64,6 +64,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/interpreters.py"),
     ),
     (
+        "leakcheck_bridge/temporary.py",
+        include_str!("python/leakcheck_bridge/temporary.py"),
+    ),
+    (
         "leakcheck_bridge/texts.py",
         include_str!("python/leakcheck_bridge/texts.py"),
     ),

@@ -13,10 +13,9 @@ import posix
 import stat
 import struct
 import sys
-import tempfile
 import termios
 
-from . import channel
+from . import channel, temporary
 
 _read = posix.read
 _close = posix.close
@@ -24,8 +23,6 @@ _readlink = posix.readlink
 _scandir = posix.scandir
 _lstat = posix.lstat
 _ioctl = fcntl.ioctl
-#: The worker's own folder for temporary files, as it was started with it.
-_TEMPORARY = os.environ.get("TMPDIR")
 _fsencode = os.fsencode
 
 _OVERFLOW = 0x4000
@@ -99,16 +96,6 @@ def _follow_shared():
 
 
 
-def _temporary():
-    # type: () -> str | None
-    """The folder for temporary files: where `tempfile` looks.
-
-    Asking it would try a file in each folder there is, by functions that a test may have replaced.
-    """
-    there = tempfile.tempdir
-    return there if type(there) is str else _TEMPORARY
-
-
 class Folders:
     """The folders that are watched, and how many entries each of them has."""
 
@@ -149,8 +136,7 @@ class Folders:
     def _roots(self):
         # type: () -> list
         """`(folder, whether it is the project's)`."""
-        temporary = _temporary()
-        roots = [(_SHARED, False)] if temporary is None else [(temporary, False), (_SHARED, False)]
+        roots = [(temporary.folder(), False), (_SHARED, False)]
         return roots if self._project is None else [*roots, (self._project, True)]
 
     def survey(self):
@@ -283,7 +269,7 @@ class Folders:
             sort = "".join(word for is_one, word in _SORTS if is_one(mode))
         except OSError:
             pass
-        for root, short in ((_temporary() or "/", "$TMPDIR"), (self._project or "/", "")):
+        for root, short in ((temporary.folder(), "$TMPDIR"), (self._project or "/", "")):
             if path.startswith(root + "/"):
                 shown = path[len(root) :]
                 return sort + (short + shown if short else shown.lstrip("/"))

@@ -8,10 +8,9 @@ import contextlib
 import os
 import posix
 import sys
-import tempfile
 import threading
 
-from . import interpreters, trace
+from . import interpreters, temporary, trace
 
 _listdir = posix.listdir
 _readlink = posix.readlink
@@ -21,7 +20,6 @@ _close = posix.close
 _open = posix.open
 _read = posix.read
 _enumerate = threading.enumerate
-_gettempdir = tempfile.gettempdir
 _open_socket = _socket.socket
 
 _DESCRIPTORS = "/proc/self/fd"
@@ -127,7 +125,7 @@ def _descriptor_text(descriptor, target, streams):
         return "a pipe"
     if target.startswith("anon_inode:"):
         return target[len("anon_inode:") :].strip("[]")
-    folder = _gettempdir()
+    folder = temporary.folder()
     if target.startswith(folder + "/"):
         return "$TMPDIR" + target[len(folder) :]
     return target

@@ -8,13 +8,11 @@ import array
 import ctypes
 import mmap
 import posix
-import tempfile
 
-from . import gauges, outcome, refs, repeat, unclosed
+from . import gauges, outcome, refs, repeat, temporary, unclosed
 
 _open = posix.open
 _close = posix.close
-_gettempdir = tempfile.gettempdir
 
 #: Bytes of one native allocation: beyond malloc's smallest chunks, and no size that the counters try themselves.
 _NATIVE = 96
@@ -154,7 +152,7 @@ class _Files:
 
     def __init__(self, many):
         # type: (int) -> None
-        self._names = ["{}/leakcheck-{}".format(_gettempdir(), at) for at in range(many)]
+        self._names = ["{}/leakcheck-{}".format(temporary.folder(), at) for at in range(many)]
         self._made = array.array("i", [0])
 
     def leak(self, at):

@@ -9,10 +9,9 @@ import array
 import contextlib
 import operator
 import sys
-import tempfile
 import warnings
 
-from . import outcome, trace
+from . import outcome, temporary, trace
 
 try:
     import tracemalloc
@@ -20,7 +19,6 @@ except ImportError:  # a build without it: places are those where something was 
     tracemalloc = None
 
 _getframe = sys._getframe
-_gettempdir = tempfile.gettempdir
 _is = operator.is_
 #: How many there were.
 _COUNT = array.array("q", [0])
@@ -232,7 +230,7 @@ class Look:
         return {
             "iteration": self._at,
             "type": kind,
-            "text": text.split("\n")[0].replace(_gettempdir() + "/", "$TMPDIR/")[:_LONGEST],
+            "text": text.split("\n")[0].replace(temporary.folder() + "/", "$TMPDIR/")[:_LONGEST],
             # Otherwise it is where it was let go of.
             "made": bool(made),
             "frames": frames,
