@@ -113,7 +113,7 @@ pub fn suspect<'c>(
     })
 }
 
-/// Whether calls at these places can have lost what stays. Objects that are in no list of objects, such as `bytes`, hold no
+/// Whether calls at these places can have lost all that is retained. Objects that are in no list of objects, such as `bytes`, hold no
 /// others: each of them was lost where it was made, and where a good part was made without a call, by the attributes of a
 /// proxy say, no call that made the rest is the reason.
 fn accounts_for(places: &[&(String, u32)], sought: &Sought<'_>) -> bool {
@@ -124,7 +124,7 @@ fn accounts_for(places: &[&(String, u32)], sought: &Sought<'_>) -> bool {
     !sought.types.is_empty() || by_calls >= all * BY_CALLS
 }
 
-/// The share of what stays that has to be made by the calls that are suspected of having lost it.
+/// The share of what is retained that has to be made by the calls that are suspected of having lost it.
 const BY_CALLS: f64 = 0.75;
 
 /// Objects take a block each, and dictionaries and lists that are not empty another one.
