@@ -24,6 +24,14 @@ struct Seen<'a> {
     culprit: Option<(NativeFunction, &'a Call)>,
 }
 
+impl Seen<'_> {
+    /// Where the call is that changes the count.
+    fn place(&self) -> Option<&(String, u32)> {
+        let call = self.culprit.as_ref().map(|(_, call)| &call.place);
+        call.or_else(|| only(self.lost))
+    }
+}
+
 /// Every cause that was seen.
 pub(super) fn findings(run: &Run, homes: &Homes<'_>) -> Vec<Finding> {
     let mut causes: BTreeMap<Vec<String>, Vec<Seen<'_>>> = BTreeMap::new();
@@ -62,8 +70,9 @@ fn finding(run: &Run, homes: &Homes<'_>, cause: &[String], seen: &[Seen<'_>]) ->
     // One in which the call is known, and of those the test that loses least besides.
     let mut order: Vec<&Seen<'_>> = seen.iter().collect();
     order.sort_by_key(|seen| {
-        let has_no_place = seen.culprit.is_none() && only(seen.lost).is_none();
-        (has_no_place, seen.one.objects.len(), seen.one.test)
+        let unknown = seen.culprit.is_none();
+        let nowhere = seen.place().is_none();
+        (unknown, nowhere, seen.one.objects.len(), seen.one.test)
     });
     let best = order[0];
     let (one, lost) = (best.one, best.lost);
@@ -81,20 +90,18 @@ fn finding(run: &Run, homes: &Homes<'_>, cause: &[String], seen: &[Seen<'_>]) ->
         interval: [lost.each.abs(), lost.each.abs()],
         exact: lost.even,
     };
-    let site = { best.culprit.iter() }
-        .map(|(_, call)| call)
-        .copied()
-        .chain(only(lost))
-        .next()
-        .map(|call| {
-            let frames = std::slice::from_ref(&call.place);
-            sites::site(run, homes.places, frames, (0.0, 0.0))
-        });
+    let mut places: Vec<Site> = Vec::new();
+    for place in order.iter().filter_map(|seen| seen.place()) {
+        let frames = std::slice::from_ref(place);
+        let site = sites::site(run, homes.places, frames, (0.0, 0.0));
+        sites::add(&mut places, vec![site]);
+    }
+    let site = best.place().and(places.first());
     let native = best.culprit.as_ref().map(|(function, _)| function.clone());
     let owner = { native.as_ref() }
         .filter(|native| native.is_suspect())
         .and_then(|native| native.owner)
-        .or(site.as_ref().and_then(|site| site.owner))
+        .or(site.and_then(|site| site.owner))
         .unwrap_or(Owner::Project);
     let code = code_of(lost);
     let denied = run.stances.on(Subject::References) == Stance::Deny;
@@ -114,7 +121,7 @@ fn finding(run: &Run, homes: &Homes<'_>, cause: &[String], seen: &[Seen<'_>]) ->
         fails,
         kind: Kind::Reference,
         owner,
-        summary: summary(lost, native.as_ref(), site.as_ref()),
+        summary: summary(lost, native.as_ref(), site),
         shape: "linear".to_owned(),
         rate: BTreeMap::from([(Counter::Refs.name().to_owned(), rate)]),
         holder: None,
@@ -137,7 +144,7 @@ fn finding(run: &Run, homes: &Homes<'_>, cause: &[String], seen: &[Seen<'_>]) ->
             _ => code::advice(code).to_owned(),
         },
         native,
-        sites: site.into_iter().collect(),
+        sites: places,
         tests: tests
             .into_iter()
             .map(|test| run.tests[test].id.clone())
@@ -163,12 +170,32 @@ fn rule_of(code: &str) -> Rule {
     }
 }
 
-/// The one call that changed the count in each iteration, where there is one and its function is nobody's to suspect.
-fn only(lost: &Lost) -> Option<&Call> {
-    let mut calls = { lost.calls.iter() }
-        .filter(|call| call.rises.len() > 1 && call.rises[1..].iter().all(|rise| *rise > 0));
-    calls.next().filter(|_| calls.next().is_none())
+/// The one place at which calls changed the count in each iteration or, where there is none, in a part of them.
+fn only(lost: &Lost) -> Option<&(String, u32)> {
+    // In the first iteration more may come, once.
+    let later = |call: &Call| call.rises.get(1..).unwrap_or_default().to_vec();
+    let in_each = |call: &&Call| {
+        let rises = later(call);
+        !rises.is_empty() && rises.iter().all(|rise| *rise > 0)
+    };
+    let in_some = |call: &&Call| {
+        let rises = later(call);
+        let sum = rises.iter().sum::<i64>() as f64;
+        let share = sum / (lost.each.abs() * rises.len() as f64);
+        rises.iter().all(|rise| *rise >= 0) && sum > 0.0 && share >= BY_ONE_PLACE
+    };
+    let mut told: Vec<&Call> = lost.calls.iter().filter(in_each).collect();
+    if told.is_empty() {
+        told = lost.calls.iter().filter(in_some).collect();
+    }
+    let (first, others) = told.split_first()?;
+    let is_there = |call: &&Call| call.place == first.place;
+    others.iter().all(is_there).then_some(&first.place)
 }
+
+/// The share of what is lost that the calls of one place have to have lost, where they do not in each iteration: at least
+/// three are watched, and of those that lose in every second one it may be the first and the third that does.
+const BY_ONE_PLACE: f64 = 0.5;
 
 /// What code calls an object, and what it is.
 fn named(lost: &Lost) -> String {

@@ -26,6 +26,21 @@ LOSES = """
         return "a constant text"
 
 
+    def of_cache():
+        found = CACHE["first"]
+        return found
+
+
+    def lost_below():
+        found = of_cache()
+        take(found)  # below
+        return found
+
+
+    def given():
+        yield CACHE.get("first")
+
+
     class _Holder:
         pass
 
@@ -81,6 +96,21 @@ LOSES = """
         def test_twice(self):
             for _ in range(2):
                 take(DEFAULT)  # twice
+
+        def test_returned(self):
+            take(of_cache())  # returned
+
+        def test_below(self):
+            kept = lost_below()
+            other = CACHE.get("first")
+            self.assertIs(kept, other)
+
+        def test_among_others(self):
+            kept = CACHE.get("first")
+            for other in given():
+                kept = getattr(Record, "nothing", other)
+            again = CACHE.setdefault("first", kept)
+            take(again)  # among others
 
 
     class Keeps(unittest.TestCase):
@@ -178,7 +208,15 @@ class References(BridgeCase):
                 self.assertEqual(self.counted("test_" + name), [])
 
     def test_the_call_is_told(self):
-        for name, falls in (("class", False), ("instance", False), ("back", True), ("back_of_instance", True)):
+        for name, falls in (
+            ("class", False),
+            ("instance", False),
+            ("returned", False),
+            ("below", False),
+            ("among_others", False),
+            ("back", True),
+            ("back_of_instance", True),
+        ):
             with self.subTest(name):
                 self.worker.run("test_" + name, iterations=1, warmup=1)
                 counted = self.worker.answer("counted", do="count", first=6, then=8)
@@ -188,7 +226,7 @@ class References(BridgeCase):
                 told = [
                     (call["place"][1], [name for name, _ in call["functions"]], call["rises"])
                     for call in answer["calls"]
-                    if any(call["rises"])
+                    if all(call["rises"])
                 ]
                 line = self.project.line_of("test_loses.py", "# " + name.replace("_", " "))
                 self.assertEqual(told, [(line, ["Py_DecRef" if falls else "Py_IncRef"], [1, 1, 1])])

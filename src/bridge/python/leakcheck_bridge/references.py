@@ -5,6 +5,7 @@ left the object's count higher by one. So do calls that rightly keep their argum
 is decided elsewhere.
 """
 
+import dis
 import sys
 import types
 
@@ -94,7 +95,7 @@ class Watcher:
                 state[2] = None
                 state[3] |= add(frame, self._builtin(frame, arg), before, after, state[3])
 
-        return self._tracer(events, frames, lambda: [0, {}, None, set()], local), profiler
+        return self._tracer(events, frames, lambda frame: [0, {}, None, set()], local), profiler
 
     def _tracer(self, events, frames, begin, local):
         """Follows frames with `local`, each with a state of its own, as long as there are not too many events."""
@@ -108,7 +109,7 @@ class Watcher:
             code = frame.f_code
             if _id(code) not in codes:
                 codes[_id(code)] = [code, frame.f_globals, {}, {}, {}, {}]
-            frames[_id(frame)] = begin()
+            frames[_id(frame)] = begin(frame)
             return local
 
         return tracer
@@ -168,26 +169,43 @@ class Watcher:
 
 
 class Follower(Watcher):
-    """The same for a few objects, wherever they are: by how much each line and call changed their counts."""
+    """The same for one object, wherever it is: by how much each line and call changed the count of references to it.
 
-    def __init__(self, objects, falls):
-        # type: (list, bool) -> None
+    What a variable or a value that is being returned refers to goes again with its frame, and is not counted. What a
+    builtin returns cannot be seen: its call changes the count as long as the line needs the value. So the calls of a
+    line count only where, once it is over, the line itself has changed the count.
+    """
+
+    def __init__(self, target, falls):
+        # type: (object, bool) -> None
         super().__init__()
-        self._objects = objects
+        self._target = target
         self._sign = -1 if falls else 1
 
     def _hooks(self):
-        objects, sign = self._objects, self._sign
-        kind = [[trace.type_name(type(obj)), 0] for obj in objects]
+        target, sign = self._target, self._sign
+        kind = [[trace.type_name(type(target)), 0]]
         events = [0]
-        #: By frame: line, count at its start, count at the start of a call, what is accounted for since each of them.
+        #: By frame: line, count at its start, count at the start of a call, what frames below are accountable for since
+        #: each of them, count at the start of the frame, and what calls of this line changed.
         frames = {}  # type: dict
 
-        def count():
-            return sign * sum(map(_getrefcount, objects))
+        def count(frame):
+            # In this order: to ask for the variables makes references of its own.
+            variables = _by_variables(frame, target)
+            return sign * (_getrefcount(target) - variables)
 
         def add(frame, key, change):
             self._add(frame, key, change, kind if change > 0 else None)
+
+        def end_line(frame, state, now):
+            own = now - state[1] - state[3]
+            self._note_line(frame, state[0])
+            told = 0
+            for key, change in state[6]:
+                add(frame, key, change if own > 0 else 0)
+                told += change
+            add(frame, state[0], own - told if own > 0 else own)
 
         def local(frame, event, arg):
             if event in ("exception", "opcode"):
@@ -196,15 +214,15 @@ class Follower(Watcher):
             state = frames.get(_id(frame))
             if state is None:
                 return local
-            now = count()
-            if event == "return" and any(arg is obj for obj in objects):
-                # What is being returned is nobody's yet.
-                now -= sign
+            now = count(frame)
+            if event == "return" and arg is target:
+                # What is being returned is nobody's yet; the other reference is the variable here.
+                now -= sign if _is_borrowed(frame) else 2 * sign
             if state[0]:
-                self._note_line(frame, state[0])
-                add(frame, state[0], now - state[1] - state[3])
+                end_line(frame, state, now)
             if event == "line":
                 state[0], state[1], state[3] = frame.f_lineno, now, 0
+                state[6] = []
             else:
                 del frames[_id(frame)]
                 caller = frames.get(_id(frame.f_back))
@@ -220,14 +238,43 @@ class Follower(Watcher):
             if state is None:
                 return
             if event == "c_call":
-                state[2], state[4] = count(), 0
+                state[2], state[4] = count(frame), 0
             elif state[2] is not None:
-                change = count() - state[2] - state[4]
+                change = count(frame) - state[2] - state[4]
                 state[2] = None
-                state[3] += change
-                add(frame, self._builtin(frame, arg), change)
+                state[6].append((self._builtin(frame, arg), change))
 
-        return self._tracer(events, frames, lambda: [0, 0, None, 0, 0, count()], local), profiler
+        def begin(frame):
+            return [0, 0, None, 0, 0, count(frame), []]
+
+        return self._tracer(events, frames, begin, local), profiler
+
+
+#: To ask for a frame's variables by name makes a dictionary that stays with the frame, up to 3.12.
+_KEEPS_VARIABLES = sys.version_info < (3, 13)
+
+
+def _by_variables(frame, target):
+    """How many references to an object a running function's own variables are."""
+    code = frame.f_code
+    if not code.co_flags & 1:
+        return 0
+    shared = code.co_cellvars
+    found = 0
+    own = code.co_varnames
+    for name, value in frame.f_locals.items():
+        if value is target:
+            found += (name in own and name not in shared) + _KEEPS_VARIABLES
+    return found
+
+
+#: From 3.14 on a value that a function returns out of a variable has no reference of its own.
+_BORROWS = dis.opmap.get("LOAD_FAST_BORROW")
+
+
+def _is_borrowed(frame):
+    """Whether what is being returned is still the variable's."""
+    return _BORROWS is not None and frame.f_code.co_code[max(0, frame.f_lasti - 2)] == _BORROWS
 
 
 def _counts(frame):

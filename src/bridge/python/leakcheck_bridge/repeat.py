@@ -713,7 +713,7 @@ class Repeater:
             watcher = references.Watcher()
         else:
             objects = self._counted.objects if self._counted is not None else []
-            watcher = references.Follower([obj for obj in objects if id(obj) == target], falls)
+            watcher = references.Follower(next((obj for obj in objects if id(obj) == target), None), falls)
         result = outcome.OK
         for _ in itertools.repeat(None, iterations):
             result = self._once(watcher.watch)
