@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Checked, Packages, Project, leakcheck};
+use common::{Checked, Packages, Project, leakcheck, postgres::Postgres};
 
 /// A leak, and a test that only works between its layer's beginning and end.
 const PARTS: &str = r#"
@@ -202,9 +202,9 @@ class Late(unittest.TestCase):
     }
 }
 
-#[test]
-fn django_is_found_and_judged_as_under_pytest() {
-    let project = Project::fixture("django").with(Packages::Runners);
+/// Judges the Django project its own way and under pytest-django, with these settings: the leaks' fingerprints, which are
+/// the same.
+fn judged(project: &Project, settings: &str) -> Vec<String> {
     let leaks = [
         "test_receiver",
         "test_registry",
@@ -247,16 +247,35 @@ fn django_is_found_and_judged_as_under_pytest() {
         }
         found.into_keys().collect::<Vec<_>>()
     };
-    let own = project.check(&["--budget=5m"]);
+    let settings = [format!("--settings={settings}"), format!("--ds={settings}")];
+    let own = project.check(&["--budget=5m", "--", &settings[0]]);
     assert_eq!(own.report.environment["runner"], "command");
-    let settings = [
+    let under_pytest = [
         "--budget=5m",
         "--runner=pytest",
         "--",
-        "--ds=harbour.settings",
+        &settings[1],
         "-opython_files=tests.py",
     ];
-    assert_eq!(judged(&own), judged(&project.check(&settings)));
+    let found = judged(&own);
+    assert_eq!(found, judged(&project.check(&under_pytest)));
+    found
+}
+
+#[test]
+fn django_is_judged_alike_whatever_runs_it_and_keeps_its_data() {
+    let project = Project::fixture("django").with(Packages::Runners);
+    let found = judged(&project, "harbour.settings");
+    let Some(server) = Postgres::start("harbour") else {
+        eprintln!("skipped in part: no PostgreSQL here (Debian: apt-get install postgresql)");
+        return;
+    };
+    let settings = format!(
+        "import os\nos.environ['HARBOUR_POSTGRES'] = {:?}\nfrom harbour.settings import *\n",
+        server.socket().to_str().unwrap()
+    );
+    project.write("served.py", &settings);
+    assert_eq!(judged(&project, "served"), found);
 }
 
 #[test]
