@@ -16,6 +16,7 @@ mod parts;
 mod pythons;
 mod quoted;
 mod references;
+mod retained;
 mod shape;
 mod sites;
 mod standing;
@@ -139,6 +140,7 @@ pub fn report(
                 .map(|(reason, count)| (reason.name().to_owned(), *count));
             named.collect()
         }),
+        retained: retained::of(run),
     };
     (report, outcome)
 }

@@ -20,6 +20,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/chance.py"),
     ),
     (
+        "leakcheck_bridge/census.py",
+        include_str!("python/leakcheck_bridge/census.py"),
+    ),
+    (
         "leakcheck_bridge/channel.py",
         include_str!("python/leakcheck_bridge/channel.py"),
     ),

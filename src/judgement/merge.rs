@@ -274,6 +274,7 @@ fn join(mut ones: Vec<One>) -> Joined {
                 missing,
             }),
             asked: asked(&ones),
+            retained: super::retained::joined(ones.iter().map(|one| &one.report.retained)),
             tests,
         },
     }

@@ -171,6 +171,7 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
                     report.min_judged * 100.0
                 ),
             ),
+            ("retained", report.retained.text().unwrap_or_default()),
         ],
     );
     let counters: Vec<[String; 3]> = environment

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, io};
 use serde::{Deserialize, Serialize};
 use serde_json::ser::{CharEscape, Formatter, PrettyFormatter, Serializer};
 
-use super::{Environment, Merged, Report, Shard, Snapshots, Standing, Timing, standing, text};
+use super::{
+    Environment, Merged, Report, Retained, Shard, Snapshots, Standing, Timing, standing, text,
+};
 use crate::{
     finding::{Finding, Status},
     run::protocol::Trouble,
@@ -26,6 +28,7 @@ struct Document<'a> {
     summary: Summary<'a>,
     errors: &'a [Trouble],
     notes: &'a [String],
+    retained: &'a Retained,
     findings: &'a [Finding],
     snapshots: &'a Snapshots,
     tests: Vec<Test<'a>>,
@@ -124,6 +127,7 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         },
         errors: &report.errors,
         notes: &report.notes,
+        retained: &report.retained,
         findings: &report.findings,
         snapshots: &report.snapshots,
         tests: report.tests.iter().map(Test::from).collect(),

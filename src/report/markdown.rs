@@ -267,6 +267,13 @@ fn ending(report: &Report, link: Option<&str>) -> String {
             text.push('\n');
         }
     }
+    if let Some(retained) = report.retained.text() {
+        let line = format!(
+            "**Retained:** the whole suite, run once, holds {}.\n\n",
+            code(&retained)
+        );
+        text.push_str(&line);
+    }
     let discounted: Vec<&Finding> = report.standing(Standing::Discounted).collect();
     if !discounted.is_empty() {
         text.push_str(&format!(

@@ -109,6 +109,57 @@ pub struct Report {
     pub merged: Option<Merged>,
     /// Where verdicts of earlier runs may be kept: why tests were asked all the same, and how many.
     pub asked: Option<BTreeMap<String, usize>>,
+    /// What the suite holds once each of its tests has run, leak or not.
+    pub retained: Retained,
+}
+
+/// What a suite holds at its end, leak or not: what a small machine runs out of memory with.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Retained {
+    /// Bytes, about: what the first iterations of all tests left.
+    pub bytes: f64,
+    /// The tests whose first iteration left most, largest first: their ids, and bytes.
+    pub tests: Vec<(String, f64)>,
+    /// Types of which there are more objects at the end than at the beginning, most first, and how many more.
+    pub objects: Vec<(String, u64)>,
+}
+
+impl Retained {
+    /// How many of each are told.
+    pub const SHOWN: usize = 3;
+    /// Less than this is not worth a line: bytes.
+    const LEAST: f64 = 1e6;
+
+    /// `14.9 MB, 9.9 MB by tests.T.test_a, 5.0 MB by tests.T.test_b; 55,000 app.Row`. None where it is next to nothing.
+    pub fn text(&self) -> Option<String> {
+        if self.bytes < Self::LEAST {
+            return None;
+        }
+        let share = |bytes: &f64| bytes / self.bytes >= 0.05;
+        let tests: Vec<String> = { self.tests.iter() }
+            .filter(|(_, bytes)| share(bytes))
+            .take(Self::SHOWN)
+            .map(|(id, bytes)| format!("{} by {}", text::bytes(*bytes), text::shortened(id, 100)))
+            .collect();
+        let objects: Vec<String> = { self.objects.iter() }
+            .take(Self::SHOWN)
+            .map(|(name, count)| {
+                format!(
+                    "{} {}",
+                    text::number(*count as f64),
+                    text::shortened(name, 60)
+                )
+            })
+            .collect();
+        let mut said = text::bytes(self.bytes);
+        if !tests.is_empty() {
+            said = format!("{said}, {}", tests.join(", "));
+        }
+        if !objects.is_empty() {
+            said = format!("{said}; {}", objects.join(", "));
+        }
+        Some(said)
+    }
 }
 
 /// What the report of a shard has beside its own results, so that it can be joined with those of the other shards.

@@ -529,7 +529,8 @@ fn unjudged(
 }
 
 fn troubles(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Result<()> {
-    if !report.errors.is_empty() || !report.notes.is_empty() {
+    let retained = report.retained.text();
+    if !report.errors.is_empty() || !report.notes.is_empty() || retained.is_some() {
         writeln!(out)?;
     }
     for error in report.errors.iter().take(LISTED) {
@@ -545,6 +546,10 @@ fn troubles(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Resul
     }
     for note in &report.notes {
         paragraph("note:", DIM, &brief(note), 4, width, out)?;
+    }
+    if let Some(retained) = retained {
+        let line = format!("the whole suite, run once, holds {retained}");
+        paragraph("retained:", DIM, &line, 4, width, out)?;
     }
     for (counter, exactness) in &report.environment.counters {
         let what = match exactness.as_str() {

@@ -6,7 +6,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use thiserror::Error;
 
 use super::{
-    Environment, Merged, Report, Shard, Snapshots, Timing,
+    Environment, Merged, Report, Retained, Shard, Snapshots, Timing,
     json::{ReadTest, SCHEMA},
     text,
 };
@@ -54,6 +54,8 @@ struct Document {
     summary: Summary,
     errors: Vec<Trouble>,
     notes: Vec<String>,
+    #[serde(default)]
+    retained: Retained,
     findings: Vec<Finding>,
     #[serde(default)]
     snapshots: Snapshots,
@@ -122,6 +124,7 @@ pub fn report(json: &str) -> Result<Report, ReadError> {
         shard: document.shard,
         merged: document.merged,
         asked: document.kept.map(|kept| kept.asked),
+        retained: document.retained,
     };
     check(&report).map_err(ReadError::Value)?;
     Ok(report)

@@ -66,7 +66,7 @@ use case::Case;
 use event::Event;
 use leavings::Leavings;
 use loss::{Loss, StartError};
-use protocol::{Collectable, Collected, Trouble};
+use protocol::{Collectable, Collected, Ended, Trouble};
 use references::References;
 use screen::Look;
 use shard::Division;
@@ -126,6 +126,8 @@ pub struct Run {
     pub cases: Vec<Case>,
     /// Suspects judged by others that grew alike.
     pub alike: Vec<Alike>,
+    /// Of which types there are more objects at the end of the screen than at its beginning, over all its workers.
+    pub grown: BTreeMap<String, u64>,
     /// What some tests leave to the cycle collector.
     pub leavings: Vec<Leavings>,
     /// References that some tests lose, or give back too often.
@@ -204,6 +206,7 @@ impl Run {
             looks: vec![None; collected.tests.len()],
             cases: Vec::new(),
             alike: Vec::new(),
+            grown: BTreeMap::new(),
             leavings: Vec::new(),
             references: Vec::new(),
             unclosed: Vec::new(),
@@ -438,26 +441,31 @@ fn names(many: i64) -> Option<String> {
     })
 }
 
-/// Ends a worker in order. Returns what it has noted of what its fixtures depend on.
-fn finish(slot: Slot<'_>, shared: &Mutex<Shared>) -> Option<kept::noted::Ended> {
-    match slot.end() {
-        Ok(ended) => {
+/// Ends a worker in order.
+fn finish(slot: Slot<'_>, shared: &Mutex<Shared>) {
+    end(slot, shared, false);
+}
+
+/// Ends a worker in order. Returns what it said then: what its fixtures depend on, and with a `census` what it leaves.
+fn end(slot: Slot<'_>, shared: &Mutex<Shared>, census: bool) -> Ended {
+    match slot.end(census) {
+        Ok(mut ended) => {
             if let Ok(mut shared) = shared.lock() {
-                shared.errors.extend(ended.errors);
+                shared.errors.append(&mut ended.errors);
                 shared.notes.extend(names(ended.names));
-                for note in ended.notes {
+                for note in ended.notes.drain(..) {
                     // Each worker says so.
                     if !shared.notes.contains(&note) {
                         shared.notes.push(note);
                     }
                 }
             }
-            return ended.depends;
+            return ended;
         }
         Err(Loss::Interrupted) => {}
         Err(loss) => trouble(shared, "ending a worker", &loss.to_string()),
     }
-    None
+    Ended::default()
 }
 
 fn absorb(run: &mut Run, shared: Mutex<Shared>) {

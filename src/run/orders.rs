@@ -302,7 +302,11 @@ pub struct Describe {
 
 /// Ends the session.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct End {}
+pub struct End {
+    /// Whether it tells of which types there are more objects than at its beginning.
+    #[serde(skip_serializing_if = "is_not")]
+    pub census: bool,
+}
 
 impl Serialize for Wider {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -327,7 +331,7 @@ mod tests {
             r#"{"do":"run","test":3,"thaw":true,"survey":false,"wider":1,"warmup":1,"before":false,"between":true,"iterations":4}"#
         );
         assert_eq!(
-            serde_json::to_string(&Order::from(End {})).unwrap(),
+            serde_json::to_string(&Order::from(End { census: false })).unwrap(),
             r#"{"do":"end"}"#
         );
     }

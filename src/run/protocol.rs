@@ -494,6 +494,9 @@ pub struct Ended {
     /// What wider fixtures depend on.
     #[serde(default)]
     pub depends: Option<noted::Ended>,
+    /// Of which types there are more objects than at the beginning of the process, and how many; where that was asked for.
+    #[serde(default)]
+    pub grown: Vec<(String, u64)>,
 }
 
 #[cfg(test)]

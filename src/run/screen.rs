@@ -88,6 +88,8 @@ pub struct Look {
     pub noise: Option<String>,
     /// Whether something rose in it and then no more.
     pub rose_once: bool,
+    /// Bytes that its first iteration left, about.
+    pub retained: f64,
 }
 
 impl Look {
@@ -120,6 +122,7 @@ impl Look {
             apart: Series::new(),
             noise: None,
             rose_once: false,
+            retained: 0.0,
         }
     }
 }
@@ -212,6 +215,7 @@ pub fn look_again(
         Look {
             seconds: first.seconds,
             cpu_plain: first.cpu_plain,
+            retained: first.retained,
             ..looked.look
         }
     } else {
@@ -270,6 +274,7 @@ impl<'a> Screen<'a> {
             apart: picture::apart(&evidence),
             noise: evidence.noise.clone().flatten(),
             rose_once: picture::rose_once(&evidence, &screened, &RULES),
+            retained: picture::retained(&evidence),
             ..Look::new(self.test, screened, evidence.manner.wider)
         };
         Ok(Looked {

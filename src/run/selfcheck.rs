@@ -124,7 +124,7 @@ pub fn examine(setup: &Setup) -> Result<Examined, StartError> {
     let seconds = begun.elapsed().as_secs_f64();
     let hello = worker.hello.clone();
     // It is of no more use, however it ends.
-    let _ = worker.end();
+    let _ = worker.end(false);
     Ok(Examined {
         hello,
         found,

@@ -177,9 +177,10 @@ impl<'a> Slot<'a> {
     }
 
     /// Ends the worker in order, with everything its fixtures still have to tear down.
-    pub fn end(mut self) -> Result<Ended, Loss> {
+    /// `census`: see [`Worker::end`].
+    pub fn end(mut self, census: bool) -> Result<Ended, Loss> {
         match self.worker.take() {
-            Some(worker) => worker.end(),
+            Some(worker) => worker.end(census),
             None => Ok(Ended::default()),
         }
     }

@@ -1,17 +1,17 @@
 //! First stage: screens every test, file by file, and then looks once more at those that were the first to use a fixture.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     sync::{Mutex, atomic::Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use super::{
-    Run, Settings, Shared, absorb, again,
+    Run, Settings, Shared, absorb, again, end,
     event::Event,
     familiar::{Class, Familiar},
-    fault, finish,
+    fault,
     leavings::Candidates,
     loss::{Loss, StartError},
     next,
@@ -48,6 +48,7 @@ pub(super) fn screen_all(
     units.retain(|unit| !unit.tests.is_empty());
     let familiar = Familiar::new(plan::teachers(&units, tests, RULES.screen.pilots));
     let shared = Mutex::new(Shared::default());
+    let mut grown = BTreeMap::new();
     let stage = Stage {
         settings,
         tests,
@@ -132,8 +133,11 @@ pub(super) fn screen_all(
     });
     for slot in slots {
         let process = slot.process;
-        let noted = finish(slot, &shared);
-        if let (Some(cache), Some(noted)) = (&settings.kept, noted) {
+        let ended = end(slot, &shared, true);
+        for (name, count) in ended.grown {
+            *grown.entry(name).or_default() += count;
+        }
+        if let (Some(cache), Some(noted)) = (&settings.kept, ended.depends) {
             cache.end(process, noted);
         }
     }
@@ -144,6 +148,7 @@ pub(super) fn screen_all(
         let test = look.test;
         run.looks[test] = Some(look);
     }
+    run.grown = grown;
     absorb(run, shared)
 }
 

@@ -125,12 +125,13 @@ impl Worker {
     }
 
     /// Asks it to tear everything down and to exit, and makes sure that it is gone.
-    pub fn end(mut self) -> Result<Ended, Loss> {
-        self.finish()
+    /// With a `census` it tells of which types there are more objects than at its beginning.
+    pub fn end(mut self, census: bool) -> Result<Ended, Loss> {
+        self.finish(census)
     }
 
-    fn finish(&mut self) -> Result<Ended, Loss> {
-        let ended = self.ask(orders::End {})?;
+    fn finish(&mut self, census: bool) -> Result<Ended, Loss> {
+        let ended = self.ask(orders::End { census })?;
         self.ends = false;
         self.line.close();
         Ok(ended)
@@ -141,7 +142,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         if self.ends && !INTERRUPTED.load(Ordering::SeqCst) {
             // Nobody asks for its last errors.
-            let _ = self.finish();
+            let _ = self.finish(false);
         }
     }
 }

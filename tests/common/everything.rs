@@ -227,6 +227,7 @@ pub fn document() -> Value {
             "timing": {"screen_seconds": 1.5, "judge_seconds": 2.25, "plain_cpu_seconds": 0.75}},
         "errors": [{"where": "tests/test_broken.py", "message": "Traceback\n  File \"tests/test_broken.py\"\nImportError: no module named shop"}],
         "notes": ["pytest-xdist is turned off: every test runs in one process"],
+        "retained": {"bytes": 12_500_000.0, "tests": [["tests/test_app.py::test_orders", 8_000_000.0]], "objects": [["shop.Order", 5000]]},
         "findings": findings,
         "snapshots": {"accepted": 5, "untested": 1, "advice": ["leakcheck review: decide about 11 findings"]},
         "tests": tests,

@@ -10,6 +10,7 @@ import traceback
 from . import (
     PROTOCOL,
     calls,
+    census,
     channel,
     counters,
     depends,
@@ -130,6 +131,8 @@ class Service:
         #: An order that waits for the program to come to its test.
         self.pending = None  # type: dict | None
         self._repeater = None  # type: repeat.Repeater | None
+        #: What there was before the first test.
+        self.census = None  # type: census.Census | None
         #: What the tests' own marks say; only pytest's can have any.
         self.marks = []  # type: list
         #: Notes what tests depend on, where that is asked for.
@@ -173,6 +176,7 @@ class Service:
             if self._repeater is None:
                 malloc.fill_gaps()
                 self._repeater = repeat.Repeater(runner, self.meter, self.heartbeat, self.depends)
+                self.census = census.Census()
             self.heartbeat.state(channel.Heartbeat.IDLE)
             self._obey(runner, self._repeater)
         except BaseException as error:
@@ -338,6 +342,7 @@ class Service:
                         "names": self.meter.names(),
                         "notes": self.meter.troubles(),
                         "depends": None if self.depends is None else self.depends.ended(),
+                        "grown": self.census.grown() if order.get("census") and self.census is not None else [],
                     }
                 )
                 self.is_over = True
