@@ -107,7 +107,7 @@ pub fn wire(data: &[u8]) {
             places: vec![("a.py".to_owned(), 1); described.answers.len()],
         }),
         Record::Freed(_) => Order::Free(orders::Free {}),
-        _ => Order::End(orders::End {}),
+        _ => Order::End(orders::End { census: false }),
     };
     if let Record::Collected(collected) = &record {
         let terms = leakcheck::config::terms::Terms::default();
