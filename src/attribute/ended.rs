@@ -11,14 +11,10 @@ use crate::verdict::LARGEST_BLOCK;
 /// holds that says nothing of the leak beside it.
 pub fn disregard(graph: &mut Graph, dump: &Dump, places: &Places) {
     let ended: Vec<u32> = dump.ended.iter().filter_map(|id| graph.find(*id)).collect();
-    leave_out(graph, dump, places, &ended, |_| false);
+    leave_out(graph, dump, places, &ended);
     // A pool or a full ring has an object of every iteration and never more of them: for each that came one went.
     let exchanging = exchanging(graph);
-    let longer = |graph: &Graph| {
-        let most = i64::from(graph.iterations) / 2;
-        (0..graph.len() as u32).any(|node| graph.gained(node) > most)
-    };
-    leave_out(graph, dump, places, &exchanging, longer);
+    leave_out(graph, dump, places, &exchanging);
 }
 
 /// Takes the small objects out of the growth, those that take a block: for where no block more is in use after an iteration
@@ -47,14 +43,9 @@ fn exchanging(graph: &Graph) -> Vec<u32> {
         .collect()
 }
 
-/// Leaves out what nothing but `containers` keeps, where something came beside it, or where `more` says so.
-fn leave_out(
-    graph: &mut Graph,
-    dump: &Dump,
-    places: &Places,
-    containers: &[u32],
-    more: impl Fn(&Graph) -> bool,
-) {
+/// Leaves out what nothing but `containers` keeps, where something came beside it or something else became longer: when the
+/// entries of an old list came is not known of those that the collector does not track, such as dictionaries of texts.
+fn leave_out(graph: &mut Graph, dump: &Dump, places: &Places, containers: &[u32]) {
     if containers.is_empty() {
         return;
     }
@@ -69,8 +60,9 @@ fn leave_out(
         .collect();
     // Where nothing else came there is no leak beside it to tell of, and what ends it here was no end elsewhere.
     let voters = graph.voters();
-    let leaks = |node: &u32| voters.contains(&graph.born(*node));
-    if others.order.iter().any(leaks) || more(graph) {
+    let most = i64::from(graph.iterations) / 2;
+    let leaks = |node: &u32| voters.contains(&graph.born(*node)) || graph.gained(*node) > most;
+    if others.order.iter().any(leaks) {
         graph.disregard(&theirs, containers);
     }
 }
@@ -113,6 +105,39 @@ mod tests {
         disregard(&mut graph, &dump, &places);
         assert_eq!(born(&graph), [0, 2, 3, 0]);
         assert_eq!(graph.gained(1), 0);
+        assert_eq!(beside((4, 4)), [2, 3]);
+        assert_eq!(beside((4, 8)), [0, 0]);
+    }
+
+    /// When what a cache with an end keeps was born, beside a registry of such a length before and after.
+    fn beside(registry: (i64, i64)) -> [u16; 2] {
+        // 2 is the cache's own table, 3 the registry.
+        let mut graph = graph(
+            &[
+                ("module", 0, &[1, 3]),
+                ("functools._lru_cache_wrapper", 0, &[2]),
+                ("dict", 0, &[5, 6]),
+                ("list", 0, &[4]),
+                ("dict", 0, &[]),
+                ("Page", 2, &[]),
+                ("Page", 3, &[]),
+            ],
+            4,
+        );
+        (graph.before[2], graph.lengths[2]) = (7, 11);
+        (graph.before[3], graph.lengths[3]) = registry;
+        let dump = Dump {
+            modules: vec![(0, "app".to_owned(), Some("/p/app.py".to_owned()))],
+            ended: vec![graph.ids[1]],
+            ..Dump::default()
+        };
+        let places = Places {
+            project: "/p".into(),
+            bridge: "/b".into(),
+            ..Places::default()
+        };
+        disregard(&mut graph, &dump, &places);
+        [5, 6].map(|node| graph.born(node))
     }
 
     #[test]
