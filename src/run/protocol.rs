@@ -214,6 +214,9 @@ pub struct Ran {
     pub cpu_read: f64,
     /// Resident bytes of the process afterwards.
     pub resident: u64,
+    /// And before the first iteration, where a window was opened there.
+    #[serde(default)]
+    pub resident_before: Option<u64>,
     /// The readings.
     pub series: Series,
     /// At which of them a window was opened after the warm-up.

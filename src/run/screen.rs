@@ -15,7 +15,7 @@ use crate::{
     config::terms::Terms,
     investigate::{
         evidence::Capacity,
-        readings::{fill_in, mend_opening},
+        readings::{fill_in, mend_opening, retained},
         rules::RULES,
         screening::{
             self,
@@ -235,6 +235,7 @@ struct Screen<'a> {
     /// Teardown errors of wider fixtures.
     troubles: Vec<Trouble>,
     noted: Option<Noted>,
+    retained: f64,
 }
 
 impl<'a> Screen<'a> {
@@ -251,6 +252,7 @@ impl<'a> Screen<'a> {
             class,
             troubles: Vec::new(),
             noted: None,
+            retained: 0.0,
         }
     }
 
@@ -274,7 +276,7 @@ impl<'a> Screen<'a> {
             apart: picture::apart(&evidence),
             noise: evidence.noise.clone().flatten(),
             rose_once: picture::rose_once(&evidence, &screened, &RULES),
-            retained: picture::retained(&evidence),
+            retained: self.retained,
             ..Look::new(self.test, screened, evidence.manner.wider)
         };
         Ok(Looked {
@@ -335,6 +337,10 @@ impl<'a> Screen<'a> {
         let ran = run(self.worker, order)?;
         self.noted = ran.noted.or(self.noted.take());
         self.troubles.extend(ran.errors);
+        if let Some(before) = ran.resident_before {
+            let resident = ran.resident.cast_signed() - before.cast_signed();
+            self.retained = retained(&ran.series, resident);
+        }
         let read = Read {
             iterations: ran.iterations,
             outcome: ran.outcome,

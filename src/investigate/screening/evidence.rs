@@ -46,8 +46,6 @@ pub struct Evidence {
     pub told: bool,
     /// How often it ran.
     pub iterations: u32,
-    /// Readings before its first iteration and after it, where there was one before its window opened.
-    pub first: Series,
     /// Wall seconds of its first iteration.
     pub seconds: f64,
     /// CPU seconds of its warm-up: what a plain run would spend on it, per warm-up iteration.
@@ -167,10 +165,6 @@ impl Evidence {
             // Before the warm-up, and after it: where that leaves nothing it is as good as any other iteration, and where
             // it does, one iteration more tells whether that was all.
             self.readings = 2;
-            self.first = read.series.clone();
-            self.first
-                .values_mut()
-                .for_each(|readings| readings.truncate(2));
         }
         if window.anew {
             self.watched = true;

@@ -49,26 +49,6 @@ pub fn rose_once(evidence: &Evidence, screened: &Screened, rules: &Rules) -> boo
     clean && evidence.manner.is_sparing() && rises(&series.collect(), rules)
 }
 
-/// Bytes by which the process has grown in the first iteration, about: what it holds of malloc and what it maps. Python's small
-/// objects are in arenas of 1 MiB (256 KiB before 3.10), and a new one may be for a few objects only: no more of what is mapped
-/// is laid to them than they have room for, unless it is more than arenas account for.
-pub fn retained(evidence: &Evidence) -> f64 {
-    const LARGEST_SMALL_OBJECT: i64 = 512;
-    const ARENAS: i64 = 2 << 20;
-    let risen = |counter| match evidence.first.get(&counter).map(Vec::as_slice) {
-        Some([before, after]) => after - before,
-        _ => 0,
-    };
-    let room = risen(Counter::Blocks).max(0) * LARGEST_SMALL_OBJECT;
-    let maps = risen(Counter::Maps);
-    let mapped = if maps - room > ARENAS {
-        maps
-    } else {
-        maps.min(room)
-    };
-    (risen(Counter::Heap) + mapped) as f64
-}
-
 /// What is looked at apart from growth, as far as it changes again and again.
 pub fn apart(evidence: &Evidence) -> Series {
     let mut apart = evidence.apart.clone();

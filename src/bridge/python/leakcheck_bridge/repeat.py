@@ -218,6 +218,7 @@ class Repeater:
         meter, heartbeat = self._meter, self._heartbeat
         unnoted = 2 if note and self._depends is not None else 0
         meter.reset()
+        held = counters.resident_bytes() if before else None
         if before:
             meter.reset_at_boundaries(self._fillers)
             # Much that the tests before left is not gone through one by one.
@@ -292,6 +293,7 @@ class Repeater:
             "cpu": _cpu() - begun,
             "cpu_read": meter.spent(),
             "resident": counters.resident_bytes(),
+            "resident_before": held,
             "series": meter.readings(),
             "opened": opened,
             "emptied": self._fillers.emptied,
