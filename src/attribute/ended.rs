@@ -18,13 +18,31 @@ pub fn disregard(graph: &mut Graph, dump: &Dump, places: &Places) {
 }
 
 /// Takes the small objects out of the growth, those that take a block: for where no block more is in use after an iteration
-/// than before it, and what grows is large. For each of them another one went.
-pub fn disregard_small(graph: &mut Graph) {
-    let is_small =
+/// than before it, and what grows is large, by `each` bytes an iteration. For each of them another one went. And so it is with
+/// a container that gained too few entries to take these bytes, and nothing large: the identity of one that is gone was used
+/// again, as by a dictionary of the test's own instance.
+pub fn disregard_small(graph: &mut Graph, each: f64) {
+    let is_born_small =
         |node: &u32| graph.born(*node) > 0 && graph.sizes[*node as usize] as f64 <= LARGEST_BLOCK;
-    let small: Vec<u32> = (0..graph.len() as u32).filter(is_small).collect();
+    let small: Vec<u32> = (0..graph.len() as u32).filter(is_born_small).collect();
     graph.disregard(&small, &[]);
+    let iterations = f64::from(graph.iterations.max(1));
+    let gained_little = |node: &u32| {
+        let gained = graph.gained(*node) as f64 / iterations;
+        let has_born = |target: &u32| graph.born(*target) > 0;
+        // What counts bytes, as a `bytearray` does, refers to nothing.
+        let targets = graph.targets(*node);
+        gained > 0.0
+            && !targets.is_empty()
+            && !targets.iter().any(has_born)
+            && gained * MOST_OF_AN_ENTRY < each / 2.0
+    };
+    let little: Vec<u32> = (0..graph.len() as u32).filter(gained_little).collect();
+    graph.disregard(&[], &little);
 }
+
+/// Bytes that a dictionary takes for an entry at most, just after it was made larger.
+const MOST_OF_AN_ENTRY: f64 = 104.0;
 
 /// Containers as long as before that have an object of each iteration.
 fn exchanging(graph: &Graph) -> Vec<u32> {
@@ -147,8 +165,27 @@ mod tests {
             4,
         );
         (graph.sizes[1], graph.sizes[2]) = (512, 513);
-        disregard_small(&mut graph);
+        disregard_small(&mut graph, 600.0);
         assert_eq!([1, 2].map(|node| graph.born(node)), [0, 3]);
+    }
+
+    #[test]
+    fn a_container_that_gained_too_few_old_entries_is_disregarded_where_only_what_is_large_grows() {
+        let gained = |length: i64, targets: &[u32], each: f64| {
+            let mut graph = graph(
+                &[("dict", 0, targets), ("type", 0, &[]), ("bytes", 3, &[])],
+                4,
+            );
+            graph.sizes[2] = 600;
+            (graph.before[0], graph.lengths[0]) = (1, 1 + length);
+            disregard_small(&mut graph, each);
+            graph.gained(0)
+        };
+        assert_eq!(gained(5, &[1], 728.0), 0);
+        // Enough for a table that large, with something large, or of bytes.
+        assert_eq!(gained(50, &[1], 728.0), 50);
+        assert_eq!(gained(5, &[1, 2], 728.0), 5);
+        assert_eq!(gained(5, &[], 728.0), 5);
     }
 
     #[test]

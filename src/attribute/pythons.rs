@@ -11,7 +11,7 @@ pub enum Sign {
     Holder(&'static [&'static str]),
     /// All of it is native memory, and this function of Python's own allocates it.
     Function(&'static str),
-    /// All of it is native memory that no line of the test allocates, and the test ends tracemalloc.
+    /// All of it is native memory that no function is certain to allocate, and the test ends tracemalloc.
     Tracing,
 }
 

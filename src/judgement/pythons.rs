@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use crate::{
     attribute::pythons::{KNOWN, Known, Sign},
-    finding::{Finding, Kind, Level, Owner, stance::Stance},
+    finding::{Finding, Kind, Level, NativeFunction, Owner, stance::Stance},
     run::case::Case,
     verdict::{TestResult, Verdict},
 };
 
-/// Bytes an iteration beyond which native memory that nobody was seen to allocate is more than tracemalloc is known to lose.
+/// Bytes an iteration beyond which native memory that nobody was seen to allocate for certain is more than tracemalloc is known to
+/// lose: it does so at each line that allocates while it is on.
 const MOST_OF_TRACING: f64 = 16_384.0;
 
 /// The leak of a version of Python that a finding is, where it is nothing else. A project's object that comes to stay in a
@@ -31,8 +32,9 @@ pub(super) fn known(finding: &Finding, cases: &[&Case], python: &str) -> Option<
                 && cases.iter().all(only)
         }
         Sign::Tracing => {
+            let nobody = |native: &NativeFunction| !native.certain;
             is_native(finding)
-                && finding.sites.is_empty()
+                && (finding.sites.is_empty() || finding.native.as_ref().is_some_and(nobody))
                 && cases
                     .iter()
                     .all(|case| case.ends_tracing && heap(case) < MOST_OF_TRACING)
@@ -63,6 +65,15 @@ fn is_all(case: &Case, holder: &str) -> bool {
 pub(super) fn settle(finding: &mut Finding, known: Option<&Known>, stance: Stance) {
     if let Some(known) = known {
         finding.owner = Owner::Interpreter;
+        if known.sign == Sign::Tracing {
+            // Whoever was seen to allocate is one of those that were traced.
+            let end = finding.summary.find(", allocated");
+            finding
+                .summary
+                .truncate(end.unwrap_or(finding.summary.len()));
+            finding.sites.clear();
+            finding.native = None;
+        }
         finding.summary = format!("{}: {}", finding.summary, known.text());
         finding.advice = known.advice();
     }

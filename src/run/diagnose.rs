@@ -438,7 +438,8 @@ pub(super) fn survey(
     };
     ended::disregard(&mut graph, &dump, bench.places);
     if is_only_large(case) {
-        ended::disregard_small(&mut graph);
+        let each = case.fits.values().map(|fit| fit.rate.value).sum();
+        ended::disregard_small(&mut graph, each);
     }
     Ok(Some(Heap {
         decision: holder::decide(&graph, &dump, bench.places),
