@@ -23,6 +23,7 @@ from . import for_django, outcome, restore, run_unittest
 
 _exec = os.execve
 _fork = os.fork
+_getframe = sys._getframe
 _getpid = os.getpid
 _waitpid = os.waitpid
 _encode = json.JSONEncoder().encode
@@ -174,8 +175,28 @@ def _nodes(suite):
     return found
 
 
+#: What a suite of nose2's layers has done before and after each test that it runs; twice is once.
+_AROUND = ("setUpTest", "tearDownTest")
+#: Frames between a suite's loop and what is called there.
+_NEAR = 4
+
+
+def _who_calls(frame):
+    """The suite that has something of its own done around each test, where one has called a test from this frame."""
+    for _ in range(_NEAR):
+        if frame is None:
+            break
+        names = frame.f_code.co_varnames
+        suite = frame.f_locals.get(names[0]) if names else None
+        if isinstance(suite, unittest.BaseTestSuite) and all(hasattr(suite, name) for name in _AROUND):
+            return suite
+        frame = frame.f_back
+    return None
+
+
 class _Watcher:
-    """Follows the program, and tells `unit` of every suite or test case that it has run, with the result to fill.
+    """Follows the program, and tells `unit` of every suite or test case that it has run, with the result to fill and
+    the suite that has something done around it.
 
     Of one that is run in a process or thread of its own it tells `elsewhere`, which says whether it has run it.
     """
@@ -209,7 +230,7 @@ class _Watcher:
             result.testsRun += len(tests)
         classes = self._hooks.off()
         try:
-            self._unit(tests, result, bool(suites))
+            self._unit(tests, result, None if suites else _who_calls(_getframe(2)), bool(suites))
         finally:
             self._hooks.on(*classes)
         return True
@@ -229,7 +250,7 @@ def _list(program, path):
     # type: (Program, str) -> None
     """Runs the program without its tests and writes what it hands over."""
 
-    def unit(tests, result, is_suite):
+    def unit(tests, result, around, is_suite):
         records, errors = run_unittest.records(tests)
         _write(path, {"tests": records, "errors": errors})
 
@@ -307,22 +328,26 @@ def _listing(program, service):
 
 
 class _Result(run_unittest.Result):
-    """Has the program's own result do what it does around each test, such as setting layers up."""
+    """Has the program's own result or suite do what it does around each test, such as setting layers up."""
 
     def __init__(self):
         super().__init__()
-        self._theirs = None
+        self._theirs = self._around = None
 
-    def stand_for(self, theirs):
-        # type: (object) -> None
-        self._theirs = theirs
+    def stand_for(self, theirs, around):
+        # type: (object, object) -> None
+        self._theirs, self._around = theirs, around
 
     def startTest(self, test):
         super().startTest(test)
+        if self._around is not None:
+            self._around.setUpTest(test)
         self._theirs.startTest(test)
 
     def stopTest(self, test):
         self._theirs.stopTest(test)
+        if self._around is not None:
+            self._around.tearDownTest(test)
 
 
 class Runner(run_unittest.Runner):
@@ -340,8 +365,8 @@ class Runner(run_unittest.Runner):
         self._is_suite = True
         self._theirs = restore.State(None)
 
-    def enter(self, tests, result, is_suite):
-        # type: (list, object, bool) -> None
+    def enter(self, tests, result, around, is_suite):
+        # type: (list, object, object, bool) -> None
         here = set()
         for test in tests:
             if run_unittest.is_failure(test):
@@ -352,11 +377,14 @@ class Runner(run_unittest.Runner):
                 index = places[self._seen[name]]
                 self._tests[index] = test
                 here.add(index)
+                if around is not None:
+                    # It has begun; each repeat begins and ends by itself, from a test case as it was.
+                    around.tearDownTest(test)
             self._seen[name] += 1
         self._here = frozenset(here)
         self._is_suite = is_suite
         self._theirs = restore.State(result)
-        self._result.stand_for(result)
+        self._result.stand_for(result, around)
 
     def leave(self):
         # type: () -> None
@@ -451,11 +479,11 @@ class _Host:
         how = "by signal {}".format(-status) if status < 0 else "with status {}".format(status)
         return status, "{} ended {} before it had unittest run a test".format(name, how)
 
-    def _unit(self, tests, result, is_suite):
+    def _unit(self, tests, result, around, is_suite):
         service, runner = self._service, self._runner
         if service.is_over:
             return
-        runner.enter(tests, result, is_suite)
+        runner.enter(tests, result, around, is_suite)
         if not service.served:
             service.serve(runner, self._listing.tests, self._listing.errors, self._listing.notes())
         elif runner.reaches(service.pending["test"]):
