@@ -10,8 +10,8 @@ use crate::{
 };
 
 /// Bytes an iteration beyond which native memory that nobody was seen to allocate for certain is more than tracemalloc is known to
-/// lose: it does so at each line that allocates while it is on.
-const MOST_OF_TRACING: f64 = 16_384.0;
+/// lose: some 100 bytes for each way to a line that allocates while it is on.
+const MOST_OF_TRACING: f64 = 65_536.0;
 
 /// The leak of a version of Python that a finding is, where it is nothing else. A project's object that comes to stay in a
 /// container of the standard library is the project's: so it is one of those that are known, or it is not Python's.
@@ -34,7 +34,7 @@ pub(super) fn known(finding: &Finding, cases: &[&Case], python: &str) -> Option<
         Sign::Tracing => {
             let nobody = |native: &NativeFunction| !native.certain;
             is_native(finding)
-                && (finding.sites.is_empty() || finding.native.as_ref().is_some_and(nobody))
+                && finding.native.as_ref().is_none_or(nobody)
                 && cases
                     .iter()
                     .all(|case| case.ends_tracing && heap(case) < MOST_OF_TRACING)
