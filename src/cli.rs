@@ -1,5 +1,6 @@
 //! The command line: its verbs and its options.
 
+mod bisect;
 mod completions;
 mod decide;
 mod doctor;
@@ -47,6 +48,8 @@ enum Verb {
     Run(RunArgs),
     /// Look at one test from all sides: what grows, what holds it, and memory line by line.
     Inspect(inspect::InspectArgs),
+    /// Find the commit that brought a leak, or made one worse.
+    Bisect(bisect::BisectArgs),
     /// Render the JSON report of an earlier run again, in any format.
     Report(report::ReportArgs),
     /// Decide a recorded run once more, without Python, and say which verdicts differ.
@@ -203,6 +206,7 @@ pub fn main() -> ExitCode {
     match cli.verb {
         Some(Verb::Run(args)) => run::run(args),
         Some(Verb::Inspect(args)) => inspect::inspect(args),
+        Some(Verb::Bisect(args)) => bisect::bisect(&args),
         Some(Verb::Report(args)) => report::run(&args),
         Some(Verb::Replay(args)) => replay::replay(&args),
         Some(Verb::Merge(args)) => merge::run(&args),

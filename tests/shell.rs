@@ -58,6 +58,7 @@ fn there_is_a_manual_page_for_every_verb() {
     for name in [
         "leakcheck",
         "leakcheck-run",
+        "leakcheck-bisect",
         "leakcheck-accept",
         "leakcheck-doctor",
     ] {

@@ -12,7 +12,7 @@ pub mod inspect;
 pub mod json;
 mod junit;
 pub mod markdown;
-mod place;
+pub mod place;
 pub mod plain;
 pub mod progress;
 pub mod read;
