@@ -149,11 +149,15 @@ fn nothing_of_the_users_checkout_is_touched_and_none_of_its_hooks_run() {
     let project = history("depot.py", &[RETURNS, RETURNS, KEEPS, KEEPS]);
     let root = project.root();
     let hook = root.join(".git/hooks/post-checkout");
-    fs::write(
-        &hook,
-        "#!/bin/sh\ntouch \"$GIT_DIR/hooked\"\ntouch /tmp/hooked-by-leakcheck\nexit 1\n",
-    )
-    .unwrap();
+    let hooked = project.beside("hooked");
+    let script = format!(
+        "#!/bin/sh
+touch {}
+exit 1
+",
+        hooked.display()
+    );
+    fs::write(&hook, script).unwrap();
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
     project.write("depot.py", "in the middle of something\n");
     project.write("staged.py", "");
@@ -178,7 +182,7 @@ fn nothing_of_the_users_checkout_is_touched_and_none_of_its_hooks_run() {
     assert_eq!(fs::read(root.join(".git/index")).unwrap(), index);
     assert_eq!(state(), before);
     assert_eq!(git(&root, &["worktree", "list"]).lines().count(), 1);
-    assert!(!Path::new("/tmp/hooked-by-leakcheck").exists());
+    assert!(!hooked.exists());
     let left: BTreeSet<_> = fs::read_dir(project.temporary())
         .unwrap()
         .map(|it| it.unwrap().file_name())

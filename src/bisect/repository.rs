@@ -6,6 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use super::search::Candidates;
 use crate::files::name;
 
 /// Variables that would have git work on something else than the folder it is called in: hooks of git set them.
@@ -102,15 +103,23 @@ impl Repository {
             .is_ok()
     }
 
-    /// The commits that may have brought what `bad` shows and none of `goods` does, those that halve them best first.
-    pub fn candidates(&self, bad: &str, goods: &[String]) -> Result<Vec<String>, Refused> {
-        let mut arguments = vec!["rev-list", "--bisect-all", bad, "--not"];
-        arguments.extend(goods.iter().map(|good| &**good));
-        let said = self.git(&arguments)?;
-        let ids = said
-            .lines()
-            .filter_map(|line| line.split_whitespace().next());
-        Ok(ids.map(str::to_owned).collect())
+    /// The commits that may have brought what `bad` shows and none of `goods` does.
+    pub fn candidates(&self, bad: &str, goods: &[String]) -> Result<Candidates, Refused> {
+        let listed = |how: &[&str]| -> Result<Vec<String>, Refused> {
+            let mut arguments = vec!["rev-list"];
+            arguments.extend(how);
+            arguments.extend([bad, "--not"]);
+            arguments.extend(goods.iter().map(|good| &**good));
+            let said = self.git(&arguments)?;
+            let ids = said
+                .lines()
+                .filter_map(|line| line.split_whitespace().next());
+            Ok(ids.map(str::to_owned).collect())
+        };
+        Ok(Candidates {
+            best: listed(&["--bisect-all"])?,
+            line: listed(&["--topo-order", "--reverse"])?,
+        })
     }
 
     /// What there is to know of a commit.

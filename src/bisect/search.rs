@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+/// After so many that could not be judged of those that are left, nobody wants to wait for the rest.
+const MOST_SKIPPED: usize = 30;
+
 /// What comes next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next<'a> {
@@ -13,33 +16,51 @@ pub enum Next<'a> {
     Undecided,
 }
 
-/// What comes next where `candidates` may have brought the finding, the ones that halve them best first, and `bad` is the
-/// one of them that is known to show it.
-pub fn next<'a>(candidates: &'a [String], bad: &str, skipped: &BTreeSet<String>) -> Next<'a> {
-    let left: Vec<&String> = candidates.iter().filter(|commit| **commit != bad).collect();
-    let open: Vec<&String> = left
-        .iter()
-        .copied()
-        .filter(|commit| !skipped.contains(*commit))
-        .collect();
-    match (left.first(), open.first()) {
-        (None, _) => Next::Found,
-        (_, None) => Next::Undecided,
-        (Some(best), Some(first)) if best == first => Next::Ask(first),
-        // What cannot be judged often comes in a row: the next try is away from it, and somewhere else each time.
-        _ => {
-            let at = open.len() as f64 * away(left.len() - open.len());
-            Next::Ask(open[(at as usize).min(open.len() - 1)])
-        }
-    }
+/// The commits that may have brought what is looked for, the one that is known to show it among them.
+#[derive(Debug)]
+pub struct Candidates {
+    /// Those that halve them best first.
+    pub best: Vec<String>,
+    /// From old to new.
+    pub line: Vec<String>,
 }
 
-/// A part of the way to the worst candidate, another one for each number: bits turned around spread over all parts, and
-/// their squares prefer the better ones.
-fn away(skipped: usize) -> f64 {
-    let bits = u32::try_from(skipped).unwrap_or(u32::MAX);
-    let part = f64::from(bits.reverse_bits()) / f64::from(u32::MAX);
-    part * part
+/// What comes next where `bad` is the candidate that is known to show it.
+pub fn next<'a>(of: &'a Candidates, bad: &str, skipped: &BTreeSet<String>) -> Next<'a> {
+    let line: Vec<&str> = { of.line.iter() }
+        .map(|commit| &**commit)
+        .filter(|commit| *commit != bad)
+        .collect();
+    let best: Vec<&str> = { of.best.iter() }
+        .map(|commit| &**commit)
+        .filter(|commit| *commit != bad)
+        .collect();
+    let Some(middle) = best.first() else {
+        return Next::Found;
+    };
+    // What cannot be judged mostly comes in a row: what lies between two that cannot is taken for no better, and the row's
+    // ends are looked for, on the side where there is more.
+    let row = |commit: &&str| skipped.contains(*commit);
+    let (Some(first), Some(last)) = (line.iter().position(row), line.iter().rposition(row)) else {
+        return Next::Ask(middle);
+    };
+    let (older, newer) = (&line[..first], &line[last + 1..]);
+    if older.contains(middle) || newer.contains(middle) {
+        return Next::Ask(middle);
+    }
+    let side = if older.len() > newer.len() {
+        older
+    } else {
+        newer
+    };
+    if let Some(commit) = side.get(side.len() / 2) {
+        return Next::Ask(commit);
+    }
+    let many = line.iter().filter(|commit| row(commit)).count();
+    match best.iter().find(|commit| !row(commit)) {
+        Some(commit) if many < MOST_SKIPPED => Next::Ask(commit),
+        _ => Next::Undecided,
+    }
 }
 
 /// How many more commits have to be asked if all can be judged.
@@ -65,7 +86,9 @@ mod tests {
             let mut line: Vec<u32> = (good + 1..=bad).collect();
             // As git has it: the smaller part of the two that a commit would leave, the largest first.
             line.sort_by_key(|at| std::cmp::Reverse((at - good).min(bad - at)));
-            let candidates: Vec<String> = line.iter().map(u32::to_string).collect();
+            let best = line.iter().map(u32::to_string).collect();
+            let of = (good + 1..=bad).map(|at| at.to_string()).collect();
+            let candidates = Candidates { best, line: of };
             let at: u32 = match next(&candidates, &bad.to_string(), &skipped) {
                 Next::Found => return (Ok(bad), asked),
                 Next::Undecided => {
@@ -100,11 +123,18 @@ mod tests {
     fn commits_that_cannot_be_judged_are_walked_around() {
         // A third of a thousand, in the middle, where it begins.
         let broken = |at: u32| (300..650).contains(&at);
-        for first in [1, 200, 299, 651, 800, 1000] {
+        for first in [1, 200, 299, 652, 800, 1000] {
             let (found, asked) = searched(1000, first, &broken);
             assert_eq!(found, Ok(first));
-            assert!(asked < 40, "{first}: {asked}");
+            assert!(asked <= 24, "{first}: {asked}");
         }
+    }
+
+    #[test]
+    fn nobody_waits_for_hundreds_that_cannot_be_judged() {
+        let (found, asked) = searched(1000, 500, &|at| (300..650).contains(&at));
+        assert_eq!(found.unwrap_err().len(), 351);
+        assert!(asked < 60, "{asked}");
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::{
     bisect::{
         answer::{self, Answer, Target},
         repository::{Repository, short},
-        search::{self, Next},
+        search::{self, Candidates, Next},
     },
     config::{Choice, Config, Runner, text as shown, value},
     exit_code::ExitCode,
@@ -414,21 +414,21 @@ impl Search<'_> {
         begun: Instant,
     ) -> Result<Answered, End> {
         let repository = &self.bench.repository;
-        let candidates = |bad: &str, goods: &[String]| -> Result<Vec<String>, End> {
+        let candidates = |bad: &str, goods: &[String]| -> Result<Candidates, End> {
             let found = repository.candidates(bad, goods);
             Ok(found.map_err(|error| error.to_string())?)
         };
         let mut goods = vec![good];
         let mut skipped = BTreeSet::new();
         let mut shows: Option<(Finding, Report)> = None;
-        let all = candidates(&bad, &goods)?.len();
+        let all = candidates(&bad, &goods)?.line.len();
         loop {
             let left = candidates(&bad, &goods)?;
             let id = match search::next(&left, &bad, &skipped) {
                 Next::Ask(id) => id.to_owned(),
                 end => {
                     let found = end == Next::Found;
-                    let commits = if found { vec![bad] } else { left };
+                    let commits = if found { vec![bad] } else { left.line };
                     let commits = commits.iter().map(|id| repository.about(id));
                     let commits: Result<Vec<_>, _> = commits.collect();
                     let commits = commits.map_err(|error| error.to_string())?;
@@ -447,7 +447,7 @@ impl Search<'_> {
                     });
                 }
             };
-            let what = match search::steps(left.len()) {
+            let what = match search::steps(left.line.len()) {
                 1 => "last step".to_owned(),
                 steps => format!("{steps} steps left"),
             };
