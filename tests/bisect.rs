@@ -230,6 +230,7 @@ fn what_was_there_before_is_asked_for_the_commit_that_made_it_worse() {
     found.exits(0);
     assert_eq!(found.commits(), [id(&project, "c3")]);
     assert!(found.out.contains("made this leak worse"), "{}", found.out);
+    assert!(found.err.contains(": no worse ("), "{}", found.err);
     // Nothing came in the last two.
     let found = bisect(&project, &["c3..c4", "test_depot.py::test_store"]);
     found.exits(3);

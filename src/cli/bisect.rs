@@ -383,7 +383,7 @@ impl Search<'_> {
         let begun = Instant::now();
         let report = self.bench.judge(id, &self.tests);
         let said = match (&report, target) {
-            (Ok(report), Some(target)) => Said::of(&answer::of(report, target)),
+            (Ok(report), Some(target)) => Said::of(&answer::of(report, target), target),
             (Ok(report), None) => Said::Told(report.headline()),
             (Err(Without::Unjudged(why)), _) => Said::Unjudged(why.clone()),
             (Err(_), _) => return Ok(report?),
@@ -457,7 +457,7 @@ impl Search<'_> {
                 Err(Without::Unjudged(why)) => (Answer::Unjudged(why), None),
                 Err(without) => return Err(without.into()),
             };
-            self.tell(&what, &id, Said::of(&said), asked);
+            self.tell(&what, &id, Said::of(&said, &target), asked);
             match (said, report) {
                 (Answer::Shows(finding), Some(report)) => {
                     bad = id;

@@ -26,21 +26,26 @@ const SCHEMA: &str = "leakcheck.bisect/1";
 
 /// What was said of a commit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase", tag = "answer", content = "reason")]
+#[serde(rename_all = "kebab-case", tag = "answer", content = "reason")]
 pub(super) enum Said {
     Leaks,
     Clean,
+    /// It grows faster than in GOOD, or as fast.
+    Worse,
+    NoWorse,
     Unjudged(String),
     /// Before it is known what is looked for.
     Told(String),
 }
 
 impl Said {
-    pub fn of(answer: &Answer) -> Said {
-        match answer {
-            Answer::Shows(_) => Said::Leaks,
-            Answer::Clean => Said::Clean,
-            Answer::Unjudged(why) => Said::Unjudged(why.clone()),
+    pub fn of(answer: &Answer, target: &Target) -> Said {
+        match (answer, &target.before) {
+            (Answer::Shows(_), None) => Said::Leaks,
+            (Answer::Clean, None) => Said::Clean,
+            (Answer::Shows(_), Some(_)) => Said::Worse,
+            (Answer::Clean, Some(_)) => Said::NoWorse,
+            (Answer::Unjudged(why), _) => Said::Unjudged(why.clone()),
         }
     }
 }
@@ -59,6 +64,8 @@ impl fmt::Display for Step {
         let said = match &self.said {
             Said::Leaks => "leaks".to_owned(),
             Said::Clean => "clean".to_owned(),
+            Said::Worse => "worse".to_owned(),
+            Said::NoWorse => "no worse".to_owned(),
             Said::Unjudged(why) => format!("skipped, {}", text::brief(why)),
             Said::Told(headline) => headline.clone(),
         };
