@@ -5,6 +5,7 @@ mod completions;
 mod decide;
 mod doctor;
 mod durations;
+mod expect;
 mod explain;
 mod init;
 mod inspect;
@@ -131,6 +132,9 @@ struct RunArgs {
     /// Fail for snapshots of what is gone, too.
     #[arg(long)]
     deny_stale: bool,
+    /// Ask whether a finding is gone, by its fingerprint or the first digits: 0 if it is, 1 if it is still there, 3 if it cannot be told; only its tests run, unless others are named.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["shard", "deny_stale", "record_durations"])]
+    expect_fixed: Option<String>,
     /// Run one of several parts of the suite, such as 2/8; auto takes it from the CI system's variables.
     #[arg(long, value_name = "I/N", value_parser = shard::parse)]
     shard: Option<Choice<(usize, usize)>>,

@@ -41,7 +41,7 @@ pub enum Answer {
 /// The findings of `bad` that `good` does not have, or that grow faster than there, those that fail the build first.
 pub fn came(bad: &Report, good: &Report) -> Vec<Target> {
     let before = present(good);
-    compared(bad, &before)
+    compared(bad, snapshots(&before))
         .into_iter()
         .filter_map(|(finding, of)| match finding.status {
             Status::New => Some(Target {
@@ -60,7 +60,7 @@ pub fn came(bad: &Report, good: &Report) -> Vec<Target> {
 /// What `report` says of `target`.
 pub fn of(report: &Report, target: &Target) -> Answer {
     let likeness = target.before.as_ref().unwrap_or(&target.finding);
-    let found = compared(report, std::slice::from_ref(likeness));
+    let found = compared(report, snapshots(std::slice::from_ref(likeness)));
     let found = found.into_iter().find(|(_, of)| of.is_some());
     match found {
         Some((mut finding, _)) if target.before.is_none() || finding.status == Status::Worse => {
@@ -99,6 +99,27 @@ pub fn of(report: &Report, target: &Target) -> Answer {
     })
 }
 
+/// What `report` says of what a snapshot holds: it is gone where all of its tests were judged and do not show it.
+pub fn of_snapshot(report: &Report, snapshot: &Snapshot) -> Answer {
+    let found = compared(report, vec![snapshot.clone()]);
+    if let Some((finding, _)) = found.into_iter().find(|(_, of)| of.is_some()) {
+        return Answer::Shows(Box::new(finding));
+    }
+    let unjudged = snapshot.tests.iter().find_map(|id| {
+        let test = { report.tests.iter() }.find(|test| scrub::addresses(&test.id) == *id);
+        match test {
+            Some(test) if test.verdict.is_judged() => None,
+            Some(test) => Some((id, test.verdict.word())),
+            None => Some((id, "not there")),
+        }
+    });
+    match unjudged {
+        Some((id, word)) => Answer::Unjudged(format!("{} is {word}", text::brief(id))),
+        None if snapshot.tests.is_empty() => Answer::Unjudged("it has no test".to_owned()),
+        None => Answer::Clean,
+    }
+}
+
 /// What leaks in `report`, whatever was accepted: with an identity that only this run gave it.
 pub fn present(report: &Report) -> Vec<Finding> {
     let mut findings: Vec<Finding> = report
@@ -113,14 +134,19 @@ pub fn present(report: &Report) -> Vec<Finding> {
     findings
 }
 
+fn snapshots(findings: &[Finding]) -> Vec<Snapshot> {
+    let of = |finding| Snapshot::of(finding, BUILD, None);
+    findings.iter().map(of).collect()
+}
+
 /// What leaks in `report`, with its status against `before`, and which one of these it is.
-fn compared(report: &Report, before: &[Finding]) -> Vec<(Finding, Option<usize>)> {
+fn compared(report: &Report, before: Vec<Snapshot>) -> Vec<(Finding, Option<usize>)> {
     let accepted: Vec<File> = before
-        .iter()
+        .into_iter()
         .enumerate()
-        .map(|(at, finding)| File {
+        .map(|(at, snapshot)| File {
             name: at.to_string(),
-            entry: Entry::One(Box::new(Snapshot::of(finding, BUILD, None))),
+            entry: Entry::One(Box::new(snapshot)),
         })
         .collect();
     let tests: Vec<(String, bool)> = { report.tests.iter() }
@@ -220,6 +246,26 @@ mod tests {
         let mut elsewhere = report(&[], Verdict::Clean);
         elsewhere.tests[0].id = "t.py::other".to_owned();
         assert_eq!(word(&of(&elsewhere, target)), "its test is not there");
+    }
+
+    #[test]
+    fn a_snapshot_is_gone_where_all_of_its_tests_were_judged() {
+        let mut snapshot = Snapshot::of(&finding("f", &[("blocks", 4.0)]), "3.12", None);
+        assert_eq!(word(&of_snapshot(&leaking(9.0), &snapshot)), "shows");
+        let clean = report(&[], Verdict::Clean);
+        assert_eq!(word(&of_snapshot(&clean, &snapshot)), "clean");
+        let failed = report(&[], Verdict::Failed);
+        assert_eq!(
+            word(&of_snapshot(&failed, &snapshot)),
+            "t.py::test is failed"
+        );
+        snapshot.tests.push("t.py::more".to_owned());
+        assert_eq!(
+            word(&of_snapshot(&clean, &snapshot)),
+            "t.py::more is not there"
+        );
+        snapshot.tests.clear();
+        assert_eq!(word(&of_snapshot(&clean, &snapshot)), "it has no test");
     }
 
     #[test]
