@@ -7,6 +7,7 @@ mod doctor;
 mod durations;
 mod expect;
 mod explain;
+mod history;
 mod init;
 mod inspect;
 mod journal;
@@ -57,6 +58,8 @@ enum Verb {
     Replay(replay::ReplayArgs),
     /// Join the JSON reports of a suite's shards into one report and one verdict.
     Merge(merge::MergeArgs),
+    /// Show what a file of figures tells of many runs: leaks that are open, came and went, their rates, depth and time.
+    History(history::HistoryArgs),
     /// Decide one by one what to do about findings that wait.
     Review(snapshots::Where),
     /// Take findings that wait into the baseline; without arguments all of them.
@@ -126,6 +129,9 @@ struct RunArgs {
     /// Write what happens while it happens to a file, as JSON Lines.
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
+    /// Add a line of figures to a file, which `leakcheck history FILE` draws.
+    #[arg(long, value_name = "FILE", conflicts_with = "shard")]
+    history: Option<PathBuf>,
     /// How often an hour the code under test runs in real life: rates are then told for an hour too.
     #[arg(long, value_name = "N", value_parser = publish::times)]
     per_hour: Option<f64>,
@@ -214,6 +220,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Report(args)) => report::run(&args),
         Some(Verb::Replay(args)) => replay::replay(&args),
         Some(Verb::Merge(args)) => merge::run(&args),
+        Some(Verb::History(args)) => history::history(&args),
         Some(Verb::Review(args)) => review::review(&args),
         Some(Verb::Accept(args)) => decide::accept(&args),
         Some(Verb::Reject(args)) => decide::reject(&args),

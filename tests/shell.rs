@@ -59,6 +59,7 @@ fn there_is_a_manual_page_for_every_verb() {
         "leakcheck",
         "leakcheck-run",
         "leakcheck-bisect",
+        "leakcheck-history",
         "leakcheck-accept",
         "leakcheck-doctor",
     ] {

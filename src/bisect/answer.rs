@@ -213,6 +213,7 @@ mod tests {
             min_judged: 0.9,
             timing: Timing::default(),
             snapshots: Snapshots::default(),
+            retained: Default::default(),
             shard: None,
             merged: None,
             asked: None,

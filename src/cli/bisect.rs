@@ -505,7 +505,7 @@ fn chosen(report: &Report, wanted: Option<&str>) -> Result<Finding, End> {
         0 => {
             let there: Vec<String> = answer::present(report)
                 .iter()
-                .map(|finding| text::shortened(&finding.fingerprint, DIGITS))
+                .filter_map(|finding| finding.fingerprint.get(..DIGITS).map(text::brief))
                 .collect();
             let there = match there.len() {
                 0 => "nothing leaks in it".to_owned(),

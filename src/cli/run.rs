@@ -14,7 +14,8 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use signal_hook::iterator::Signals;
 
 use super::{
-    RunArgs, durations::Durations, expect::Expected, kept, publish::publish, shard, snapshots,
+    RunArgs, durations::Durations, expect::Expected, history, kept, publish::publish, shard,
+    snapshots,
 };
 use crate::{
     attribute::owner::Places,
@@ -141,6 +142,10 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     } else {
         Durations::default()
     };
+    let history = args.history.clone();
+    if let Some(path) = &history {
+        history::check(path)?;
+    }
     let quiet = args.output.quiet;
     let per_hour = args.per_hour;
     let keep = args.keep.as_ref().map(|folder| current.join(folder));
@@ -258,6 +263,10 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         snapshots.record(&outcome, &mut report);
     }
     let mut unwritten = Vec::new();
+    if let Some(path) = &history {
+        let all = whole && expected.is_none();
+        unwritten.extend(history::append(path, &report, &project.root, all).err());
+    }
     if let Some(cache) = cache {
         unwritten.extend(kept::write(&cache, &run, &report).err());
     }

@@ -9,6 +9,7 @@ pub mod evidence;
 mod github;
 mod gitlab;
 pub mod growth;
+pub mod history;
 mod html;
 pub mod inspect;
 pub mod json;
