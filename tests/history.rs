@@ -121,7 +121,7 @@ fn the_line_of_joined_shards_is_that_of_the_whole_suite() {
         .arg(&file)
         .output()
         .unwrap();
-    assert_eq!(missing.status.code(), Some(3));
+    assert_eq!(missing.status.code(), Some(1));
     let read = lines(&file);
     assert_eq!(
         (&read[0]["complete"], &read[0]["tests"]),
