@@ -18,14 +18,14 @@ esac
 
 folder=$(mktemp -d "$RUNNER_TEMP/leakcheck-XXXXXX")
 call=(run --ci --report "json=$folder/leakcheck.json")
-declare -A ending=([sarif]=sarif [junit]=xml [html]=html [markdown]=md [gitlab]=gitlab.json [plain]=txt)
+declare -A ending=([sarif]=sarif [junit]=xml [html]=html [markdown]=md [gitlab]=gitlab.json [plain]=txt [short]=short.txt [badge]=badge.json [bencher]=bencher.json)
 formats=$REPORTS
 # The comment is the Markdown report.
 [ "$COMMENT" != true ] || formats+=" markdown"
 declare -A files=([json]="$folder/leakcheck.json")
 for format in $formats; do
     [ -z "${files[$format]:-}" ] || continue
-    [ -n "${ending[$format]:-}" ] || fail "reports may name json, sarif, junit, html, markdown, gitlab and plain"
+    [ -n "${ending[$format]:-}" ] || fail "reports may name json, sarif, junit, html, markdown, gitlab, plain, short, badge and bencher"
     files[$format]="$folder/leakcheck.${ending[$format]}"
     call+=(--report "$format=${files[$format]}")
 done
@@ -103,6 +103,7 @@ for status in sys.argv[2:]:
     print("%s=%d" % (status, counts.get(status, 0)))
 ' "${files[json]}" new worse known better fixed 2>/dev/null
     echo "folder=$folder"
+    echo "matcher=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/problem-matcher.json"
     for format in "${!files[@]}"; do
         [ ! -s "${files[$format]}" ] || echo "$format=${files[$format]}"
     done

@@ -1,10 +1,13 @@
 //! The command line: its verbs and its options.
 
+mod bisect;
 mod completions;
 mod decide;
 mod doctor;
 mod durations;
+mod expect;
 mod explain;
+mod history;
 mod init;
 mod inspect;
 mod journal;
@@ -47,12 +50,16 @@ enum Verb {
     Run(RunArgs),
     /// Look at one test from all sides: what grows, what holds it, and memory line by line.
     Inspect(inspect::InspectArgs),
+    /// Find the commit that brought a leak, or made one worse.
+    Bisect(bisect::BisectArgs),
     /// Render the JSON report of an earlier run again, in any format.
     Report(report::ReportArgs),
     /// Decide a recorded run once more, without Python, and say which verdicts differ.
     Replay(replay::ReplayArgs),
     /// Join the JSON reports of a suite's shards into one report and one verdict.
     Merge(merge::MergeArgs),
+    /// Show what a file of figures tells of many runs: leaks that are open, came and went, their rates, depth and time.
+    History(history::HistoryArgs),
     /// Decide one by one what to do about findings that wait.
     Review(snapshots::Where),
     /// Take findings that wait into the baseline; without arguments all of them.
@@ -122,12 +129,18 @@ struct RunArgs {
     /// Write what happens while it happens to a file, as JSON Lines.
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
+    /// Add a line of figures to a file, which `leakcheck history FILE` draws.
+    #[arg(long, value_name = "FILE", conflicts_with = "shard")]
+    history: Option<PathBuf>,
     /// How often an hour the code under test runs in real life: rates are then told for an hour too.
     #[arg(long, value_name = "N", value_parser = publish::times)]
     per_hour: Option<f64>,
     /// Fail for snapshots of what is gone, too.
     #[arg(long)]
     deny_stale: bool,
+    /// Ask whether a finding is gone, by its fingerprint or the first digits: 0 if it is, 1 if it is still there, 3 if it cannot be told; only its tests run, unless others are named.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["shard", "deny_stale", "record_durations"])]
+    expect_fixed: Option<String>,
     /// Run one of several parts of the suite, such as 2/8; auto takes it from the CI system's variables.
     #[arg(long, value_name = "I/N", value_parser = shard::parse)]
     shard: Option<Choice<(usize, usize)>>,
@@ -203,9 +216,11 @@ pub fn main() -> ExitCode {
     match cli.verb {
         Some(Verb::Run(args)) => run::run(args),
         Some(Verb::Inspect(args)) => inspect::inspect(args),
+        Some(Verb::Bisect(args)) => bisect::bisect(&args),
         Some(Verb::Report(args)) => report::run(&args),
         Some(Verb::Replay(args)) => replay::replay(&args),
         Some(Verb::Merge(args)) => merge::run(&args),
+        Some(Verb::History(args)) => history::history(&args),
         Some(Verb::Review(args)) => review::review(&args),
         Some(Verb::Accept(args)) => decide::accept(&args),
         Some(Verb::Reject(args)) => decide::reject(&args),

@@ -6,6 +6,7 @@
 
 pub mod attribute;
 pub mod baseline;
+pub mod bisect;
 pub mod bridge;
 pub mod cli;
 pub mod config;

@@ -15,7 +15,7 @@ use common::{
     everything::{document, hostile_document, large, rendered, report},
     python,
 };
-use leakcheck::report::{Format, Standing};
+use leakcheck::report::{Format, Standing, history};
 use serde_json::{Value, json};
 
 /// The browser, if there is one.
@@ -47,6 +47,10 @@ fn the_page_is_seen_filtered_opened_attacked_and_large() {
         let page = rendered(report, Format::Html);
         fs::write(folder.join(format!("{name}.html")), page).unwrap();
     }
+    let made = history::read(&common::history::made(200)).unwrap();
+    let story = history::Story::of(&made.lines, None, 200).unwrap();
+    let mut page = fs::File::create(folder.join("history.html")).unwrap();
+    history::html(&made, &story, &mut page).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/check.py");
     let output = Command::new(python(Packages::Reports))
         .arg(script)

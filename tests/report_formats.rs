@@ -202,7 +202,8 @@ fn a_real_run_is_what_the_schema_says_and_can_be_rendered_again_in_every_format(
         String::from_utf8_lossy(&output.stdout)
     );
     for format in [
-        "plain", "json", "github", "gitlab", "sarif", "junit", "markdown", "html",
+        "plain", "json", "github", "gitlab", "sarif", "junit", "markdown", "html", "short",
+        "bencher",
     ] {
         let file = project.beside(&format!("again.{format}"));
         leakcheck()
@@ -212,7 +213,13 @@ fn a_real_run_is_what_the_schema_says_and_can_be_rendered_again_in_every_format(
             .assert()
             .code(0);
         let written = fs::read_to_string(&file).unwrap();
-        assert!(written.contains("registry.py"), "{format}: {written}");
+        // A server knows findings by what holds them.
+        let word = if format == "bencher" {
+            "registry.events"
+        } else {
+            "registry.py"
+        };
+        assert!(written.contains(word), "{format}: {written}");
         if format == "json" {
             assert_eq!(written, text);
         }
@@ -321,6 +328,137 @@ fn gitlab_takes_every_finding_that_is_there() {
         "services/api/shop/registry0.py"
     );
     assert_eq!(issues[0]["location"]["lines"]["begin"], 15);
+}
+
+/// The lines of a report that the problem matchers of the Action read, with severity, path, line and column, and code.
+fn matched(text: &str) -> Vec<(String, String, String, String)> {
+    let matchers = schema("action/problem-matcher.json");
+    let matchers = matchers["problemMatcher"].as_array().unwrap();
+    let mut found = Vec::new();
+    for line in text.lines() {
+        for matcher in matchers {
+            let pattern = &matcher["pattern"][0];
+            // What this engine does not know stands for what the other matcher takes.
+            let regexp = pattern["regexp"]
+                .as_str()
+                .unwrap()
+                .replace("(?!warning: )", "");
+            let is_error = matcher["severity"] == "error";
+            if is_error && line.contains(" warning: ") {
+                continue;
+            }
+            let Some(groups) = regex::Regex::new(&regexp).unwrap().captures(line) else {
+                continue;
+            };
+            let group = |name: &str| {
+                let at = usize::try_from(pattern[name].as_u64().unwrap()).unwrap();
+                groups[at].to_owned()
+            };
+            found.push((
+                matcher["severity"].as_str().unwrap().to_owned(),
+                group("file"),
+                format!("{}:{}", group("line"), group("column")),
+                group("code"),
+            ));
+            break;
+        }
+    }
+    found
+}
+
+#[test]
+fn short_has_a_line_for_each_annotation_which_the_problem_matchers_read() {
+    let report = everything();
+    let text = rendered(&report, Format::Short);
+    let found = matched(&text);
+    let count = |level: Level| {
+        report
+            .findings
+            .iter()
+            .filter(|one| leakcheck::report::standing(one) == Standing::Present || one.fails)
+            .filter(|one| !is_accepted(one) && (one.fails == (level == Level::Error)))
+            .filter(|one| one.level != Level::Note)
+            .count()
+    };
+    let of = |severity: &str| found.iter().filter(|one| one.0 == severity).count();
+    assert_eq!(
+        (of("error"), of("warning")),
+        (count(Level::Error), count(Level::Warning)),
+        "{text}"
+    );
+    assert!(of("error") > 0 && of("warning") > 0);
+    let lines = text.lines().filter(|line| !line.starts_with("leakcheck: "));
+    assert_eq!(found.len(), lines.count(), "{text}");
+    // Relative to the project, and where the line's text begins.
+    assert_eq!(found[0].1, "shop/registry0.py");
+    assert_eq!(found[0].2, "15:5", "{text}");
+    assert!(text.lines().last().unwrap().starts_with("leakcheck: "));
+}
+
+#[test]
+fn a_badge_is_green_only_for_evidence() {
+    let mut report = everything();
+    let mut said = |code: u8, keep: &dyn Fn(&leakcheck::finding::Finding) -> bool| {
+        report.exit_code = leakcheck::exit_code::ExitCode::of_number(code).unwrap();
+        report.findings.retain(|finding| keep(finding));
+        let badge = parsed(&report, Format::Badge);
+        assert_eq!(
+            (&badge["schemaVersion"], &badge["label"]),
+            (&json!(1), &json!("leakcheck"))
+        );
+        let of = |key: &str| badge[key].as_str().unwrap().to_owned();
+        (of("message"), of("color"))
+    };
+    let (message, color) = said(1, &|_| true);
+    assert!(
+        message.ends_with(" findings") && color == "red",
+        "{message}"
+    );
+    for code in [2, 3, 4, 70, 130] {
+        assert_eq!(said(code, &|_| true).1, "lightgrey", "{code}");
+    }
+    let (message, color) = said(0, &|finding| !finding.fails);
+    assert!(
+        message.starts_with("no new leak, ") && color == "green",
+        "{message}"
+    );
+    let nothing = ("no leak".to_owned(), "brightgreen".to_owned());
+    assert_eq!(said(0, &|_| false), nothing);
+}
+
+#[test]
+fn bencher_gets_rates_with_their_intervals_by_fingerprint() {
+    let report = everything();
+    let metrics = parsed(&report, Format::Bencher);
+    assert_valid(&schema("tests/schemas/bencher-metrics.json"), &metrics);
+    assert_eq!(
+        metrics["leakcheck"]["tests"]["value"],
+        json!(report.tests.len() as f64)
+    );
+    for finding in report
+        .standing(Standing::Present)
+        .filter(|one| !one.rate.is_empty())
+    {
+        let name = metrics
+            .as_object()
+            .unwrap()
+            .keys()
+            .find(|name| name.ends_with(&finding.fingerprint));
+        let rates = &metrics[name.unwrap()];
+        let (counter, rate) = finding.rate.first_key_value().unwrap();
+        assert_eq!(
+            rates[counter.replace('_', "-")]["upper_value"],
+            json!(rate.interval[1])
+        );
+    }
+    assert_valid(
+        &schema("tests/schemas/bencher-metrics.json"),
+        &parsed(&report_of_hostile(), Format::Bencher),
+    );
+}
+
+fn report_of_hostile() -> Report {
+    report(&hostile_document())
 }
 
 /// What the JUnit parser read of a report.
@@ -581,6 +719,9 @@ fn hostile_names_leak_out_of_their_place_in_no_format() {
         Format::Junit,
         Format::Markdown,
         Format::Html,
+        Format::Short,
+        Format::Badge,
+        Format::Bencher,
     ] {
         let text = rendered(&hostile, format);
         assert_eq!(steering(&text), None, "{format:?}");
@@ -681,6 +822,9 @@ fn names_of_a_megabyte_make_no_report_of_megabytes() {
         Format::Junit,
         Format::Markdown,
         Format::Html,
+        Format::Short,
+        Format::Badge,
+        Format::Bencher,
     ] {
         let text = rendered(&huge, format);
         assert!(text.len() < 1 << 20, "{format:?}: {} bytes", text.len());

@@ -58,6 +58,8 @@ fn there_is_a_manual_page_for_every_verb() {
     for name in [
         "leakcheck",
         "leakcheck-run",
+        "leakcheck-bisect",
+        "leakcheck-history",
         "leakcheck-accept",
         "leakcheck-doctor",
     ] {

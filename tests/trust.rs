@@ -467,7 +467,8 @@ fn the_environment_is_in_no_report() {
     )]);
     let mut command = project.plain_command();
     let formats = [
-        "json", "html", "sarif", "junit", "markdown", "gitlab", "github", "plain",
+        "json", "html", "sarif", "junit", "markdown", "gitlab", "github", "plain", "short",
+        "badge", "bencher",
     ];
     for format in formats {
         let mut report = std::ffi::OsString::from(format!("--report={format}="));

@@ -175,6 +175,20 @@ impl Folder {
     pub fn remove(&self, name: &str) -> io::Result<()> {
         self.0.remove(name)
     }
+
+    /// Takes all snapshots away, accepted ones and those that wait.
+    pub fn clear(&self) -> io::Result<()> {
+        for name in self.0.names()? {
+            if let Some(name) = name.to_str()
+                && [ACCEPTED, PENDING]
+                    .iter()
+                    .any(|ending| name.ends_with(ending))
+            {
+                self.0.remove(name)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The name of the pending file beside the accepted one `name`.

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{
     durations::Durations,
+    history,
     publish::{self, OutputArgs},
     report, snapshots,
 };
@@ -31,6 +32,9 @@ pub struct MergeArgs {
     /// Write how long each file took to .leakcheck/durations.json, by which --shard divides the suite.
     #[arg(long)]
     record_durations: bool,
+    /// Add a line of figures to a file, which `leakcheck history FILE` draws.
+    #[arg(long, value_name = "FILE")]
+    history: Option<PathBuf>,
     /// How often an hour the code under test runs in real life: rates are then told for an hour too.
     #[arg(long, value_name = "N", value_parser = publish::times)]
     per_hour: Option<f64>,
@@ -56,7 +60,7 @@ pub fn run(args: &MergeArgs) -> ExitCode {
     }
     // A report that could not be written must not turn a failure into something milder.
     let mut codes = vec![publish::publish(&report, &args.output), report.exit_code];
-    if let Some(line) = unwritten {
+    for line in unwritten {
         super::complain(format_args!("leakcheck: {line}"));
         codes.push(ExitCode::Usage);
     }
@@ -64,7 +68,7 @@ pub fn run(args: &MergeArgs) -> ExitCode {
 }
 
 /// The joined report and what could not be written beside it, or what is wrong, one line each.
-fn merge(args: &MergeArgs) -> Result<(Report, Option<String>), Vec<String>> {
+fn merge(args: &MergeArgs) -> Result<(Report, Vec<String>), Vec<String>> {
     let one = |message: String| vec![message];
     if !args.place.project.is_dir() {
         return Err(one(format!(
@@ -83,6 +87,9 @@ fn merge(args: &MergeArgs) -> Result<(Report, Option<String>), Vec<String>> {
     if !messages.is_empty() {
         return Err(messages);
     }
+    if let Some(path) = &args.history {
+        history::check(path).map_err(one)?;
+    }
     let joined = Joined::of(reports).map_err(one)?;
     let current = env::current_dir()
         .map_err(|error| one(format!("cannot tell the current directory: {error}")))?;
@@ -97,7 +104,10 @@ fn merge(args: &MergeArgs) -> Result<(Report, Option<String>), Vec<String>> {
         report.environment.per_hour = args.per_hour;
     }
     accepted.record(&outcome, &mut report);
-    let mut unwritten = None;
+    let mut unwritten = Vec::new();
+    if let Some(path) = &args.history {
+        unwritten.extend(history::append(path, &report, &project, whole).err());
+    }
     if args.record_durations {
         let missing = report.merged.as_ref().and_then(Merged::lack).is_some();
         let all = whole
@@ -105,7 +115,7 @@ fn merge(args: &MergeArgs) -> Result<(Report, Option<String>), Vec<String>> {
             && report.errors.is_empty()
             && report.exit_code != ExitCode::Interrupted;
         let written = Durations::of(&project).and_then(|durations| durations.write(&seconds, all));
-        unwritten = written.err();
+        unwritten.extend(written.err());
     }
     Ok((report, unwritten))
 }

@@ -13,7 +13,10 @@ use std::{
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use signal_hook::iterator::Signals;
 
-use super::{RunArgs, durations::Durations, kept, publish::publish, shard, snapshots};
+use super::{
+    RunArgs, durations::Durations, expect::Expected, history, kept, publish::publish, shard,
+    snapshots,
+};
 use crate::{
     attribute::owner::Places,
     baseline::{acceptance::Package, rates},
@@ -119,11 +122,19 @@ pub(super) fn listen_for_interrupts() -> io::Result<()> {
 fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     let current = env::current_dir()
         .map_err(|error| format!("cannot tell the current directory: {error}"))?;
-    let project = Project::locate(&args.paths, &current)?;
+    let mut project = Project::locate(&args.paths, &current)?;
     let (mut config, _) = Config::load(&project.root)?;
     // Before minutes of testing, which nobody could compare with anything.
     let snapshots = snapshots::Accepted::load(&project.root, &current, args.deny_stale, args.ci)?;
     let whole = snapshots::asks_for_all(&args, &project);
+    let expected = match &args.expect_fixed {
+        Some(id) => Some(Expected::of(&project, id)?),
+        None => None,
+    };
+    // Only what shows it, unless the user says what is to run.
+    if let Some(expected) = expected.as_ref().filter(|_| whole) {
+        project.paths = expected.tests(&project);
+    }
     let part = args.shard.map(shard::resolve).transpose()?;
     let record = args.record_durations;
     let durations = if record || part.is_some() {
@@ -131,6 +142,10 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     } else {
         Durations::default()
     };
+    let history = args.history.clone();
+    if let Some(path) = &history {
+        history::check(path)?;
+    }
     let quiet = args.output.quiet;
     let per_hour = args.per_hour;
     let keep = args.keep.as_ref().map(|folder| current.join(folder));
@@ -237,14 +252,21 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         environment,
         config.min_judged,
         &package_of,
-        &snapshots.baseline(&build, whole),
+        &snapshots.baseline(&build, whole && expected.is_none()),
     );
     if let Some(shard) = &report.shard {
         report.snapshots.advice = vec![shard::advice(shard, report.tests.len())];
+    } else if let Some(expected) = &expected {
+        // A question changes nothing, so that it can be asked again.
+        super::complain(format_args!("leakcheck: {}", expected.judge(&mut report)));
     } else {
         snapshots.record(&outcome, &mut report);
     }
     let mut unwritten = Vec::new();
+    if let Some(path) = &history {
+        let all = whole && expected.is_none();
+        unwritten.extend(history::append(path, &report, &project.root, all).err());
+    }
     if let Some(cache) = cache {
         unwritten.extend(kept::write(&cache, &run, &report).err());
     }

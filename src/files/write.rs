@@ -4,12 +4,12 @@ use std::{
     error::Error,
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, BufWriter, ErrorKind, Write},
-    os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
 use nix::{
-    fcntl::{FcntlArg, OFlag, fcntl},
+    fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl},
     libc::{O_NOCTTY, O_NOFOLLOW, O_NONBLOCK},
 };
 use tempfile::NamedTempFile;
@@ -109,6 +109,28 @@ pub fn check(path: &Path) -> io::Result<()> {
 /// Adds to the end of a file that the surroundings named, a CI's summary.
 pub fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).open(path)
+}
+
+/// Adds a line, with its end, to a file that others may add to at the same time; after half of a line it begins anew.
+pub fn line(path: &Path, line: &[u8]) -> io::Result<()> {
+    if !matches!(there(path)?, There::Nothing | There::File(_)) {
+        return Err(io::Error::other("it is no file; name another one"));
+    }
+    let mut options = OpenOptions::new();
+    options.custom_flags(O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    let file = options.read(true).append(true).create(true).open(path)?;
+    let mut file = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, error)| error)?;
+    let length = file.metadata()?.len();
+    let mut last = [b'\n'];
+    if let (Some(at), false) = (length.checked_sub(1), line.is_empty()) {
+        file.read_exact_at(&mut last, at)?;
+    }
+    let mut text = Vec::with_capacity(line.len() + 1);
+    if last != [b'\n'] {
+        text.push(b'\n');
+    }
+    text.extend_from_slice(line);
+    file.write_all(&text)
 }
 
 /// Makes a file where nothing must be, not even a link that leads nowhere.
@@ -214,6 +236,36 @@ mod tests {
 
     fn put(path: &Path, text: &str) -> io::Result<()> {
         replace(path, |out| out.write_all(text.as_bytes()))
+    }
+
+    #[test]
+    fn lines_of_many_at_once_are_whole_and_begin_anew_after_half_of_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history");
+        fs::write(&path, "half of").unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let path = &path;
+                scope.spawn(move || {
+                    for number in 0..50 {
+                        let long = "x".repeat(20_000);
+                        line(path, format!("{thread} {number} {long}\n").as_bytes()).unwrap();
+                    }
+                });
+            }
+        });
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().next(), Some("half of"));
+        assert_eq!(text.lines().count(), 401);
+        assert!(
+            text.lines()
+                .skip(1)
+                .all(|line| line.len() >= 20_000 && line.ends_with('x'))
+        );
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(line(&link, b"x\n").is_err());
+        assert!(line(folder.path(), b"x\n").is_err());
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn annotations(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
             .findings
             .iter()
             .filter(|finding| standing(finding) == Standing::Present || finding.fails)
-            .filter(|finding| command_of(finding) == level)
+            .filter(|finding| level_of(finding) == level)
             .collect();
         // Where not all fit, the last one says how many more there are.
         let shown = if found.len() > MOST {
@@ -81,7 +81,7 @@ fn annotations(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
 }
 
 /// What is accepted does not fail the build and is no error to whoever reads the diff.
-fn command_of(finding: &Finding) -> Level {
+pub(super) fn level_of(finding: &Finding) -> Level {
     match finding.level {
         Level::Note => Level::Note,
         Level::Error | Level::Warning if is_accepted(finding) && !finding.fails => Level::Note,

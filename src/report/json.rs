@@ -176,7 +176,7 @@ impl From<ReadTest> for TestResult {
 }
 
 /// Writes `value` indented, with nothing in its strings that could steer a terminal it is printed on.
-pub(super) fn pretty(value: &impl Serialize, out: &mut dyn io::Write) -> io::Result<()> {
+pub fn pretty(value: &impl Serialize, out: &mut dyn io::Write) -> io::Result<()> {
     let mut serializer = Serializer::with_formatter(&mut *out, Safe(PrettyFormatter::new()));
     value.serialize(&mut serializer)?;
     writeln!(out)

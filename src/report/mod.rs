@@ -1,5 +1,7 @@
 //! What is reported of a run, and the formats it is written in: one format a file.
 
+mod badge;
+mod bencher;
 mod crowd;
 mod diff;
 pub mod events;
@@ -7,16 +9,18 @@ pub mod evidence;
 mod github;
 mod gitlab;
 pub mod growth;
+pub mod history;
 mod html;
 pub mod inspect;
 pub mod json;
 mod junit;
 pub mod markdown;
-mod place;
+pub mod place;
 pub mod plain;
 pub mod progress;
 pub mod read;
 mod sarif;
+mod short;
 mod snapshots;
 mod source;
 mod spark;
@@ -374,6 +378,12 @@ pub enum Format {
     Markdown,
     /// One page with everything, for a browser.
     Html,
+    /// A line for each finding, `path:line:column: LK101 …`, for editors and problem matchers.
+    Short,
+    /// What a badge shows, as shields.io asks an endpoint for it.
+    Badge,
+    /// Figures for a Bencher server (Bencher Metric Format).
+    Bencher,
 }
 
 /// How much a person wants to read.
@@ -414,5 +424,8 @@ pub fn write(
         Format::Junit => junit::write(report, out),
         Format::Markdown => markdown::comment(report, out),
         Format::Html => html::write(report, out),
+        Format::Short => short::write(report, out),
+        Format::Badge => badge::write(report, out),
+        Format::Bencher => bencher::write(report, out),
     }
 }

@@ -202,6 +202,17 @@ fn title(finding: &Finding, width: usize, out: &mut dyn io::Write) -> io::Result
     paragraph(&first, paint, &brief(&finding.summary), 4, width, out)
 }
 
+/// Writes one finding of a report by itself.
+pub fn one(
+    report: &Report,
+    finding: &Finding,
+    width: usize,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let width = width.min(WIDEST);
+    write_finding(report, finding, &[], Detail::Normal, width, out)
+}
+
 fn write_finding(
     report: &Report,
     finding: &Finding,

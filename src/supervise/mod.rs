@@ -56,7 +56,7 @@ impl Role {
 }
 
 /// Where our own executable is; also when it was replaced meanwhile.
-fn executable() -> io::Result<std::path::PathBuf> {
+pub fn executable() -> io::Result<std::path::PathBuf> {
     if cfg!(target_os = "linux") {
         Ok("/proc/self/exe".into())
     } else {

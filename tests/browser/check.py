@@ -87,6 +87,30 @@ def pictures(browser, folder):
     return violations, trouble
 
 
+def history(browser, folder):
+    """The page of many runs, which has no script: light, dark and narrow."""
+    violations = {}
+    trouble = []
+    for name, options in {
+        "history-light": {"viewport": {"width": 1200, "height": 900}, "color_scheme": "light"},
+        "history-dark": {"viewport": {"width": 1200, "height": 900}, "color_scheme": "dark"},
+        "history-narrow": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
+    }.items():
+        reader = Reader(browser, folder, **options)
+        reader.open("history.html")
+        reader.picture(name + ".png")
+        wide = reader.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if wide > 0:
+            trouble.append("%s: the page is %s px wider than the window" % (name, wide))
+        found = Axe().run(reader.page).response["violations"]
+        violations[name] = [
+            "%s: %s" % (violation["id"], violation["nodes"][0]["html"][:200]) for violation in found
+        ]
+        trouble += reader.trouble
+        reader.context.close()
+    return violations, trouble
+
+
 def use(browser, folder):
     """What a reader does, with the keyboard alone."""
     reader = Reader(browser, folder, viewport={"width": 1200, "height": 900})
@@ -174,6 +198,9 @@ def main(executable, folder):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         violations, trouble = pictures(browser, folder)
+        of_history, more = history(browser, folder)
+        violations.update(of_history)
+        trouble += more
         result = {
             "version": browser.version, "violations": violations, "trouble": trouble,
             "use": use(browser, folder), "hostile": hostile(browser, folder), "large": large(browser, folder),

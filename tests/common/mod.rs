@@ -7,6 +7,7 @@
 #![allow(dead_code)]
 
 pub mod everything;
+pub mod history;
 pub mod postgres;
 #[cfg(target_os = "linux")]
 pub mod processes;

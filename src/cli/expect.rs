@@ -1,0 +1,110 @@
+//! `leakcheck run --expect-fixed ID`: whether what leaked before is gone.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    baseline::{
+        files::Folder,
+        format::{Entry, Snapshot},
+    },
+    bisect::answer::{self, Answer},
+    config::text,
+    discover::Project,
+    exit_code::ExitCode,
+    report::Report,
+};
+
+/// Digits of a fingerprint that a user has to give at least, and those that messages show.
+const LEAST_DIGITS: usize = 4;
+const DIGITS: usize = 8;
+
+/// What is expected to be gone: an accepted snapshot, or one that waits.
+pub(super) struct Expected(Snapshot);
+
+impl Expected {
+    /// The one whose fingerprint begins with `id`.
+    pub fn of(project: &Project, id: &str) -> Result<Expected, String> {
+        let folder = Folder::of(&project.root);
+        let mut files = folder.pending().0;
+        files.extend(folder.accepted().unwrap_or_default());
+        let mut known: Vec<Snapshot> = { files.into_iter() }
+            .filter_map(|file| match file.entry {
+                Entry::One(snapshot) => Some(*snapshot),
+                Entry::Whole(_) => None,
+            })
+            .collect();
+        // The same one may be accepted and wait with another rate.
+        known.sort_by(|a, b| a.fingerprint.cmp(&b.fingerprint));
+        known.dedup_by(|a, b| a.fingerprint == b.fingerprint);
+        let lower = id.to_lowercase();
+        let fits = |snapshot: &&Snapshot| {
+            lower.len() >= LEAST_DIGITS && snapshot.fingerprint.starts_with(&lower)
+        };
+        let found: Vec<&Snapshot> = known.iter().filter(fits).collect();
+        match found[..] {
+            [one] => Ok(Expected(one.clone())),
+            [] => {
+                let there: Vec<&str> = { known.iter() }
+                    .filter_map(|snapshot| snapshot.fingerprint.get(..DIGITS))
+                    .collect();
+                let there = match there.len() {
+                    0 => "none is there".to_owned(),
+                    _ => format!("there are {}", there.join(", ")),
+                };
+                Err(format!(
+                    "no snapshot in .leakcheck/snapshots has the fingerprint {}; {there}",
+                    text::excerpt(id, 70)
+                ))
+            }
+            _ => Err(format!(
+                "{lower} is the beginning of several fingerprints; give more digits"
+            )),
+        }
+    }
+
+    /// The tests that show it, where these can be named to the runner; none where all are to run.
+    pub fn tests(&self, project: &Project) -> Vec<PathBuf> {
+        if self.0.more_tests {
+            return Vec::new();
+        }
+        let named: Option<BTreeSet<PathBuf>> = { self.0.tests.iter() }
+            .map(|id| named(id, &project.root))
+            .collect();
+        named.map_or_else(Vec::new, |named| named.into_iter().collect())
+    }
+
+    /// Adds to the report whether it is gone, and to the exit code. The line says it.
+    pub fn judge(&self, report: &mut Report) -> String {
+        let id = self.0.fingerprint.get(..DIGITS).unwrap_or_default();
+        let (said, code) = match answer::of_snapshot(report, &self.0) {
+            Answer::Clean => {
+                let said = format!("{id} is fixed: its tests were judged and do not show it");
+                (said, ExitCode::Success)
+            }
+            Answer::Shows(_) => (format!("{id} is still there"), ExitCode::Leak),
+            Answer::Unjudged(why) => {
+                let said = format!("whether {id} is fixed cannot be told: {why}");
+                (said, ExitCode::NoEvidence)
+            }
+        };
+        report.exit_code = ExitCode::first(&[report.exit_code, code]);
+        report.notes.push(said.clone());
+        said
+    }
+}
+
+/// What to give to the runner for a test: the id where it begins with its file, else the file that a module's name means.
+fn named(id: &str, root: &Path) -> Option<PathBuf> {
+    let is_file = |file: &Path| !file.as_os_str().is_empty() && root.join(file).is_file();
+    if let Some((file, _)) = id.split_once("::") {
+        return is_file(Path::new(file)).then(|| id.into());
+    }
+    let parts: Vec<&str> = id.split('.').collect();
+    (1..parts.len())
+        .rev()
+        .map(|many| PathBuf::from(parts[..many].join("/")).with_extension("py"))
+        .find(|file| is_file(file))
+}
