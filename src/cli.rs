@@ -18,6 +18,7 @@ mod review;
 mod run;
 mod shard;
 mod snapshots;
+mod watch;
 
 use std::{ffi::OsString, fmt, io::Write, path::PathBuf, time::Duration};
 
@@ -47,6 +48,8 @@ enum Verb {
     Run(RunArgs),
     /// Look at one test from all sides: what grows, what holds it, and memory line by line.
     Inspect(inspect::InspectArgs),
+    /// Watch a live process from outside: what it holds, what of it grows, and how fast.
+    Watch(watch::WatchArgs),
     /// Render the JSON report of an earlier run again, in any format.
     Report(report::ReportArgs),
     /// Decide a recorded run once more, without Python, and say which verdicts differ.
@@ -203,6 +206,7 @@ pub fn main() -> ExitCode {
     match cli.verb {
         Some(Verb::Run(args)) => run::run(args),
         Some(Verb::Inspect(args)) => inspect::inspect(args),
+        Some(Verb::Watch(args)) => watch::watch(&args),
         Some(Verb::Report(args)) => report::run(&args),
         Some(Verb::Replay(args)) => replay::replay(&args),
         Some(Verb::Merge(args)) => merge::run(&args),

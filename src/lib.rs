@@ -22,3 +22,4 @@ pub mod run;
 pub mod supervise;
 pub mod symbols;
 pub mod verdict;
+pub mod watch;
