@@ -21,6 +21,7 @@ mod review;
 mod run;
 mod shard;
 mod snapshots;
+mod watch;
 
 use std::{ffi::OsString, fmt, io::Write, path::PathBuf, time::Duration};
 
@@ -52,6 +53,8 @@ enum Verb {
     Inspect(inspect::InspectArgs),
     /// Find the commit that brought a leak, or made one worse.
     Bisect(bisect::BisectArgs),
+    /// Watch a live process from outside: what it holds, what of it grows, and how fast.
+    Watch(watch::WatchArgs),
     /// Render the JSON report of an earlier run again, in any format.
     Report(report::ReportArgs),
     /// Decide a recorded run once more, without Python, and say which verdicts differ.
@@ -217,6 +220,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Run(args)) => run::run(args),
         Some(Verb::Inspect(args)) => inspect::inspect(args),
         Some(Verb::Bisect(args)) => bisect::bisect(&args),
+        Some(Verb::Watch(args)) => watch::watch(&args),
         Some(Verb::Report(args)) => report::run(&args),
         Some(Verb::Replay(args)) => replay::replay(&args),
         Some(Verb::Merge(args)) => merge::run(&args),

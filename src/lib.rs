@@ -23,3 +23,4 @@ pub mod run;
 pub mod supervise;
 pub mod symbols;
 pub mod verdict;
+pub mod watch;

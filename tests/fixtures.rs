@@ -289,6 +289,11 @@ fn adoption() {
 }
 
 #[test]
+fn watch() {
+    check_both("watch");
+}
+
+#[test]
 fn clean() {
     check_both("clean");
 }

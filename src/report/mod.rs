@@ -25,6 +25,7 @@ mod snapshots;
 mod source;
 mod spark;
 pub mod text;
+pub mod watch;
 
 pub use diff::write as difference;
 

@@ -369,7 +369,7 @@ impl Live {
         {
             let log = self.log.tail();
             return Err(Loss::Died {
-                cause: process::describe(ending),
+                cause: ending.described(),
                 place: stack::crash_place(&log, &self.project),
                 c_stack: stack::c_stack(&log),
             });

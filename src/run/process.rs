@@ -1,15 +1,12 @@
-//! What a worker's process needs of the system: its environment, its addresses, its size, its end in words.
+//! What a worker's process needs of the system: its environment, its addresses, its size.
 
-use std::{os::unix::process::ExitStatusExt, path::Path};
+use std::path::Path;
 
-use nix::{
-    sys::signal::Signal,
-    unistd::{Pid, getpgid},
-};
+use nix::unistd::{Pid, getpgid};
 
 use crate::{
     files::read::{self, SYSTEM},
-    supervise::{self, Ending},
+    supervise,
 };
 
 /// What makes `mallinfo2` exact under glibc: no per-thread cache and no fast bins, whose freed chunks
@@ -88,26 +85,6 @@ pub(super) fn resident(pid: Pid) -> u64 {
         .and_then(|word| word.parse().ok())
         .unwrap_or(0);
     pages * 4096
-}
-
-/// How a process ended that we did not end, in words.
-pub(super) fn describe(ending: Ending) -> String {
-    let status = match ending {
-        Ending::Status(status) => status,
-        Ending::Unwatched => return "lost the parent process that watches over it".to_owned(),
-    };
-    match (status.signal(), status.code()) {
-        (Some(number), _) => match Signal::try_from(number) {
-            // Nobody else sends it unasked.
-            Ok(Signal::SIGKILL) => {
-                "was killed by SIGKILL (perhaps the machine ran out of memory)".to_owned()
-            }
-            Ok(signal) => format!("was killed by {signal}"),
-            Err(_) => format!("was killed by signal {number}"),
-        },
-        (None, Some(code)) => format!("exited with status {code}"),
-        (None, None) => "ended".to_owned(),
-    }
 }
 
 #[cfg(test)]

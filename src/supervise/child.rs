@@ -30,6 +30,30 @@ pub enum Ending {
     Unwatched,
 }
 
+impl Ending {
+    /// In words, of what we did not end ourselves.
+    pub fn described(self) -> String {
+        let status = match self {
+            Ending::Status(status) => status,
+            Ending::Unwatched => {
+                return "lost the parent process that watches over it".to_owned();
+            }
+        };
+        match (status.signal(), status.code()) {
+            (Some(number), _) => match Signal::try_from(number) {
+                // Nobody else sends it unasked.
+                Ok(Signal::SIGKILL) => {
+                    "was killed by SIGKILL (perhaps the machine ran out of memory)".to_owned()
+                }
+                Ok(signal) => format!("was killed by {signal}"),
+                Err(_) => format!("was killed by signal {number}"),
+            },
+            (None, Some(code)) => format!("exited with status {code}"),
+            (None, None) => "ended".to_owned(),
+        }
+    }
+}
+
 /// A process, and all that it starts.
 #[derive(Debug)]
 pub struct Supervised {

@@ -1,4 +1,5 @@
-//! The curve of one counter: readings as dots, the fitted line dashed, its interval hatched.
+//! The curve of a counter, or of anything else that is read again and again: readings as dots, the fitted line dashed, its
+//! interval hatched.
 //!
 //! The three differ in form, so that they are told apart in print and by those who see no colours.
 
@@ -18,6 +19,22 @@ const TOP: f64 = 26.0;
 const BOTTOM: f64 = 30.0;
 /// Dots of a curve; more merge into a line.
 const MOST: usize = 33;
+
+/// What is drawn.
+pub(in crate::report) struct Drawing<'a> {
+    pub name: &'a str,
+    /// What it counts.
+    pub meaning: &'a str,
+    /// The curve in a sentence, for those who hear it.
+    pub described: String,
+    pub readings: &'a [i64],
+    /// From one reading to the next.
+    pub rate: Option<Rate>,
+    /// What the readings follow each other by, what stands at the first, and what at the last.
+    pub axis: [&'a str; 3],
+    /// How its values are written.
+    pub figure: fn(i64) -> String,
+}
 
 /// From data to the drawing.
 struct Scale {
@@ -73,11 +90,25 @@ impl Fitted {
 
 /// The drawing of `curve`; `id` is unique in the page. The curve must not be empty.
 pub fn draw(curve: &Curve, id: &str) -> String {
+    let size: fn(i64) -> String = |value| bytes(value as f64);
+    let count: fn(i64) -> String = |value| number(value as f64);
+    let drawing = Drawing {
+        name: curve.counter.name(),
+        meaning: curve.counter.meaning(),
+        described: described(curve),
+        readings: &curve.readings,
+        rate: curve.rate,
+        axis: ["iteration", "1", &number(curve.readings.len() as f64)],
+        figure: if curve.counter.is_size() { size } else { count },
+    };
+    draw_any(&drawing, id)
+}
+
+/// The same of anything.
+pub(in crate::report) fn draw_any(drawing: &Drawing<'_>, id: &str) -> String {
     // Where a counter stands at first says nothing of a test: what is drawn is the change since.
-    let first = curve.readings.first().copied().unwrap_or(0);
-    let readings: Vec<i64> = curve
-        .readings
-        .iter()
+    let first = drawing.readings.first().copied().unwrap_or(0);
+    let readings: Vec<i64> = { drawing.readings.iter() }
         .map(|reading| reading.saturating_sub(first))
         .collect();
     let readings = &readings;
@@ -91,12 +122,12 @@ pub fn draw(curve: &Curve, id: &str) -> String {
         low: low as f64,
         high: high as f64,
     };
-    let name = curve.counter.name();
+    let name = escaped(drawing.name, 60);
     let mut svg = format!(
         "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-labelledby=\"t{id} e{id}\">\
          <title id=\"t{id}\">{name}: {}</title><desc id=\"e{id}\">{}</desc>",
-        escaped(curve.counter.meaning(), 200),
-        escaped(&described(curve), 400),
+        escaped(drawing.meaning, 200),
+        escaped(&drawing.described, 400),
     );
     let (bottom, right) = (HEIGHT - BOTTOM, WIDTH - RIGHT);
     svg.push_str(&format!(
@@ -115,30 +146,21 @@ pub fn draw(curve: &Curve, id: &str) -> String {
             LEFT - 5.0,
             scale.y(scale.low) + 4.0,
             "end",
-            &figure(curve.counter, low),
+            &(drawing.figure)(low),
         ));
     } else {
-        svg.push_str(&label(
-            LEFT - 5.0,
-            bottom,
-            "end",
-            &figure(curve.counter, low),
-        ));
+        svg.push_str(&label(LEFT - 5.0, bottom, "end", &(drawing.figure)(low)));
         svg.push_str(&label(
             LEFT - 5.0,
             TOP + 8.0,
             "end",
-            &figure(curve.counter, high),
+            &(drawing.figure)(high),
         ));
     }
-    svg.push_str(&label(LEFT, HEIGHT - 14.0, "middle", "1"));
-    svg.push_str(&label(right, HEIGHT - 14.0, "end", &number(scale.last)));
-    svg.push_str(&label(
-        (LEFT + right) / 2.0,
-        HEIGHT - 2.0,
-        "middle",
-        "iteration",
-    ));
+    let [axis, from, to] = drawing.axis;
+    svg.push_str(&label(LEFT, HEIGHT - 14.0, "middle", from));
+    svg.push_str(&label(right, HEIGHT - 14.0, "end", to));
+    svg.push_str(&label((LEFT + right) / 2.0, HEIGHT - 2.0, "middle", axis));
     svg.push_str(&format!(
         "<text class=\"name\" x=\"{LEFT}\" y=\"14\">{name}</text>"
     ));
@@ -153,7 +175,7 @@ pub fn draw(curve: &Curve, id: &str) -> String {
     }
     svg.push_str(&format!("<path class=\"readings\" d=\"{path}\"/>"));
     // Over the readings, between whose dots it would not be seen.
-    if let Some(rate) = curve.rate {
+    if let Some(rate) = drawing.rate {
         svg.push_str(&fitted(&Fitted::to(readings, rate), &scale));
     }
     svg.push_str("</svg>");
