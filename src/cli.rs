@@ -144,6 +144,9 @@ struct RunArgs {
     /// Ask whether a finding is gone, by its fingerprint or the first digits: 0 if it is, 1 if it is still there, 3 if it cannot be told; only its tests run, unless others are named.
     #[arg(long, value_name = "ID", conflicts_with_all = ["shard", "deny_stale", "record_durations"])]
     expect_fixed: Option<String>,
+    /// Run only the tests of the findings that wait since the runs before; all where none waits. For those who are fixing.
+    #[arg(long = "lf", visible_alias = "last-failed", conflicts_with_all = ["shard", "deny_stale", "record_durations", "expect_fixed"])]
+    last_failed: bool,
     /// Run one of several parts of the suite, such as 2/8; auto takes it from the CI system's variables.
     #[arg(long, value_name = "I/N", value_parser = shard::parse)]
     shard: Option<Choice<(usize, usize)>>,

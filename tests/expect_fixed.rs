@@ -127,3 +127,37 @@ fn an_id_that_nothing_has_is_told_with_those_that_are_there() {
     );
     assert_eq!(code, 2);
 }
+
+#[test]
+fn only_what_waits_since_the_runs_before_is_run_again() {
+    let project = Project::of(&[("depot.py", KEEPS), ("test_depot.py", TESTS)]);
+    project.write("test_more.py", &TESTS.replace("store()", "pass"));
+    let (code, out, err) = asked(&project, "pytest", &["--lf"]);
+    assert_eq!(code, 1, "{out}{err}");
+    assert!(out.contains("of 4 tests"), "{out}");
+    assert!(out.contains("--lf: nothing waits"), "{out}");
+
+    let (code, out, err) = asked(&project, "pytest", &["--lf"]);
+    assert_eq!(code, 1, "{out}{err}");
+    assert!(out.contains("1 leak in 1 of 1 test "), "{out}");
+    assert!(
+        out.contains("only what showed the 1 finding that waits"),
+        "{out}"
+    );
+    assert_eq!(project.snapshots(".snap.new").len(), 1);
+
+    // Named tests are what is asked for.
+    let (_, out, _) = asked(&project, "pytest", &["--lf", "test_more.py"]);
+    assert!(out.contains("in 2 tests"), "{out}");
+
+    project.write("depot.py", CLOSES);
+    let (code, out, err) = asked(&project, "pytest", &["--last-failed"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("in 1 test "), "{out}");
+    let (code, out, err) = asked(&project, "pytest", &["--lf"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(
+        out.contains("in 4 tests") && out.contains("--lf: nothing waits"),
+        "{out}"
+    );
+}

@@ -1,4 +1,4 @@
-//! `leakcheck run --expect-fixed ID`: whether what leaked before is gone.
+//! Runs that ask for what was found before: `leakcheck run --expect-fixed ID` and `--lf`.
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +14,7 @@ use crate::{
     config::text,
     discover::Project,
     exit_code::ExitCode,
-    report::Report,
+    report::{Report, text::counted},
 };
 
 /// Digits of a fingerprint that a user has to give at least, and those that messages show.
@@ -67,13 +67,7 @@ impl Expected {
 
     /// The tests that show it, where these can be named to the runner; none where all are to run.
     pub fn tests(&self, project: &Project) -> Vec<PathBuf> {
-        if self.0.more_tests {
-            return Vec::new();
-        }
-        let named: Option<BTreeSet<PathBuf>> = { self.0.tests.iter() }
-            .map(|id| named(id, &project.root))
-            .collect();
-        named.map_or_else(Vec::new, |named| named.into_iter().collect())
+        tests(std::slice::from_ref(&self.0), project)
     }
 
     /// Adds to the report whether it is gone, and to the exit code. The line says it.
@@ -94,6 +88,49 @@ impl Expected {
         report.notes.push(said.clone());
         said
     }
+}
+
+/// The tests of all that waits since the runs before, in `.leakcheck/snapshots`.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// Those to run; none where all are to.
+    pub tests: Vec<PathBuf>,
+    /// What is to be said of it.
+    pub note: String,
+}
+
+impl Waiting {
+    /// What waits in a project.
+    pub fn of(project: &Project) -> Waiting {
+        let files = Folder::of(&project.root).pending().0;
+        let snapshots: Vec<Snapshot> = { files.into_iter() }
+            .filter_map(|file| match file.entry {
+                Entry::One(snapshot) => Some(*snapshot),
+                Entry::Whole(_) => None,
+            })
+            .collect();
+        let tests = tests(&snapshots, project);
+        let note = match (snapshots.len(), tests.len()) {
+            (0, _) => "--lf: nothing waits in .leakcheck/snapshots, so all tests run".to_owned(),
+            (_, 0) => "--lf: what waits cannot be named to the runner, so all tests run".to_owned(),
+            (found, _) => format!(
+                "--lf: only what showed the {} that wait{} in .leakcheck/snapshots ran",
+                counted(found, "finding"),
+                if found == 1 { "s" } else { "" }
+            ),
+        };
+        Waiting { tests, note }
+    }
+}
+
+/// The tests of some snapshots, where these can be named to the runner; none where all are to run.
+fn tests(snapshots: &[Snapshot], project: &Project) -> Vec<PathBuf> {
+    if snapshots.iter().any(|snapshot| snapshot.more_tests) {
+        return Vec::new();
+    }
+    let ids = snapshots.iter().flat_map(|snapshot| &snapshot.tests);
+    let named: Option<BTreeSet<PathBuf>> = ids.map(|id| named(id, &project.root)).collect();
+    named.map_or_else(Vec::new, |named| named.into_iter().collect())
 }
 
 /// What to give to the runner for a test: the id where it begins with its file, else the file that a module's name means.

@@ -14,8 +14,12 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use signal_hook::iterator::Signals;
 
 use super::{
-    RunArgs, durations::Durations, expect::Expected, history, kept, publish::publish, shard,
-    snapshots,
+    RunArgs,
+    durations::Durations,
+    expect::{Expected, Waiting},
+    history, kept,
+    publish::publish,
+    shard, snapshots,
 };
 use crate::{
     attribute::owner::Places,
@@ -135,6 +139,10 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     if let Some(expected) = expected.as_ref().filter(|_| whole) {
         project.paths = expected.tests(&project);
     }
+    let waiting = (args.last_failed && whole).then(|| Waiting::of(&project));
+    if let Some(waiting) = &waiting {
+        project.paths.clone_from(&waiting.tests);
+    }
     let part = args.shard.map(shard::resolve).transpose()?;
     let record = args.record_durations;
     let durations = if record || part.is_some() {
@@ -207,6 +215,10 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     let mut run = result.map_err(|error| failure(&interpreter, &error))?;
     run.notes.extend(jobs(config.jobs).1);
     run.notes.extend(newer(&interpreter));
+    let all = waiting
+        .as_ref()
+        .is_none_or(|waiting| waiting.tests.is_empty());
+    run.notes.extend(waiting.map(|waiting| waiting.note));
     let elsewhere = run
         .shard
         .as_ref()
@@ -252,7 +264,7 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         environment,
         config.min_judged,
         &package_of,
-        &snapshots.baseline(&build, whole && expected.is_none()),
+        &snapshots.baseline(&build, whole && all && expected.is_none()),
     );
     if let Some(shard) = &report.shard {
         report.snapshots.advice = vec![shard::advice(shard, report.tests.len())];
@@ -264,7 +276,7 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     }
     let mut unwritten = Vec::new();
     if let Some(path) = &history {
-        let all = whole && expected.is_none();
+        let all = whole && all && expected.is_none();
         unwritten.extend(history::append(path, &report, &project.root, all).err());
     }
     if let Some(cache) = cache {
