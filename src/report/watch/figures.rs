@@ -204,6 +204,7 @@ mod tests {
             group: ROOT,
             measure,
             trend: trend(&readings, 2.0),
+            period: 2.0,
             readings,
         }
     }
