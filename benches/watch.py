@@ -2,11 +2,13 @@
 
     python benches/watch.py services PYTHON [SECONDS...]    60 and 300 by default; all nine at once
     python benches/watch.py cost PYTHON...                  a process with 1,000,000 objects on each of them
+    python benches/watch.py kills PYTHON [TIMES]            one that is killed in the middle of a look, 1,000 times
 
 The release build must be there: target/release/leakcheck.
 """
 import json
 import os
+import random
 import resource
 import signal
 import subprocess
@@ -122,10 +124,42 @@ def cost(python):
     )
 
 
+BUSY = """
+print(flush=True)
+while True:
+    kept = [[number] for number in range(50_000)]
+"""
+
+
+def kills(python, times=1000):
+    ends, wrong = {}, 0
+    for nth in range(times):
+        service = subprocess.Popen([python, "-c", BUSY], stdout=subprocess.PIPE)
+        service.stdout.readline()
+        command = [LEAKCHECK, "watch", str(service.pid), "--every", "0.001s", "--for", "60s", "--quiet"]
+        watched = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(0.02 + random.random() * 0.1)
+        service.kill()
+        if nth % 2:
+            service.wait()
+        out, err = watched.communicate(timeout=30)
+        service.wait()
+        ended = "The process has ended" in out
+        refused = watched.returncode == 2 and ("no process" in err or "zombie" in err)
+        wrong += not (refused or (ended and watched.returncode == 0 and not err))
+        line = (out.strip().splitlines() or err.splitlines())[-1].replace(str(service.pid), "N")
+        ends[line] = ends.get(line, 0) + 1
+    for line, count in sorted(ends.items(), key=lambda end: -end[1]):
+        print(f"{count:5} {line}")
+    print(f"{times} kills, {wrong} of them not reported as they should be", flush=True)
+
+
 if __name__ == "__main__":
     what, python, *rest = sys.argv[1:]
     if what == "services":
         services(python, [int(length) for length in rest] or [60, 300])
+    elif what == "kills":
+        kills(python, *map(int, rest[:1]))
     else:
         for each in [python, *rest]:
             cost(each)
