@@ -23,18 +23,20 @@ use leakcheck::{
         wire,
     },
     verdict::{Series, conclusion::filled},
+    watch::heap::{Heap, memory::Memory},
 };
 
 /// Takes an input.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const ALL: [(&str, Target); 5] = [
+pub const ALL: [(&str, Target); 6] = [
     ("wire", wire),
     ("snapshot", snapshot),
     ("config", config),
     ("report", report),
     ("heap", heap),
+    ("memory", memory),
 ];
 
 fn places() -> Places {
@@ -308,5 +310,42 @@ pub fn heap(data: &[u8]) {
     let kept = cycle::garbage(&graph);
     for node in 0..u32::try_from(kept.len()).unwrap_or(0) {
         let _ = (ways.to(node), graph.gained(node), graph.type_of(node));
+    }
+}
+
+/// The memory of another process: addresses and what stands there, eight bytes each; elsewhere are zeros.
+struct Words(BTreeMap<u64, [u8; 8]>);
+
+impl Memory for Words {
+    fn read(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
+        into.fill(0);
+        // All addresses and lengths that are asked for are multiples of eight.
+        for (address, word) in self.0.range(at..at + into.len() as u64) {
+            let start = usize::try_from(address - at).expect("it is below the length");
+            into[start..start + 8].copy_from_slice(word);
+        }
+        Ok(into.len())
+    }
+}
+
+/// A Python's runtime, interpreter, lists, objects and types. The first address is that of the runtime.
+pub fn memory(data: &[u8]) {
+    let eight = |bytes: &[u8]| <[u8; 8]>::try_from(bytes).expect("there are eight");
+    let mut words = BTreeMap::new();
+    let mut runtime = None;
+    for record in data.chunks_exact(16) {
+        // No process has an odd one.
+        let at = u64::from_le_bytes(eight(&record[..8])) & !7;
+        runtime.get_or_insert(at);
+        words.insert(at, eight(&record[8..]));
+    }
+    let Some(runtime) = runtime.filter(|at| *at < 1 << 56) else {
+        return;
+    };
+    if let Ok(heap) = Heap::read(Words(words), runtime) {
+        let _ = heap.check();
+        if let Ok(counts) = heap.try_count() {
+            assert!(counts.types.keys().all(|name| name.len() < 500));
+        }
     }
 }

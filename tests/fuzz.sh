@@ -13,7 +13,7 @@ export CARGO_TERM_COLOR=never
 seconds=${1:-25}
 [ $# -eq 0 ] || shift
 targets=("$@")
-[ "${#targets[@]}" -gt 0 ] || targets=(wire snapshot config report heap)
+[ "${#targets[@]}" -gt 0 ] || targets=(wire snapshot config report heap memory)
 
 host=$(rustc -vV | sed -n 's/^host: //p')
 case $host in

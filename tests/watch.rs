@@ -367,3 +367,148 @@ fn without_permission_it_says_whose_it_is_and_what_to_do() {
     let seen = refused(&open);
     assert_eq!(seen.code, 0, "{}", seen.stderr);
 }
+
+/// A Python whose objects can be counted, with its version; none where there is only an older one.
+fn countable() -> Option<(PathBuf, (u32, u32))> {
+    let home = std::env::var("PYENV_ROOT").unwrap_or_else(|_| {
+        let home = std::env::var("HOME").unwrap_or_default();
+        format!("{home}/.pyenv")
+    });
+    let mut candidates = vec![python(Packages::None)];
+    for minor in [15, 14, 13] {
+        candidates.push(format!("python3.{minor}").into());
+        let debian = "target/pythons/debian/usr/bin";
+        candidates.push(
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join(debian)
+                .join(format!("python3.{minor}")),
+        );
+        let versions = fs::read_dir(format!("{home}/versions"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        candidates.extend(
+            versions
+                .filter(|found| {
+                    found
+                        .file_name()
+                        .to_string_lossy()
+                        .starts_with(&format!("3.{minor}."))
+                })
+                .map(|found| found.path().join("bin/python")),
+        );
+    }
+    let script = "import sys, sysconfig; print(sys.version_info.minor, sysconfig.get_config_var('Py_GIL_DISABLED') or 0)";
+    candidates.into_iter().find_map(|candidate| {
+        let output = scrubbed(Command::new(&candidate))
+            .args(["-c", script])
+            .output()
+            .ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        let (minor, free) = text.trim().split_once(' ')?;
+        let minor = minor.parse().ok()?;
+        (minor >= 13 && free == "0").then_some((candidate, (3, minor)))
+    })
+}
+
+/// The same, or a word that a test is skipped.
+fn countable_or_skip() -> Option<PathBuf> {
+    let found = countable();
+    if found.is_none() {
+        eprintln!("skipped: there is no CPython 3.13 or newer here");
+    }
+    found.map(|(path, _)| path)
+}
+
+#[test]
+fn objects_are_counted_as_the_process_counts_them_itself() {
+    let Some(python) = countable_or_skip() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("own.json");
+    let source = format!(
+        "import collections, gc, json, os, time\n\
+         class Order:\n    def __init__(self): self.lines = [self]\n\
+         kept = [Order() for _ in range(50_000)]\n\
+         gc.collect(); gc.freeze(); more = [Order() for _ in range(777)]; gc.collect(); gc.disable()\n\
+         count = collections.Counter(f'{{type(o).__module__}}.{{type(o).__qualname__}}' for o in gc.get_objects())\n\
+         json.dump([count['__main__.Order'], count['builtins.list'], gc.get_stats()[2]['collections']], open({own:?}, 'w'))\n\
+         time.sleep(600)\n"
+    );
+    let running = Running::start(scrubbed(Command::new(&python)).args(["-c", &source]));
+    wait_for("its counts", Duration::from_secs(30), || {
+        fs::read_to_string(&own).is_ok_and(|text| text.ends_with(']'))
+    });
+    let found = watch_while(&running, "3s", || {});
+    assert_eq!(found.code, 0, "{}", found.stderr);
+    let total = found
+        .series("objects", None)
+        .unwrap_or_else(|| panic!("{}", found.stdout));
+    let total = total["readings"][0].as_i64().unwrap();
+    // Those that are frozen are left out of `gc.get_objects`, and are there all the same.
+    assert!((101_554..130_000).contains(&total), "{total}");
+}
+
+#[test]
+fn what_is_kept_is_named_by_its_type() {
+    let Some(python) = countable_or_skip() else {
+        return;
+    };
+    // Beside what comes and goes all the time, in rings that the collector has to undo.
+    let source = "\
+import time
+class Order:
+    def __init__(self): self.lines = [self]
+kept = []
+while True:
+    for number in range(5):
+        kept.append(Order())
+        for _ in range(5): Order()
+    time.sleep(0.01)
+";
+    let running = Running::start(scrubbed(Command::new(&python)).args(["-c", source]));
+    // On a busy machine looks are few.
+    let grows = |found: &Watched| {
+        let orders = found.series("objects", Some("__main__.Order"));
+        orders.is_some_and(|orders| orders["word"] == "rises")
+    };
+    let found = { ["10s", "30s", "90s"].into_iter() }
+        .map(|length| watch_while(&running, length, || {}))
+        .find(grows)
+        .expect("orders rise");
+    let orders = found.series("objects", Some("__main__.Order")).unwrap();
+    found.says(1, "__main__.Order +");
+    assert!(orders["rate"].as_f64().unwrap() > 50.0, "{orders}");
+    assert!(
+        found.json["process"]["python"]
+            .as_str()
+            .unwrap()
+            .starts_with("3.1")
+    );
+}
+
+#[test]
+fn a_process_that_dies_while_it_is_looked_at_ends_the_watch_and_nothing_else() {
+    let Some(python) = countable_or_skip() else {
+        return;
+    };
+    let source = "kept = [[number] for number in range(300_000)]\nwhile True: kept = [[n] for n in range(300_000)]\n";
+    for after in 0..10 {
+        let folder = tempfile::tempdir().unwrap();
+        let running = Running::start(scrubbed(Command::new(&python)).args(["-c", source]));
+        let pid = running.pid().to_string();
+        let mut command = plain_leakcheck();
+        command.args(["watch", &pid, "--every", "0.01s", "--for", "60s", "--quiet"]);
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        thread::sleep(Duration::from_millis(100 + 37 * after));
+        running.signal(Signal::SIGKILL);
+        let found = read(&child.wait_with_output().unwrap(), &folder);
+        found.says(0, "The process has ended");
+        assert_eq!(found.stderr, "");
+    }
+}

@@ -225,9 +225,9 @@ mod tests {
         let summary = |end| Summary {
             pid: 7,
             command: String::new(),
+            python: None,
             seconds: 60.0,
             every: 2.0,
-            period: 2.0,
             looks: 0,
             groups: Vec::new(),
             rows: Vec::new(),

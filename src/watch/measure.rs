@@ -5,6 +5,10 @@
 pub enum Measure {
     /// Bytes that no other process has.
     Memory,
+    /// Objects that Python's collector tracks.
+    Objects,
+    /// Those of a type.
+    Type(String),
     /// Open descriptors.
     Descriptors,
     /// Those of a kind.
@@ -24,6 +28,8 @@ pub enum Measure {
 pub enum Sum {
     /// Private memory.
     Memory,
+    /// Objects.
+    Objects,
     /// Descriptors.
     Descriptors,
     /// Threads.
@@ -37,6 +43,7 @@ impl Sum {
     pub fn word(self) -> &'static str {
         match self {
             Sum::Memory => "private memory",
+            Sum::Objects => "objects",
             Sum::Descriptors => "descriptors",
             Sum::Threads => "threads",
             Sum::Processes => "processes",
@@ -49,6 +56,7 @@ impl Measure {
     pub fn sum(&self) -> Sum {
         match self {
             Measure::Memory => Sum::Memory,
+            Measure::Objects | Measure::Type(_) => Sum::Objects,
             Measure::Descriptors | Measure::Kind(_) | Measure::Open(..) => Sum::Descriptors,
             Measure::Threads | Measure::Named(_) => Sum::Threads,
             Measure::Processes => Sum::Processes,
@@ -60,10 +68,12 @@ impl Measure {
         match self {
             Measure::Kind(kind) => kind.clone(),
             Measure::Open(kind, what) => format!("{kind} {what}"),
-            Measure::Named(name) => name.clone(),
-            Measure::Memory | Measure::Descriptors | Measure::Threads | Measure::Processes => {
-                String::new()
-            }
+            Measure::Named(name) | Measure::Type(name) => name.clone(),
+            Measure::Memory
+            | Measure::Objects
+            | Measure::Descriptors
+            | Measure::Threads
+            | Measure::Processes => String::new(),
         }
     }
 

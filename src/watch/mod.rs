@@ -4,8 +4,10 @@
 //! other, [`words`] say how a series moves, [`summary`] is what there is to show. [`session`] is the loop around it.
 
 pub mod descriptors;
+pub mod heap;
 pub mod look;
 pub mod measure;
+pub mod objects;
 pub mod process;
 pub mod refusal;
 pub mod series;

@@ -170,9 +170,7 @@ impl Proc {
 
     /// Its command line, shortened, words apart by spaces; the name of the process where it has none.
     pub fn command(&self, pid: i32) -> String {
-        let line = read::beginning(&self.path(pid, "cmdline"), COMMAND).unwrap_or_default();
-        let line = String::from_utf8_lossy(&line);
-        let line = line.trim_end_matches('\0').replace('\0', " ");
+        let line = self.arguments(pid);
         if line.trim().is_empty() {
             let name = self.text(pid, "comm").unwrap_or_default();
             return name.trim().to_owned();
@@ -180,15 +178,27 @@ impl Proc {
         line
     }
 
+    /// Its command line alone: empty while it becomes another program, and when it is over.
+    pub fn arguments(&self, pid: i32) -> String {
+        let line = read::beginning(&self.path(pid, "cmdline"), COMMAND).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line);
+        line.trim_end_matches('\0').replace('\0', " ")
+    }
+
     /// Whether it runs a Python, or has the library of one.
     pub fn is_python(&self, pid: i32) -> bool {
         is_python(&self.program(pid)) || {
-            let maps = self.text(pid, "maps").unwrap_or_default();
+            let maps = self.maps(pid);
             // Where a mapping has a name, a path begins.
             maps.lines()
                 .filter_map(|line| line.find('/').map(|at| &line[at..]))
                 .any(is_python)
         }
+    }
+
+    /// What is mapped into its memory, a line each.
+    pub fn maps(&self, pid: i32) -> String {
+        self.text(pid, "maps").unwrap_or_default()
     }
 
     /// The program that runs in it; empty where the system does not tell.
@@ -230,7 +240,7 @@ pub(super) fn squeezed(text: &str) -> String {
 }
 
 /// Whether `path` is the executable of a Python, or its library.
-fn is_python(path: &str) -> bool {
+pub(super) fn is_python(path: &str) -> bool {
     let name = Path::new(path).file_name().unwrap_or_default();
     let name = name.to_string_lossy();
     name.starts_with("python") || name.starts_with("libpython")

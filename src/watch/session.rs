@@ -7,10 +7,12 @@ use std::{
 
 use super::{
     look::{self, Groups, Look},
+    measure::Sum,
+    objects::Objects,
     process::{Identity, Proc, Stat},
     refusal::{Refusal, why},
     series::Series,
-    summary::{End, Note, Summary},
+    summary::{self, End, Note, Row, Summary},
 };
 
 /// Notes of one watch: whoever stops and goes on all the time makes many.
@@ -44,10 +46,16 @@ pub struct Session {
     program: String,
     groups: Groups,
     series: Series,
+    objects: Objects,
+    /// Of the objects, which are looked at less often.
+    types: Series,
+    version: Option<&'static str>,
     notes: Vec<Note>,
     stopped: bool,
     forbidden: usize,
     end: Option<End>,
+    /// How long it took, once it is over.
+    took: Option<f64>,
 }
 
 /// Watches until the end, and tells after each look. The error says why nothing could be seen.
@@ -74,6 +82,7 @@ pub fn watch(asked: Asked<'_>, tell: &mut dyn FnMut(&Session)) -> Result<Session
             thread::sleep(PATIENCE.min(next.saturating_duration_since(Instant::now())));
         }
         if session.end.is_some() {
+            session.took = Some(session.begun.elapsed().as_secs_f64());
             return Ok(session);
         }
     }
@@ -88,7 +97,18 @@ impl Session {
         if stat.is_of_kernel() {
             return Err(Refusal::Kernel(pid));
         }
-        let command = proc.command(pid);
+        // One that was just started may not have any yet.
+        let mut tries = 0..20;
+        let command = loop {
+            let command = proc.arguments(pid);
+            if !command.is_empty() {
+                break command;
+            }
+            if tries.next().is_none() {
+                break proc.command(pid);
+            }
+            thread::sleep(PATIENCE / 10);
+        };
         let program = proc.program(pid);
         let mut session = Session {
             root: stat.identity,
@@ -98,10 +118,14 @@ impl Session {
             command,
             program,
             series: Series::default(),
+            objects: Objects::default(),
+            types: Series::default(),
+            version: None,
             notes: Vec::new(),
             stopped: false,
             forbidden: 0,
             end: None,
+            took: None,
             proc,
         };
         if let Err(error) = session.proc.private(pid) {
@@ -147,16 +171,12 @@ impl Session {
         let known = self.groups.names().len();
         match look::look(&self.proc, &stat, &mut self.groups) {
             Ok(look) => self.keep(look, known),
-            Err(_) if self.proc.stat(pid).is_none_or(|stat| stat.is_over()) => {
-                self.end = over("has ended");
-            }
-            Err(error) => {
-                let refusal = why(&self.proc, pid, &error);
-                if self.series.looks() == 0 {
-                    return Err(refusal);
-                }
-                self.end = over(&format!("cannot be looked at any more: {refusal}"));
-            }
+            Err(error) => match why(&self.proc, pid, &error) {
+                refusal if self.series.looks() == 0 => return Err(refusal),
+                // At this very moment.
+                Refusal::Missing(_) => self.end = over("has ended"),
+                refusal => self.end = over(&format!("cannot be looked at any more: {refusal}")),
+            },
         }
         Ok(())
     }
@@ -172,6 +192,10 @@ impl Session {
         let at = self.begun.elapsed().as_secs_f64();
         let first = self.series.looks() == 0;
         self.series.add(at, look.values);
+        if let Some(values) = self.objects.look(&self.proc, &look.processes) {
+            self.types.add(self.begun.elapsed().as_secs_f64(), values);
+        }
+        self.version = self.objects.version(&look.processes).or(self.version);
         if !first {
             for name in self.groups.names().split_off(known) {
                 self.note(format!("started {name}"));
@@ -183,8 +207,10 @@ impl Session {
     fn tell_changes(&mut self, stat: &Stat) {
         let pid = self.root.pid;
         let program = self.proc.program(pid);
-        let command = self.proc.command(pid);
-        if program != self.program || command != self.command {
+        let command = self.proc.arguments(pid);
+        if command.is_empty() || program.is_empty() {
+            // At this very moment it becomes another one, or ends.
+        } else if program != self.program || command != self.command {
             // Some change their own title; the program is the same then.
             let what = if program == self.program {
                 "calls itself"
@@ -213,12 +239,15 @@ impl Session {
 
     /// Seconds since the beginning.
     pub fn seconds(&self) -> f64 {
-        self.begun.elapsed().as_secs_f64()
+        self.took
+            .unwrap_or_else(|| self.begun.elapsed().as_secs_f64())
     }
 
     /// What there is to show of it.
     pub fn summary(&self) -> Summary {
         let mut notes = self.notes.clone();
+        let at = self.seconds();
+        notes.extend({ self.objects.absent().into_iter() }.map(|text| Note { at, text }));
         if self.series.is_cut() {
             notes.push(Note {
                 at: self.seconds(),
@@ -226,15 +255,25 @@ impl Session {
                     .to_owned(),
             });
         }
-        Summary::new(
-            self.root.pid,
-            &self.command,
-            self.seconds(),
-            self.every.as_secs_f64(),
-            self.groups.names(),
-            &self.series,
+        let mut summary = Summary {
+            pid: self.root.pid,
+            command: self.command.clone(),
+            python: self.version,
+            seconds: self.seconds(),
+            every: self.every.as_secs_f64(),
+            looks: self.series.looks(),
+            groups: self.groups.names(),
+            rows: summary::rows(&[&self.series, &self.types], self.every.as_secs_f64()),
             notes,
-            self.end.clone(),
-        )
+            end: self.end.clone(),
+        };
+        let is_object = |row: &Row| row.measure.sum() == Sum::Objects;
+        if summary.growing().any(is_object) && !self.objects.collected() {
+            summary.notes.push(Note {
+                at: self.seconds(),
+                text: "Python has not collected all garbage in that time: what rises among its objects may be cycles that wait for it".to_owned(),
+            });
+        }
+        summary
     }
 }

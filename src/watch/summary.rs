@@ -41,6 +41,8 @@ pub struct Row {
     pub measure: Measure,
     /// One for each look.
     pub readings: Vec<i64>,
+    /// Seconds from one to the next.
+    pub period: f64,
     /// What they say.
     pub trend: Trend,
 }
@@ -65,13 +67,13 @@ pub struct Summary {
     pub pid: i32,
     /// What it runs.
     pub command: String,
+    /// The version of its Python, where objects could be counted.
+    pub python: Option<&'static str>,
     /// How long it was watched.
     pub seconds: f64,
     /// How often it was to be looked at.
     pub every: f64,
-    /// Seconds from one reading to the next.
-    pub period: f64,
-    /// How many readings there are of each.
+    /// How often it was looked at, as far as looks are kept.
     pub looks: usize,
     /// The process itself, and each kind of process below it.
     pub groups: Vec<String>,
@@ -84,83 +86,30 @@ pub struct Summary {
 }
 
 impl Summary {
-    #[expect(clippy::too_many_arguments, reason = "one caller, and each is a field")]
-    pub(super) fn new(
-        pid: i32,
-        command: &str,
-        seconds: f64,
-        every: f64,
-        groups: Vec<String>,
-        series: &Series,
-        notes: Vec<Note>,
-        end: Option<End>,
-    ) -> Summary {
-        // Of one look alone nothing is known but what was asked for.
-        let period = if series.looks() > 1 {
-            series.period()
-        } else {
-            every
-        };
-        let mut parts: BTreeMap<(usize, Sum), Vec<Part<'_>>> = BTreeMap::new();
-        let mut rows = Vec::new();
-        for (group, measure, readings) in series.tracks() {
-            if measure.part().is_empty() {
-                rows.push(row(group, measure, readings, period));
-            } else {
-                let gained = gained(readings);
-                if gained > 0 {
-                    let of = parts.entry((group, measure.sum())).or_default();
-                    of.push(Part {
-                        gained,
-                        measure,
-                        readings,
-                    });
-                }
-            }
-        }
-        for ((group, _), mut of) in parts {
-            // Those that gained as much in the order in which they are kept.
-            of.sort_by_key(|part| std::cmp::Reverse(part.gained));
-            let shown = { of.into_iter().take(PARTS) }
-                .map(|part| row(group, part.measure, part.readings, period))
-                .filter(|row| row.trend.word != Word::Rests);
-            rows.extend(shown);
-        }
-        rows.sort_by(|one, other| (one.group, &one.measure).cmp(&(other.group, &other.measure)));
-        Summary {
-            pid,
-            command: command.to_owned(),
-            seconds,
-            every,
-            period,
-            looks: series.looks(),
-            groups,
-            rows,
-            notes,
-            end,
-        }
-    }
-
     /// What certainly grows.
     pub fn growing(&self) -> impl Iterator<Item = &Row> {
         { self.rows.iter() }.filter(|row| row.trend.word == Word::Rises)
     }
 
-    /// The same without sums of which one growing part is most.
+    /// The same without sums of which growing parts are most.
     pub fn named(&self) -> Vec<&Row> {
         let growing: Vec<&Row> = self.growing().collect();
         let is_explained = |row: &Row| {
-            growing.iter().any(|part| {
-                part.measure > row.measure
-                    && part.measure.is_part_of(&row.measure)
-                    && part.group == row.group
-                    && 2.0 * part.trend.rate > row.trend.rate
-            })
+            let parts: f64 = { growing.iter() }
+                .filter(|part| part.group == row.group && part.measure.is_part_of(&row.measure))
+                .map(|part| part.trend.rate)
+                .sum();
+            2.0 * parts > row.trend.rate
         };
-        { growing.iter() }
+        let mut named: Vec<&Row> = { growing.iter() }
             .copied()
             .filter(|row| !is_explained(row))
-            .collect()
+            .collect();
+        // Whose own a type is says more than that it has lists.
+        let is_builtin =
+            |row: &&Row| matches!(&row.measure, Measure::Type(name) if !name.contains('.'));
+        named.sort_by_key(is_builtin);
+        named
     }
 
     /// Whether enough was seen to say that nothing grows.
@@ -182,6 +131,47 @@ struct Part<'a> {
     gained: i64,
     measure: &'a Measure,
     readings: &'a [i64],
+    period: f64,
+}
+
+/// A row for each sum, and below it one for each part that moves: what gained most first.
+pub(super) fn rows(of: &[&Series], every: f64) -> Vec<Row> {
+    let mut parts: BTreeMap<(usize, Sum), Vec<Part<'_>>> = BTreeMap::new();
+    let mut rows = Vec::new();
+    for series in of {
+        // Of one look alone nothing is known but what was asked for.
+        let period = if series.looks() > 1 {
+            series.period()
+        } else {
+            every
+        };
+        for (group, measure, readings) in series.tracks() {
+            if measure.part().is_empty() {
+                rows.push(row(group, measure, readings, period));
+                continue;
+            }
+            let gained = gained(readings);
+            if gained > 0 {
+                parts.entry((group, measure.sum())).or_default().push(Part {
+                    gained,
+                    measure,
+                    readings,
+                    period,
+                });
+            }
+        }
+    }
+    for ((group, _), mut of) in parts {
+        // Those that gained as much in the order in which they are kept.
+        of.sort_by_key(|part| std::cmp::Reverse(part.gained));
+        let shown = { of.into_iter().take(PARTS) }
+            .map(|part| row(group, part.measure, part.readings, part.period))
+            .filter(|row| row.trend.word != Word::Rests);
+        rows.extend(shown);
+    }
+    // Those of a sum stay in their order.
+    rows.sort_by_key(|row| (row.group, row.measure.sum()));
+    rows
 }
 
 fn row(group: usize, measure: &Measure, readings: &[i64], period: f64) -> Row {
@@ -189,6 +179,7 @@ fn row(group: usize, measure: &Measure, readings: &[i64], period: f64) -> Row {
         group,
         measure: measure.clone(),
         readings: readings.to_vec(),
+        period,
         trend: trend(readings, period),
     }
 }
@@ -217,8 +208,18 @@ mod tests {
                 .map(|(measure, level)| ((ROOT, measure.clone()), level(at)));
             series.add(at as f64 * 2.0, values.collect());
         }
-        let groups = vec!["app".to_owned()];
-        Summary::new(7, "app", 60.0, 2.0, groups, &series, Vec::new(), None)
+        Summary {
+            pid: 7,
+            command: "app".into(),
+            python: None,
+            seconds: 60.0,
+            every: 2.0,
+            looks: series.looks(),
+            groups: vec!["app".into()],
+            rows: rows(&[&series], 2.0),
+            notes: Vec::new(),
+            end: None,
+        }
     }
 
     #[test]

@@ -153,8 +153,21 @@ pub fn outcome(summary: &Summary) -> String {
             )
         };
     }
+    // Where all of it is in one kind of children, that is said once.
+    let together = { growing.iter() }.all(|row| row.group == growing[0].group);
+    let place = match summary.groups.get(growing[0].group) {
+        Some(group) if together && growing[0].group != ROOT => format!(" in {}", brief(group)),
+        _ => String::new(),
+    };
     let named: Vec<String> = { growing.iter().take(NAMED) }
-        .map(|row| placed(summary, row, &format!("{} {}", whole_name(row), rate(row))))
+        .map(|row| {
+            let text = format!("{} {}", whole_name(row), rate(row));
+            if together {
+                text
+            } else {
+                placed(summary, row, &text)
+            }
+        })
         .collect();
     let more = growing.len().saturating_sub(NAMED);
     let more = if more > 0 {
@@ -162,7 +175,7 @@ pub fn outcome(summary: &Summary) -> String {
     } else {
         String::new()
     };
-    format!("grows: {}{more}", named.join(", "))
+    format!("grows{place}: {}{more}", named.join(", "))
 }
 
 fn rise(names: &[String]) -> String {
@@ -204,6 +217,7 @@ mod tests {
             group: ROOT,
             measure,
             trend: trend(&readings, 2.0),
+            period: 2.0,
             readings,
         }
     }

@@ -75,7 +75,13 @@ pub fn write(summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
             ["looks".to_owned(), number(summary.looks as f64)],
             [
                 "from one to the next".to_owned(),
-                format!("{} s", number((summary.period * 100.0).round() / 100.0)),
+                format!("{} s", number(summary.every)),
+            ],
+            [
+                "objects by type".to_owned(),
+                summary
+                    .python
+                    .map_or("no".to_owned(), |version| format!("CPython {version}")),
             ],
         ],
         definitions: Value::from_safe_string(svg::DEFINITIONS.to_owned()),
@@ -119,7 +125,7 @@ fn group(summary: &Summary, at: usize, name: &str) -> Group {
 fn drawn(summary: &Summary, row: &Row, id: &str) -> String {
     let readings = crate::report::spark::sampled(&row.readings, READINGS);
     // From one of the readings that are drawn to the next.
-    let step = summary.period * row.readings.len() as f64 / readings.len().max(1) as f64;
+    let step = row.period * row.readings.len() as f64 / readings.len().max(1) as f64;
     let growing = matches!(row.trend.word, Word::Rises | Word::Fills | Word::Moves);
     let size: fn(i64) -> String = |value| bytes(value as f64);
     let count: fn(i64) -> String = |value| number(value as f64);

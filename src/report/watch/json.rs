@@ -25,7 +25,6 @@ struct Document {
     process: Process,
     seconds: f64,
     every: f64,
-    period: f64,
     looks: usize,
     outcome: String,
     ended: &'static str,
@@ -38,6 +37,8 @@ struct Document {
 struct Process {
     pid: i32,
     command: String,
+    /// Where its objects could be counted.
+    python: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -52,6 +53,8 @@ struct Series {
     /// In units a second.
     rate: f64,
     interval: [f64; 2],
+    /// Seconds from one reading to the next.
+    period: f64,
     readings: Vec<i64>,
 }
 
@@ -75,10 +78,10 @@ pub fn write(summary: &Summary, code: ExitCode, out: &mut dyn io::Write) -> io::
         process: Process {
             pid: summary.pid,
             command: brief(&summary.command),
+            python: summary.python,
         },
         seconds: summary.seconds,
         every: summary.every,
-        period: summary.period,
         looks: summary.looks,
         outcome: figures::outcome(summary),
         ended,
@@ -111,6 +114,7 @@ fn series(summary: &Summary, row: &Row) -> Series {
         needs_seconds: row.trend.needs,
         rate: row.trend.rate,
         interval: row.trend.interval,
+        period: row.period,
         readings: row.readings.clone(),
     }
 }
