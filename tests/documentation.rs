@@ -131,6 +131,22 @@ fn every_input_and_output_of_the_action_is_listed() {
     }
 }
 
+/// `benches/peers/compare.py --write` writes both.
+#[test]
+fn the_comparison_says_what_was_measured() {
+    let results: serde_json::Value =
+        serde_json::from_str(&read("benches/peers/results.json")).unwrap();
+    let page = read("docs/comparison.md");
+    let rows = results["rows"].as_array().unwrap();
+    for row in rows {
+        let name = row["name"].as_str().unwrap();
+        let line = format!("| {name} | {} | {} | ", row["found"], row["false"]);
+        assert!(page.contains(&line), "{line}");
+    }
+    assert_eq!(rows[0]["key"], "leakcheck");
+    assert!(page.contains(&format!("Made on {}", results["date"].as_str().unwrap())));
+}
+
 /// The name under which GitHub links to a heading.
 fn anchor(heading: &str) -> String {
     heading
