@@ -23,12 +23,12 @@ pub struct Collecting {
     pub full: bool,
 }
 
-/// Of a test, in its first two iterations.
+/// Of a test: its first two iterations one by one, and those after them together.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub struct Noted {
     /// How many of the two there were.
     pub passes: u32,
-    /// File and name of functions that ran, and whether also, or only, in the second iteration.
+    /// File and name of functions that ran, and whether also, or only, after the first iteration.
     pub units: Vec<(String, String, u8)>,
     /// When, what, and which path: `1f/a/b`. When: `1` and `2` for the iterations, `w` for what is for several tests; what:
     /// a file, a directory, a program, the network, an interpreter.
@@ -76,6 +76,27 @@ impl<'a> Opened<'a> {
 }
 
 impl Noted {
+    /// Adds what was noted of the same test in later iterations.
+    pub fn add(&mut self, later: Noted) {
+        for (file, name, again) in later.units {
+            let is_it = |unit: &&mut (String, String, u8)| unit.0 == file && unit.1 == name;
+            match self.units.iter_mut().find(is_it) {
+                Some(known) => known.2 |= again,
+                None => self.units.push((file, name, again)),
+            }
+        }
+        self.opened.extend(later.opened);
+        self.opened.sort();
+        self.opened.dedup();
+        self.wide.extend(later.wide);
+        self.wide.sort_unstable();
+        self.wide.dedup();
+        self.full |= later.full;
+        if !later.modules.is_empty() {
+            self.modules = later.modules;
+        }
+    }
+
     /// Files of functions that ran, and of modules.
     pub(super) fn files(&self) -> impl Iterator<Item = &str> {
         let units = self.units.iter().map(|(file, _, _)| &**file);
@@ -88,5 +109,31 @@ impl Ended {
     pub(super) fn files(&self) -> impl Iterator<Item = &str> {
         let all = self.wide.values().flatten().chain(&self.shared);
         all.map(|(file, _)| &**file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_iterations_add_to_what_is_known() {
+        let unit = |name: &str, again| ("app.py".to_owned(), name.to_owned(), again);
+        let mut noted = Noted {
+            passes: 2,
+            units: vec![unit("once", 0), unit("each", 1)],
+            opened: vec!["1f/a".to_owned()],
+            ..Noted::default()
+        };
+        noted.add(Noted {
+            units: vec![unit("once", 1), unit("late", 1)],
+            opened: vec!["2f/b".to_owned(), "1f/a".to_owned()],
+            full: true,
+            ..Noted::default()
+        });
+        let expected = [unit("once", 1), unit("each", 1), unit("late", 1)];
+        assert_eq!(noted.units, expected);
+        assert_eq!(noted.opened, ["1f/a", "2f/b"]);
+        assert!(noted.full && noted.passes == 2);
     }
 }

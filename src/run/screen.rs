@@ -335,7 +335,11 @@ impl<'a> Screen<'a> {
             note: first && manner.wider == Wider::Stay && self.worker.notes,
         };
         let ran = run(self.worker, order)?;
-        self.noted = ran.noted.or(self.noted.take());
+        match (&mut self.noted, ran.noted) {
+            (Some(noted), Some(later)) => noted.add(later),
+            (noted @ None, first) => *noted = first,
+            (Some(_), None) => {}
+        }
         self.troubles.extend(ran.errors);
         if let Some(before) = ran.resident_before {
             let resident = ran.resident.cast_signed() - before.cast_signed();

@@ -111,6 +111,68 @@ class FunctionsTest(DependsCase):
         self.assertEqual(self._functions(first), self._functions(again))
         worker.end()
 
+    def test_what_only_a_later_iteration_runs_is_noted(self):
+        files = {
+            "app.py": APP,
+            "test_app.py": TESTS,
+            "test_later.py": """
+                import pathlib
+
+                import app
+
+                TURNS = []
+
+
+                def test_later():
+                    TURNS.append(None)
+                    app.direct()
+                    if len(TURNS) == 4:
+                        app.made()
+                    if len(TURNS) >= 4:
+                        pathlib.Path(__file__).read_text()
+                    if len(TURNS) == 7:
+                        app.never()
+            """,
+        }
+        project, worker = self._worker(files)
+        noted, _ = self._noted(worker, "test_later", iterations=4)
+        self.assertEqual(self._functions(noted), {"test_later", "direct", "made"})
+        self.assertEqual(self._functions(noted, [1]), {"test_later", "direct", "made"})
+        self.assertIn("2f" + project.path("test_later.py"), noted["opened"])
+        self.assertEqual([each for each in noted["opened"] if "/proc" in each], [])
+        order = {"thaw": False, "survey": False, "warmup": 0, "before": False, "between": True}
+        ran = worker.answer("ran", do="run", iterations=1, **order)
+        self.assertNotIn("never", self._functions(ran["noted"]))
+        ran = worker.answer("ran", do="run", iterations=2, **order)
+        self.assertIn("never", self._functions(ran["noted"]))
+        # Of another test nothing is left.
+        noted, _ = self._noted(worker, "test_direct")
+        self.assertEqual(self._functions(noted), {"test_direct", "direct"})
+        worker.end()
+
+    def test_code_that_is_made_anew_is_not_kept_by_noting_it(self):
+        files = {
+            "test_made.py": """
+                import collections
+
+                SOURCE = "def made():\\n    return [lambda: 1, lambda: 2]\\n"
+
+
+                def test_made():
+                    names = {}
+                    exec(compile(SOURCE, __file__, "exec"), names)
+                    names["made"]()[0]()
+                    collections.namedtuple("Pair", "a b")(1, 2)
+            """,
+        }
+        _, worker = self._worker(files)
+        noted, ran = self._noted(worker, "test_made", iterations=9)
+        self.assertIn("made", self._functions(noted))
+        for counter in ("blocks", "objects", "heap"):
+            readings = ran["series"][counter]
+            self.assertLessEqual(readings[-1], readings[2], (counter, readings))
+        worker.end()
+
     def test_noting_shows_in_no_judged_reading(self):
         _, worker = self._worker({"app.py": APP, "test_app.py": TESTS})
         for name in ("test_direct", "test_shape"):

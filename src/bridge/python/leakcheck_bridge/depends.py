@@ -4,8 +4,9 @@ Only where that is asked for, since what is noted decides whether a later run ha
 noted, no event of `sys.monitoring` is on; an audit hook cannot be removed and returns at once. Nothing may be
 allocated between two readings that is there at the next one: lists and buffers are made beforehand, and emptied when
 the order is answered. Each code object keeps one block for good once it was monitored: all that there are when the
-tests are collected get theirs then. The first two iterations of a test are noted: what ran in the first one only made
-something that is kept in the process (a cache, a lazy import), and other tests may find it there.
+tests are collected get theirs then. The first two iterations of a test are noted one by one: what ran in the first one
+only made something that is kept in the process (a cache, a lazy import), and other tests may find it there. In those
+after them functions that have not run before are all there is to hear of.
 """
 
 import gc
@@ -81,6 +82,9 @@ class Depends:
         self._full = False
         #: Which iteration of the open test is noted.
         self._pass = 0
+        #: Whether iterations after the second are listened to, and whether something is noted that was not told yet.
+        self._goes_on = False
+        self._more = False
         self._wide = 0
         #: How many processes `multiprocessing` has made.
         self._processes = ""
@@ -228,15 +232,44 @@ class Depends:
         # type: () -> None
         """It has run. What ran is noted without keeping any code alive."""
         self._deafen()
+        self._pass += 1
+        self._gather()
+
+    def resume(self):
+        # type: () -> None
+        """Another iteration of the test that is noted is about to run."""
+        self._state = _ITERATION
+        if not self._goes_on:
+            self._goes_on = True
+            self._next = itertools.count().__next__
+            if self._tool >= 0:
+                self._listen(self._on_start)
+
+    def pause(self):
+        # type: () -> None
+        """It has run. Between two iterations functions are listened to, and nothing else is noted: it would be ours."""
+        self._gather()
+        self._next = itertools.count().__next__
+
+    def rest(self):
+        # type: () -> None
+        """No more iterations come."""
+        if self._goes_on:
+            self._deafen()
+            self._goes_on = False
+
+    def _gather(self):
         if _processes() != self._processes:
             self._write("p", "")
         self._state = _OFF
-        self._pass += 1
+        count = min(self._next(), _MOST)
+        if not count:
+            return
         codes, files, names, again = self._codes, self._files, self._names, self._again
         second = self._pass > 1
         seen = {(files[at], names[at]): at for at in range(self._found)}
         inside = []  # type: list
-        for at in range(min(self._next(), _MOST)):
+        for at in range(count):
             code, codes[at] = codes[at], None
             if type(code) is not types.CodeType:
                 # A mark of a wider fixture: a key begins, and nothing ends it.
@@ -256,11 +289,13 @@ class Depends:
             known = seen.get((path, name))
             if known is not None:
                 # Several may have one name, as generator expressions of one function do.
+                self._more |= second and not again[known]
                 again[known] |= second
             elif self._found < _MOST:
                 files[self._found], names[self._found] = path, name
                 # What comes in the second iteration only is nothing that the first one did for good.
                 again[self._found] = second
+                self._more = True
                 seen[path, name] = self._found
                 self._found += 1
         del inside[:]
@@ -377,12 +412,20 @@ class Depends:
         of_test = "2" if self._pass else "1"
         when = "w" if self._state == _COLLECTING or self._wide else of_test
         text = (when + kind + path).encode("utf-8", "surrogateescape") + b"\0"
+        if self._goes_on and self._has(text):
+            return
         to = self._opened_to + len(text)
         if to > _ROOM:
             self._full = True
             return
         self._opened[self._opened_to : to] = text
         self._opened_to = to
+        self._more = True
+
+    def _has(self, text):
+        # type: (bytes) -> bool
+        opened, to = self._opened, self._opened_to
+        return opened.startswith(text, 0, to) or opened.find(b"\0" + text, 0, to) >= 0
 
     def _take_opened(self):
         # type: () -> list
@@ -396,6 +439,7 @@ class Depends:
         # type: () -> None
         """A test is opened: nothing was noted of it yet."""
         self._pass = 0
+        self._more = False
         self._forget()
 
     def _forget(self):
@@ -418,9 +462,18 @@ class Depends:
         if len(_modules) != self._known_modules:
             self._known_modules = len(_modules)
             answer["modules"] = _files_of_modules()
-        self._full = False
-        self._forget()
+        self._full = self._more = False
         return answer
+
+    def goes_on(self):
+        # type: () -> bool
+        """Whether the open test is noted."""
+        return self._pass > 0
+
+    def has_more(self):
+        # type: () -> bool
+        """Whether something was noted of the open test since that was told."""
+        return self._more
 
     def ended(self):
         # type: () -> dict

@@ -216,7 +216,9 @@ class Repeater:
         Ends early when an iteration does not pass. With `note` it is noted what the first two iterations depend on.
         """
         meter, heartbeat = self._meter, self._heartbeat
-        unnoted = 2 if note and self._depends is not None else 0
+        depends = self._depends
+        unnoted = 2 if note and depends is not None else 0
+        listens = depends is not None and (note or depends.goes_on())
         meter.reset()
         held = counters.resident_bytes() if before else None
         if before:
@@ -261,9 +263,13 @@ class Repeater:
             start = _perf()
             if unnoted:
                 unnoted -= 1
-                self._depends.begin()
+                depends.begin()
                 result = self._once()
-                self._depends.end()
+                depends.end()
+            elif listens:
+                depends.resume()
+                result = self._once()
+                depends.pause()
             else:
                 result = self._once()
             first[0] = first[0] or _perf() - start
@@ -283,6 +289,8 @@ class Repeater:
             if stop:
                 break
         entries[1] = meter.entries()
+        if listens:
+            depends.rest()
         heartbeat.state(heartbeat.IDLE)
         answer = {
             "re": "ran",
@@ -300,8 +308,8 @@ class Repeater:
             "filling": entries[1] > entries[0],
             "wider": self._runner.wider(),
         }
-        if note and self._depends is not None:
-            answer["noted"] = self._depends.noted(self._runner.standing())
+        if listens and (note or depends.has_more()):
+            answer["noted"] = depends.noted(self._runner.standing())
             answer["noted"]["function"] = self._runner.is_function()
         return answer
 
