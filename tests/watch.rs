@@ -489,6 +489,21 @@ while True:
 }
 
 #[test]
+fn an_older_python_has_no_types_and_it_is_said_why() {
+    let python = python(Packages::None);
+    if common::python_version() >= (3, 13) {
+        eprintln!("skipped: this Python has them");
+        return;
+    }
+    let running = Running::start(scrubbed(Command::new(python)).args(["-c", HEALTHY]));
+    let found = watch_while(&running, "3s", || {});
+    found.says(0, "no objects by type of process");
+    assert!(found.stdout.contains("from 3.13 on"), "{}", found.stdout);
+    assert_eq!(found.json["process"]["python"], Value::Null);
+    assert!(found.series("objects", None).is_none());
+}
+
+#[test]
 fn a_process_that_dies_while_it_is_looked_at_ends_the_watch_and_nothing_else() {
     let Some(python) = countable_or_skip() else {
         return;

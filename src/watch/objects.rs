@@ -1,8 +1,14 @@
 //! The objects of all processes of a watch, by kind of process and type.
 
-use std::{collections::HashMap, time::Instant};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::{Duration, Instant},
+};
 
-use nix::unistd::Pid;
+use nix::{
+    time::{ClockId, clock_gettime},
+    unistd::Pid,
+};
 
 use super::{
     heap::{Absent, Heap, memory::Remote, place},
@@ -39,8 +45,8 @@ pub struct Objects {
 impl Objects {
     /// Counts the objects of `processes`; `None` where it is too early again, or they could not be counted this time.
     pub fn look(&mut self, proc: &Proc, processes: &[(Identity, usize)]) -> Option<Values> {
-        let begun = Instant::now();
-        if self.due.is_some_and(|due| begun < due) {
+        let begun = spent();
+        if self.due.is_some_and(|due| Instant::now() < due) {
             return None;
         }
         self.opened
@@ -58,7 +64,7 @@ impl Objects {
                 let failed = opened.failed;
                 *opened = open(proc, *identity);
                 if opened.heap.is_err() {
-                    opened.failed = failed;
+                    opened.failed = failed.max(opened.failed);
                 }
             }
             let Ok(heap) = &opened.heap else {
@@ -78,7 +84,7 @@ impl Objects {
                 add(Measure::Type(name), count);
             }
         }
-        self.due = Some(Instant::now() + begun.elapsed() * SHARE);
+        self.due = Some(Instant::now() + spent().saturating_sub(begun) * SHARE);
         if !is_whole || values.is_empty() {
             return None;
         }
@@ -99,24 +105,47 @@ impl Objects {
         opened.heap.as_ref().ok().map(Heap::version)
     }
 
-    /// Why there are none of some processes, once that is sure.
+    /// Why there are none of some processes, once that is sure: a line for each reason.
     pub fn absent(&self) -> Vec<String> {
-        let mut reasons: Vec<String> = { self.opened.iter() }
-            .filter(|(_, opened)| opened.failed >= SOON)
-            .filter_map(|(identity, opened)| match &opened.heap {
-                Err(Absent::NoPython | Absent::Gone) | Ok(_) => None,
-                Err(reason) => Some((identity.pid, reason)),
+        let mut reasons: BTreeMap<String, Vec<i32>> = BTreeMap::new();
+        for (identity, opened) in &self.opened {
+            match &opened.heap {
+                Ok(_) | Err(Absent::NoPython | Absent::Gone) => {}
+                Err(_) if opened.failed < SOON => {}
+                Err(reason) => {
+                    let of = reasons.entry(reason.to_string()).or_default();
+                    of.push(identity.pid);
+                }
+            }
+        }
+        { reasons.iter() }
+            .map(|(reason, of)| {
+                let first = of.iter().min().copied().unwrap_or_default();
+                let others = match of.len() {
+                    1 => String::new(),
+                    count => format!(" and {} others", count - 1),
+                };
+                format!("no objects by type of process {first}{others}: {reason}")
             })
-            .map(|(pid, reason)| format!("no objects of process {pid} by type: {reason}"))
-            .collect();
-        reasons.sort();
-        reasons
+            .collect()
     }
+}
+
+/// Time of a processor that this thread has taken: on a busy machine a clock on the wall tells of others.
+fn spent() -> Duration {
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
+    time.map_or(Duration::ZERO, Duration::from)
 }
 
 fn open(proc: &Proc, identity: Identity) -> Opened {
     let pid = Pid::from_raw(identity.pid);
     let heap =
         place::runtime(proc, identity.pid).and_then(|runtime| Heap::open(Remote(pid), runtime));
-    Opened { heap, failed: 0 }
+    let failed = match &heap {
+        // Python may not have begun yet.
+        Ok(_) | Err(Absent::NoPython | Absent::Elsewhere(_) | Absent::Gone) => 0,
+        // Nothing of this changes while it runs.
+        Err(_) => SOON,
+    };
+    Opened { heap, failed }
 }

@@ -136,10 +136,12 @@ mod tests {
         assert_eq!(word(30, |at| at.min(12) * 4096), Word::Fills);
         assert_eq!(word(60, |at| if at < 30 { 5 } else { 5000 }), Word::Rests);
         assert_eq!(word(60, |at| at % 10 * 64), Word::Rests);
-        for looks in 15..200 {
-            // Garbage that is collected now and then, once that was seen.
-            let found = word(looks, |at| at % 50 * 64);
-            assert!(looks <= 50 || found != Word::Rises, "{looks}: {found:?}");
+        // Garbage that is collected now and then, once that was seen; whenever the watch begins.
+        for begun in (0..50).step_by(5) {
+            for looks in ((52 - begun)..130).step_by(4) {
+                let found = word(looks, |at| (at + begun) % 50 * 64);
+                assert_ne!(found, Word::Rises, "{begun} {looks}");
+            }
         }
         // It began late.
         assert_eq!(word(80, |at| (at - 35).max(0) * 64), Word::Rises);

@@ -34,7 +34,8 @@ pub enum Live {
 impl Live {
     /// A table on a terminal; lines where there is none, or where what is watched writes to it as well.
     pub fn new(quiet: bool, shared: bool) -> Live {
-        let term = Term::stdout();
+        // Written at once, so that nobody sees half of a table.
+        let term = Term::buffered_stdout();
         match (quiet, term.is_term() && !shared) {
             (true, _) => Live::Quiet,
             (_, true) => Live::Table { term, lines: 0 },
@@ -46,18 +47,21 @@ impl Live {
     pub fn show(&mut self, session: &Session, width: usize) {
         match self {
             Live::Table { term, lines } => {
-                let mut text = Vec::new();
+                let choice = anstream::AutoStream::choice(&io::stdout());
+                let mut text = anstream::AutoStream::new(Vec::new(), choice);
                 if plain::write(&session.summary(), width, &mut text).is_err() {
                     return;
                 }
+                let text = text.into_inner();
                 let text = String::from_utf8_lossy(&text);
                 let height = usize::from(term.size().0).saturating_sub(1).max(1);
                 // What does not fit could not be taken away again.
                 let shown: Vec<&str> = text.lines().take(height).collect();
                 // A terminal that went away ends nothing.
-                let _ = term.clear_last_lines(*lines);
-                let mut out = anstream::AutoStream::auto(io::stdout().lock());
-                let _ = writeln!(out, "{}", shown.join("\n")).and_then(|()| out.flush());
+                let _ = term
+                    .clear_last_lines(*lines)
+                    .and_then(|()| term.write_line(&shown.join("\n")))
+                    .and_then(|()| term.flush());
                 *lines = shown.len();
             }
             Live::Lines { said } => {
@@ -80,7 +84,7 @@ impl Live {
     /// Takes the table away, for the report that follows.
     pub fn finish(&mut self) {
         if let Live::Table { term, lines } = self {
-            let _ = term.clear_last_lines(*lines);
+            let _ = term.clear_last_lines(*lines).and_then(|()| term.flush());
             *lines = 0;
         }
     }

@@ -121,7 +121,7 @@ mod tests {
         let file = folder.path().join("ptrace_scope");
         for (scope, words) in [
             ("1\n", "leakcheck watch -- COMMAND"),
-            ("2\n", "as root"),
+            ("2\n", "is 2: run leakcheck as root"),
             ("3\n", "nobody"),
             ("0\n", "SYS_PTRACE"),
         ] {
