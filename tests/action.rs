@@ -355,6 +355,54 @@ fn the_comment_goes_to_the_pull_request_and_a_build_may_be_told_not_to_fail() {
 }
 
 #[test]
+fn the_commit_of_the_branch_is_named_in_the_summary_and_the_comment() {
+    let project = Project::of(&[
+        (
+            "depot.py",
+            "import os\n\n\ndef store():\n    os.close(os.dup(0))\n",
+        ),
+        (
+            "test_depot.py",
+            "from depot import store\n\n\ndef test_store():\n    store()\n",
+        ),
+    ]);
+    let root = project.root();
+    common::git(&root, &["init", "-q"]);
+    common::git(&root, &["add", "-A"]);
+    common::git(&root, &["commit", "-qm", "before"]);
+    let base = common::git(&root, &["rev-parse", "HEAD"]);
+    project.write(
+        "depot.py",
+        "import os\n\nshelf = []\n\n\ndef store():\n    shelf.append(os.dup(0))\n",
+    );
+    common::git(&root, &["add", "-A"]);
+    common::git(&root, &["commit", "-qm", "Keep ::error::it"]);
+    let brought = common::git(&root, &["rev-parse", "--short=10", "HEAD"]);
+    let with = format!(
+        "version: installed\npython: {}\ncomment: true\nbisect: true\n",
+        python(Packages::Plain).display()
+    );
+    let event = serde_json::json!({"pull_request": {"number": 7, "base": {"sha": base.trim()}}});
+    let run = Run::of(project, &["action.yml", "action"], &with, &event);
+    run.is_green(false);
+    assert_eq!(run.output("result"), "leak");
+    let line = format!(
+        "Commit `{}` `Keep ::error::it` brought this leak: ",
+        brought.trim()
+    );
+    let comment = fs::read_to_string(run.output("markdown")).unwrap();
+    assert!(comment.contains(&line), "{comment}");
+    assert!(run.summary().contains(&line), "{}", run.text);
+    assert!(run.uploaded().contains(&"bisect.json".to_owned()));
+    assert_eq!(
+        run.commands("error").len(),
+        1,
+        "that of the leak: {}",
+        run.text
+    );
+}
+
+#[test]
 fn verdicts_are_saved_on_the_default_branch_and_restored_everywhere() {
     let with = format!(
         "version: installed\npython: {}\ncache: true\n",

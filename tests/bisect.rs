@@ -396,12 +396,21 @@ fn names_in_a_repository_cannot_steer_a_terminal() {
             "--author",
             "E\u{1b}[2Jve \u{202e} <e@example.org>",
             "-m",
-            "\u{1b}]0;x\u{7}Keep",
+            "\u{1b}]0;x\u{7}Keep<img>",
         ],
     );
-    let found = bisect(&project, &["c1..HEAD"]);
+    let comment = project.beside("comment.md");
+    let found = bisect(
+        &project,
+        &["c1..HEAD", "--markdown", comment.to_str().unwrap()],
+    );
     found.exits(0);
-    for text in [&found.out, &found.err] {
+    let comment = fs::read_to_string(comment).unwrap();
+    assert!(
+        comment.contains("Keep<img>` brought this leak: `1 file descriptor"),
+        "{comment}"
+    );
+    for text in [&found.out, &found.err, &comment] {
         assert!(
             !text.contains('\u{1b}') && !text.contains('\u{202e}') && !text.contains('\u{7}'),
             "{text:?}"

@@ -70,6 +70,9 @@ pub(super) struct BisectArgs {
     /// Also write the answer for programs.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Also write the answer as a paragraph for a comment on a pull request.
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
     /// What runs the tests: auto, pytest, unittest or command.
     #[arg(long, value_name = "RUNNER", value_parser = value::from_argument(value::runner))]
     runner: Option<Choice<Runner>>,
@@ -140,13 +143,12 @@ pub(super) fn bisect(args: &BisectArgs) -> ExitCode {
     let begun = Instant::now();
     match searched(args, begun) {
         Ok(answered) => {
-            let written = args.json.as_ref().map_or(Ok(()), |path| {
-                write::replace(path, |out| answered.json(out))
-                    .map_err(|error| unwritable(path, &error))
-            });
-            if let Err(message) = written {
-                super::complain(format_args!("leakcheck: {message}"));
-                return ExitCode::Usage;
+            for (path, write) in files(args) {
+                if let Err(error) = write::replace(path, |out| write(&answered, out)) {
+                    let message = unwritable(path, &error);
+                    super::complain(format_args!("leakcheck: {message}"));
+                    return ExitCode::Usage;
+                }
             }
             answered.print()
         }
@@ -162,6 +164,20 @@ pub(super) fn bisect(args: &BisectArgs) -> ExitCode {
             ExitCode::NoEvidence
         }
     }
+}
+
+/// A way of writing the answer.
+type Writer = fn(&Answered, &mut dyn io::Write) -> io::Result<()>;
+
+/// The files that were asked for.
+fn files(args: &BisectArgs) -> impl Iterator<Item = (&Path, Writer)> {
+    let forms: [(&Option<PathBuf>, Writer); 2] = [
+        (&args.json, Answered::json),
+        (&args.markdown, Answered::markdown),
+    ];
+    forms
+        .into_iter()
+        .filter_map(|(path, write)| Some((&**path.as_ref()?, write)))
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> String {
@@ -187,7 +203,7 @@ fn ends(range: &str) -> Result<(&str, &str), String> {
 
 fn searched(args: &BisectArgs, begun: Instant) -> Result<Answered, End> {
     let (good, bad) = ends(&args.range)?;
-    if let Some(path) = &args.json {
+    for (path, _) in files(args) {
         write::check(path).map_err(|error| unwritable(path, &error))?;
     }
     let bench = bench(args)?;

@@ -347,7 +347,7 @@ fn ending(report: &Report, link: Option<&str>) -> String {
 }
 
 /// A code span: its fence is longer than any run of backticks in it.
-fn code(text: &str) -> String {
+pub fn code(text: &str) -> String {
     let fence = "`".repeat(longest_run(text) + 1);
     let pad = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) || text.is_empty() {
         " "

@@ -15,7 +15,7 @@ use crate::{
     },
     exit_code::ExitCode,
     finding::Finding,
-    report::{self, Report, place, plain, text},
+    report::{self, Report, markdown::code, place, plain, text},
 };
 
 /// Commits that are listed where it cannot be told which one it is.
@@ -133,6 +133,35 @@ impl Answered {
         )
     }
 
+    /// A paragraph for a comment; nothing in it is markup but what is ours.
+    pub fn markdown(&self, out: &mut dyn Write) -> io::Result<()> {
+        let code = |text: &str| code(&text::brief(text));
+        let came = self.came();
+        let of = code(&self.finding().summary);
+        writeln!(out)?;
+        if self.found {
+            let commit = &self.commits[0];
+            let (id, subject) = (code(commit.short()), code(&commit.subject));
+            return writeln!(out, "Commit {id} {subject} {came}: {of}");
+        }
+        let ids = self.commits.iter().take(LISTED);
+        let ids: Vec<String> = ids.map(|commit| code(commit.short())).collect();
+        writeln!(
+            out,
+            "One of {} commits {came} ({}): {of}",
+            self.commits.len(),
+            ids.join(", ")
+        )
+    }
+
+    fn came(&self) -> &'static str {
+        if self.target.before.is_some() {
+            "made this leak worse"
+        } else {
+            "brought this leak"
+        }
+    }
+
     /// Prints it, and says what the process exits with.
     pub fn print(&self) -> ExitCode {
         let mut out = anstream::AutoStream::auto(io::stdout().lock());
@@ -150,11 +179,7 @@ impl Answered {
     }
 
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let came = if self.target.before.is_some() {
-            "made this leak worse"
-        } else {
-            "brought this leak"
-        };
+        let came = self.came();
         let effort = format!(
             "{}, {}, {:.1} s",
             text::counted(self.all, "commit"),
