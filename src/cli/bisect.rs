@@ -381,9 +381,13 @@ impl Search<'_> {
         }
         let file = { last.tests.iter() }.find(|it| it.id == *test);
         let file = file.map(|test| PathBuf::from(&test.file));
-        for only in [Some(PathBuf::from(test)), file].into_iter().flatten() {
+        // An id that does not begin with its file is none that the runner is given.
+        let id = test.contains("::").then(|| PathBuf::from(test));
+        let forms = [(id, "BAD, its test alone"), (file, "BAD, its file")];
+        for (only, what) in forms {
+            let Some(only) = only else { continue };
             let all = std::mem::replace(&mut self.tests, vec![only]);
-            match self.report(bad, "BAD, its test alone", Some(target)) {
+            match self.report(bad, what, Some(target)) {
                 Ok(report) if matches!(answer::of(&report, target), Answer::Shows(_)) => {
                     return Ok(());
                 }
