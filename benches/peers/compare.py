@@ -233,7 +233,8 @@ def main():
             rows += [old[key]] if key in old else []
             continue
         if key in ("leakcheck", "thorough"):
-            told, used, version = by_leakcheck(python, program, ["--thorough", "--budget", "2h"] if key == "thorough" else [])
+            options = ["--thorough", "--budget", "2h"] if key == "thorough" else []
+            told, used, version = by_leakcheck(python, program, options)
             name, edits = "**leakcheck %s**%s" % (version, ", `--thorough`" if key == "thorough" else ""), "none"
         elif key == "memray":
             told, used = by_memray(python)
