@@ -91,17 +91,23 @@ pub fn is_chance(first: &Series, second: &Series) -> bool {
         _ => 0,
     };
     let falls = |readings: &[i64]| readings.windows(2).filter(|pair| pair[1] < pair[0]).count();
+    let deepest = |readings: &[i64]| {
+        let falls = readings.windows(2).map(|pair| pair[0] - pair[1]);
+        falls.max().unwrap_or(0)
+    };
     let mut risen = first
         .iter()
         .filter(|(counter, _)| counter.decides(first))
         // What is left out as a single release in a short look is a tooth of a saw in a long one: it rose by no more than it spans.
-        .map(|(counter, readings)| (counter, rise(readings).min(span(readings))))
-        .filter(|(_, rise)| *rise > 0)
+        .map(|(counter, readings)| (counter, readings, rise(readings).min(span(readings))))
+        .filter(|(_, _, rise)| *rise > 0)
         .peekable();
     risen.peek().is_some()
-        && risen.all(|(counter, rise)| {
+        && risen.all(|(counter, readings, rise)| {
             let other = second.get(counter).map_or(&[][..], Vec::as_slice);
-            falls(other) > 1 && span(other) >= rise
+            // A tooth of the first that began with something made once is as deep all the same.
+            let as_deep = (span(other)..=4 * span(other)).contains(&(2 * deepest(readings)));
+            falls(other) > 1 && (span(other) >= rise || as_deep)
         })
 }
 
@@ -135,7 +141,15 @@ mod tests {
         let teeth = blocks(&[&[1, 2, 3, 4][..], &saw(5)[..4]].concat());
         assert!(rise(&teeth[&Counter::Blocks]) > 4, "a fall was left out");
         assert!(is_chance(&teeth, &blocks(&saw(5))));
-        assert!(!is_chance(&teeth, &blocks(&saw(3))));
+        assert!(is_chance(
+            &blocks(&[0, 3, 4, 5, 6, 1, 2, 3, 4]),
+            &blocks(&saw(5))
+        ));
+        let much_larger: Vec<i64> = saw(97).iter().map(|at| at % 20).collect();
+        assert!(!is_chance(
+            &blocks(&[0, 30, 60, 58, 90]),
+            &blocks(&much_larger)
+        ));
         let rising = blocks(&[80, 350, 144, 58, 342]);
         assert!(is_chance(&rising, &blocks(&[12, 488, 30, 506, 208])));
         // A step, and what falls once.
