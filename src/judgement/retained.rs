@@ -11,8 +11,9 @@ const KEPT: usize = 10;
 const FEW: u64 = 100;
 
 pub(super) fn of(run: &Run) -> Retained {
-    let left = { run.looks.iter().flatten() }.map(|look| (look.test, look.retained));
-    let tests = left.map(|(test, bytes)| (run.tests[test].id.clone(), bytes));
+    // Where one test of many is inspected, the others are not there.
+    let tests = { run.looks.iter().flatten() }
+        .filter_map(|look| Some((run.tests.get(look.test)?.id.clone(), look.retained)));
     retained(tests.collect(), run.grown.clone())
 }
 
