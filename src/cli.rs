@@ -23,13 +23,20 @@ mod shard;
 mod snapshots;
 mod watch;
 
-use std::{ffi::OsString, fmt, io::Write, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    fmt,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
     config::{Choice, Runner, value},
     exit_code::ExitCode,
+    report::text,
 };
 
 /// Repeats every test of a Python suite and fails when memory, a descriptor or a thread leaks.
@@ -192,6 +199,12 @@ mod colorchoice {
 /// Says what is wrong. That nobody is there to read it (a closed terminal) changes nothing.
 fn complain(message: fmt::Arguments<'_>) {
     let _ = writeln!(anstream::stderr(), "{message}");
+}
+
+/// What is said of a file that could not be written.
+fn unwritable(path: &Path, error: &io::Error) -> String {
+    let path = text::brief(&path.to_string_lossy());
+    format!("cannot write {path}: {error}")
 }
 
 /// Does what the command line says.

@@ -21,6 +21,7 @@ use self::{
 use super::{
     report as reports,
     run::{self, Failure},
+    unwritable,
 };
 use crate::{
     bisect::{
@@ -134,36 +135,21 @@ impl From<Without> for End {
 
 /// Finds the commit, and prints it.
 pub(super) fn bisect(args: &BisectArgs) -> ExitCode {
-    if let Err(error) = run::listen_for_interrupts() {
-        super::complain(format_args!(
-            "leakcheck: cannot listen for signals: {error}"
-        ));
-        return ExitCode::Internal;
-    }
-    let begun = Instant::now();
-    match searched(args, begun) {
-        Ok(answered) => {
-            for (path, write) in files(args) {
-                if let Err(error) = write::replace(path, |out| write(&answered, out)) {
-                    let message = unwritable(path, &error);
-                    super::complain(format_args!("leakcheck: {message}"));
-                    return ExitCode::Usage;
-                }
+    run::interruptible(|| {
+        let answered = match searched(args, Instant::now()) {
+            Ok(answered) => answered,
+            Err(End::Failed(failure)) => return Err(failure),
+            Err(End::Undecided(message)) => {
+                let message = format!("not decidable: {message}");
+                return Err(Failure(ExitCode::NoEvidence, message));
             }
-            answered.print()
+        };
+        for (path, write) in files(args) {
+            write::replace(path, |out| write(&answered, out))
+                .map_err(|error| unwritable(path, &error))?;
         }
-        Err(End::Failed(Failure(code, message))) => {
-            super::complain(format_args!("leakcheck: {}", text::shown_lines(&message)));
-            code
-        }
-        Err(End::Undecided(message)) => {
-            super::complain(format_args!(
-                "leakcheck: not decidable: {}",
-                text::shown_lines(&message)
-            ));
-            ExitCode::NoEvidence
-        }
-    }
+        Ok(answered.print())
+    })
 }
 
 /// A way of writing the answer.
@@ -178,11 +164,6 @@ fn files(args: &BisectArgs) -> impl Iterator<Item = (&Path, Writer)> {
     forms
         .into_iter()
         .filter_map(|(path, write)| Some((&**path.as_ref()?, write)))
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> String {
-    let path = text::brief(&path.to_string_lossy());
-    format!("cannot write {path}: {error}")
 }
 
 /// The two ends as the user named them.

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     baseline::{
-        files::Folder,
+        files::{File, Folder},
         format::{Entry, Snapshot},
     },
     bisect::answer::{self, Answer},
@@ -30,12 +30,7 @@ impl Expected {
         let folder = Folder::of(&project.root);
         let mut files = folder.pending().0;
         files.extend(folder.accepted().unwrap_or_default());
-        let mut known: Vec<Snapshot> = { files.into_iter() }
-            .filter_map(|file| match file.entry {
-                Entry::One(snapshot) => Some(*snapshot),
-                Entry::Whole(_) => None,
-            })
-            .collect();
+        let mut known = of_findings(files);
         // The same one may be accepted and wait with another rate.
         known.sort_by(|a, b| a.fingerprint.cmp(&b.fingerprint));
         known.dedup_by(|a, b| a.fingerprint == b.fingerprint);
@@ -102,13 +97,7 @@ pub(super) struct Waiting {
 impl Waiting {
     /// What waits in a project.
     pub fn of(project: &Project) -> Waiting {
-        let files = Folder::of(&project.root).pending().0;
-        let snapshots: Vec<Snapshot> = { files.into_iter() }
-            .filter_map(|file| match file.entry {
-                Entry::One(snapshot) => Some(*snapshot),
-                Entry::Whole(_) => None,
-            })
-            .collect();
+        let snapshots = of_findings(Folder::of(&project.root).pending().0);
         let tests = tests(&snapshots, project);
         let note = match (snapshots.len(), tests.len()) {
             (0, _) => "--lf: nothing waits in .leakcheck/snapshots, so all tests run".to_owned(),
@@ -121,6 +110,15 @@ impl Waiting {
         };
         Waiting { tests, note }
     }
+}
+
+/// The snapshots among some files that are of one finding, and not of a whole package.
+fn of_findings(files: Vec<File>) -> Vec<Snapshot> {
+    let one = |file: File| match file.entry {
+        Entry::One(snapshot) => Some(*snapshot),
+        Entry::Whole(_) => None,
+    };
+    files.into_iter().filter_map(one).collect()
 }
 
 /// The tests of some snapshots, where these can be named to the runner; none where all are to run.

@@ -63,10 +63,8 @@ fn drawn(args: &HistoryArgs) -> Result<ExitCode, String> {
         });
     };
     if let Some(path) = &args.html {
-        write::replace(path, |out| history::html(&history, &story, out)).map_err(|error| {
-            let path = text::brief(&path.to_string_lossy());
-            format!("cannot write {path}: {error}")
-        })?;
+        write::replace(path, |out| history::html(&history, &story, out))
+            .map_err(|error| super::unwritable(path, &error))?;
     }
     let mut out = anstream::AutoStream::auto(io::stdout().lock());
     match history::plain(&history, &story, &mut out).and_then(|()| out.flush()) {
@@ -104,7 +102,7 @@ pub(super) fn check(file: &Path) -> Result<(), String> {
     if history::read(&String::from_utf8_lossy(&begins)).is_none() {
         return Err(foreign(&name));
     }
-    write::line(file, b"").map_err(|error| format!("cannot write {name}: {error}"))
+    write::line(file, b"").map_err(|error| super::unwritable(file, &error))
 }
 
 /// Adds the line of a run; `whole` where all of the suite was asked for.

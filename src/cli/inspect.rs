@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::OsString,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -14,6 +14,7 @@ use super::{
     publish::terminal_width,
     run::{self, Failure},
     snapshots::today,
+    unwritable,
 };
 use crate::{
     config::{Choice, Config, Overrides, Runner, value},
@@ -84,19 +85,7 @@ struct Wanted {
 
 /// Looks at the test and prints its page.
 pub(super) fn inspect(args: InspectArgs) -> ExitCode {
-    if let Err(error) = run::listen_for_interrupts() {
-        super::complain(format_args!(
-            "leakcheck: cannot listen for signals: {error}"
-        ));
-        return ExitCode::Internal;
-    }
-    match look(args) {
-        Ok(code) => code,
-        Err(Failure(code, message)) => {
-            super::complain(format_args!("leakcheck: {}", text::shown_lines(&message)));
-            code
-        }
-    }
+    run::interruptible(|| look(args))
 }
 
 fn look(args: InspectArgs) -> Result<ExitCode, Failure> {
@@ -134,11 +123,6 @@ fn wanted(args: &InspectArgs) -> Result<Vec<Wanted>, Failure> {
         }
     }
     Ok(wanted)
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> String {
-    let path = text::brief(&path.to_string_lossy());
-    format!("cannot write {path}: {error}")
 }
 
 fn inspection(args: InspectArgs) -> Result<Inspection, Failure> {

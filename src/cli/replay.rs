@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 
-use super::run::{code_of, listen_for_interrupts};
+use super::run::{code_of, interruptible};
 use crate::{
     attribute::code,
     exit_code::ExitCode,
@@ -34,12 +34,10 @@ pub(super) struct ReplayArgs {
 
 /// Replays the recording; 1 where a verdict is another one, 3 where nothing could be compared.
 pub(super) fn replay(args: &ReplayArgs) -> ExitCode {
-    if let Err(error) = listen_for_interrupts() {
-        super::complain(format_args!(
-            "leakcheck: cannot listen for signals: {error}"
-        ));
-        return ExitCode::Internal;
-    }
+    interruptible(|| Ok(replayed(args)))
+}
+
+fn replayed(args: &ReplayArgs) -> ExitCode {
     let recording = match Replay::open(&args.folder) {
         Ok(recording) => Arc::new(recording),
         Err(message) => {

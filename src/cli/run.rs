@@ -73,32 +73,35 @@ impl<E: std::fmt::Display> From<E> for Failure {
 
 /// Runs the check and prints its report.
 pub fn run(args: RunArgs) -> ExitCode {
+    interruptible(|| {
+        let output = args.output.clone();
+        let (report, unwritten) = check(args)?;
+        for line in &unwritten {
+            super::complain(format_args!("leakcheck: {line}"));
+        }
+        // A report that could not be written must not turn a failure into something milder.
+        let mut codes = vec![publish(&report, &output), report.exit_code];
+        codes.extend(unwritten.iter().map(|_| ExitCode::Usage));
+        Ok(ExitCode::first(&codes))
+    })
+}
+
+/// Does what a verb does, with signals that ask for an end interrupting it, and says why it came to nothing.
+pub(super) fn interruptible(verb: impl FnOnce() -> Result<ExitCode, Failure>) -> ExitCode {
     if let Err(error) = listen_for_interrupts() {
         super::complain(format_args!(
             "leakcheck: cannot listen for signals: {error}"
         ));
         return ExitCode::Internal;
     }
-    let output = args.output.clone();
-    match check(args) {
-        // A report that could not be written must not turn a failure into something milder.
-        Ok((report, unwritten)) => {
-            for line in &unwritten {
-                super::complain(format_args!("leakcheck: {line}"));
-            }
-            let mut codes = vec![publish(&report, &output), report.exit_code];
-            codes.extend(unwritten.iter().map(|_| ExitCode::Usage));
-            ExitCode::first(&codes)
-        }
-        Err(Failure(code, message)) => {
-            super::complain(format_args!("leakcheck: {}", text::shown_lines(&message)));
-            code
-        }
-    }
+    verb().unwrap_or_else(|Failure(code, message)| {
+        super::complain(format_args!("leakcheck: {}", text::shown_lines(&message)));
+        code
+    })
 }
 
 /// Has signals that ask for an end interrupt the run. Called before there is any other thread.
-pub(super) fn listen_for_interrupts() -> io::Result<()> {
+fn listen_for_interrupts() -> io::Result<()> {
     let mut wanted = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT] {
         wanted.add(signal);
@@ -143,6 +146,7 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     if let Some(waiting) = &waiting {
         project.paths.clone_from(&waiting.tests);
     }
+    let whole = whole && project.paths.is_empty();
     let part = args.shard.map(shard::resolve).transpose()?;
     let record = args.record_durations;
     let durations = if record || part.is_some() {
@@ -163,12 +167,7 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     };
     // Made before anything runs: a place that cannot be written to is told at once.
     let events = match &args.events {
-        Some(path) => Some(Log::create(path).map_err(|error| {
-            format!(
-                "cannot write {}: {error}",
-                text::brief(&path.to_string_lossy())
-            )
-        })?),
+        Some(path) => Some(Log::create(path).map_err(|error| super::unwritable(path, &error))?),
         None => None,
     };
     config.apply(overrides(args, &current)?);
@@ -215,9 +214,6 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     let mut run = result.map_err(|error| failure(&interpreter, &error))?;
     run.notes.extend(jobs(config.jobs).1);
     run.notes.extend(newer(&interpreter));
-    let all = waiting
-        .as_ref()
-        .is_none_or(|waiting| waiting.tests.is_empty());
     run.notes.extend(waiting.map(|waiting| waiting.note));
     let elsewhere = run
         .shard
@@ -264,7 +260,7 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         environment,
         config.min_judged,
         &package_of,
-        &snapshots.baseline(&build, whole && all && expected.is_none()),
+        &snapshots.baseline(&build, whole && expected.is_none()),
     );
     if let Some(shard) = &report.shard {
         report.snapshots.advice = vec![shard::advice(shard, report.tests.len())];
@@ -276,7 +272,7 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     }
     let mut unwritten = Vec::new();
     if let Some(path) = &history {
-        let all = whole && all && expected.is_none();
+        let all = whole && expected.is_none();
         unwritten.extend(history::append(path, &report, &project.root, all).err());
     }
     if let Some(cache) = cache {

@@ -17,6 +17,7 @@ use nix::sys::signal::{Signal, kill};
 use super::{
     publish::terminal_width,
     run::{self, Failure},
+    unwritable,
 };
 use crate::{
     config::{Choice, value},
@@ -75,19 +76,7 @@ enum FailOn {
 
 /// Watches, and prints what was seen.
 pub(super) fn watch(args: &WatchArgs) -> ExitCode {
-    if let Err(error) = run::listen_for_interrupts() {
-        super::complain(format_args!(
-            "leakcheck: cannot listen for signals: {error}"
-        ));
-        return ExitCode::Internal;
-    }
-    match look(args) {
-        Ok(code) => code,
-        Err(Failure(code, message)) => {
-            super::complain(format_args!("leakcheck: {}", text::shown_lines(&message)));
-            code
-        }
-    }
+    run::interruptible(|| look(args))
 }
 
 fn look(args: &WatchArgs) -> Result<ExitCode, Failure> {
@@ -146,11 +135,6 @@ fn look(args: &WatchArgs) -> Result<ExitCode, Failure> {
         )),
         _ => Ok(code),
     }
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> String {
-    let path = text::brief(&path.to_string_lossy());
-    format!("cannot write {path}: {error}")
 }
 
 /// What the process exits with. Without a time to watch for, Ctrl-C is the way to end it, and no interruption.
