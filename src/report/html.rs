@@ -26,6 +26,7 @@ use crate::{
 };
 
 const PAGE: &str = include_str!("html/page.html");
+const HEAD: &str = include_str!("html/head.html");
 pub(super) const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
 
@@ -133,10 +134,6 @@ struct Test {
 
 /// Writes the page.
 pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut templates = Templates::new();
-    templates
-        .add_template("page.html", PAGE)
-        .map_err(io::Error::other)?;
     let part = |part: Standing, letter: char| -> Vec<Shown> {
         report
             .standing(part)
@@ -240,11 +237,7 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         script: Value::from_safe_string(SCRIPT.to_owned()),
         hash,
     };
-    templates
-        .get_template("page.html")
-        .and_then(|template| template.render_captured_to(Serde(&page), &mut *out))
-        .map_err(io::Error::other)?;
-    writeln!(out)
+    rendered(PAGE, &page, out)
 }
 
 /// How the run stands to the snapshots, where there are any.
@@ -478,6 +471,22 @@ fn test(test: &TestResult) -> Test {
             .and_then(|reason| reason.lines().next())
             .map_or_else(String::new, brief),
     }
+}
+
+/// Writes a page of `data` after `template`, which begins with the head that all pages have: it lets nothing in from outside.
+pub(super) fn rendered(
+    template: &str,
+    data: &impl Serialize,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let mut templates = Templates::new();
+    [("head.html", HEAD), ("page.html", template)]
+        .into_iter()
+        .try_for_each(|(name, text)| templates.add_template(name, text))
+        .and_then(|()| templates.get_template("page.html"))
+        .and_then(|page| page.render_captured_to(Serde(data), &mut *out))
+        .map_err(io::Error::other)?;
+    writeln!(out)
 }
 
 /// What a page says of its run: the program and where it ran, then `more`; what is empty is left out.

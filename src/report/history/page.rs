@@ -5,7 +5,7 @@
 
 use std::io;
 
-use minijinja::{Environment as Templates, Value, value::Serde};
+use minijinja::Value;
 use serde::Serialize;
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     story::{Life, Place, Story},
 };
 use crate::report::{
-    html::STYLE,
+    html::{self, STYLE},
     text::{brief, counted, shortened},
 };
 
@@ -71,10 +71,6 @@ struct Run {
 
 /// Writes the page.
 pub fn write(history: &History, story: &Story<'_>, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut templates = Templates::new();
-    templates
-        .add_template("page.html", PAGE)
-        .map_err(io::Error::other)?;
     let place = |at: usize| brief(&Place::of(story.runs[at], at).to_string());
     let last = story.runs.len() - 1;
     let open = story.open.last().copied().unwrap_or_default();
@@ -125,11 +121,7 @@ pub fn write(history: &History, story: &Story<'_>, out: &mut dyn io::Write) -> i
         notes: plain::notes(history, story),
         style: Value::from_safe_string(format!("{STYLE}{OWN_STYLE}")),
     };
-    templates
-        .get_template("page.html")
-        .and_then(|template| template.render_captured_to(Serde(&page), &mut *out))
-        .map_err(io::Error::other)?;
-    writeln!(out)
+    html::rendered(PAGE, &page, out)
 }
 
 fn shown(life: &Life<'_>, place: &dyn Fn(usize) -> String) -> Shown {

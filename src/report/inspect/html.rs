@@ -5,7 +5,7 @@
 
 use std::io;
 
-use minijinja::{Environment as Templates, Value, value::Serde};
+use minijinja::Value;
 use serde::Serialize;
 
 use super::{
@@ -58,10 +58,6 @@ struct Page {
 
 /// Writes the page.
 pub fn write(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut templates = Templates::new();
-    templates
-        .add_template("page.html", PAGE)
-        .map_err(io::Error::other)?;
     let (id, verdict) = match &inspection.test {
         Some(test) => (shortened(&test.id, 300), test.verdict),
         None => (String::new(), Verdict::Undecided),
@@ -139,11 +135,7 @@ pub fn write(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()>
         definitions: Value::from_safe_string(svg::DEFINITIONS.to_owned()),
         style: Value::from_safe_string(format!("{STYLE}{OWN_STYLE}")),
     };
-    templates
-        .get_template("page.html")
-        .and_then(|template| template.render_captured_to(Serde(&page), &mut *out))
-        .map_err(io::Error::other)?;
-    writeln!(out)
+    html::rendered(PAGE, &page, out)
 }
 
 fn facts(inspection: &Inspection) -> Vec<[String; 2]> {

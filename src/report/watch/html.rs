@@ -5,14 +5,14 @@
 
 use std::io;
 
-use minijinja::{Environment as Templates, Value, value::Serde};
+use minijinja::Value;
 use serde::Serialize;
 
 use super::figures;
 use crate::{
     finding::Rate,
     report::{
-        html::{STYLE, chart, svg},
+        html::{self, STYLE, chart, svg},
         text::{brief, bytes, number},
     },
     watch::{
@@ -50,10 +50,6 @@ struct Group {
 
 /// Writes the page.
 pub fn write(summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut templates = Templates::new();
-    templates
-        .add_template("page.html", PAGE)
-        .map_err(io::Error::other)?;
     let groups = { summary.groups.iter().enumerate() }
         .map(|(at, name)| group(summary, at, name))
         .filter(|group| !group.rows.is_empty())
@@ -87,11 +83,7 @@ pub fn write(summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
         definitions: Value::from_safe_string(svg::DEFINITIONS.to_owned()),
         style: Value::from_safe_string(STYLE.to_owned()),
     };
-    templates
-        .get_template("page.html")
-        .and_then(|template| template.render_captured_to(Serde(&page), &mut *out))
-        .map_err(io::Error::other)?;
-    writeln!(out)
+    html::rendered(PAGE, &page, out)
 }
 
 fn group(summary: &Summary, at: usize, name: &str) -> Group {
