@@ -493,75 +493,18 @@ def test_function():
 
 #[test]
 fn layers_of_nose2_are_set_up_for_each_repeat() {
-    let project = Project::of(&[
-        (
-            "unittest.cfg",
-            "[unittest]\nplugins = nose2.plugins.layers\n",
-        ),
-        (
-            "test_layers.py",
-            r#"
-import unittest
-
-KEPT = []
-
-
-class Ground:
-    @classmethod
-    def setUp(cls):
-        cls.ready = True
-
-    @classmethod
-    def tearDown(cls):
-        del cls.ready
-
-    @classmethod
-    def testSetUp(cls):
-        cls.table = []
-
-    @classmethod
-    def testTearDown(cls):
-        del cls.table
-
-
-class Roof(Ground):
-    @classmethod
-    def setUp(cls):
-        cls.tiles = []
-
-    @classmethod
-    def tearDown(cls):
-        del cls.tiles
-
-
-class A(unittest.TestCase):
-    layer = Ground
-
-    def test_keeps(self):
-        KEPT.append({"table": [Ground.ready]})
-
-    def test_table(self):
-        self.assertEqual(Ground.table, [])
-        Ground.table.append(1)
-
-
-class B(unittest.TestCase):
-    layer = Roof
-
-    def test_tiles(self):
-        self.assertEqual((Ground.ready, Ground.table, Roof.tiles), (True, [], []))
-        Ground.table.append(1)
-"#,
-        ),
-    ])
-    .with(Packages::Runners);
+    let project = project();
+    project.write(
+        "unittest.cfg",
+        "[unittest]\nplugins = nose2.plugins.layers\n",
+    );
     let checked = project.check(&["--runner=command", "--", "nose2"]);
     checked.exits(1);
     let found: Vec<(&str, &str)> = checked.verdicts().into_iter().collect();
     let expected = [
-        ("test_layers.A.test_keeps", "leak"),
-        ("test_layers.A.test_table", "clean"),
-        ("test_layers.B.test_tiles", "clean"),
+        ("tests.test_parts.A.test_keeps", "leak"),
+        ("tests.test_parts.A.test_table", "clean"),
+        ("tests.test_parts.B.test_tiles", "clean"),
     ];
     assert_eq!(found, expected);
 }

@@ -90,6 +90,20 @@ mod tests {
     use super::*;
     use crate::attribute::graph::tests::graph;
 
+    /// A heap whose first object is the project's module.
+    fn app() -> (Dump, Places) {
+        let dump = Dump {
+            modules: vec![(0, "app".to_owned(), Some("/p/app.py".to_owned()))],
+            ..Dump::default()
+        };
+        let places = Places {
+            project: "/p".into(),
+            bridge: "/b".into(),
+            ..Places::default()
+        };
+        (dump, places)
+    }
+
     #[test]
     fn only_what_nothing_else_keeps_is_disregarded() {
         // 0 the project's module, 1 a cache with an end, 2 a registry; 4 is in both.
@@ -106,16 +120,7 @@ mod tests {
             4,
         );
         (graph.before[1], graph.lengths[1]) = (7, 9);
-        let mut dump = Dump {
-            modules: vec![(0, "app".to_owned(), Some("/p/app.py".to_owned()))],
-            ..Dump::default()
-        };
-        let places = Places {
-            project: "/p".into(),
-            packages: Vec::new(),
-            stdlib: Vec::new(),
-            bridge: "/b".into(),
-        };
+        let (mut dump, places) = app();
         let born = |graph: &Graph| -> Vec<u16> { (3..7).map(|node| graph.born(node)).collect() };
         disregard(&mut graph, &dump, &places);
         assert_eq!(born(&graph), [2, 2, 3, 2]);
@@ -144,16 +149,8 @@ mod tests {
         );
         (graph.before[2], graph.lengths[2]) = (7, 11);
         (graph.before[3], graph.lengths[3]) = registry;
-        let dump = Dump {
-            modules: vec![(0, "app".to_owned(), Some("/p/app.py".to_owned()))],
-            ended: vec![graph.ids[1]],
-            ..Dump::default()
-        };
-        let places = Places {
-            project: "/p".into(),
-            bridge: "/b".into(),
-            ..Places::default()
-        };
+        let (mut dump, places) = app();
+        dump.ended = vec![graph.ids[1]];
         disregard(&mut graph, &dump, &places);
         [5, 6].map(|node| graph.born(node))
     }
@@ -204,15 +201,7 @@ mod tests {
             );
             (graph.before[1], graph.lengths[1]) = ring;
             (graph.before[2], graph.lengths[2]) = registry;
-            let dump = Dump {
-                modules: vec![(0, "app".to_owned(), Some("/p/app.py".to_owned()))],
-                ..Dump::default()
-            };
-            let places = Places {
-                project: "/p".into(),
-                bridge: "/b".into(),
-                ..Places::default()
-            };
+            let (dump, places) = app();
             disregard(&mut graph, &dump, &places);
             [3, 4].map(|node| graph.born(node))
         };

@@ -56,21 +56,30 @@ def until(page, expression, argument=None):
         page.wait_for_timeout(20)
 
 
+WIDE = {"width": 1200, "height": 900}
+NARROW = {"width": 390, "height": 844}
+#: By the picture's name: of which page, and how it is looked at. That of many runs has no script.
+VIEWS = {
+    "light": ("everything.html", {"viewport": WIDE, "color_scheme": "light"}),
+    "dark": ("everything.html", {"viewport": WIDE, "color_scheme": "dark"}),
+    "narrow": ("everything.html", {"viewport": NARROW, "color_scheme": "light"}),
+    "print": ("everything.html", {"viewport": {"width": 900, "height": 900}, "color_scheme": "light"}),
+    "history-light": ("history.html", {"viewport": WIDE, "color_scheme": "light"}),
+    "history-dark": ("history.html", {"viewport": WIDE, "color_scheme": "dark"}),
+    "history-narrow": ("history.html", {"viewport": NARROW, "color_scheme": "light"}),
+}
+
+
 def pictures(browser, folder):
     violations = {}
     trouble = []
-    for name, options in {
-        "light": {"viewport": {"width": 1200, "height": 900}, "color_scheme": "light"},
-        "dark": {"viewport": {"width": 1200, "height": 900}, "color_scheme": "dark"},
-        "narrow": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
-        "print": {"viewport": {"width": 900, "height": 900}, "color_scheme": "light"},
-    }.items():
+    for name, (page, options) in VIEWS.items():
         reader = Reader(browser, folder, **options)
-        reader.open("everything.html")
+        reader.open(page)
         if name == "print":
             reader.page.emulate_media(media="print", forced_colors="none")
             reader.page.evaluate("dispatchEvent(new Event('beforeprint'))")
-        else:
+        elif page == "everything.html":
             reader.page.locator("#f1 > summary").click()
         reader.picture(name + ".png", full=name != "print")
         wide = reader.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -78,30 +87,6 @@ def pictures(browser, folder):
             trouble.append("%s: the page is %s px wider than the window" % (name, wide))
         # The rules look at what is open only.
         reader.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-        found = Axe().run(reader.page).response["violations"]
-        violations[name] = [
-            "%s: %s" % (violation["id"], violation["nodes"][0]["html"][:200]) for violation in found
-        ]
-        trouble += reader.trouble
-        reader.context.close()
-    return violations, trouble
-
-
-def history(browser, folder):
-    """The page of many runs, which has no script: light, dark and narrow."""
-    violations = {}
-    trouble = []
-    for name, options in {
-        "history-light": {"viewport": {"width": 1200, "height": 900}, "color_scheme": "light"},
-        "history-dark": {"viewport": {"width": 1200, "height": 900}, "color_scheme": "dark"},
-        "history-narrow": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
-    }.items():
-        reader = Reader(browser, folder, **options)
-        reader.open("history.html")
-        reader.picture(name + ".png")
-        wide = reader.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        if wide > 0:
-            trouble.append("%s: the page is %s px wider than the window" % (name, wide))
         found = Axe().run(reader.page).response["violations"]
         violations[name] = [
             "%s: %s" % (violation["id"], violation["nodes"][0]["html"][:200]) for violation in found
@@ -198,9 +183,6 @@ def main(executable, folder):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         violations, trouble = pictures(browser, folder)
-        of_history, more = history(browser, folder)
-        violations.update(of_history)
-        trouble += more
         result = {
             "version": browser.version, "violations": violations, "trouble": trouble,
             "use": use(browser, folder), "hostile": hostile(browser, folder), "large": large(browser, folder),
