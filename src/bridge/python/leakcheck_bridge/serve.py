@@ -131,7 +131,7 @@ class Service:
         #: An order that waits for the program to come to its test.
         self.pending = None  # type: dict | None
         self._repeater = None  # type: repeat.Repeater | None
-        #: What there was before the first test.
+        #: What there was before the first test that a screen looks at.
         self.census = None  # type: census.Census | None
         #: What the tests' own marks say; only pytest's can have any.
         self.marks = []  # type: list
@@ -176,7 +176,6 @@ class Service:
             if self._repeater is None:
                 malloc.fill_gaps()
                 self._repeater = repeat.Repeater(runner, self.meter, self.heartbeat, self.depends)
-                self.census = census.Census()
             self.heartbeat.state(channel.Heartbeat.IDLE)
             self._obey(runner, self._repeater)
         except BaseException as error:
@@ -259,6 +258,8 @@ class Service:
                     if order.get("thaw"):
                         # With no window to come the test is to see the heap as it is without us.
                         repeater.thaw(refreeze=order["iterations"] > 0)
+                    if order.get("before") and self.census is None:
+                        self.census = census.Census()
                     repeater.open(order["test"], order.get("wider", 0))
                 numbers = (order["iterations"], order["warmup"])
                 numbers += (order.get("before", False), order.get("between", True), order.get("survey", False))
