@@ -170,10 +170,13 @@ fn rule_of(code: &str) -> Rule {
     }
 }
 
+/// By how much a call left the count changed, without the first iteration: in that more may come, once.
+fn later(call: &Call) -> &[i64] {
+    call.rises.get(1..).unwrap_or_default()
+}
+
 /// The one place at which calls changed the count in each iteration or, where there is none, in a part of them.
 fn only(lost: &Lost) -> Option<&(String, u32)> {
-    // In the first iteration more may come, once.
-    let later = |call: &Call| call.rises.get(1..).unwrap_or_default().to_vec();
     let in_each = |call: &&Call| {
         let rises = later(call);
         !rises.is_empty() && rises.iter().all(|rise| *rise > 0)

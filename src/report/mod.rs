@@ -131,7 +131,7 @@ pub struct Retained {
 
 impl Retained {
     /// How many of each are told.
-    pub const SHOWN: usize = 3;
+    const SHOWN: usize = 3;
     /// Less than this is not worth a line: bytes.
     const LEAST: f64 = 1e6;
 

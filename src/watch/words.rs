@@ -80,8 +80,7 @@ pub fn trend(readings: &[i64], period: f64) -> Trend {
         return found;
     }
     found.word = match whole.shape {
-        Shape::Flat => Word::Rests,
-        Shape::Step => Word::Rests,
+        Shape::Flat | Shape::Step => Word::Rests,
         Shape::Saturating => Word::Fills,
         Shape::Noisy => Word::Moves,
         Shape::Linear | Shape::Accelerating | Shape::Periodic { .. } => Word::Rises,

@@ -122,7 +122,7 @@ pub fn walk(
                 if tears > TEARS + seen / TEARS_EACH {
                     return Err(Broken::Torn);
                 }
-                at = mended(pages, at, following, head, &mut passed).ok_or(Broken::Torn)?;
+                at = last_linked(pages, at, following, head, &mut passed).ok_or(Broken::Torn)?;
                 following = next(pages, at);
             }
         }
@@ -130,7 +130,7 @@ pub fn walk(
 }
 
 /// The last member that still holds, read anew.
-fn mended(
+fn last_linked(
     pages: &mut Pages<'_>,
     at: u64,
     following: Option<u64>,
