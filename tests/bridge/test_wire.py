@@ -33,6 +33,7 @@ FIELDS = {
         "cpu_read",
         "cpu",
         "resident",
+        "resident_before",
         "series",
         "opened",
         "emptied",
@@ -58,7 +59,7 @@ FIELDS = {
     },
     "described": {"answers", "errors"},
     "unclosed": {"outcome", "cpu", "warned", "errors"},
-    "ended": {"errors", "names", "notes", "depends"},
+    "ended": {"errors", "names", "notes", "depends", "grown"},
     "error": {"message", "traceback", "foreign", "place"},
     "stopped": {"status"},
 }
