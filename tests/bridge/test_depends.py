@@ -169,8 +169,11 @@ class FunctionsTest(DependsCase):
         noted, ran = self._noted(worker, "test_made", iterations=9)
         self.assertIn("made", self._functions(noted))
         for counter in ("blocks", "objects", "heap"):
-            readings = ran["series"][counter]
-            self.assertLessEqual(readings[-1], readings[2], (counter, readings))
+            readings = ran["series"][counter][2:]
+            risen = sum(later > earlier for earlier, later in zip(readings, readings[1:]))
+            # What is kept is kept in each iteration. Once `tuple` needs room for the subclasses that came and went
+            # (the ninth `namedtuple` on 3.15), noted or not.
+            self.assertLessEqual(risen, 1, (counter, readings))
         worker.end()
 
     def test_noting_shows_in_no_judged_reading(self):
