@@ -8,6 +8,7 @@ use std::{
 
 use super::format::{Entry, Snapshot};
 use crate::{
+    attribute::fingerprint,
     config::text,
     files::{
         own::{FOLDER, Own},
@@ -25,8 +26,6 @@ const PENDING: &str = ".snap.new";
 const LARGEST: u64 = 256 << 10;
 /// Characters of a name that tell what it is about.
 const SLUG: usize = 60;
-/// Digits of the fingerprint in a name.
-const DIGITS: usize = 8;
 
 /// A file of the baseline that could be read.
 #[derive(Debug, Clone, PartialEq)]
@@ -203,15 +202,15 @@ pub fn accepted_name(name: &str) -> &str {
 
 /// A name that a person can read: code, what it is about, and the beginning of the fingerprint.
 pub fn name_of(snapshot: &Snapshot) -> String {
-    named(snapshot, DIGITS)
+    named(snapshot, fingerprint::short(&snapshot.fingerprint))
 }
 
 /// The same where that name belongs to another finding.
 pub fn long_name_of(snapshot: &Snapshot) -> String {
-    named(snapshot, snapshot.fingerprint.len())
+    named(snapshot, &snapshot.fingerprint)
 }
 
-fn named(snapshot: &Snapshot, digits: usize) -> String {
+fn named(snapshot: &Snapshot, digits: &str) -> String {
     let about = match (&snapshot.holder, &snapshot.site) {
         (Some(holder), _) => holder.clone(),
         (None, Some(site)) => {
@@ -221,10 +220,6 @@ fn named(snapshot: &Snapshot, digits: usize) -> String {
         }
         (None, None) => snapshot.tests.first().cloned().unwrap_or_default(),
     };
-    let digits = snapshot
-        .fingerprint
-        .get(..digits)
-        .unwrap_or(&snapshot.fingerprint);
     let (code, about) = (slug(&snapshot.code), slug(&about));
     format!("{code}-{about}-{digits}{ACCEPTED}")
 }

@@ -8,9 +8,7 @@ use super::{
     files::{self, File, Folder, Unusable},
     format::{Entry, Snapshot, Waiting, Whole},
 };
-
-/// Least digits of a fingerprint that a user may give.
-const LEAST_DIGITS: usize = 4;
+use crate::attribute::fingerprint::{self, LEAST_DIGITS};
 
 /// Why a decision could not be carried out; nothing was lost.
 #[derive(Debug, thiserror::Error)]
@@ -136,11 +134,8 @@ pub fn select(pending: Vec<Pending>, wanted: &[String]) -> Result<Vec<Pending>, 
     }
     let mut chosen = BTreeSet::new();
     for prefix in wanted {
-        let lower = prefix.to_lowercase();
         let found: Vec<usize> = (0..pending.len())
-            .filter(|at| {
-                lower.len() >= LEAST_DIGITS && pending[*at].snapshot.fingerprint.starts_with(&lower)
-            })
+            .filter(|at| fingerprint::is_meant(&pending[*at].snapshot.fingerprint, prefix))
             .collect();
         let fingerprints: BTreeSet<&str> = found
             .iter()
@@ -148,7 +143,7 @@ pub fn select(pending: Vec<Pending>, wanted: &[String]) -> Result<Vec<Pending>, 
             .collect();
         match fingerprints.len() {
             0 => {
-                let hint = if lower.len() < LEAST_DIGITS {
+                let hint = if prefix.len() < LEAST_DIGITS {
                     format!("; give at least {LEAST_DIGITS} digits")
                 } else {
                     list(

@@ -24,6 +24,7 @@ use super::{
     unwritable,
 };
 use crate::{
+    attribute::fingerprint::{self, LEAST_DIGITS},
     bisect::{
         answer::{self, Answer, Target},
         repository::{Repository, short},
@@ -36,10 +37,6 @@ use crate::{
     report::{Report, text},
     supervise,
 };
-
-/// Digits of a fingerprint that a user has to give at least, and those that messages show.
-const LEAST_DIGITS: usize = 4;
-const DIGITS: usize = 8;
 
 /// Options of `leakcheck bisect`.
 #[derive(Debug, Args)]
@@ -492,32 +489,31 @@ fn chosen(report: &Report, wanted: Option<&str>) -> Result<Finding, End> {
         }
         return Ok(present.swap_remove(at.unwrap_or(0)));
     };
-    let lower = wanted.to_lowercase();
-    if lower.len() < LEAST_DIGITS || !lower.chars().all(|digit| digit.is_ascii_hexdigit()) {
+    if wanted.len() < LEAST_DIGITS || !wanted.chars().all(|digit| digit.is_ascii_hexdigit()) {
         let wanted = shown::excerpt(wanted, 70);
         return Err(format!(
             "{wanted} is no fingerprint; give at least {LEAST_DIGITS} digits of one as reports show it"
         )
         .into());
     }
-    present.retain(|finding| finding.fingerprint.starts_with(&lower));
+    present.retain(|finding| fingerprint::is_meant(&finding.fingerprint, wanted));
     let identities: BTreeSet<&str> = present.iter().map(|one| &*one.fingerprint).collect();
     match identities.len() {
         0 => {
             let there: Vec<String> = answer::present(report)
                 .iter()
-                .filter_map(|finding| finding.fingerprint.get(..DIGITS).map(text::brief))
+                .map(|finding| text::brief(fingerprint::short(&finding.fingerprint)))
                 .collect();
             let there = match there.len() {
                 0 => "nothing leaks in it".to_owned(),
                 _ => format!("it has {}", there.join(", ")),
             };
             Err(End::Undecided(format!(
-                "BAD does not show {lower}: {there}"
+                "BAD does not show {wanted}: {there}"
             )))
         }
         1 => Ok(present.remove(0)),
-        _ => Err(format!("{lower} is the beginning of several; give more digits").into()),
+        _ => Err(format!("{wanted} is the beginning of several; give more digits").into()),
     }
 }
 

@@ -5,6 +5,7 @@ use jiff::civil::Date;
 
 use super::snapshots::{self, Where};
 use crate::{
+    attribute::fingerprint,
     baseline::{
         acceptance::Acceptance,
         format::Entry,
@@ -142,9 +143,7 @@ fn amend(at: &Where, wanted: &[String], said: &Acceptance) -> Result<Option<Vec<
         let found: Vec<_> = files
             .iter()
             .filter_map(|file| match &file.entry {
-                Entry::One(one)
-                    if prefix.len() >= 4 && one.fingerprint.starts_with(&prefix.to_lowercase()) =>
-                {
+                Entry::One(one) if fingerprint::is_meant(&one.fingerprint, prefix) => {
                     Some((file, one))
                 }
                 _ => None,

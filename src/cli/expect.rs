@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    attribute::fingerprint,
     baseline::{
         files::{File, Folder},
         format::{Entry, Snapshot},
@@ -16,10 +17,6 @@ use crate::{
     exit_code::ExitCode,
     report::{Report, text::counted},
 };
-
-/// Digits of a fingerprint that a user has to give at least, and those that messages show.
-const LEAST_DIGITS: usize = 4;
-const DIGITS: usize = 8;
 
 /// What is expected to be gone: an accepted snapshot, or one that waits.
 pub(super) struct Expected(Snapshot);
@@ -34,16 +31,15 @@ impl Expected {
         // The same one may be accepted and wait with another rate.
         known.sort_by(|a, b| a.fingerprint.cmp(&b.fingerprint));
         known.dedup_by(|a, b| a.fingerprint == b.fingerprint);
-        let lower = id.to_lowercase();
-        let fits = |snapshot: &&Snapshot| {
-            lower.len() >= LEAST_DIGITS && snapshot.fingerprint.starts_with(&lower)
-        };
-        let found: Vec<&Snapshot> = known.iter().filter(fits).collect();
+        let found: Vec<&Snapshot> = known
+            .iter()
+            .filter(|snapshot| fingerprint::is_meant(&snapshot.fingerprint, id))
+            .collect();
         match found[..] {
             [one] => Ok(Expected(one.clone())),
             [] => {
                 let there: Vec<&str> = { known.iter() }
-                    .filter_map(|snapshot| snapshot.fingerprint.get(..DIGITS))
+                    .map(|snapshot| fingerprint::short(&snapshot.fingerprint))
                     .collect();
                 let there = match there.len() {
                     0 => "none is there".to_owned(),
@@ -55,7 +51,7 @@ impl Expected {
                 ))
             }
             _ => Err(format!(
-                "{lower} is the beginning of several fingerprints; give more digits"
+                "{id} is the beginning of several fingerprints; give more digits"
             )),
         }
     }
@@ -67,7 +63,7 @@ impl Expected {
 
     /// Adds to the report whether it is gone, and to the exit code. The line says it.
     pub fn judge(&self, report: &mut Report) -> String {
-        let id = self.0.fingerprint.get(..DIGITS).unwrap_or_default();
+        let id = fingerprint::short(&self.0.fingerprint);
         let (said, code) = match answer::of_snapshot(report, &self.0) {
             Answer::Clean => {
                 let said = format!("{id} is fixed: its tests were judged and do not show it");

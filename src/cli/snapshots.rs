@@ -10,6 +10,7 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use super::RunArgs;
 use crate::{
+    attribute::fingerprint,
     baseline::{
         compare::Outcome,
         files::{File, Folder, Unusable},
@@ -22,8 +23,6 @@ use crate::{
     report::Report,
 };
 
-/// Digits of a fingerprint in a command that a user is to copy.
-const DIGITS: usize = 8;
 /// More than this many fingerprints nobody wants in one command.
 const NAMED: usize = 8;
 
@@ -172,7 +171,7 @@ impl Accepted {
             if fingerprints.len() <= NAMED {
                 for fingerprint in fingerprints {
                     command.push(' ');
-                    command.push_str(fingerprint.get(..DIGITS).unwrap_or(fingerprint));
+                    command.push_str(fingerprint::short(fingerprint));
                 }
             }
             command

@@ -6,6 +6,7 @@ use super::{
     History,
     story::{Life, Place, Story},
 };
+use crate::attribute::fingerprint;
 use crate::report::{
     growth, spark,
     text::{brief, counted, number, shortened},
@@ -16,8 +17,6 @@ const BARS: usize = 40;
 const LISTED: usize = 20;
 const GONE: usize = 10;
 const CHANGES: usize = 10;
-/// Digits of a fingerprint.
-const DIGITS: usize = 8;
 
 /// Writes it.
 pub fn write(history: &History, story: &Story<'_>, out: &mut dyn io::Write) -> io::Result<()> {
@@ -95,7 +94,7 @@ fn section(
 
 /// The first digits of a fingerprint.
 pub(super) fn digits(id: &str) -> String {
-    brief(id.get(..DIGITS).unwrap_or(id))
+    brief(fingerprint::short(id))
 }
 
 /// `+8 blocks per iteration`; nothing where no rate is known.
