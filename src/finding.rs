@@ -477,8 +477,8 @@ pub struct Finding {
     /// Which descriptors, threads, tasks or child processes stay, in words, with how many are alike.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<String>,
-    /// The C functions from where a crash happened, or native memory is asked for, to where the interpreter begins, innermost
-    /// first, and then lines of Python. Of a crash known from Python 3.14 on.
+    /// The C functions from where a crash or a hang happened, or native memory is asked for, to where the interpreter begins,
+    /// innermost first, and then lines of Python. Of a crash known from Python 3.14 on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub c_stack: Vec<String>,
     /// The function of machine code that it comes from, once known.

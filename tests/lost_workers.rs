@@ -186,3 +186,106 @@ def test_noise():
     let checked = project.check(&["--iterations=4", "--", "-s"]);
     checked.exits(0).all("clean", 1);
 }
+
+const LOCK: &str = "\
+#include <pthread.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static __attribute__((noinline)) int wait_for_it(void) {
+    int locked = pthread_mutex_lock(&lock);
+    return locked + 1;
+}
+
+int take_twice(void) {
+    pthread_mutex_lock(&lock);
+    return wait_for_it() + 1;
+}
+";
+
+const HANGS: &str = "\
+import ctypes, os, signal, time
+
+def hang():
+    time.sleep(60)
+
+def test_sleeps():
+    hang()
+
+def test_holds_signals_back():
+    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
+    hang()
+
+def test_is_stopped():
+    os.kill(os.getpid(), signal.SIGSTOP)
+";
+
+/// By the handler of a signal, and read from outside where none can answer.
+#[test]
+fn where_a_test_hangs_is_told_whatever_it_does_with_signals() {
+    let project = Project::of(&[("test_hangs.py", HANGS)]);
+    let checked = project.check(&["--timeout=2s", "-v"]);
+    checked.exits(4);
+    for (name, place) in [
+        (
+            "::test_sleeps",
+            "it hung in hang (test_hangs.py:4) < test_sleeps (test_hangs.py:7)",
+        ),
+        (
+            "::test_holds_signals_back",
+            "it hung in hang (test_hangs.py:4) < test_holds_signals_back (test_hangs.py:11)",
+        ),
+        (
+            "::test_is_stopped",
+            "it hung in test_is_stopped (test_hangs.py:14)",
+        ),
+    ] {
+        let test = checked.test(name);
+        assert_eq!(test.verdict, "timed-out");
+        assert!(test.why().ends_with(place), "{test:?}");
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_test_that_hangs_in_c_has_the_functions_and_lines_of_it() {
+    let text = "import ctypes, os\n\nC = ctypes.CDLL(os.path.abspath('lock.so'))\nruns = 0\n\n\
+                def test_hangs():\n    global runs\n    runs += 1\n    if runs == 3: C.take_twice()\n";
+    let project = Project::of(&[("test_hangs.py", text), ("lock.c", LOCK)]);
+    let made = std::process::Command::new("cc")
+        .args([
+            "-shared", "-fPIC", "-O1", "-g", "-pthread", "lock.c", "-o", "lock.so",
+        ])
+        .current_dir(project.root())
+        .status();
+    if !made.is_ok_and(|status| status.success()) {
+        eprintln!("no C compiler here");
+        return;
+    }
+    let checked = project.check(&["--timeout=2s"]);
+    checked.exits(1);
+    let [finding] = &checked.report.findings[..] else {
+        panic!("{}", checked.stdout);
+    };
+    assert_eq!(finding.code, "LK502");
+    let [inside, waits, takes, ..] = &finding.c_stack[..] else {
+        panic!("{finding:?}");
+    };
+    assert!(inside.contains("(lib"), "{inside}");
+    assert_eq!(
+        (&**waits, &**takes),
+        ("wait_for_it (lock.c:6)", "take_twice (lock.c:12)")
+    );
+    assert!(
+        finding
+            .summary
+            .contains("test_hangs (test_hangs.py:9), in C in "),
+        "{}",
+        finding.summary
+    );
+    // Up to where Python calls it.
+    assert!(
+        { finding.c_stack.iter() }.any(|frame| frame.starts_with("ffi_call (")),
+        "{finding:?}"
+    );
+}

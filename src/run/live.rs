@@ -21,7 +21,7 @@ use super::{
     loss::{Loss, StartError},
     marks,
     orders::{self, Order},
-    process,
+    outside, process,
     protocol::{Failure, Record, Trouble},
     setup::{INTERRUPTED, STACK_SIGNAL, Setup},
     stack,
@@ -404,9 +404,13 @@ impl Live {
         let rounds = u32::try_from(self.watch.iterations).unwrap_or(u32::MAX);
         let longest = limit.saturating_mul(rounds.saturating_add(2));
         if now - self.watch.since > limit || now - self.watch.ordered > longest {
-            let stack = self.dump_stack();
+            let (stack, c_stack) = self.stacks();
             self.kill();
-            return Err(Loss::Hung { limit, stack });
+            return Err(Loss::Hung {
+                limit,
+                stack,
+                c_stack,
+            });
         }
         Ok(())
     }
@@ -444,7 +448,17 @@ impl Live {
         let _ = self.heartbeat.write_at(&1_u64.to_ne_bytes(), 16);
     }
 
-    fn dump_stack(&mut self) -> Vec<String> {
+    /// Where the main thread is, in Python and in machine code.
+    fn stacks(&self) -> (Vec<String>, Vec<String>) {
+        let mut python = self.dumped_stack();
+        if python.is_empty() {
+            // Signals are held back, handled by somebody else, or the process is stopped.
+            python = stack::until_runner(outside::python(self.process()));
+        }
+        (python, outside::machine(self.process()))
+    }
+
+    fn dumped_stack(&self) -> Vec<String> {
         let path = self.folder.join("stacks");
         let size = || fs::metadata(&path).map_or(0, |found| found.len());
         let before = size();

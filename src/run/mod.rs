@@ -31,6 +31,7 @@ mod native;
 mod noise;
 mod once;
 pub mod orders;
+mod outside;
 pub mod plan;
 pub mod player;
 mod predecessors;

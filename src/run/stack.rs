@@ -91,9 +91,12 @@ pub fn main_thread(text: &str) -> Vec<String> {
         .or(all.last())
         .map(|(_, frames)| frames.clone())
         .unwrap_or_default();
-    frames
-        .into_iter()
-        .map(|frame| frame.text)
+    until_runner(frames.into_iter().map(|frame| frame.text))
+}
+
+/// Of frames, innermost first, those of a hang that are shown: the runner's own are cut off.
+pub fn until_runner(frames: impl IntoIterator<Item = String>) -> Vec<String> {
+    { frames.into_iter() }
         .take_while(|frame| !is_machinery(frame))
         .take(SHOWN)
         .collect()

@@ -192,6 +192,7 @@ mod tests {
         let hung = Loss::Hung {
             limit: Duration::from_secs(1),
             stack: Vec::new(),
+            c_stack: Vec::new(),
         };
         for (loss, verdict) in [
             (Loss::broken("no"), Verdict::Crashed),

@@ -23,6 +23,9 @@ pub enum Loss {
         limit: Duration,
         /// The Python stack where it hung, innermost first.
         stack: Vec<String>,
+        /// The C functions in which it hung, innermost first; none where it hung in Python.
+        #[serde(default)]
+        c_stack: Vec<String>,
     },
     /// It grew beyond its memory cap within one iteration.
     Memory {
@@ -49,10 +52,10 @@ pub enum Loss {
 }
 
 impl Loss {
-    /// The C functions of a crash, innermost first; none of anything else.
+    /// The C functions of a crash or a hang, innermost first; none of anything else.
     pub fn c_stack(&self) -> &[String] {
         match self {
-            Loss::Died { c_stack, .. } => c_stack,
+            Loss::Died { c_stack, .. } | Loss::Hung { c_stack, .. } => c_stack,
             _ => &[],
         }
     }
@@ -95,10 +98,18 @@ impl std::fmt::Display for Loss {
                 }
                 Ok(())
             }
-            Loss::Hung { limit, stack } => {
+            Loss::Hung {
+                limit,
+                stack,
+                c_stack,
+            } => {
                 write!(f, "did not end within {}", seconds(*limit))?;
                 if !stack.is_empty() {
                     write!(f, "; it hung in {}", stack.join(" < "))?;
+                }
+                if !c_stack.is_empty() {
+                    let innermost = &c_stack[..c_stack.len().min(3)];
+                    write!(f, ", in C in {}", innermost.join(" < "))?;
                 }
                 Ok(())
             }
