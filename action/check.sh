@@ -35,7 +35,16 @@ done
 [ -z "$BUDGET" ] || call+=(--budget "$BUDGET")
 [ -z "$SHARD" ] || call+=(--shard "$SHARD")
 case "$CACHE" in
-    true) call+=(--cache) ;;
+    true)
+        call+=(--cache)
+        case "${GITHUB_EVENT_NAME:-}" in
+            # Once a day or a week nothing is taken over but how often tests ran.
+            schedule) call+=(--ask-all) ;;
+            push | workflow_dispatch) ;;
+            # What leaks in every 50th call is no matter of a single change, and nothing of it would be saved.
+            *) call+=(--deepen 0) ;;
+        esac
+        ;;
     # The project's settings have the say.
     false) ;;
     *) fail "cache must be true or false" ;;

@@ -133,6 +133,12 @@ struct RunArgs {
     /// Keep verdicts in .leakcheck/cache, and ask only tests of which something has changed.
     #[arg(long, overrides_with = "no_cache")]
     cache: bool,
+    /// With a cache: share of a plain run's time for looking longer at what was looked at least, 0 to 1.
+    #[arg(long, value_name = "SHARE", value_parser = value::from_argument(value::share))]
+    deepen: Option<f64>,
+    /// With a cache: ask all tests, and keep what comes of it.
+    #[arg(long)]
+    ask_all: bool,
     /// Ask all tests, and keep nothing.
     #[arg(long)]
     no_cache: bool,

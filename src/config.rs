@@ -99,6 +99,10 @@ pub struct Config {
     pub counters: BTreeMap<String, String>,
     /// Whether verdicts of tests are kept of which nothing has changed.
     pub cache: bool,
+    /// Days after which a kept verdict is found out anew; 0 for never.
+    pub cache_days: u32,
+    /// The share of a plain run's CPU time for looking longer at tests whose verdicts are kept.
+    pub deepen: f64,
     /// Terms for some of the tests; of several for one test, the last one that says something wins.
     pub rules: Vec<rule::Rule>,
 }
@@ -124,6 +128,8 @@ pub struct Overrides {
     pub stances: Stances,
     pub counters: Option<BTreeMap<String, String>>,
     pub cache: Option<bool>,
+    pub cache_days: Option<u32>,
+    pub deepen: Option<f64>,
     pub rules: Option<Vec<rule::Rule>>,
 }
 
@@ -163,6 +169,8 @@ impl Config {
         self.stances.extend(&overrides.stances);
         set(&mut self.counters, overrides.counters);
         set(&mut self.cache, overrides.cache);
+        set(&mut self.cache_days, overrides.cache_days);
+        set(&mut self.deepen, overrides.deepen);
         set(&mut self.rules, overrides.rules);
     }
 }
@@ -197,6 +205,8 @@ mod tests {
             stances: Stances::default(),
             counters: BTreeMap::new(),
             cache: false,
+            cache_days: 14,
+            deepen: 0.5,
             rules: vec![],
         };
         let mut config = Config::default();
@@ -235,6 +245,8 @@ mod tests {
             min_judged: Some(0.5),
             stances: denied(),
             cache: Some(true),
+            cache_days: Some(3),
+            deepen: Some(0.0),
             ..Overrides::default()
         });
         let first = config.clone();
@@ -263,6 +275,8 @@ mod tests {
             stances: denied(),
             counters: BTreeMap::new(),
             cache: true,
+            cache_days: 3,
+            deepen: 0.0,
             rules: vec![],
         };
         assert_eq!(config, expected);

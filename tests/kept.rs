@@ -68,8 +68,9 @@ fn suite() -> Project {
     ])
 }
 
+/// With nothing that adds up over runs.
 fn run(project: &Project, args: &[&str]) -> Checked {
-    let mut all = vec!["--cache"];
+    let mut all = vec!["--cache", "--deepen=0"];
     all.extend(args);
     project.check(&all)
 }
@@ -582,4 +583,121 @@ fn what_the_project_counts_itself_is_read_by_code_that_may_change() {
     );
     let checked = run(&project, &[]);
     assert_eq!(asked(&checked).len(), 13, "{}", checked.report.kept);
+}
+
+/// One that leaks in every 50th call, one that fills a cache with every 20th, and one that does neither.
+const SLOW: &str = "\
+import functools
+
+KEPT = []
+calls = fills = 0
+numbers = {}
+
+def test_leaks_rarely():
+    global calls
+    calls += 1
+    if calls % 50 == 0:
+        KEPT.append(bytearray(100))
+
+def test_fills():
+    global fills
+    fills += 1
+    if fills % 20 == 0 and len(numbers) < 15:
+        numbers[fills] = [object()]
+
+def test_clean():
+    assert sum(range(10)) == 45
+";
+
+#[test]
+fn what_is_kept_is_looked_at_longer_in_each_run_until_a_rare_leak_shows() {
+    let project = Project::of(&[("test_slow.py", SLOW)]);
+    let cold = project.check(&["--cache"]);
+    cold.exits(0);
+    assert_eq!(cold.report.kept["depth"]["least"], 4);
+    let mut runs = 1;
+    let found = loop {
+        let checked = project.check(&["--cache", "--deepen=1"]);
+        runs += 1;
+        if checked.test("::test_leaks_rarely").verdict == "leak" || runs == 6 {
+            break checked;
+        }
+        checked.exits(0);
+    };
+    found.exits(1);
+    assert_eq!(found.test("::test_leaks_rarely").kept, None);
+    assert_eq!(found.test("::test_clean").verdict, "clean");
+    assert!(found.test("::test_clean").iterations > 60);
+    let failing = |checked: &Checked| {
+        let failing = checked.report.findings.iter().filter(|it| it.fails);
+        let known = failing.map(|it| (it.fingerprint.clone(), it.tests.clone()));
+        known.collect::<Vec<_>>()
+    };
+    let leaks = failing(&found);
+    assert_eq!(leaks.len(), 1, "{}", found.stdout);
+    assert_eq!(leaks[0].1, ["test_slow.py::test_leaks_rarely"]);
+    // Nobody fixed it, and no run forgets it, whatever time there is.
+    let again = project.check(&["--cache", "--deepen=0"]);
+    again.exits(1);
+    assert_eq!(failing(&again), leaks);
+    assert_eq!(again.report.kept["asked"]["grew-when-looked-at-longer"], 1);
+    // What is clean runs more often from run to run.
+    let ran = again.test("::test_clean").iterations;
+    let deeper = project.check(&["--cache", "--deepen=1"]);
+    assert!(deeper.test("::test_clean").iterations > ran);
+    assert_ne!(deeper.test("::test_fills").verdict, "leak");
+    // Fixed.
+    edit(
+        &project,
+        "test_slow.py",
+        "KEPT.append(bytearray(100))",
+        "pass",
+    );
+    project.check(&["--cache"]).exits(0);
+    let after = project.check(&["--cache", "--deepen=0"]);
+    assert_eq!(
+        asked(after.exits(0)),
+        BTreeSet::new(),
+        "{}",
+        after.report.kept
+    );
+}
+
+#[test]
+fn all_are_asked_where_that_is_wanted_and_it_is_kept_how_often_they_ran() {
+    let project = suite();
+    run(&project, &[]).exits(0);
+    let first = run(&project, &[]);
+    let second = run(&project, &["--ask-all"]);
+    assert_eq!(asked(second.exits(0)).len(), 12);
+    assert_eq!(second.report.kept["asked"]["old"], 12);
+    let third = run(&project, &[]);
+    assert_eq!(asked(third.exits(0)), BTreeSet::new());
+    let ran = |checked: &Checked| checked.test("::test_count").iterations;
+    assert_eq!(ran(&third), ran(&first) + ran(&second));
+}
+
+#[test]
+fn what_is_old_is_asked_again_and_keeps_how_often_it_ran() {
+    let project = suite();
+    run(&project, &[]).exits(0);
+    let first = run(&project, &[]);
+    let date = first.exits(0).test("::test_count").kept.as_deref().unwrap();
+    let folder = project.root().join(".leakcheck/cache");
+    let is_book = |path: &std::path::PathBuf| path.extension().is_some_and(|it| it == "json");
+    let files = fs::read_dir(&folder).unwrap().map(|it| it.unwrap().path());
+    let [file] = &files.filter(is_book).collect::<Vec<_>>()[..] else {
+        panic!("one file of evidence");
+    };
+    let text = fs::read_to_string(file).unwrap();
+    let (_, body) = text.split_once('\n').unwrap();
+    let body = body.replace(date, "2020-01-01T00:00:00Z");
+    let hash = leakcheck::kept::digest(body.as_bytes());
+    let head = serde_json::json!({"schema": "leakcheck.cache/1", "hash": hash});
+    fs::write(file, format!("{head}\n{body}")).unwrap();
+    let second = run(&project, &[]);
+    assert_eq!(second.exits(0).report.kept["asked"]["old"], 12);
+    let sum = first.test("::test_count").iterations + second.test("::test_count").iterations;
+    let third = run(&project, &[]);
+    assert_eq!(third.exits(0).test("::test_count").iterations, sum);
 }

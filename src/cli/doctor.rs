@@ -307,6 +307,8 @@ fn resolved(config: &Config) -> Vec<(&'static str, String)> {
         stances,
         counters,
         cache,
+        cache_days,
+        deepen,
         rules,
     } = config;
     let paths: Vec<String> = paths
@@ -340,6 +342,8 @@ fn resolved(config: &Config) -> Vec<(&'static str, String)> {
             },
         ),
         ("cache", cache.to_string()),
+        ("cache_days", cache_days.to_string()),
+        ("deepen", deepen.to_string()),
     ];
     keys.extend(
         Subject::ALL.map(|subject| (subject.name(), stances.on(subject).name().to_owned())),

@@ -2,6 +2,8 @@
 
 use std::{collections::HashSet, env, fmt::Write, fs, path::Path, sync::Arc};
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::{
     config::{Config, Runner},
     discover::Interpreter,
@@ -35,6 +37,7 @@ pub(super) fn open(
     settings: &Settings,
     interpreter: &Interpreter,
     is_recorded: bool,
+    asks_all: bool,
 ) -> Option<Arc<Cache>> {
     // What a program hands over is its own affair, and a recording is of all that was asked.
     if !config.cache || is_recorded || settings.setup.runner == Runner::Command.name() {
@@ -51,7 +54,14 @@ pub(super) fn open(
             .collect(),
         terms: terms(config, settings, interpreter),
     };
-    Some(Arc::new(Cache::open(surroundings)))
+    let now = Timestamp::now();
+    let days = i64::from(config.cache_days);
+    let oldest = match days {
+        _ if asks_all => Some(now),
+        0 => None,
+        _ => Some(now - SignedDuration::from_hours(24 * days)),
+    };
+    Some(Arc::new(Cache::open(surroundings, oldest)))
 }
 
 /// All that every verdict hangs on: leakcheck, the interpreter, the settings, the environment as far as runners read it.
@@ -143,15 +153,24 @@ pub(super) fn write(cache: &Cache, run: &Run, report: &Report) -> Result<(), Str
         .flat_map(|finding| &finding.tests)
         .map(|id| &**id)
         .collect();
+    let mut kept = run.kept.clone();
     let tests: Vec<Found<'_>> = { run.tests.iter().zip(&report.tests) }
         .enumerate()
         .map(|(at, (test, result))| {
             let is_clean =
                 result.verdict == Verdict::Clean && result.rule == Some(Rule::NothingGrew);
+            let is_leak = result.verdict == Verdict::Leak;
+            let depth = run.deep.get(&at).copied().unwrap_or(0);
+            if !is_leak {
+                // It grew in a longer look, and came to an end.
+                kept[at] = kept[at].take().or_else(|| run.overtaken.get(&at).cloned());
+            }
             let found = match &run.looks[at] {
+                Some(_) if is_leak && depth > 0 => Err(Reason::Deeper),
                 Some(_) if is_clean && found.contains(&*result.id) => Err(Reason::InFinding),
                 Some(look) if is_clean => Ok(Evidence {
-                    iterations: look.iterations,
+                    // Nothing has changed since then that it depends on.
+                    iterations: look.iterations + run.older.get(&at).copied().unwrap_or(0),
                     seconds: look.seconds,
                     cpu: look.cpu_plain,
                     date: report.environment.date.clone(),
@@ -161,9 +180,14 @@ pub(super) fn write(cache: &Cache, run: &Run, report: &Report) -> Result<(), Str
             Found {
                 id: &test.id,
                 file: &test.file,
+                depth: if found == Err(Reason::Deeper) {
+                    depth
+                } else {
+                    0
+                },
                 found,
             }
         })
         .collect();
-    cache.write(&tests, &run.kept)
+    cache.write(&tests, &kept)
 }

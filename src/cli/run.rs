@@ -160,6 +160,7 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     }
     let quiet = args.output.quiet;
     let per_hour = args.per_hour;
+    let asks_all = args.ask_all;
     let keep = args.keep.as_ref().map(|folder| current.join(folder));
     let recording = match &args.record {
         Some(folder) => Some(recording(&current.join(folder), args.record_names)?),
@@ -190,7 +191,13 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         seconds: durations.files.clone(),
     });
 
-    settings.kept = kept::open(&config, &settings, &interpreter, recording.is_some());
+    settings.kept = kept::open(
+        &config,
+        &settings,
+        &interpreter,
+        recording.is_some(),
+        asks_all,
+    );
     settings.setup.keep = keep;
     if let Some(recording) = &recording {
         settings.setup.tape = Tape::Record(Arc::clone(recording));
@@ -360,6 +367,7 @@ fn overrides(args: RunArgs, current: &Path) -> Result<Overrides, Failure> {
         memory: args.memory,
         min_judged: args.min_judged,
         cache: (args.cache || args.no_cache).then_some(args.cache),
+        deepen: args.deepen,
         ..Overrides::default()
     })
 }
@@ -491,6 +499,7 @@ pub(super) fn settings(
         hash_seeds: hash_seeds(env::var("PYTHONHASHSEED").ok().as_deref()),
         shard: None,
         kept: None,
+        deepen: config.deepen,
     })
 }
 

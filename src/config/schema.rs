@@ -35,7 +35,7 @@ const COUNTERS: &str = "counters";
 const OVERRIDE: &str = "override";
 
 /// All keys there are. A key that is missing here is unknown, whatever the defaults say.
-const KEYS: [Key; 17] = [
+const KEYS: [Key; 19] = [
     Key {
         name: "python",
         read: |to, value, directory| {
@@ -119,6 +119,14 @@ const KEYS: [Key; 17] = [
     Key {
         name: "cache",
         read: |to, value, _| put(&mut to.cache, value, value::flag),
+    },
+    Key {
+        name: "cache_days",
+        read: |to, value, _| put(&mut to.cache_days, value, value::days),
+    },
+    Key {
+        name: "deepen",
+        read: |to, value, _| put(&mut to.deepen, value, value::share),
     },
     Key {
         name: OVERRIDE,

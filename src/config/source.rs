@@ -61,6 +61,8 @@ pub(super) fn defaults() -> Option<Config> {
         stances: all.stances,
         counters: all.counters?,
         cache: all.cache?,
+        cache_days: all.cache_days?,
+        deepen: all.deepen?,
         rules: all.rules?,
     })
 }

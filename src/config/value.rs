@@ -92,6 +92,11 @@ pub fn warmup(value: Scalar<'_>) -> Result<u32, Mismatch> {
     whole(value, 1, 100, "a whole number from 1 to 100")
 }
 
+/// Whole days; 0 where there is no end.
+pub fn days(value: Scalar<'_>) -> Result<u32, Mismatch> {
+    whole(value, 0, 3650, "a whole number of days from 0 to 3650")
+}
+
 /// Judged iterations.
 pub fn iterations(value: Scalar<'_>) -> Result<Choice<u32>, Mismatch> {
     let expected = "a whole number from 3 to 100000, or \"auto\"";

@@ -47,6 +47,8 @@ pub struct Rules {
     pub references: References,
     /// Tests in which something rose once.
     pub rare: Rare,
+    /// Tests whose verdicts are kept.
+    pub deeper: Deeper,
     /// What nobody closes.
     pub unclosed: Unclosed,
 }
@@ -62,6 +64,23 @@ pub struct Rare {
     pub share: f64,
     /// and so many seconds besides.
     pub least: f64,
+}
+
+/// The numbers of longer looks at tests whose verdicts are kept, in the time that this saves.
+#[derive(Debug, Clone)]
+pub struct Deeper {
+    /// The share is of a plain run's CPU time and of so many seconds besides, or small suites would never get deep.
+    pub besides: f64,
+    /// Iterations of a window at least: as many as a test has run in all runs until now, where these are more,
+    pub least: u32,
+    /// and at most so many.
+    pub most: u32,
+    /// One test gets at most this part of the time, or it has fewer iterations;
+    pub part: f64,
+    /// with fewer than these nothing would be seen that the screen does not see.
+    pub few: u32,
+    /// CPU seconds that an iteration takes beside the test itself, about.
+    pub around: f64,
 }
 
 /// The numbers of a look for what nobody closes.
@@ -366,6 +385,14 @@ pub const RULES: Rules = Rules {
         iterations: 16,
         share: 0.1,
         least: 1.0,
+    },
+    deeper: Deeper {
+        besides: 0.5,
+        least: 64,
+        most: 1024,
+        part: 0.125,
+        few: 12,
+        around: 0.0005,
     },
     unclosed: Unclosed {
         iterations: 3,

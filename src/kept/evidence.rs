@@ -6,6 +6,7 @@ use std::{
     time::SystemTime,
 };
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -30,6 +31,16 @@ pub struct Evidence {
     pub cpu: f64,
     /// When that was, in RFC 3339 and UTC.
     pub date: String,
+}
+
+impl Evidence {
+    /// Whether it is from `oldest` or later. A date that nobody can read is older than all.
+    pub(super) fn is_since(&self, oldest: Option<Timestamp>) -> bool {
+        oldest.is_none_or(|oldest| {
+            let date = self.date.parse::<Timestamp>();
+            date.is_ok_and(|date| date >= oldest)
+        })
+    }
 }
 
 /// Files of settings that runners read in a project's folder.
@@ -246,8 +257,8 @@ impl<'a> Writer<'a> {
         reason
     }
 
-    /// Takes over what still holds.
-    pub(super) fn carry(&mut self, id: &str) {
+    /// Takes over what still holds, with what was added to the evidence.
+    pub(super) fn carry(&mut self, id: &str, evidence: &Evidence) {
         let Some(entry) = self.old.tests.get(id) else {
             return;
         };
@@ -265,7 +276,8 @@ impl<'a> Writer<'a> {
         let own = taken(&entry.own);
         let entry = Entry {
             file: entry.file.clone(),
-            found: entry.found.clone(),
+            found: Found::Kept(evidence.clone()),
+            depth: 0,
             sets: { sets.into_iter() }
                 .map(|set| {
                     let set = self.numbered(set);
@@ -287,6 +299,7 @@ impl<'a> Writer<'a> {
         let entry = Entry {
             file,
             found,
+            depth: test.depth,
             sets,
             own,
         };

@@ -19,6 +19,7 @@ use std::{
 use dependency::Dependency;
 pub use evidence::Evidence;
 use evidence::Writer;
+use jiff::Timestamp;
 use noted::{Collecting, Ended, Noted};
 use now::Now;
 pub use now::hash as digest;
@@ -72,6 +73,8 @@ pub struct Cache {
     store: Store,
     book: Book,
     begun: SystemTime,
+    /// Verdicts from before are found out anew.
+    oldest: Option<Timestamp>,
     gathered: Mutex<Gathered>,
 }
 
@@ -96,6 +99,10 @@ pub struct Choice {
     pub kept: Vec<Option<Evidence>>,
     /// Why the others are asked, and how many.
     pub asked: BTreeMap<Reason, usize>,
+    /// By test: the iterations of a look in which it grew in an earlier run, which the screen has too few of.
+    pub deep: BTreeMap<usize, u32>,
+    /// By test: how often those ran until now that are asked for the age of their verdicts alone.
+    pub older: BTreeMap<usize, u32>,
 }
 
 /// What a run found out of a test.
@@ -106,11 +113,14 @@ pub struct Found<'a> {
     pub file: &'a str,
     /// What there is to keep, or why nothing is.
     pub found: Result<Evidence, Reason>,
+    /// Iterations of the look in which it grew, where it did so only when looked at longer; else 0.
+    pub depth: u32,
 }
 
 impl Cache {
-    /// That of the project. What cannot be read holds nothing; whatever is there is never an error.
-    pub fn open(surroundings: Surroundings) -> Cache {
+    /// That of the project. Verdicts from before `oldest` are found out anew. What cannot be read holds nothing; whatever
+    /// is there is never an error.
+    pub fn open(surroundings: Surroundings, oldest: Option<Timestamp>) -> Cache {
         let store = Store::of(&surroundings);
         let book = store.read().unwrap_or_default();
         Cache {
@@ -118,6 +128,7 @@ impl Cache {
             store,
             book,
             begun: SystemTime::now(),
+            oldest,
             gathered: Mutex::default(),
         }
     }
@@ -149,7 +160,7 @@ impl Cache {
     pub fn choose(&self, tests: &[Test<'_>], collecting: Option<Collecting>) -> Choice {
         let mut choice = Choice {
             kept: tests.iter().map(|_| None).collect(),
-            asked: BTreeMap::new(),
+            ..Choice::default()
         };
         let Ok(mut gathered) = self.gathered.lock() else {
             return choice;
@@ -171,9 +182,20 @@ impl Cache {
                 Some(entry) if entry.file == now.shown(test.file) => holding.evidence(entry),
                 _ => Err(Reason::New),
             };
-            match found {
-                Ok(evidence) => choice.kept[at] = Some(evidence),
-                Err(reason) => *choice.asked.entry(reason).or_default() += 1,
+            let reason = match found {
+                Ok(evidence) if evidence.is_since(self.oldest) => {
+                    choice.kept[at] = Some(evidence);
+                    continue;
+                }
+                Ok(evidence) => {
+                    choice.older.insert(at, evidence.iterations);
+                    Reason::Old
+                }
+                Err(reason) => reason,
+            };
+            *choice.asked.entry(reason).or_default() += 1;
+            if reason == Reason::Deeper {
+                choice.deep.insert(at, self.book.tests[test.id].depth);
             }
         }
         gathered.before = before;
@@ -205,7 +227,7 @@ impl Cache {
                 continue;
             }
             match kept.get(at).and_then(Option::as_ref) {
-                Some(_) => writer.carry(test.id),
+                Some(evidence) => writer.carry(test.id, evidence),
                 None => writer.add(at, test),
             }
         }

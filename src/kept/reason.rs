@@ -47,6 +47,8 @@ reasons! {
     Packages: "packages", "A package was installed, taken away, or is of another build.";
     NotClean: "not-clean", "Only what is clean by the rule `nothing-grew` is kept: what grew, or could not be judged, is looked at in every run.";
     InFinding: "in-a-finding", "It is among the tests of a finding, which is made anew in every run.";
+    Old: "old", "Its verdict was found out more than `cache_days` ago.";
+    Deeper: "grew-when-looked-at-longer", "It grew in a longer look at it, which saved time is spent on: see `deepen`.";
     Programs: "starts-programs", "It starts programs, and what these depend on cannot be seen.";
     Network: "network", "It asks the network.";
     Interpreters: "interpreters", "It makes interpreters, and what runs in these cannot be seen.";

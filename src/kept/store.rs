@@ -59,6 +59,9 @@ pub(super) struct Entry {
     pub file: String,
     /// What is known, or why nothing is kept.
     pub found: Found,
+    /// Iterations of a look in which it grew, where the few of the screen are not enough for that; else 0.
+    #[serde(default)]
+    pub depth: u32,
     /// Indices of sets.
     pub sets: Vec<u32>,
     /// Indices of dependencies.

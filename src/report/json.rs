@@ -43,7 +43,16 @@ struct Document<'a> {
 struct Kept<'a> {
     tests: usize,
     since: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    depth: Option<Depth>,
     asked: &'a BTreeMap<String, usize>,
+}
+
+/// How often clean tests ran, in this run and earlier ones.
+#[derive(Serialize)]
+struct Depth {
+    median: u32,
+    least: u32,
 }
 
 #[derive(Serialize)]
@@ -136,6 +145,7 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         kept: report.asked.as_ref().map(|asked| Kept {
             tests: report.kept().count(),
             since: report.kept().min().unwrap_or_default(),
+            depth: { report.depth() }.map(|(median, least)| Depth { median, least }),
             asked,
         }),
     };

@@ -271,7 +271,19 @@ impl Report {
         self.tests.iter().filter_map(|test| test.kept.as_deref())
     }
 
-    /// `880 of them kept from 26 November 2026`; nothing where none is.
+    /// How often clean tests ran in this run and in those whose evidence is kept: half of them as often as the first
+    /// number or more, each at least as often as the second. Nothing without a cache.
+    pub fn depth(&self) -> Option<(u32, u32)> {
+        self.asked.as_ref()?;
+        let mut ran: Vec<u32> = self
+            .with(Verdict::Clean)
+            .map(|test| test.iterations)
+            .collect();
+        ran.sort_unstable();
+        Some((*ran.get(ran.len() / 2)?, *ran.first()?))
+    }
+
+    /// `880 of them kept from 26 November 2026 and run at least 68 times, half of them 132`; nothing where none is.
     fn told_kept(&self) -> Option<String> {
         let since = self.kept().min()?;
         let day = since.parse::<jiff::Timestamp>().ok();
@@ -282,7 +294,13 @@ impl Report {
         });
         let day = day.map_or_else(String::new, |day| format!(" from {day}"));
         let many = text::number(self.kept().count() as f64);
-        Some(format!("{many} of them kept{day}"))
+        let ran = match self.depth() {
+            Some((median, least)) => {
+                format!(" and run at least {least} times, half of them {median}")
+            }
+            None => String::new(),
+        };
+        Some(format!("{many} of them kept{day}{ran}"))
     }
 
     /// Findings that fail the build.

@@ -11,6 +11,7 @@ mod choose;
 mod content;
 mod conversation;
 pub mod deadly;
+mod deepen;
 pub mod diagnose;
 pub mod driver;
 mod end;
@@ -112,6 +113,8 @@ pub struct Settings {
     pub shard: Option<shard::Wanted>,
     /// What earlier runs found out.
     pub kept: Option<Arc<kept::Cache>>,
+    /// The share of a plain run's CPU time for looking longer at tests whose verdicts are kept.
+    pub deepen: f64,
 }
 
 /// Raw results of a run.
@@ -165,6 +168,12 @@ pub struct Run {
     pub kept: Vec<Option<kept::Evidence>>,
     /// Why the others were asked, where anything could have been kept.
     pub asked: Option<BTreeMap<Reason, usize>>,
+    /// By test: the iterations of a look in which it grew that it is known to need, or needed in this run.
+    pub deep: BTreeMap<usize, u32>,
+    /// By test: how often those ran in earlier runs that are asked for the age of their verdicts alone.
+    pub older: BTreeMap<usize, u32>,
+    /// Evidence of an earlier run of those that grew in this one.
+    pub overtaken: BTreeMap<usize, kept::Evidence>,
     /// Files that other machines run.
     elsewhere: Vec<String>,
 }
@@ -227,6 +236,9 @@ impl Run {
             shard: None,
             kept: Vec::new(),
             asked: None,
+            deep: BTreeMap::new(),
+            older: BTreeMap::new(),
+            overtaken: BTreeMap::new(),
             elsewhere: Vec::new(),
         }
     }
@@ -251,6 +263,8 @@ impl Run {
         let choice = cache.choose(&tests.collect::<Vec<_>>(), noted);
         self.kept = choice.kept;
         self.asked = Some(choice.asked);
+        self.deep = choice.deep;
+        self.older = choice.older;
         tell(Event::Kept {
             tests: self.kept.iter().flatten().count(),
         });

@@ -190,6 +190,7 @@ impl Replay {
             hash_seeds: (1, 2),
             shard: None,
             kept: None,
+            deepen: 0.0,
         }
     }
 

@@ -42,10 +42,10 @@ pub(super) fn follow(settings: &Settings, run: &mut Run) {
         let Ok(Some((worker, index))) = slot.worker_for(&run.tests, look.test) else {
             continue;
         };
-        match look_at(worker, index) {
-            Ok((series, cpu)) => {
-                left -= cpu;
-                if let (Some(series), Some(look)) = (series, &mut run.looks[look.test]) {
+        match look_at(worker, index, numbers.iterations) {
+            Ok(longer) => {
+                left -= longer.cpu;
+                if let (Some(series), Some(look)) = (longer.rises, &mut run.looks[look.test]) {
                     (look.series, look.screened) = (series, Screened::Suspect);
                 }
             }
@@ -59,11 +59,21 @@ pub(super) fn follow(settings: &Settings, run: &mut Run) {
     absorb(run, shared);
 }
 
-/// The readings of one in which something rises in each window, by about as much, and the CPU seconds that they took.
-fn look_at(worker: &mut Worker, index: usize) -> Result<(Option<Series>, f64), Loss> {
-    let (windows, iterations) = (RULES.rare.windows, RULES.rare.iterations);
-    let (mut series, mut each, mut cpu) = (Series::new(), Vec::new(), 0.0);
-    for nth in 0..windows {
+/// What came of looking longer at a test.
+#[derive(Debug, Default)]
+pub(super) struct Longer {
+    /// The readings, where something rises in each window, by about as much.
+    pub rises: Option<Series>,
+    /// How often it ran.
+    pub iterations: u32,
+    /// CPU seconds.
+    pub cpu: f64,
+}
+
+/// Looks at a test for some windows of `iterations` each: for one, where nothing rises in that.
+pub(super) fn look_at(worker: &mut Worker, index: usize, iterations: u32) -> Result<Longer, Loss> {
+    let (mut series, mut each, mut longer) = (Series::new(), Vec::new(), Longer::default());
+    for nth in 0..RULES.rare.windows {
         let order = if nth == 0 {
             orders::Run {
                 thaw: true,
@@ -82,12 +92,14 @@ fn look_at(worker: &mut Worker, index: usize) -> Result<(Option<Series>, f64), L
                 ..order
             },
         )?;
-        cpu += window.cpu;
+        longer.cpu += window.cpu;
+        longer.iterations += window.iterations;
         extend(&mut series, &window.series);
         each.push(window.series);
         if window.outcome.status != Status::Passed || !rises_evenly(&each, &RULES) {
-            return Ok((None, cpu));
+            return Ok(longer);
         }
     }
-    Ok((Some(series), cpu))
+    longer.rises = Some(series);
+    Ok(longer)
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Run, Settings, Shared, absorb, again, end,
+    Run, Settings, Shared, absorb, again, deepen, end,
     event::Event,
     familiar::{Class, Familiar},
     fault,
@@ -131,6 +131,9 @@ pub(super) fn screen_all(
         }
         Some(())
     });
+    let deeper = deepen::Plan::of(settings, run, &found);
+    let slots = each(slots, |slot| deeper.work(&stage, slot));
+    let longer = deeper.found();
     for slot in slots {
         let process = slot.process;
         let ended = end(slot, &shared, true);
@@ -149,6 +152,7 @@ pub(super) fn screen_all(
         run.looks[test] = Some(look);
     }
     run.grown = grown;
+    deepen::take_over(run, longer);
     absorb(run, shared)
 }
 
