@@ -68,6 +68,7 @@ pub fn report(
     let excuses = Excuses::of(run);
     excuses.explain(&mut tests);
     let (mut findings, note) = findings::findings(run, places, &environment.python, &excuses);
+    carry(&mut findings, &run.carried);
     apart::settle(&findings, &mut tests);
     pythons::explain(&findings, &mut tests);
     sort(&mut findings);
@@ -143,6 +144,21 @@ pub fn report(
         retained: retained::of(run),
     };
     (report, outcome)
+}
+
+/// Adds what is kept of earlier runs: a finding of its own, or more tests of one that was found in others.
+fn carry(findings: &mut Vec<Finding>, carried: &[Finding]) {
+    for one in carried {
+        let again = { findings.iter_mut() }.find(|it| it.fingerprint == one.fingerprint);
+        match again {
+            Some(again) => {
+                again.tests.extend(one.tests.iter().cloned());
+                again.tests.sort();
+                again.tests.dedup();
+            }
+            None => findings.push(one.clone()),
+        }
+    }
 }
 
 /// The verdict of each test alone.

@@ -373,6 +373,67 @@ fn what_leaks_is_asked_in_every_run_and_stays_in_the_report() {
 }
 
 #[test]
+fn what_does_not_fail_is_kept_with_all_of_its_tests() {
+    let project = Project::of(&[
+        (
+            "app.py",
+            "class Node:\n    def __init__(self):\n        self.me = self\n",
+        ),
+        (
+            "test_one.py",
+            "import app\n\n\ndef test_one():\n    app.Node()\n\n\ndef test_other():\n    app.Node()\n\n\ndef test_none():\n    pass\n",
+        ),
+        (
+            "test_two.py",
+            "import app\n\n\ndef test_two():\n    app.Node()\n",
+        ),
+    ]);
+    let cycles = |checked: &Checked| {
+        let [finding] = &checked.report.findings[..] else {
+            panic!("{}", checked.stdout);
+        };
+        assert_eq!((&*finding.code, finding.fails), ("LK401", false));
+        (finding.fingerprint.clone(), finding.tests.clone())
+    };
+    let first = run(&project, &[]);
+    let second = run(&project, &[]);
+    assert_eq!(
+        asked(second.exits(0)),
+        BTreeSet::new(),
+        "{}",
+        second.report.kept
+    );
+    assert_eq!(cycles(&first), cycles(&second));
+    assert_eq!(cycles(&first).1.len(), 3);
+    // Accepted or not is no matter of the evidence.
+    let id = cycles(&first).0;
+    assert_eq!(second.report.findings[0].status, "new");
+    assert!(second.stdout.contains(&id), "{}", second.stdout);
+    edit(
+        &project,
+        "test_two.py",
+        "    app.Node()",
+        "    assert app.Node()",
+    );
+    let third = run(&project, &[]);
+    let all = ["test_one", "test_other", "test_two"];
+    let expected: BTreeSet<&str> = if is_fine() {
+        all.into()
+    } else {
+        ["test_none"].into_iter().chain(all).collect()
+    };
+    assert_eq!(asked(third.exits(0)), expected, "{}", third.report.kept);
+    assert_eq!(cycles(&first), cycles(&third));
+    // One more in another file: its finding is the same.
+    project.write(
+        "test_three.py",
+        "import app\n\n\ndef test_three():\n    app.Node()\n",
+    );
+    let fourth = run(&project, &[]);
+    assert_eq!(cycles(fourth.exits(0)).1.len(), 4);
+}
+
+#[test]
 fn variables_of_the_environment_are_what_they_were() {
     let project = suite();
     run(&project, &[]).exits(0);

@@ -8,6 +8,7 @@ use crate::{
     config::{Config, Runner},
     discover::Interpreter,
     files::read,
+    finding::{Finding, Status},
     kept::{Cache, Evidence, Found, Surroundings, digest, reason::Reason},
     report::Report,
     run::{Run, Settings},
@@ -149,7 +150,10 @@ pub(super) fn write(cache: &Cache, run: &Run, report: &Report) -> Result<(), Str
     if run.interrupted || run.is_faulty {
         return Ok(());
     }
-    let found: HashSet<&str> = { report.findings.iter() }
+    // What fails must be seen again, and what is no verdict of a leak stays as it is as long as nothing changes.
+    let (kept_findings, others): (Vec<&Finding>, Vec<&Finding>) = { report.findings.iter() }
+        .partition(|one| one.verdict == Verdict::Clean && !one.fails && !one.tests.is_empty());
+    let found: HashSet<&str> = { others.iter() }
         .flat_map(|finding| &finding.tests)
         .map(|id| &**id)
         .collect();
@@ -189,5 +193,10 @@ pub(super) fn write(cache: &Cache, run: &Run, report: &Report) -> Result<(), Str
             }
         })
         .collect();
-    cache.write(&tests, &kept)
+    let findings = kept_findings.into_iter().map(|finding| Finding {
+        status: Status::New,
+        accepted: None,
+        ..finding.clone()
+    });
+    cache.write(&tests, &kept, findings.collect())
 }

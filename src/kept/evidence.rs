@@ -1,7 +1,7 @@
 //! What is kept of a test, and how the evidence of a run is put together.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     path::Path,
     time::SystemTime,
 };
@@ -19,6 +19,7 @@ use super::{
     source::Place,
     store::{Book, Entry, Found},
 };
+use crate::finding::Finding;
 
 /// What is kept of a test: that nothing grew in it, and by how much looking.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -388,6 +389,17 @@ impl<'a> Writer<'a> {
         self.new.watched.extend(files);
     }
 
+    /// Whether some tests of a finding are kept, and others are not or are `asked` for another finding.
+    fn is_broken(&self, finding: &Finding, asked: &HashSet<String>) -> bool {
+        let is_kept = |id: &String| {
+            let entry = self.new.tests.get(id);
+            let found = entry.map(|entry| &entry.found);
+            matches!(found, Some(Found::Kept(_))) && !asked.contains(id)
+        };
+        let is_asked = |id: &String| asked.contains(id);
+        !finding.tests.iter().all(is_kept) && !finding.tests.iter().all(is_asked)
+    }
+
     fn set(&mut self, numbers: Vec<u32>) -> u32 {
         if let Some(known) = self.sets.get(&numbers) {
             return *known;
@@ -424,8 +436,25 @@ impl<'a> Writer<'a> {
         number
     }
 
-    /// All of it.
-    pub(super) fn finish(mut self) -> Book {
+    /// All of it, with those of the findings whose tests are all kept. The tests of the others are asked, so that these
+    /// are made anew.
+    pub(super) fn finish(mut self, findings: Vec<Finding>) -> Book {
+        let mut asked = HashSet::new();
+        // A test may be of several.
+        while let Some(broken) = findings.iter().find(|one| self.is_broken(one, &asked)) {
+            asked.extend(broken.tests.iter().cloned());
+        }
+        for id in &asked {
+            if let Some(entry) = self.new.tests.get_mut(id)
+                && let Found::Kept(_) = entry.found
+            {
+                entry.found = Found::Asked(Reason::InFinding);
+            }
+        }
+        self.new.findings = findings;
+        self.new
+            .findings
+            .retain(|one| !one.tests.iter().any(|id| asked.contains(id)));
         // They will be written again.
         let watched = self.gathered.before.keys();
         let watched = watched.filter(|it| self.now.is_newer(it, self.begun));

@@ -26,6 +26,8 @@ pub use now::hash as digest;
 use reason::Reason;
 use store::{Book, Holding, Store};
 
+use crate::finding::Finding;
+
 /// Where the project, its Python and its packages are.
 #[derive(Debug, Clone)]
 pub struct Surroundings {
@@ -101,6 +103,8 @@ pub struct Choice {
     pub asked: BTreeMap<Reason, usize>,
     /// By test: the iterations of a look in which it grew in an earlier run, which the screen has too few of.
     pub deep: BTreeMap<usize, u32>,
+    /// What was found in tests that are kept, and does not fail.
+    pub findings: Vec<Finding>,
     /// By test: how often those ran until now that are asked for the age of their verdicts alone.
     pub older: BTreeMap<usize, u32>,
 }
@@ -182,29 +186,34 @@ impl Cache {
                 Some(entry) if entry.file == now.shown(test.file) => holding.evidence(entry),
                 _ => Err(Reason::New),
             };
-            let reason = match found {
-                Ok(evidence) if evidence.is_since(self.oldest) => {
-                    choice.kept[at] = Some(evidence);
-                    continue;
-                }
+            match found {
+                Ok(evidence) if evidence.is_since(self.oldest) => choice.kept[at] = Some(evidence),
                 Ok(evidence) => {
                     choice.older.insert(at, evidence.iterations);
-                    Reason::Old
+                    choice.ask(Reason::Old);
                 }
-                Err(reason) => reason,
-            };
-            *choice.asked.entry(reason).or_default() += 1;
-            if reason == Reason::Deeper {
-                choice.deep.insert(at, self.book.tests[test.id].depth);
+                Err(reason) => {
+                    choice.ask(reason);
+                    if reason == Reason::Deeper {
+                        choice.deep.insert(at, self.book.tests[test.id].depth);
+                    }
+                }
             }
         }
+        choice.keep_findings(&self.book.findings, tests);
         gathered.before = before;
         gathered.collecting = Some(collecting);
         choice
     }
 
-    /// Keeps what this run found, beside what still holds. An error is one line.
-    pub fn write(&self, tests: &[Found<'_>], kept: &[Option<Evidence>]) -> Result<(), String> {
+    /// Keeps what this run found, beside what still holds: of `findings` those whose tests are all kept. An error is one
+    /// line.
+    pub fn write(
+        &self,
+        tests: &[Found<'_>],
+        kept: &[Option<Evidence>],
+        findings: Vec<Finding>,
+    ) -> Result<(), String> {
         let Ok(mut gathered) = self.gathered.lock() else {
             return Ok(());
         };
@@ -231,7 +240,39 @@ impl Cache {
                 None => writer.add(at, test),
             }
         }
-        self.store.write(writer.finish())
+        self.store.write(writer.finish(findings))
+    }
+}
+
+impl Choice {
+    fn ask(&mut self, reason: Reason) {
+        *self.asked.entry(reason).or_default() += 1;
+    }
+
+    /// Takes over the findings of which all tests are kept; what is left of the others is made anew, in all of their tests.
+    fn keep_findings(&mut self, findings: &[Finding], tests: &[Test<'_>]) {
+        let at: HashMap<&str, usize> = (tests.iter().map(|test| test.id)).zip(0..).collect();
+        let mut open: Vec<&Finding> = findings.iter().collect();
+        // A test may be of several.
+        loop {
+            let is_kept = |id: &String| at.get(&**id).is_some_and(|at| self.kept[*at].is_some());
+            let (whole, rest): (Vec<&Finding>, Vec<&Finding>) =
+                open.iter().partition(|one| one.tests.iter().all(is_kept));
+            let anew: Vec<usize> = { rest.iter() }
+                .flat_map(|one| one.tests.iter().filter_map(|id| at.get(&**id).copied()))
+                .filter(|at| self.kept[*at].is_some())
+                .collect();
+            open = whole;
+            if anew.is_empty() {
+                break;
+            }
+            for at in anew {
+                if self.kept[at].take().is_some() {
+                    self.ask(Reason::InFinding);
+                }
+            }
+        }
+        self.findings = open.into_iter().cloned().collect();
     }
 }
 

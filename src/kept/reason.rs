@@ -46,7 +46,7 @@ reasons! {
     Imported: "import-time", "Another set of files than before acts when it is imported: a conftest.py, a plugin, a module that sets or calls what is not its own.";
     Packages: "packages", "A package was installed, taken away, or is of another build.";
     NotClean: "not-clean", "Only what is clean by the rule `nothing-grew` is kept: what grew, or could not be judged, is looked at in every run.";
-    InFinding: "in-a-finding", "It is among the tests of a finding, which is made anew in every run.";
+    InFinding: "in-a-finding", "It is among the tests of a finding that is made anew: it fails, or something has changed for one of its tests.";
     Old: "old", "Its verdict was found out more than `cache_days` ago.";
     Deeper: "grew-when-looked-at-longer", "It grew in a longer look at it, which saved time is spent on: see `deepen`.";
     Programs: "starts-programs", "It starts programs, and what these depend on cannot be seen.";

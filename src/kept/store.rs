@@ -15,7 +15,7 @@ use super::{
     Surroundings, dependency::Dependency, evidence::Evidence, now, now::Now, reason::Reason,
     source::Source,
 };
-use crate::files::own::Own;
+use crate::{files::own::Own, finding::Finding};
 
 /// The folder in the project's own.
 const FOLDER: &str = "cache";
@@ -45,6 +45,9 @@ pub(super) struct Book {
     pub sets: Vec<Vec<u32>>,
     /// By id.
     pub tests: BTreeMap<String, Entry>,
+    /// What does not fail, each of tests that are all kept.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
     /// Files of which it was not known whether they were read before or after they changed. So their content is taken
     /// note of before the next run begins.
     pub watched: BTreeSet<String>,

@@ -82,7 +82,7 @@ use crate::{
     attribute::owner::Places,
     bridge,
     config::terms::Terms,
-    finding::stance::Stances,
+    finding::{Finding, stance::Stances},
     kept::{self, reason::Reason},
     supervise::Folder,
     verdict::{Counter, rule::Rule},
@@ -172,6 +172,8 @@ pub struct Run {
     pub deep: BTreeMap<usize, u32>,
     /// By test: how often those ran in earlier runs that are asked for the age of their verdicts alone.
     pub older: BTreeMap<usize, u32>,
+    /// What earlier runs found in tests that are kept, and does not fail.
+    pub carried: Vec<Finding>,
     /// Evidence of an earlier run of those that grew in this one.
     pub overtaken: BTreeMap<usize, kept::Evidence>,
     /// Files that other machines run.
@@ -238,6 +240,7 @@ impl Run {
             asked: None,
             deep: BTreeMap::new(),
             older: BTreeMap::new(),
+            carried: Vec::new(),
             overtaken: BTreeMap::new(),
             elsewhere: Vec::new(),
         }
@@ -265,6 +268,7 @@ impl Run {
         self.asked = Some(choice.asked);
         self.deep = choice.deep;
         self.older = choice.older;
+        self.carried = choice.findings;
         tell(Event::Kept {
             tests: self.kept.iter().flatten().count(),
         });
