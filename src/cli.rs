@@ -1,6 +1,7 @@
 //! The command line: its verbs and its options.
 
 mod bisect;
+mod changed;
 mod completions;
 mod decide;
 mod doctor;
@@ -136,6 +137,9 @@ struct RunArgs {
     /// With a cache: share of a plain run's time for looking longer at what was looked at least, 0 to 1.
     #[arg(long, value_name = "SHARE", value_parser = value::from_argument(value::share))]
     deepen: Option<f64>,
+    /// Run only tests that a change since BASE can reach; without BASE since the branch left the default branch.
+    #[arg(long, value_name = "BASE", num_args = 0..=1, require_equals = true, default_missing_value = "", conflicts_with_all = ["deny_stale", "record_durations", "expect_fixed", "last_failed", "record"])]
+    changed: Option<String>,
     /// With a cache: ask all tests, and keep what comes of it.
     #[arg(long)]
     ask_all: bool,

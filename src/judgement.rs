@@ -352,6 +352,11 @@ fn out_of_order(run: &Run, tests: &[TestResult]) -> Option<String> {
 /// Share of the tests that ran which got a judgement on their growth; skipped ones did not run, and failed
 /// ones have an exit code of their own.
 fn share_judged(tests: &[TestResult]) -> f64 {
+    let is_left_out = |test: &TestResult| test.rule == Some(Rule::NotReached);
+    if !tests.is_empty() && tests.iter().all(is_left_out) {
+        // There is nothing that had to be judged.
+        return 1.0;
+    }
     let ran = tests
         .iter()
         .filter(|test| !matches!(test.verdict, Verdict::Skipped | Verdict::Failed));

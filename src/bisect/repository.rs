@@ -148,6 +148,35 @@ impl Repository {
         Ok(names.map(str::to_owned).collect())
     }
 
+    /// The commit that both come from.
+    pub fn common(&self, one: &str, other: &str) -> Result<String, Refused> {
+        let said = self.git(&["merge-base", one, other])?;
+        Ok(line(&said).to_owned())
+    }
+
+    /// What the files in its folder differ in from a commit, those that git does not know and does not ignore among them:
+    /// paths in the repository, and whether each is still there.
+    pub fn differing(&self, id: &str) -> Result<Vec<(String, bool)>, Refused> {
+        let how = [
+            "diff",
+            "--name-status",
+            "-z",
+            "--no-renames",
+            "--no-ext-diff",
+            id,
+        ];
+        let said = self.git(&how)?;
+        let mut parts = said.split('\0');
+        let mut found = Vec::new();
+        while let (Some(status), Some(path)) = (parts.next(), parts.next()) {
+            found.push((path.to_owned(), status != "D"));
+        }
+        let new = self.git(&["ls-files", "--others", "--exclude-standard", "-z"])?;
+        let new = new.split('\0').filter(|path| !path.is_empty());
+        found.extend(new.map(|path| (path.to_owned(), true)));
+        Ok(found)
+    }
+
     fn changes(&self, id: &str, how: &[&str]) -> Result<String, Refused> {
         let mut arguments = vec!["diff-tree", "--no-commit-id", "--no-ext-diff", "--root"];
         arguments.extend(["-r", "-m", "--first-parent"]);

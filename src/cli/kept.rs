@@ -9,7 +9,7 @@ use crate::{
     discover::Interpreter,
     files::read,
     finding::{Finding, Status},
-    kept::{Cache, Evidence, Found, Surroundings, digest, reason::Reason},
+    kept::{Cache, Changed, Evidence, Found, Surroundings, digest, reason::Reason},
     report::Report,
     run::{Run, Settings},
     verdict::{Verdict, rule::Rule},
@@ -32,16 +32,18 @@ const READ: [&str; 9] = [
 /// Those that are ours, or others in each process.
 const NOT_READ: [&str; 2] = ["PYTHONHASHSEED", "PYTEST_CURRENT_TEST"];
 
-/// The cache, where it is wanted and there can be one.
+/// The cache, where it is wanted and there can be one. With `changed` only what that reaches is asked, cache or not.
 pub(super) fn open(
     config: &Config,
     settings: &Settings,
     interpreter: &Interpreter,
     is_recorded: bool,
     asks_all: bool,
+    changed: Option<Changed>,
 ) -> Option<Arc<Cache>> {
     // What a program hands over is its own affair, and a recording is of all that was asked.
-    if !config.cache || is_recorded || settings.setup.runner == Runner::Command.name() {
+    let can_be = !is_recorded && settings.setup.runner != Runner::Command.name();
+    if !can_be || !config.cache && changed.is_none() {
         return None;
     }
     let surroundings = Surroundings {
@@ -62,7 +64,15 @@ pub(super) fn open(
         0 => None,
         _ => Some(now - SignedDuration::from_hours(24 * days)),
     };
-    Some(Arc::new(Cache::open(surroundings, oldest)))
+    let cache = if config.cache {
+        Cache::open(surroundings, oldest)
+    } else {
+        Cache::empty(surroundings)
+    };
+    Some(Arc::new(match changed {
+        Some(changed) => cache.only(changed),
+        None => cache,
+    }))
 }
 
 /// All that every verdict hangs on: leakcheck, the interpreter, the settings, the environment as far as runners read it.

@@ -14,7 +14,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use signal_hook::iterator::Signals;
 
 use super::{
-    RunArgs,
+    RunArgs, changed,
     durations::Durations,
     expect::{Expected, Waiting},
     history, kept,
@@ -146,7 +146,7 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     if let Some(waiting) = &waiting {
         project.paths.clone_from(&waiting.tests);
     }
-    let whole = whole && project.paths.is_empty();
+    let whole = whole && project.paths.is_empty() && args.changed.is_none();
     let part = args.shard.map(shard::resolve).transpose()?;
     let record = args.record_durations;
     let durations = if record || part.is_some() {
@@ -161,6 +161,13 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     let quiet = args.output.quiet;
     let per_hour = args.per_hour;
     let asks_all = args.ask_all;
+    let (changed, since) = match &args.changed {
+        Some(base) => {
+            let (changed, since) = changed::since(base, &project.root)?;
+            (Some(changed), Some(since))
+        }
+        None => (None, None),
+    };
     let keep = args.keep.as_ref().map(|folder| current.join(folder));
     let recording = match &args.record {
         Some(folder) => Some(recording(&current.join(folder), args.record_names)?),
@@ -184,7 +191,15 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         &Env::of_process(),
     )?;
     let runner = discover::choose_runner(config.runner, &config.args, &project, &interpreter)?;
+    if changed.is_some() && runner == Runner::Command {
+        let line =
+            "--changed is for pytest and unittest: what a program hands over is known to it alone";
+        return Err(Failure(ExitCode::Usage, line.to_owned()));
+    }
     let mut settings = settings(&config, &project, &interpreter, runner)?;
+    if changed.is_some() {
+        settings.deepen = 0.0;
+    }
     settings.shard = part.map(|(index, total)| Wanted {
         index,
         total,
@@ -197,6 +212,7 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         &interpreter,
         recording.is_some(),
         asks_all,
+        changed,
     );
     settings.setup.keep = keep;
     if let Some(recording) = &recording {
@@ -222,6 +238,13 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     run.notes.extend(jobs(config.jobs).1);
     run.notes.extend(newer(&interpreter));
     run.notes.extend(waiting.map(|waiting| waiting.note));
+    run.notes.extend(since.as_ref().map(|since| {
+        let (left_out, all) = (run.left_out.len(), run.tests.len());
+        format!(
+            "--changed: {left_out} of {} are left out, since nothing that differs from {since} reaches them",
+            text::counted(all, "test")
+        )
+    }));
     let elsewhere = run
         .shard
         .as_ref()
@@ -282,7 +305,8 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         let all = whole && expected.is_none();
         unwritten.extend(history::append(path, &report, &project.root, all).err());
     }
-    if let Some(cache) = cache {
+    // What a run of a part finds out of its tests is little, and it would end what is known of the others.
+    if let Some(cache) = cache.filter(|_| since.is_none()) {
         unwritten.extend(kept::write(&cache, &run, &report).err());
     }
     if record {

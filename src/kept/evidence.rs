@@ -45,7 +45,7 @@ impl Evidence {
 }
 
 /// Files of settings that runners read in a project's folder.
-const SETTINGS: [&str; 6] = [
+pub(super) const SETTINGS: [&str; 6] = [
     "pytest.ini",
     ".pytest.ini",
     "pytest.toml",

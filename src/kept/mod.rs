@@ -1,5 +1,6 @@
 //! What earlier runs found out and still holds: verdicts of tests of which nothing has changed that they depend on.
 
+mod changed;
 mod closure;
 mod dependency;
 mod evidence;
@@ -16,6 +17,8 @@ use std::{
     time::SystemTime,
 };
 
+pub use changed::Changed;
+use changed::Reach;
 use dependency::Dependency;
 pub use evidence::Evidence;
 use evidence::Writer;
@@ -77,6 +80,10 @@ pub struct Cache {
     begun: SystemTime,
     /// Verdicts from before are found out anew.
     oldest: Option<Timestamp>,
+    /// Where only those tests are asked that a change reaches.
+    changed: Option<Changed>,
+    /// Whether there is more to it than what tests import.
+    keeps: bool,
     gathered: Mutex<Gathered>,
 }
 
@@ -99,10 +106,12 @@ struct Gathered {
 pub struct Choice {
     /// By test: what is known of it, where that still holds.
     pub kept: Vec<Option<Evidence>>,
-    /// Why the others are asked, and how many.
-    pub asked: BTreeMap<Reason, usize>,
+    /// Why the others are asked, by test.
+    pub asked: BTreeMap<usize, Reason>,
     /// By test: the iterations of a look in which it grew in an earlier run, which the screen has too few of.
     pub deep: BTreeMap<usize, u32>,
+    /// Those that are neither kept nor asked, since no change reaches them.
+    pub left_out: BTreeSet<usize>,
     /// What was found in tests that are kept, and does not fail.
     pub findings: Vec<Finding>,
     /// By test: how often those ran until now that are asked for the age of their verdicts alone.
@@ -127,12 +136,45 @@ impl Cache {
     pub fn open(surroundings: Surroundings, oldest: Option<Timestamp>) -> Cache {
         let store = Store::of(&surroundings);
         let book = store.read().unwrap_or_default();
+        Cache::with(surroundings, store, book, oldest)
+    }
+
+    /// One that holds nothing, for runs that keep nothing.
+    pub fn empty(surroundings: Surroundings) -> Cache {
+        let store = Store::of(&surroundings);
+        Cache {
+            keeps: false,
+            ..Cache::with(surroundings, store, Book::default(), None)
+        }
+    }
+
+    /// Whether anything may be kept in it.
+    pub fn keeps(&self) -> bool {
+        self.keeps
+    }
+
+    /// Has only those tests asked that a change reaches.
+    pub fn only(self, changed: Changed) -> Cache {
+        Cache {
+            changed: Some(changed),
+            ..self
+        }
+    }
+
+    fn with(
+        surroundings: Surroundings,
+        store: Store,
+        book: Book,
+        oldest: Option<Timestamp>,
+    ) -> Cache {
         Cache {
             surroundings,
             store,
             book,
             begun: SystemTime::now(),
             oldest,
+            changed: None,
+            keeps: true,
             gathered: Mutex::default(),
         }
     }
@@ -175,6 +217,10 @@ impl Cache {
         let files = tests.iter().map(|test| test.file);
         let mut now = Now::new(&self.surroundings, &gathered.outside, &collecting, files);
         now.read(&self.book);
+        if self.changed.is_some() {
+            let conftests = now.conftests();
+            now.read_files(conftests.iter().map(|file| &**file));
+        }
         let watched = self.book.watched.iter().cloned().map(Dependency::File);
         let before = watched.map(|it| (it.clone(), now.state(&it)));
         let before: HashMap<_, _> = before.collect();
@@ -190,10 +236,10 @@ impl Cache {
                 Ok(evidence) if evidence.is_since(self.oldest) => choice.kept[at] = Some(evidence),
                 Ok(evidence) => {
                     choice.older.insert(at, evidence.iterations);
-                    choice.ask(Reason::Old);
+                    choice.asked.insert(at, Reason::Old);
                 }
                 Err(reason) => {
-                    choice.ask(reason);
+                    choice.asked.insert(at, reason);
                     if reason == Reason::Deeper {
                         choice.deep.insert(at, self.book.tests[test.id].depth);
                     }
@@ -201,6 +247,15 @@ impl Cache {
             }
         }
         choice.keep_findings(&self.book.findings, tests);
+        if let Some(changed) = &self.changed {
+            let mut reach = Reach::new(changed, &now);
+            for (at, test) in tests.iter().enumerate() {
+                if choice.kept[at].is_none() && !reach.reaches(test.file) {
+                    choice.asked.remove(&at);
+                    choice.left_out.insert(at);
+                }
+            }
+        }
         gathered.before = before;
         gathered.collecting = Some(collecting);
         choice
@@ -245,10 +300,6 @@ impl Cache {
 }
 
 impl Choice {
-    fn ask(&mut self, reason: Reason) {
-        *self.asked.entry(reason).or_default() += 1;
-    }
-
     /// Takes over the findings of which all tests are kept; what is left of the others is made anew, in all of their tests.
     fn keep_findings(&mut self, findings: &[Finding], tests: &[Test<'_>]) {
         let at: HashMap<&str, usize> = (tests.iter().map(|test| test.id)).zip(0..).collect();
@@ -268,7 +319,7 @@ impl Choice {
             }
             for at in anew {
                 if self.kept[at].take().is_some() {
-                    self.ask(Reason::InFinding);
+                    self.asked.insert(at, Reason::InFinding);
                 }
             }
         }

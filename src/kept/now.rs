@@ -102,7 +102,7 @@ impl<'a> Now<'a> {
         inside.unwrap_or(path).to_owned()
     }
 
-    fn path(&self, shown: &str) -> PathBuf {
+    pub(super) fn path(&self, shown: &str) -> PathBuf {
         self.surroundings.project.join(name::to_path(shown))
     }
 
@@ -239,10 +239,33 @@ impl<'a> Now<'a> {
         self.tests.iter().map(|file| &**file)
     }
 
+    /// Each `conftest.py` that there is in a folder above a test, as kept. Two of one name may be one module, so that not all
+    /// of them are among those that are loaded.
+    pub(super) fn conftests(&self) -> BTreeSet<String> {
+        let files = self.tests.iter().map(Path::new);
+        let folders = files.flat_map(|file| file.ancestors().skip(1));
+        let all = folders.map(|folder| folder.join("conftest.py").to_string_lossy().into_owned());
+        all.filter(|file| self.path(file).is_file()).collect()
+    }
+
     /// Files that act when they are imported, or that the runner loads, as kept.
     pub(super) fn imported(&self) -> BTreeSet<String> {
         if !self.collecting.functions {
             return self.files_of_modules();
+        }
+        self.acting()
+    }
+
+    /// Those as far as can be told where nobody notes what ran, too: then what a runner loads by itself is not known.
+    pub(super) fn acting(&self) -> BTreeSet<String> {
+        if !self.collecting.functions {
+            let mut files = self.files_of_modules();
+            let acts = |file: &str| {
+                self.source(file)
+                    .is_some_and(|source| source.acts.is_some())
+            };
+            files.retain(|file| acts(file));
+            return files;
         }
         let acting = self.started().filter(|(file, importer)| {
             let acts = self.source(file).is_none_or(|source| source.acts.is_some());

@@ -59,7 +59,7 @@ pub mod wire;
 pub mod worker;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -172,6 +172,8 @@ pub struct Run {
     pub deep: BTreeMap<usize, u32>,
     /// By test: how often those ran in earlier runs that are asked for the age of their verdicts alone.
     pub older: BTreeMap<usize, u32>,
+    /// Tests that are not run, since no change reaches them.
+    pub left_out: BTreeSet<usize>,
     /// What earlier runs found in tests that are kept, and does not fail.
     pub carried: Vec<Finding>,
     /// Evidence of an earlier run of those that grew in this one.
@@ -240,6 +242,7 @@ impl Run {
             asked: None,
             deep: BTreeMap::new(),
             older: BTreeMap::new(),
+            left_out: BTreeSet::new(),
             carried: Vec::new(),
             overtaken: BTreeMap::new(),
             elsewhere: Vec::new(),
@@ -265,7 +268,14 @@ impl Run {
         });
         let choice = cache.choose(&tests.collect::<Vec<_>>(), noted);
         self.kept = choice.kept;
-        self.asked = Some(choice.asked);
+        if cache.keeps() {
+            let mut asked = BTreeMap::new();
+            for reason in choice.asked.into_values() {
+                *asked.entry(reason).or_default() += 1;
+            }
+            self.asked = Some(asked);
+        }
+        self.left_out = choice.left_out;
         self.deep = choice.deep;
         self.older = choice.older;
         self.carried = choice.findings;

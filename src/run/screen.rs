@@ -109,6 +109,12 @@ impl Look {
         }
     }
 
+    /// A test that no change reaches.
+    pub(super) fn left_out(test: usize) -> Look {
+        let conclusion = Conclusion::because(Rule::NotReached, "no change reaches it");
+        Look::new(test, Screened::Concluded(conclusion), Wider::Stay)
+    }
+
     /// One that has not begun yet.
     pub(super) fn new(test: usize, screened: Screened, wider: Wider) -> Look {
         Look {

@@ -43,7 +43,8 @@ pub(super) fn screen_all(
     let tests = &run.tests;
     let mut units = plan::units(tests);
     for unit in &mut units {
-        unit.tests.retain(|test| run.kept[*test].is_none());
+        let is_asked = |test: &usize| run.kept[*test].is_none() && !run.left_out.contains(test);
+        unit.tests.retain(is_asked);
     }
     units.retain(|unit| !unit.tests.is_empty());
     let familiar = Familiar::new(plan::teachers(&units, tests, RULES.screen.pilots));
@@ -75,7 +76,11 @@ pub(super) fn screen_all(
         .collect();
     let queue = Mutex::new(queue);
     let known = run.kept.iter().enumerate().map(|(test, kept)| {
-        let look = kept.as_ref().map(|kept| Look::kept(test, kept));
+        let look = match kept {
+            Some(kept) => Some(Look::kept(test, kept)),
+            None if run.left_out.contains(&test) => Some(Look::left_out(test)),
+            None => None,
+        };
         look.map(|look| (look, Vec::new()))
     });
     let found = Mutex::new(known.collect::<Vec<_>>());

@@ -252,6 +252,13 @@ rules! {
         example: "`@pytest.mark.leakcheck(skip=True, reason=\"talks to a printer\")`",
         action: "Nothing. Take the mark or the override away to have it judged.",
     }
+    NotReached {
+        name: "not-reached",
+        verdict: Some(Verdict::Skipped),
+        says: "Nothing that has changed since the commit of `--changed` reaches it, so it was not run.",
+        example: "`leakcheck run --changed=main`, and the test imports no file that differs from `main`.",
+        action: "Nothing. Without `--changed` it is run.",
+    }
     ProcessEnded {
         name: "process-ended",
         verdict: Some(Verdict::Crashed),
