@@ -15,11 +15,13 @@ mod journal;
 mod kept;
 mod man;
 mod merge;
+mod profile;
 mod publish;
 mod replay;
 mod report;
 mod review;
 mod run;
+mod settings;
 mod shard;
 mod snapshots;
 mod watch;
@@ -146,6 +148,9 @@ struct RunArgs {
     /// Ask all tests, and keep nothing.
     #[arg(long)]
     no_cache: bool,
+    /// Say where the time went, by part of the run, file and test.
+    #[arg(long)]
+    profile: bool,
     /// Write what happens while it happens to a file, as JSON Lines.
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,

@@ -97,3 +97,33 @@ fn many_workers_say_what_one_says() {
         assert_eq!(one.code, many.code);
     }
 }
+
+#[test]
+fn where_the_time_went_is_said_by_part_file_and_test() {
+    let project = Project::of(&[
+        (
+            "test_slow.py",
+            "import time\n\n\ndef test_sleeps():\n    time.sleep(0.2)\n",
+        ),
+        ("test_fast.py", "def test_fast():\n    pass\n"),
+    ]);
+    let run = |args: &[&str]| {
+        let output = project.command().args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = run(&["--profile", "--jobs=2"]);
+    let line = |end: &str| {
+        let line = said.lines().find(|line| line.ends_with(end));
+        line.unwrap_or_else(|| panic!("{end}: {said}")).to_owned()
+    };
+    assert!(line("  first look at each test").contains(" s "));
+    // Four iterations of a fifth of a second.
+    for name in ["   test_slow.py", "   test_slow.py::test_sleeps"] {
+        let line = line(name);
+        let seconds: f64 = line.split_whitespace().next().unwrap().parse().unwrap();
+        assert!((0.8..20.0).contains(&seconds), "{line}");
+        assert_eq!(line.split_whitespace().nth(3), Some("4"), "{line}");
+    }
+    assert!(!run(&[]).contains("first look"));
+}

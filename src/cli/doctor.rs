@@ -8,7 +8,10 @@ use std::{
 
 use clap::Args;
 
-use super::run::{Failure, failure, python_from, settings};
+use super::{
+    run::{Failure, failure, python_from},
+    settings::settings,
+};
 use crate::{
     config::{Choice, Config, Overrides, Runner, Subject, rule::Rule, text, value},
     discover::{

@@ -13,6 +13,7 @@ use clap::Args;
 use super::{
     publish::terminal_width,
     run::{self, Failure},
+    settings::settings,
     snapshots::today,
     unwritable,
 };
@@ -164,7 +165,7 @@ fn inspection(args: InspectArgs) -> Result<Inspection, Failure> {
         &Env::of_process(),
     )?;
     let runner = discover::choose_runner(config.runner, &config.args, &project, &interpreter)?;
-    let settings = run::settings(&config, &project, &interpreter, runner)?;
+    let settings = settings(&config, &project, &interpreter, runner)?;
     let progress = Progress::new(args.quiet);
     let tell = |event| {
         if let Some(progress) = &progress {

@@ -11,7 +11,6 @@ mod choose;
 mod content;
 mod conversation;
 pub mod deadly;
-mod deepen;
 pub mod diagnose;
 pub mod driver;
 mod end;
@@ -26,6 +25,7 @@ mod limits;
 mod lines;
 mod live;
 mod log;
+mod longer;
 pub mod loss;
 pub mod marks;
 mod native;
@@ -154,6 +154,8 @@ pub struct Run {
     pub plain_cpu: f64,
     /// Wall time of the screen and of the judging.
     pub wall: (Duration, Duration),
+    /// Wall time of each part, in turn.
+    pub phases: Phases,
     /// CPU time given to the suspects.
     pub budget: Duration,
     /// What fails and what does not.
@@ -180,6 +182,30 @@ pub struct Run {
     pub overtaken: BTreeMap<usize, kept::Evidence>,
     /// Files that other machines run.
     elsewhere: Vec<String>,
+}
+
+/// How long each part of a run took.
+#[derive(Debug)]
+pub struct Phases {
+    begun: Instant,
+    /// Name and wall time, in turn.
+    pub ended: Vec<(&'static str, Duration)>,
+}
+
+impl Phases {
+    fn begin(begun: Instant) -> Phases {
+        Phases {
+            begun,
+            ended: Vec::new(),
+        }
+    }
+
+    /// All since the part before was `name`.
+    fn end(&mut self, name: &'static str) {
+        let now = Instant::now();
+        self.ended.push((name, now - self.begun));
+        self.begun = now;
+    }
 }
 
 /// A suspect that was judged by another one that grew alike.
@@ -232,6 +258,7 @@ impl Run {
             runner_version: hello.runner_version,
             plain_cpu: collected.cpu,
             wall: (Duration::ZERO, Duration::ZERO),
+            phases: Phases::begin(Instant::now()),
             budget: Duration::ZERO,
             stances: Stances::default(),
             interrupted: false,
@@ -313,6 +340,8 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     let mut collected = first.start()?;
     let noted = collected.depends.take();
     let mut run = Run::of(&settings.setup, collected, &first);
+    run.phases = Phases::begin(begun);
+    run.phases.end("start and collection");
     if settings.setup.paths.is_empty() {
         // Of a part of the suite, most overrides are for tests of the rest.
         run.notes
@@ -331,6 +360,7 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     run.shard = own.shard;
     run.elsewhere = own.elsewhere;
     run.choose(settings, noted, tell);
+    run.phases.end("what is kept");
     stage::screen_all(settings, &mut run, first, tell);
     run.plain_cpu += run
         .looks
@@ -346,10 +376,12 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     settings.setup.outside = None;
     let settings = &settings;
     if !INTERRUPTED.load(Ordering::SeqCst) {
-        rare::follow(settings, &mut run);
         suspects::judge_all(settings, &mut run, tell);
+        run.phases.end("suspects");
         references::look_at_all(settings, &mut run);
+        run.phases.end("references");
         unclosed::look_at_all(settings, &mut run);
+        run.phases.end("what nobody closes");
     }
     run.wall.1 = begun.elapsed();
     run.interrupted = INTERRUPTED.load(Ordering::SeqCst);

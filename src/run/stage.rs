@@ -8,11 +8,12 @@ use std::{
 };
 
 use super::{
-    Run, Settings, Shared, absorb, again, deepen, end,
+    Run, Settings, Shared, absorb, again, end,
     event::Event,
     familiar::{Class, Familiar},
     fault,
     leavings::Candidates,
+    longer,
     loss::{Loss, StartError},
     next,
     orders::Wider,
@@ -116,6 +117,8 @@ pub(super) fn screen_all(
         (!denied).then_some(())
     });
 
+    run.phases.end("first look at each test");
+
     // Last of all: what a fixture does that is set up twice must disturb no other test.
     let mut found = found.into_inner().unwrap_or_default();
     let queue = wanted_again(&order, &found, settings.policy.thorough);
@@ -136,9 +139,10 @@ pub(super) fn screen_all(
         }
         Some(())
     });
-    let deeper = deepen::Plan::of(settings, run, &found);
+    run.phases.end("wider fixtures anew");
+    let deeper = longer::Plan::of(settings, run, &found);
     let slots = each(slots, |slot| deeper.work(&stage, slot));
-    let longer = deeper.found();
+    run.phases.end("longer looks");
     for slot in slots {
         let process = slot.process;
         let ended = end(slot, &shared, true);
@@ -156,8 +160,9 @@ pub(super) fn screen_all(
         let test = look.test;
         run.looks[test] = Some(look);
     }
+    run.phases.end("ends of processes");
     run.grown = grown;
-    deepen::take_over(run, longer);
+    deeper.take_over(run);
     absorb(run, shared)
 }
 
