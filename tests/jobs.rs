@@ -123,7 +123,8 @@ fn where_the_time_went_is_said_by_part_file_and_test() {
         let line = line(name);
         let seconds: f64 = line.split_whitespace().next().unwrap().parse().unwrap();
         assert!((0.8..20.0).contains(&seconds), "{line}");
-        assert_eq!(line.split_whitespace().nth(3), Some("4"), "{line}");
+        let iterations: u32 = line.split_whitespace().nth(3).unwrap().parse().unwrap();
+        assert!((4..=6).contains(&iterations), "{line}");
     }
     assert!(!run(&[]).contains("first look"));
 }
