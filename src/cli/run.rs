@@ -31,6 +31,7 @@ use crate::{
     },
     exit_code::ExitCode,
     judgement,
+    kept::Cache,
     report::{Environment, Report, events::Log, progress::Progress, text},
     run::{
         self, loss::StartError, record::Recording, shard::Wanted, tape::Tape, worker::INTERRUPTED,
@@ -123,19 +124,9 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     }
     let whole = whole && project.paths.is_empty() && args.changed.is_none();
     let part = args.shard.map(shard::resolve).transpose()?;
-    let record = args.record_durations;
-    let durations = if record || part.is_some() {
-        Durations::of(&project.root)?
-    } else {
-        Durations::default()
-    };
-    let history = args.history.clone();
-    if let Some(path) = &history {
-        history::check(path)?;
-    }
+    let mut beside = Beside::of(&args, &project, &current, part.is_some())?;
     let quiet = args.output.quiet;
-    let per_hour = args.per_hour;
-    let (asks_all, profile) = (args.ask_all, args.profile);
+    let (per_hour, asks_all) = (args.per_hour, args.ask_all);
     let (changed, since) = match &args.changed {
         Some(base) => {
             let (changed, since) = changed::since(base, &project.root)?;
@@ -144,17 +135,8 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         None => (None, None),
     };
     let keep = args.keep.as_ref().map(|folder| current.join(folder));
-    let recording = match &args.record {
-        Some(folder) => Some(recording(&current.join(folder), args.record_names)?),
-        None => None,
-    };
-    // Made before anything runs: a place that cannot be written to is told at once.
-    let events = match &args.events {
-        Some(path) => Some(Log::create(path).map_err(|error| super::unwritable(path, &error))?),
-        None => None,
-    };
     config.apply(overrides(args, &current)?);
-    if recording.is_some() {
+    if beside.recording.is_some() {
         // With several, what is asked of a test would depend on which of them was first.
         config.jobs = Choice::Given(1);
     }
@@ -178,19 +160,19 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     settings.shard = part.map(|(index, total)| Wanted {
         index,
         total,
-        seconds: durations.files.clone(),
+        seconds: beside.durations.files.clone(),
     });
 
     settings.kept = kept::open(
         &config,
         &settings,
         &interpreter,
-        recording.is_some(),
+        beside.recording.is_some(),
         asks_all,
         changed,
     );
     settings.setup.keep = keep;
-    if let Some(recording) = &recording {
+    if let Some(recording) = &beside.recording {
         settings.setup.tape = Tape::Record(Arc::clone(recording));
     }
 
@@ -200,11 +182,12 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         if let Some(progress) = &progress {
             progress.event(&event);
         }
-        if let Some(events) = &events {
+        if let Some(events) = &beside.events {
             events.event(&event);
         }
     };
-    let cache = settings.kept.clone();
+    // What a run of a part finds out of its tests is little, and it would end what is known of the others.
+    beside.cache = settings.kept.clone().filter(|_| since.is_none());
     let result = run::run(&settings, &tell);
     if let Some(progress) = &progress {
         progress.finish();
@@ -225,19 +208,7 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         .as_ref()
         .is_some_and(|shard| !shard.shares.is_empty());
     if run.tests.is_empty() && !elsewhere && run.errors.is_empty() && !run.interrupted {
-        let end = if config.args.is_empty() {
-            "; name the files or directories that hold them".to_owned()
-        } else {
-            format!(" with the arguments `{}`", config.args.join(" "))
-        };
-        let nothing = match runner {
-            Runner::Command => format!("`{}` found no tests", settings.setup.args.join(" ")),
-            _ => format!(
-                "{} found no tests in {}{end}",
-                runner.name(),
-                searched(&project)
-            ),
-        };
+        let nothing = nothing_found(runner, &config, &settings, &project);
         return Err(Failure(ExitCode::Usage, nothing));
     }
     let environment = Environment {
@@ -245,16 +216,7 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         per_hour,
         ..environment(&interpreter, runner, &run, settings.jobs)
     };
-    let abi = [(interpreter.free_threaded, "t"), (interpreter.debug, "d")]
-        .map(|(is, letter)| if is { letter } else { "" })
-        .concat();
-    let build = rates::build(
-        &environment.python,
-        &abi,
-        &environment.implementation,
-        &environment.platform,
-        &environment.libc,
-    );
+    let build = build_of(&interpreter, &environment);
     let package_of = |file: &str| {
         packages::owner_of(&settings.places.packages, file)
             .map(|(name, version)| Package::of(&name, &version))
@@ -275,31 +237,133 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     } else {
         snapshots.record(&outcome, &mut report);
     }
-    if profile {
-        profile::write(&run, &report);
-    }
-    let mut unwritten = Vec::new();
-    if let Some(path) = &history {
-        let all = whole && expected.is_none();
-        unwritten.extend(history::append(path, &report, &project.root, all).err());
-    }
-    // What a run of a part finds out of its tests is little, and it would end what is known of the others.
-    if let Some(cache) = cache.filter(|_| since.is_none()) {
-        unwritten.extend(kept::write(&cache, &run, &report).err());
-    }
-    if record {
-        let seconds = judgement::seconds_by_file(&run, &report.tests);
-        let all = whole && report.shard.is_none() && report.errors.is_empty();
-        unwritten.extend(durations.write(&seconds, all && !run.interrupted).err());
-    }
-    if let Some(recording) = recording {
-        unwritten.extend(recording.finish(&report.tests).err());
-    }
-    if let Some(events) = events {
-        let failed = events.finish(&report).err();
-        unwritten.extend(failed.map(|error| format!("cannot write the events: {error}")));
-    }
+    let scope = Scope {
+        whole,
+        is_question: expected.is_some(),
+    };
+    let unwritten = beside.write(&run, &report, &project.root, scope);
     Ok((report, unwritten))
+}
+
+/// Of how much a run was.
+#[derive(Clone, Copy)]
+struct Scope {
+    /// All of the suite was asked for.
+    whole: bool,
+    /// It was about one finding.
+    is_question: bool,
+}
+
+/// What a run leaves beside its report.
+struct Beside {
+    profile: bool,
+    history: Option<PathBuf>,
+    records_durations: bool,
+    durations: Durations,
+    recording: Option<Arc<Recording>>,
+    events: Option<Log>,
+    cache: Option<Arc<Cache>>,
+}
+
+impl Beside {
+    /// Made before anything runs: a place that cannot be written to is told at once.
+    fn of(
+        args: &RunArgs,
+        project: &Project,
+        current: &Path,
+        is_part: bool,
+    ) -> Result<Beside, Failure> {
+        let durations = if args.record_durations || is_part {
+            Durations::of(&project.root)?
+        } else {
+            Durations::default()
+        };
+        if let Some(path) = &args.history {
+            history::check(path)?;
+        }
+        let recording = match &args.record {
+            Some(folder) => Some(recording(&current.join(folder), args.record_names)?),
+            None => None,
+        };
+        let events = match &args.events {
+            Some(path) => Some(Log::create(path).map_err(|error| super::unwritable(path, &error))?),
+            None => None,
+        };
+        Ok(Beside {
+            profile: args.profile,
+            history: args.history.clone(),
+            records_durations: args.record_durations,
+            durations,
+            recording,
+            events,
+            cache: None,
+        })
+    }
+
+    /// Writes it. A line for each thing that could not be written.
+    fn write(self, run: &run::Run, report: &Report, root: &Path, scope: Scope) -> Vec<String> {
+        if self.profile {
+            profile::write(run, report);
+        }
+        let mut unwritten = Vec::new();
+        if let Some(path) = &self.history {
+            let all = scope.whole && !scope.is_question;
+            unwritten.extend(history::append(path, report, root, all).err());
+        }
+        if let Some(cache) = &self.cache {
+            unwritten.extend(kept::write(cache, run, report).err());
+        }
+        if self.records_durations {
+            let seconds = judgement::seconds_by_file(run, &report.tests);
+            let all = scope.whole && report.shard.is_none() && report.errors.is_empty();
+            let written = self.durations.write(&seconds, all && !run.interrupted);
+            unwritten.extend(written.err());
+        }
+        if let Some(recording) = self.recording {
+            unwritten.extend(recording.finish(&report.tests).err());
+        }
+        if let Some(events) = self.events {
+            let failed = events.finish(report).err();
+            unwritten.extend(failed.map(|error| format!("cannot write the events: {error}")));
+        }
+        unwritten
+    }
+}
+
+/// What is said where there is no test.
+fn nothing_found(
+    runner: Runner,
+    config: &Config,
+    settings: &run::Settings,
+    project: &Project,
+) -> String {
+    if runner == Runner::Command {
+        return format!("`{}` found no tests", settings.setup.args.join(" "));
+    }
+    let end = if config.args.is_empty() {
+        "; name the files or directories that hold them".to_owned()
+    } else {
+        format!(" with the arguments `{}`", config.args.join(" "))
+    };
+    format!(
+        "{} found no tests in {}{end}",
+        runner.name(),
+        searched(project)
+    )
+}
+
+/// The build of an interpreter, as snapshots tell them apart.
+fn build_of(interpreter: &Interpreter, environment: &Environment) -> String {
+    let abi = [(interpreter.free_threaded, "t"), (interpreter.debug, "d")]
+        .map(|(is, letter)| if is { letter } else { "" })
+        .concat();
+    rates::build(
+        &environment.python,
+        &abi,
+        &environment.implementation,
+        &environment.platform,
+        &environment.libc,
+    )
 }
 
 fn recording(folder: &Path, names: bool) -> Result<Arc<Recording>, String> {
