@@ -342,6 +342,9 @@ pub struct NativeFunction {
     /// The function as linkers know it, where that is another one: `name` was inlined into it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub symbol: Option<String>,
+    /// Of one that Python calls by another name: the function of machine code that is entered then, and where it begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enters: Option<NativeFrame>,
     /// From the function that asks for the memory to where Python begins, innermost first, where that was looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stack: Vec<NativeFrame>,
@@ -401,6 +404,17 @@ impl NativeFunction {
         Some(format!("{}:{}", first.file.as_ref()?, first.line?))
     }
 
+    /// `` `lend_object`, src/loans.c:12``: what Python enters by its own name for it.
+    fn entry(&self) -> Option<String> {
+        let enters = self.enters.as_ref()?;
+        let name = &enters.function;
+        Some(match (&enters.file, enters.line) {
+            (Some(file), Some(line)) if *name == self.name => format!("{file}:{line}"),
+            (Some(file), Some(line)) => format!("`{name}`, {file}:{line}"),
+            _ => format!("`{name}`"),
+        })
+    }
+
     /// Whether the library itself is to be suspected: Python's own and the system's serve everybody, and what they
     /// allocate is for their caller to release.
     pub fn is_suspect(&self) -> bool {
@@ -419,7 +433,7 @@ impl NativeFunction {
 
     /// `` `_fast.pack` in `_fast` (crates/fast, yours)``.
     pub fn text(&self) -> String {
-        let place = self.place();
+        let place = self.place().or_else(|| self.entry());
         let place = place.map_or_else(String::new, |place| format!(" ({place})"));
         let mut text = match (&*self.name, self.module()) {
             ("", library) => match self.stack.first().and_then(|first| first.offset) {

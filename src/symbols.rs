@@ -43,17 +43,37 @@ impl Symbols {
     /// What stands at a byte of the file at `path`, innermost first: functions that were inlined, and the one that they were
     /// inlined into. At least one, without a name where none is known.
     pub fn at(&self, path: &str, offset: u64) -> Vec<Named> {
-        let code = {
-            let mut files = self.0.borrow_mut();
-            let read = || Code::read(Path::new(path)).map(Rc::new);
-            files.entry(path.to_owned()).or_insert_with(read).clone()
-        };
-        let found = code.map_or_else(Vec::new, |code| code.at(offset));
+        let found = { self.code(path) }.map_or_else(Vec::new, |code| code.at(offset));
         if found.is_empty() {
             vec![Named::default()]
         } else {
             found
         }
+    }
+
+    /// The function that begins at a byte of the file at `path`, with the line at which it does.
+    pub fn begins(&self, path: &str, offset: u64) -> Named {
+        // What was inlined into its beginning comes first.
+        let mut named = self.at(path, offset).pop().unwrap_or_default();
+        if named.line.is_some()
+            && let Some(line) = { self.code(path) }.and_then(|code| code.opens(offset))
+        {
+            named.line = Some(line);
+        }
+        named
+    }
+
+    /// The byte of the file at `path` where the function begins that linkers know by `name`.
+    pub fn of(&self, path: &str, name: &str) -> Option<u64> {
+        let code = self.code(path)?;
+        let function = code.functions.iter().find(|function| function.2 == name)?;
+        code.byte(function.0)
+    }
+
+    fn code(&self, path: &str) -> Option<Rc<Code>> {
+        let mut files = self.0.borrow_mut();
+        let read = || Code::read(Path::new(path)).map(Rc::new);
+        files.entry(path.to_owned()).or_insert_with(read).clone()
     }
 }
 
@@ -102,16 +122,33 @@ impl Code {
         })
     }
 
+    /// The address of a byte of the file.
+    fn address(&self, offset: u64) -> Option<u64> {
+        let mut parts = self.parts.iter();
+        parts.find_map(|(start, length, address)| {
+            let into = offset.checked_sub(*start)?;
+            (into < *length).then(|| address.wrapping_add(into))
+        })
+    }
+
+    /// The line of a function's opening. Of an optimised one it has the same address as the first that does something.
+    fn opens(&self, offset: u64) -> Option<u32> {
+        let address = self.address(offset)?;
+        let lines = self.lines.as_ref()?;
+        let unit = lines.find_dwarf_and_unit(address).skip_all_loads()?;
+        let mut rows = unit.line_program.clone()?.rows();
+        while let Ok(Some((_, row))) = rows.next_row() {
+            if row.address() == address {
+                return u32::try_from(row.line()?.get()).ok();
+            }
+        }
+        None
+    }
+
     fn at(&self, offset: u64) -> Vec<Named> {
-        let part = self.parts.iter().find(|(start, length, _)| {
-            offset
-                .checked_sub(*start)
-                .is_some_and(|into| into < *length)
-        });
-        let Some((start, _, address)) = part else {
+        let Some(address) = self.address(offset) else {
             return Vec::new();
         };
-        let address = address.wrapping_add(offset - start);
         let mut found = self.frames(address).unwrap_or_default();
         let symbol = self.symbol(address);
         match found.last_mut() {
@@ -126,6 +163,14 @@ impl Code {
             })),
         }
         found
+    }
+
+    /// The byte in the file that is mapped at an address.
+    fn byte(&self, address: u64) -> Option<u64> {
+        self.parts.iter().find_map(|(start, length, first)| {
+            let into = address.checked_sub(*first)?;
+            (into < *length).then_some(start + into)
+        })
     }
 
     fn frames(&self, address: u64) -> Option<Vec<Named>> {

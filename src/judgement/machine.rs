@@ -9,6 +9,7 @@ use std::{
 use super::{cython, native::Homes};
 use crate::{
     attribute::{
+        lost::Call,
         native::{Function, Passage, is_interpreter},
         owner::Places,
     },
@@ -100,6 +101,36 @@ impl Machine {
             }),
             ..chosen.home.clone()
         })
+    }
+
+    /// The function of a library that is entered where Python calls `function` by `call`, where its file tells.
+    pub fn enters(
+        &self,
+        homes: &Homes<'_>,
+        home: &NativeFunction,
+        function: &Function,
+        call: &Call,
+    ) -> Option<NativeFrame> {
+        let Function(name, path) = function;
+        if name.is_empty() || !home.is_suspect() {
+            return None;
+        }
+        // What ctypes calls has the linker's name.
+        let own = || { self.symbols.of(path, name) }.filter(|_| !call.seen);
+        let offset = call.entry.or_else(own)?;
+        let place = Place {
+            home: home.clone(),
+            path,
+            offset,
+            named: vec![self.symbols.begins(path, offset)],
+        };
+        let (mut frame, _) = self.frames(homes, &place).pop()?;
+        if frame.function.contains("<impl ") {
+            // What a macro of Rust made of the function has no name that its author knows.
+            frame.function.clone_from(name);
+        }
+        let says_more = frame.line.is_some() || !name.ends_with(&frame.function);
+        (!frame.function.is_empty() && says_more).then_some(frame)
     }
 
     /// Whether the memory of a passage is no object: the interpreter makes it for whoever asks for just that.
@@ -226,9 +257,25 @@ pub(super) fn how_to_see_lines(places: &Places, native: &NativeFunction) -> Stri
     }
 }
 
-/// The stack in words, with the lines of Python that lead to it.
+/// How much is known of who loses a reference: a sentence more where Python enters a function that is named, or nothing.
+pub(super) fn how_sure(native: &NativeFunction) -> String {
+    native.enters.as_ref().map_or_else(String::new, |enters| {
+        format!(
+            " `{}` is what Python calls: which of its lines does it, or what it calls, is not known.",
+            enters.function
+        )
+    })
+}
+
+/// The stack in words, or what of it Python enters, with the lines of Python that lead to it.
 pub(super) fn stack(native: &NativeFunction, called: Option<&Site>) -> Vec<String> {
-    if native.stack.is_empty() {
+    let entered = native.enters.as_slice();
+    let stack = if native.stack.is_empty() {
+        entered
+    } else {
+        &native.stack
+    };
+    if stack.is_empty() {
         return Vec::new();
     }
     let python = called.into_iter().flat_map(|site| {
@@ -237,7 +284,7 @@ pub(super) fn stack(native: &NativeFunction, called: Option<&Site>) -> Vec<Strin
         std::iter::once((&site.function, &site.file, site.line)).chain(callers)
     });
     let python = python.map(|(function, file, line)| format!("{function} ({file}:{line})"));
-    { native.stack.iter().map(NativeFrame::text) }
+    { stack.iter().map(NativeFrame::text) }
         .chain(python)
         .collect()
 }

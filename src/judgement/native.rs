@@ -18,7 +18,7 @@ use crate::{
         native::{self, Crate},
         packages,
     },
-    finding::{NativeFunction, Owner},
+    finding::{NativeFrame, NativeFunction, Owner},
     run::{case::Case, diagnose::Diagnosis},
     verdict::{Counter, LARGEST_BLOCK},
 };
@@ -55,9 +55,30 @@ impl<'a> Homes<'a> {
         Some(self.home(function, passage.certain))
     }
 
-    /// Whether the memory of a passage is no object of Python's.
-    pub fn is_bare(&self, passage: &Passage) -> bool {
-        self.machine.is_bare(passage)
+    /// Where blocks that are in no object of Python's are asked for.
+    pub fn bare<'c>(&self, case: &'c Case) -> Vec<&'c Passage> {
+        // What asks beside objects that nothing refers to may be what these hold.
+        let lost = { case.diagnosis.iter() }.any(|diagnosis| !diagnosis.lost.is_empty());
+        { case.outside.iter() }
+            .filter(|passage| !lost && self.machine.is_bare(passage))
+            .collect()
+    }
+
+    /// The function of machine code that made the objects that nothing refers to, and how it came there: called at one of
+    /// `lines` of Python.
+    pub fn maker<'c>(
+        &self,
+        case: &'c Case,
+        lines: &[&(String, u32)],
+    ) -> Option<(NativeFunction, &'c Passage)> {
+        let called = |passage: &&Passage| {
+            { passage.frames.first() }.is_some_and(|line| lines.contains(&line))
+        };
+        { case.outside.iter().filter(called) }
+            .filter(|passage| !self.machine.is_bare(passage))
+            .filter_map(|passage| Some((self.function(passage)?, passage)))
+            .find(|(function, _)| function.is_named())
+            .map(|(function, passage)| (from_own_source(function), passage))
     }
 
     pub(super) fn home(&self, Function(name, path): &Function, certain: bool) -> NativeFunction {
@@ -135,6 +156,7 @@ impl<'a> Homes<'a> {
     ) -> Option<(NativeFunction, &'c Call)> {
         let (function, call) = lost::suspect(calls, sought, self)?;
         let mut home = self.home(&function, false);
+        home.enters = self.machine.enters(self, &home, &function, call);
         if function.0.is_empty()
             && let Some(package) = &home.package
         {
@@ -180,6 +202,21 @@ impl lost::Home for Homes<'_> {
     fn package(&self, function: &Function) -> Option<String> {
         self.home(function, false).package
     }
+}
+
+/// A function of the project's library from the innermost frame on that is in its own source, where one is: before it
+/// comes what makes objects for everybody (pyo3's `PyBytes::new`).
+fn from_own_source(mut function: NativeFunction) -> NativeFunction {
+    let is_own = |frame: &NativeFrame| {
+        { frame.file.as_ref() }.is_some_and(|file| Path::new(file).is_relative())
+    };
+    if function.owner == Some(Owner::Project)
+        && let Some(first) = function.stack.iter().position(is_own)
+    {
+        function.stack.drain(..first);
+        function.name.clone_from(&function.stack[0].function);
+    }
+    function
 }
 
 /// What stays of an iteration. What is too large for pymalloc is in `heap`, where that is counted.

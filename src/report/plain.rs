@@ -355,7 +355,8 @@ fn footer(report: &Report, finding: &Finding, said: &[&Finding]) -> Vec<(&'stati
             .take(PLACES_SHOWN)
             .map(|frame| place(&frame.function, &frame.file, frame.line))
             .collect();
-        if !callers.is_empty() && finding.c_stack.is_empty() {
+        let is_told = { finding.native.iter() }.any(|native| !native.stack.is_empty());
+        if !callers.is_empty() && !is_told {
             lines.push(("called by", callers.join(" < ")));
         }
     }
