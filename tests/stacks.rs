@@ -257,6 +257,62 @@ fn the_line_of_c_is_told_and_without_lines_the_function_and_without_names_the_pl
 }
 
 #[test]
+fn one_test_under_the_microscope_has_the_bytes_of_malloc_beside_those_of_python() {
+    let Some(project) = project(Built::WithLines) else {
+        return;
+    };
+    let (json, html) = (project.beside("page.json"), project.beside("page.html"));
+    let output = project
+        .bare()
+        .args(["inspect", "TestLeaks.test_two", "--runner=unittest"])
+        .args(["--quiet", "--python"])
+        .arg(project.python())
+        .arg(format!("--json={}", json.display()))
+        .arg(format!("--html={}", html.display()))
+        .env("COLUMNS", "160")
+        .output()
+        .unwrap();
+    let page = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{page}");
+    let seen: serde_json::Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+    let lines = marked(&project.root(), "LEAK");
+    let (file, line) = &lines["test_two"];
+    let native = seen["native"].as_array().unwrap();
+    let [first, second] = &native[..] else {
+        panic!("{native:#?}");
+    };
+    let of = |one: &serde_json::Value| (one["bytes"].as_f64(), one["chunks"].as_f64());
+    assert_eq!(
+        (of(first), of(second)),
+        ((Some(400.0), Some(1.0)), (Some(300.0), Some(1.0)))
+    );
+    assert_eq!(first["stack"][0], format!("first_of_two ({file}:{line})"));
+    let last = first["stack"].as_array().unwrap().last().unwrap();
+    assert!(
+        last.as_str().unwrap().starts_with("TestLeaks.test_two ("),
+        "{last}"
+    );
+    let routines = seen["routines"].as_array().unwrap();
+    let rows = routines
+        .iter()
+        .flat_map(|routine| routine["lines"].as_array().unwrap());
+    let with: Vec<_> = rows.filter(|row| !row["malloc"].is_null()).collect();
+    let [row] = &with[..] else {
+        panic!("{routines:#?}");
+    };
+    assert_eq!(row["malloc"], serde_json::json!([2.0, 700.0]), "{row}");
+    let html = fs::read_to_string(html).unwrap();
+    for part in [
+        "Native memory that stays, per iteration",
+        "malloc",
+        "+700 B",
+        "first_of_two (src",
+    ] {
+        assert!(page.contains(part) && html.contains(part), "{part}\n{page}");
+    }
+}
+
+#[test]
 fn what_binds_code_to_python_does_not_stand_between_it_and_the_reader() {
     if common::python_version() < (3, 10) {
         eprintln!("skipped: the packages need Python 3.10");

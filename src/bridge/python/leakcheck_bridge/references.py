@@ -142,7 +142,7 @@ class Watcher:
 
     def found(self):
         # type: () -> list
-        """`{"place", "functions", "seen", "entry", "rises", "kept"}`: a builtin's place, or a line with what it may call."""
+        """`{"place", "functions", "seen", "entry", "rises", "kept"}` of each builtin, or line with what it may call."""
         libraries = calls.Libraries()
         found = []
         for code, scope, by_key, builtins, lines, risen_last in self._codes.values():
