@@ -370,6 +370,71 @@ fn what_binds_code_to_python_does_not_stand_between_it_and_the_reader() {
     }
 }
 
+/// A library of C code that a test calls by ctypes, so that no headers of Python are needed.
+#[test]
+fn lines_that_were_split_off_are_found_and_what_is_missing_is_told() {
+    let project = Project::of(&[
+        (
+            "lend.c",
+            "#include <stdlib.h>\n\nstatic __attribute__((noinline)) void *take(int size) {\n    return malloc(size);\n}\n\n\
+             int lend(int size) {\n    return take(size) != NULL;\n}\n",
+        ),
+        (
+            "test_lend.py",
+            "import ctypes\nimport pathlib\nimport unittest\n\n\
+             library = ctypes.CDLL(str(pathlib.Path(__file__).with_name('lend.so')))\n\n\n\
+             class TestLend(unittest.TestCase):\n    def test_it(self):\n        self.assertTrue(library.lend(2000))\n",
+        ),
+    ]);
+    let root = project.root();
+    let run = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        let status = command.current_dir(&root).args(arguments).status();
+        status.is_ok_and(|status| status.success())
+    };
+    let object = ["-c", "-fPIC", "-O1", "-fno-optimize-sibling-calls", "-g"];
+    let object = [&object[..], &["-gsplit-dwarf", "lend.c"]].concat();
+    let link = |more: &str| run("cc", &["-shared", more, "lend.o", "-o", "lend.so"]);
+    if !run("cc", &object) || !link("-g") {
+        eprintln!("skipped: no C compiler here that splits debug information");
+        return;
+    }
+    let told = || {
+        let checked = project.check(&["--runner", "unittest"]);
+        leaks(&checked);
+        let [found] = &checked.report.findings[..] else {
+            panic!("{}", checked.stdout);
+        };
+        (
+            found.summary.clone(),
+            found.advice.clone(),
+            found.fingerprint.clone(),
+        )
+    };
+    let (split, _, fingerprint) = told();
+    let by = "allocated by `take` (lend.c:4) in `lend` (yours), called at test_lend.py:10";
+    assert!(split.contains(by), "{split}");
+    // And all of it in one file, as distributions have it.
+    assert!(run(
+        "objcopy",
+        &["--only-keep-debug", "lend.so", "lend.debug"]
+    ));
+    assert!(run(
+        "objcopy",
+        &["--strip-debug", "--add-gnu-debuglink=lend.debug", "lend.so"]
+    ));
+    let (apart, _, same) = told();
+    assert!(apart.contains(by) && same == fingerprint, "{apart}");
+    fs::remove_file(root.join("lend.debug")).unwrap();
+    let (named, advice, same) = told();
+    assert!(
+        named.contains("allocated by `take` in `lend` (yours)"),
+        "{named}"
+    );
+    assert!(advice.contains("split off into `lend.debug`"), "{advice}");
+    assert_eq!(same, fingerprint);
+}
+
 /// A test that loses memory of C code, and what it does besides where it is traced.
 fn losing(besides: &str) -> Project {
     let text = format!(

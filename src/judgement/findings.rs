@@ -384,6 +384,7 @@ fn finding(
         (None, _, Some(site)) => vec![code, site.file.as_str(), site.function.as_str()],
         (None, _, None) => vec![code, run.tests[case.test].id.as_str()],
     };
+    let missing = { passages.first() }.and_then(|passage| homes.missing(passage));
     let fails = verdict == Verdict::Leak;
     let mut summary = summary::summary(
         kind,
@@ -433,7 +434,7 @@ fn finding(
             (Some(route), _) => code::advice_for(code, route),
             (None, Some(native)) => {
                 code::advice_native(code, native)
-                    + &machine::how_to_see_lines(places, native)
+                    + &machine::how_to_see_lines(places, native, missing.as_deref())
                     + &machine::how_sure(native)
             }
             (None, None) if let Some(name) = lengthened => code::advice_lengthened(name),

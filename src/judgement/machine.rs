@@ -133,6 +133,16 @@ impl Machine {
         (!frame.function.is_empty() && says_more).then_some(frame)
     }
 
+    /// The file with debug information that the library of a passage names, and that is not to be had.
+    pub fn missing(&self, homes: &Homes<'_>, passage: &Passage) -> Option<String> {
+        let of_users = |path: &str| {
+            let home = homes.home(&Function(String::new(), path.to_owned()), true);
+            home.is_suspect()
+        };
+        let (path, _) = passage.stack.iter().find(|(path, _)| of_users(path))?;
+        self.symbols.missing(path)
+    }
+
     /// Whether the memory of a passage is no object: the interpreter makes it for whoever asks for just that.
     pub fn is_bare(&self, passage: &Passage) -> bool {
         const BARE: [&str; 5] = [
@@ -247,10 +257,19 @@ fn is_of_language(named: &Named) -> bool {
         })
 }
 
-/// What to do where the project's own code is not known by file and line: a sentence more, or nothing.
-pub(super) fn how_to_see_lines(places: &Places, native: &NativeFunction) -> String {
+/// What to do where code is not known by file and line: a sentence more, or nothing. `missing` is where its debug
+/// information was said to be.
+pub(super) fn how_to_see_lines(
+    places: &Places,
+    native: &NativeFunction,
+    missing: Option<&str>,
+) -> String {
     let unseen = { native.stack.first() }.is_some_and(|first| first.line.is_none());
-    if unseen && native.owner == Some(Owner::Project) {
+    if unseen && let Some(missing) = missing {
+        format!(
+            " Its debug information was split off into `{missing}`, and no such file of the same build was found: put it beside the library to see lines."
+        )
+    } else if unseen && native.owner == Some(Owner::Project) {
         format!(" {}", discover::native::with_lines(&places.project))
     } else {
         String::new()

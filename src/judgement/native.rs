@@ -55,6 +55,12 @@ impl<'a> Homes<'a> {
         Some(self.home(function, passage.certain))
     }
 
+    /// The file with debug information of the code that asks for what a passage leaves, if it was split off and is not to
+    /// be had.
+    pub fn missing(&self, passage: &Passage) -> Option<String> {
+        self.machine.missing(self, passage)
+    }
+
     /// Where blocks that are in no object of Python's are asked for.
     pub fn bare<'c>(&self, case: &'c Case) -> Vec<&'c Passage> {
         // What asks beside objects that nothing refers to may be what these hold.
