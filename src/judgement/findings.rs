@@ -246,9 +246,13 @@ fn finding(
         leaks.then(|| held.of_any(case, concerns)).flatten()
     });
     let cases: Vec<&Case> = group.tests.iter().map(|at| evidence[*at].case).collect();
+    // Without names one line of Python is the place of both, and neither is an object.
+    let is_outside = |case: &&Case| !homes.bare(case).is_empty();
+    let is_no_object = verdict == Verdict::Leak && cases.iter().any(is_outside) && { cases.iter() }
+        .all(|case| !case.passages.is_empty() || is_outside(case));
     let kind = match parts::resource(case, &best.keys, group) {
         Some(resource) => Kind::of(resource),
-        None if is_bare => Kind::Native,
+        None if is_bare || is_no_object => Kind::Native,
         None => kind(&cases, route),
     };
     let made = diagnosis
