@@ -367,6 +367,25 @@ fn what_binds_code_to_python_does_not_stand_between_it_and_the_reader() {
         assert_eq!(name, function, "{}", found.summary);
         assert!(found.c_stack.len() <= 4, "{:#?}", found.c_stack);
     }
+    // What makes objects for everybody, and calls C++ for everybody, is not told.
+    let object = finding(&checked, "test_pybind11_object");
+    let (file, line) = &lines["test_pybind11_object"];
+    let end = format!(", made by `make_pair` ({file}:{line}) in `bound` (yours)");
+    let by = "a reference was lost by `bound.lose` in `bound` (yours), called at";
+    for part in [by, &end] {
+        assert!(object.summary.contains(part), "{}", object.summary);
+    }
+    let [make, lose, test] = &object.c_stack[..] else {
+        panic!("{:#?}", object.c_stack);
+    };
+    assert_eq!(*make, format!("make_pair ({file}:{line})"));
+    assert!(lose.starts_with("lose (src/bound.cc:") && test.starts_with("TestBindings."));
+    let lent = finding(&checked, "test_pybind11_reference");
+    let by = "a reference was lost by `bound.lend` in `bound` (yours), called at";
+    assert!(
+        lent.summary.contains(by) && lent.c_stack.is_empty(),
+        "{lent:#?}"
+    );
 }
 
 /// A library of C code that a test calls by ctypes, so that no headers of Python are needed.

@@ -124,7 +124,11 @@ impl Machine {
             offset,
             named: vec![self.symbols.begins(path, offset)],
         };
-        let (mut frame, _) = self.frames(homes, &place).pop()?;
+        let (mut frame, is_own) = self.frames(homes, &place).pop()?;
+        if home.owner == Some(Owner::Project) && frame.file.is_some() && !is_own {
+            // What binds the project's code to Python is entered for all of its functions.
+            return None;
+        }
         if frame.function.contains("<impl ") {
             // What a macro of Rust made of the function has no name that its author knows.
             frame.function.clone_from(name);
@@ -308,6 +312,11 @@ pub(super) fn stack(native: &NativeFunction, called: Option<&Site>) -> Vec<Strin
         .collect()
 }
 
+/// Whether a file, as shown, is one of the project.
+pub(super) fn is_own(places: &Places, file: &str) -> bool {
+    Path::new(file).is_relative() && places.project.join(file).is_file()
+}
+
 /// The place of the project's own source where memory is asked for, called by what `python` is; none where debug information
 /// does not lead there.
 pub(super) fn site(
@@ -320,10 +329,10 @@ pub(super) fn site(
         .stack
         .first()
         .and_then(|first| Some((first.file.as_ref()?, first.line?)))?;
-    let path = places.project.join(file);
-    if native.owner != Some(Owner::Project) || Path::new(file).is_absolute() || !path.is_file() {
+    if native.owner != Some(Owner::Project) || !is_own(places, file) {
         return None;
     }
+    let path = places.project.join(file);
     let excerpt = super::sites::excerpt(places, &(path.to_string_lossy().into_owned(), line));
     let machine = native.stack.iter().skip(1).filter_map(|frame| {
         Some(Frame {

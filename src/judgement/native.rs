@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::machine::Machine;
+use super::machine::{self, Machine};
 use crate::{
     attribute::{
         lost::{self, Born, Call, Sought, Stays},
@@ -84,7 +84,7 @@ impl<'a> Homes<'a> {
             .filter(|passage| !self.machine.is_bare(passage))
             .filter_map(|passage| Some((self.function(passage)?, passage)))
             .find(|(function, _)| function.is_named())
-            .map(|(function, passage)| (from_own_source(function), passage))
+            .map(|(function, passage)| (from_own_source(self.places, function), passage))
     }
 
     pub(super) fn home(&self, Function(name, path): &Function, certain: bool) -> NativeFunction {
@@ -210,16 +210,14 @@ impl lost::Home for Homes<'_> {
     }
 }
 
-/// A function of the project's library from the innermost frame on that is in its own source, where one is: before it
-/// comes what makes objects for everybody (pyo3's `PyBytes::new`).
-fn from_own_source(mut function: NativeFunction) -> NativeFunction {
+/// A function of the project's library from the innermost frame on that is in its own source, where one is, and of those
+/// that call it the ones that are: around them is what makes objects, or calls C code, for everybody (pyo3, pybind11).
+fn from_own_source(places: &Places, mut function: NativeFunction) -> NativeFunction {
     let is_own = |frame: &NativeFrame| {
-        { frame.file.as_ref() }.is_some_and(|file| Path::new(file).is_relative())
+        { frame.file.as_ref() }.is_some_and(|file| machine::is_own(places, file))
     };
-    if function.owner == Some(Owner::Project)
-        && let Some(first) = function.stack.iter().position(is_own)
-    {
-        function.stack.drain(..first);
+    if function.owner == Some(Owner::Project) && function.stack.iter().any(is_own) {
+        function.stack.retain(is_own);
         function.name.clone_from(&function.stack[0].function);
     }
     function

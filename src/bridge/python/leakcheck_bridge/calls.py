@@ -415,7 +415,9 @@ def builtin_name(builtin, owner):
     for base in bases_of(owner):
         if name in class_dict(base):
             return "{}.{}".format(_type_name(base), name)
-    return "{}.{}".format(_type_name(owner), name)
+    # A function whose first argument is what its maker keeps with it (pybind11's): it says itself where it belongs.
+    module = getattr(builtin, "__module__", None)
+    return "{}.{}".format(module if type(module) is str else _type_name(owner), name)
 
 
 def _type_name(cls):
