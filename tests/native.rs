@@ -109,7 +109,7 @@ fn the_leaking_function_and_its_crate_are_named_and_not_in_the_fixed_twin() {
                 "_fastmod.stamp",
                 24,
                 14,
-                "notes.py:14 in stamp, made by `_fastmod::stamp` (crates/fastmod/src/lib.rs:26) in `_fastmod` (crates/fastmod, yours)",
+                "notes.py:14 in stamp, made by `_fastmod::stamp` (crates/fastmod/src/lib.rs:26)",
             ),
         ] {
             let finding = finding(&checked, test);

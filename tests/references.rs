@@ -224,7 +224,7 @@ fn of_what_nothing_refers_to_the_c_code_that_made_it_is_told() {
     let made = told("test_made_in_c");
     let by = "a reference was lost by `loans.length` (`length`, loans.c:30) in `loans` (yours), called at test_loans.py:12";
     assert!(made.summary.contains(by), "{}", made.summary);
-    let end = ", made by `make_pair` (loans.c:24) in `loans` (yours)";
+    let end = ", made by `make_pair` (loans.c:24)";
     assert!(made.summary.ends_with(end), "{}", made.summary);
     assert_eq!(
         made.c_stack,

@@ -370,7 +370,7 @@ fn what_binds_code_to_python_does_not_stand_between_it_and_the_reader() {
     // What makes objects for everybody, and calls C++ for everybody, is not told.
     let object = finding(&checked, "test_pybind11_object");
     let (file, line) = &lines["test_pybind11_object"];
-    let end = format!(", made by `make_pair` ({file}:{line}) in `bound` (yours)");
+    let end = format!(", made by `make_pair` ({file}:{line})");
     let by = "a reference was lost by `bound.lose` in `bound` (yours), called at";
     for part in [by, &end] {
         assert!(object.summary.contains(part), "{}", object.summary);

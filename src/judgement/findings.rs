@@ -400,7 +400,13 @@ fn finding(
         lost.as_ref(),
     );
     if let Some((maker, _)) = &maker {
-        summary.push_str(&format!(", made by {}", maker.text()));
+        let known = { native.iter() }.any(|native| native.library == maker.library);
+        let maker = if known {
+            maker.in_its_library()
+        } else {
+            maker.text()
+        };
+        summary.push_str(&format!(", made by {maker}"));
     }
     if native.is_none() && passages.first().is_some_and(|passage| !passage.certain) {
         summary = summary.replacen(", allocated at", ", probably allocated at", 1);
