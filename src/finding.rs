@@ -342,6 +342,9 @@ pub struct NativeFunction {
     /// The function as linkers know it, where that is another one: `name` was inlined into it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub symbol: Option<String>,
+    /// Of one that Python calls by another name: the function of machine code that is entered then, and where it begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enters: Option<NativeFrame>,
     /// From the function that asks for the memory to where Python begins, innermost first, where that was looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stack: Vec<NativeFrame>,
@@ -398,7 +401,24 @@ impl NativeFunction {
     /// File and line where it asks for the memory, where these are known.
     fn place(&self) -> Option<String> {
         let first = self.stack.first()?;
-        Some(format!("{}:{}", first.file.as_ref()?, first.line?))
+        Some(format!(
+            "{}:{}",
+            in_words(first.file.as_ref()?),
+            first.line?
+        ))
+    }
+
+    /// `` `lend_object`, src/loans.c:12``: what Python enters by its own name for it.
+    fn entry(&self) -> Option<String> {
+        let enters = self.enters.as_ref()?;
+        let name = &enters.function;
+        Some(match (&enters.file, enters.line) {
+            (Some(file), Some(line)) if *name == self.name => {
+                format!("{}:{line}", in_words(file))
+            }
+            (Some(file), Some(line)) => format!("`{name}`, {}:{line}", in_words(file)),
+            _ => format!("`{name}`"),
+        })
     }
 
     /// Whether the library itself is to be suspected: Python's own and the system's serve everybody, and what they
@@ -417,18 +437,25 @@ impl NativeFunction {
         self.module.as_deref().unwrap_or(&self.library)
     }
 
-    /// `` `_fast.pack` in `_fast` (crates/fast, yours)``.
-    pub fn text(&self) -> String {
-        let place = self.place();
+    /// `` `read_header` (src/reader.c:8)``, `` `_fast+0x11a9` ``.
+    pub fn in_its_library(&self) -> String {
+        let place = self.place().or_else(|| self.entry());
         let place = place.map_or_else(String::new, |place| format!(" ({place})"));
-        let mut text = match (&*self.name, self.module()) {
+        match (&*self.name, self.module()) {
             ("", library) => match self.stack.first().and_then(|first| first.offset) {
                 Some(offset) => format!("`{library}+{offset:#x}`"),
                 None => format!("`{library}`"),
             },
-            (name, "") => format!("`{name}`{place}"),
-            (name, library) => format!("`{name}`{place} in `{library}`"),
-        };
+            (name, _) => format!("`{name}`{place}"),
+        }
+    }
+
+    /// `` `_fast.pack` in `_fast` (crates/fast, yours)``.
+    pub fn text(&self) -> String {
+        let mut text = self.in_its_library();
+        if !self.name.is_empty() && !self.module().is_empty() {
+            text.push_str(&format!(" in `{}`", self.module()));
+        }
         match (self.owner, &self.folder, &self.package) {
             (_, Some(folder), _) => text.push_str(&format!(" ({folder}, yours)")),
             (Some(Owner::Project), ..) => text.push_str(" (yours)"),
@@ -438,6 +465,12 @@ impl NativeFunction {
         }
         text
     }
+}
+
+/// A file in a sentence: of one that was compiled elsewhere the folder says nothing here, and the stack has it.
+fn in_words(file: &str) -> &str {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    if file.starts_with('/') { name } else { file }
 }
 
 /// One root cause of growth.

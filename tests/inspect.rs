@@ -15,7 +15,7 @@ use leakcheck::{
     report::{
         Environment,
         inspect::{
-            self, Cycle, Garbage, Holding, Inspection, Line, Peak, Place, Routine, Standing,
+            self, Cycle, Garbage, Holding, Inspection, Line, Native, Peak, Place, Routine, Standing,
         },
     },
     verdict::{Counter, Series, TestResult, Verdict},
@@ -387,6 +387,11 @@ fn everything(around: (&str, &str)) -> Inspection {
                 advice: name("hold the parent weakly"),
             }],
         }),
+        native: vec![Native {
+            chunks: 1.0,
+            bytes: 4000.0,
+            stack: vec![name("read (a.c:3)"), name("open (app.py:3)")],
+        }],
         routines: vec![Routine {
             file: name("app.py"),
             name: name("open"),
@@ -397,6 +402,7 @@ fn everything(around: (&str, &str)) -> Inspection {
                 net: Some(64),
                 peak: Some(128),
                 stays: Some([1.0, 64.0]),
+                malloc: Some([1.0, 4000.0]),
             }],
         }],
         peak: Some(Peak {

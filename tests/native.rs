@@ -96,15 +96,27 @@ fn the_leaking_function_and_its_crate_are_named_and_not_in_the_fixed_twin() {
             assert_eq!(finding.owner, "project");
             assert!(finding.advice.contains(function), "{}", finding.advice);
         }
-        for (test, function, calling, born) in [
-            ("test_lend", "_fastmod.lend", 10, "notes.py:9 in lend_out"),
-            ("test_stamp", "_fastmod.stamp", 14, "notes.py:14 in stamp"),
+        for (test, function, line, calling, born) in [
+            (
+                "test_lend",
+                "_fastmod.lend",
+                15,
+                10,
+                "notes.py:9 in lend_out",
+            ),
+            (
+                "test_stamp",
+                "_fastmod.stamp",
+                24,
+                14,
+                "notes.py:14 in stamp, made by `_fastmod::stamp` (crates/fastmod/src/lib.rs:26)",
+            ),
         ] {
             let finding = finding(&checked, test);
             assert_eq!((&*finding.code, &*finding.kind), ("LK202", "python"));
             let said = format!(
-                "held from outside Python: a reference was lost by `{function}` in `_fastmod` (crates/fastmod, yours), \
-                 called at notes.py:{calling}, allocated at {born}"
+                "held from outside Python: a reference was lost by `{function}` (crates/fastmod/src/lib.rs:{line}) \
+                 in `_fastmod` (crates/fastmod, yours), called at notes.py:{calling}, allocated at {born}"
             );
             assert!(finding.summary.ends_with(&said), "{}", finding.summary);
         }

@@ -29,7 +29,33 @@ static PyObject *get_unit(PyObject *self, PyObject *unused) {
     return unit;
 }
 
+static __attribute__((noinline)) PyObject *make_pair(Py_ssize_t size) {
+    PyObject *pair = PyList_New(size);
+    for (Py_ssize_t at = 0; at < size; at++)
+        PyList_SetItem(pair, at, PyFloat_FromDouble(1.5));
+    return pair;
+}
+
+static PyObject *length(PyObject *self, PyObject *arg) {
+    PyObject *pair = make_pair(2);
+    if (PyList_CheckExact(arg) && PyList_GET_SIZE(arg) == 2)
+        Py_INCREF(pair);
+    PyObject *size = PyLong_FromSsize_t(PyList_GET_SIZE(pair));
+    Py_DECREF(pair);
+    return size;
+}
+
+static PyObject *keep(PyObject *self, PyObject *arg) {
+    return lend(self, arg);
+}
+
+void hold(PyObject *object) {
+    Py_INCREF(object);
+}
+
 static PyMethodDef methods[] = {
+    {\"length\", length, METH_O, NULL},
+    {\"keep\", keep, METH_O, NULL},
     {\"lend\", lend, METH_O, NULL},
     {\"measure\", measure, METH_O, NULL},
     {\"get_unit\", get_unit, METH_NOARGS, NULL},
@@ -72,6 +98,10 @@ class Tests(unittest.TestCase):
 
 /// A project with the extension in it; none where this Python has no headers to build one with.
 fn project(config: &str) -> Option<Project> {
+    built(config, "-g")
+}
+
+fn built(config: &str, option: &str) -> Option<Project> {
     let project = Project::of(&[
         ("loans.c", LOANS),
         ("test_loans.py", TESTS),
@@ -87,7 +117,7 @@ fn project(config: &str) -> Option<Project> {
     let (include, suffix) = (lines.next()?, lines.next()?);
     let built = Command::new("cc")
         .args([
-            "-shared", "-fPIC", "-O1", "-g", "-I", include, "loans.c", "-o",
+            "-shared", "-fPIC", "-O1", option, "-I", include, "loans.c", "-o",
         ])
         .arg(format!("loans{suffix}"))
         .current_dir(project.root())
@@ -127,11 +157,108 @@ fn an_extension_that_loses_or_gives_back_references_is_named_with_the_object() {
         panic!("{found:?}");
     };
     assert_eq!((lost, released), ("LK203", "LK204"));
-    let start = "1 reference to the class test_loans.Account is lost in each iteration by `loans.lend` in `loans` (yours), called at test_loans.py:16";
+    let start = "1 reference to the class test_loans.Account is lost in each iteration by `loans.lend` (`lend`, loans.c:6) in `loans` (yours), called at test_loans.py:16";
     assert!(lent.starts_with(start), "{lent}");
-    assert!(measured.contains("by `loans.measure`"), "{measured}");
+    assert!(
+        measured.contains("by `loans.measure` (`measure`, loans.c:11) in"),
+        "{measured}"
+    );
+    let counted = counted(&checked);
+    let stack = |code: &str| {
+        let finding = counted.iter().find(|finding| finding.code == code).unwrap();
+        finding.c_stack.join(" < ")
+    };
+    let lent = "lend (loans.c:6) < Tests.test_lend (test_loans.py:16)";
+    assert_eq!(stack("LK203"), lent);
+    assert!(stack("LK204").starts_with("measure (loans.c:11) < "));
+    assert!({ counted.iter() }.all(|finding| finding.advice.contains("is not known")));
     assert!(measured.contains("test_loans.NAMES[…] (str)"), "{measured}");
     assert!(measured.ends_with("will crash when none is left"));
+}
+
+const OBJECTS: &str = "\
+import ctypes
+import unittest
+
+import loans
+
+library = ctypes.PyDLL(loans.__file__)
+library.hold.argtypes = [ctypes.py_object]
+
+
+class TestObjects(unittest.TestCase):
+    def test_made_in_c(self):
+        self.assertEqual(loans.length([1, 2]), 2)
+
+    def test_made_in_python(self):
+        pair = [1.5, [2.5]]
+        loans.keep(pair)
+
+    def test_ctypes(self):
+        pair = [1.5, [2.5]]
+        library.hold(pair)
+
+    def test_healthy(self):
+        self.assertEqual(loans.length([1]), 2)
+";
+
+#[test]
+fn of_what_nothing_refers_to_the_c_code_that_made_it_is_told() {
+    let Some(project) = project("runner = \"unittest\"\n") else {
+        return;
+    };
+    std::fs::write(project.root().join("test_loans.py"), OBJECTS).unwrap();
+    let checked = project.check(&[]);
+    checked.exits(1);
+    assert_eq!(checked.test("test_healthy").verdict, "clean");
+    let told = |test: &str| {
+        let of_it = |finding: &&Finding| finding.tests.iter().any(|id| id.ends_with(test));
+        let mut findings = checked.report.findings.iter().filter(of_it);
+        let finding = findings.next().unwrap();
+        assert!(
+            findings.next().is_none() && finding.code == "LK202",
+            "{finding:#?}"
+        );
+        finding
+    };
+    let made = told("test_made_in_c");
+    let by = "a reference was lost by `loans.length` (`length`, loans.c:30) in `loans` (yours), called at test_loans.py:12";
+    assert!(made.summary.contains(by), "{}", made.summary);
+    let end = ", made by `make_pair` (loans.c:24)";
+    assert!(made.summary.ends_with(end), "{}", made.summary);
+    assert_eq!(
+        made.c_stack,
+        [
+            "make_pair (loans.c:24)",
+            "length (loans.c:31)",
+            "TestObjects.test_made_in_c (test_loans.py:12)"
+        ]
+    );
+    let kept = told("test_made_in_python");
+    assert!(!kept.summary.contains("made by"), "{}", kept.summary);
+    assert_eq!(
+        kept.c_stack,
+        [
+            "keep (loans.c:39)",
+            "TestObjects.test_made_in_python (test_loans.py:16)"
+        ]
+    );
+    let held = "hold (loans.c:43) < TestObjects.test_ctypes (test_loans.py:20)";
+    assert_eq!(told("test_ctypes").c_stack.join(" < "), held);
+
+    // Nothing but what Python calls it is known of a function that left no name behind.
+    let Some(project) = built("runner = \"unittest\"\n", "-s") else {
+        return;
+    };
+    let checked = project.check(&[]);
+    let lost = { counted(&checked).into_iter() }.find(|finding| finding.code == "LK203");
+    let lost = lost.unwrap();
+    assert!(
+        lost.summary.contains(" by `loans.lend` in `loans` (yours)"),
+        "{}",
+        lost.summary
+    );
+    assert!(lost.c_stack.is_empty(), "{:?}", lost.c_stack);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::sites::Growth;
+use super::{native::Passage, owner::Places, sites::Growth};
 
 /// Functions that are shown.
 const MOST: usize = 6;
@@ -36,6 +36,19 @@ pub fn stays(growths: &[Growth]) -> Stays {
         let entry = found.entry(growth.place().clone()).or_insert((0.0, 0.0));
         entry.0 += growth.count.rate.value;
         entry.1 += growth.bytes.rate.value;
+    }
+    found
+}
+
+/// Chunks and bytes of native memory that stay: at each line that calls what asks for them.
+pub fn native<'p>(passages: impl IntoIterator<Item = &'p Passage>, places: &Places) -> Stays {
+    let mut found = Stays::new();
+    for passage in passages {
+        if let Some(place) = passage.shown(places).first() {
+            let entry = found.entry(place.clone()).or_insert((0.0, 0.0));
+            entry.0 += passage.chunks;
+            entry.1 += passage.bytes;
+        }
     }
     found
 }

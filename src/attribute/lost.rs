@@ -15,6 +15,9 @@ pub struct Call {
     pub functions: Vec<Function>,
     /// Whether it was seen.
     pub seen: bool,
+    /// Of one that was: where its machine code begins in its file.
+    #[serde(default)]
+    pub entry: Option<u64>,
     /// By how much the counts of the caller's variables had risen after it, in each iteration.
     pub rises: Vec<i64>,
     /// Type and bytes of each of the variables whose count rose when it last did.
@@ -167,6 +170,7 @@ mod tests {
             place: ("app.py".to_owned(), line),
             functions: vec![Function(name.to_owned(), name.to_owned())],
             seen,
+            entry: None,
             rises: vec![0, rise, rise],
             kept: Vec::new(),
         }

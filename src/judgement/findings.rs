@@ -107,9 +107,9 @@ pub(super) fn findings(
 }
 
 fn keys(run: &Run, homes: &Homes<'_>, held: &Held<'_>, case: &Case) -> BTreeSet<Key> {
-    if case.outside.iter().any(|passage| homes.is_bare(passage)) {
-        let bare = case.outside.iter().filter(|passage| homes.is_bare(passage));
-        return bare
+    let bare = homes.bare(case);
+    if !bare.is_empty() {
+        return { bare.into_iter() }
             .map(|passage| native_key(run, homes, passage))
             .collect();
     }
@@ -216,8 +216,7 @@ fn finding(
         .filter(|passage| all.contains(&native_key(run, homes, passage)))
         .collect();
     // Blocks that C code has of Python's allocator and that are in no object: native memory by another way.
-    let bare: Vec<&Passage> = { case.outside.iter() }
-        .filter(|passage| homes.is_bare(passage))
+    let bare: Vec<&Passage> = { homes.bare(case).into_iter() }
         .filter(|passage| all.contains(&native_key(run, homes, passage)))
         .collect();
     let is_bare = passages.is_empty() && !bare.is_empty() && verdict == Verdict::Leak;
@@ -247,9 +246,13 @@ fn finding(
         leaks.then(|| held.of_any(case, concerns)).flatten()
     });
     let cases: Vec<&Case> = group.tests.iter().map(|at| evidence[*at].case).collect();
+    // Without names one line of Python is the place of both, and neither is an object.
+    let is_outside = |case: &&Case| !homes.bare(case).is_empty();
+    let is_no_object = verdict == Verdict::Leak && cases.iter().any(is_outside) && { cases.iter() }
+        .all(|case| !case.passages.is_empty() || is_outside(case));
     let kind = match parts::resource(case, &best.keys, group) {
         Some(resource) => Kind::of(resource),
-        None if is_bare => Kind::Native,
+        None if is_bare || is_no_object => Kind::Native,
         None => kind(&cases, route),
     };
     let made = diagnosis
@@ -307,6 +310,25 @@ fn finding(
     let culprit = diagnosis
         .filter(|_| code == code::LOST)
         .and_then(|diagnosis| homes.culprit(case, diagnosis));
+    let maker = diagnosis
+        .filter(|_| code == code::LOST)
+        .and_then(|diagnosis| {
+            let lines = growths().filter_map(|growth| growth.frames.first());
+            let lines = lines.chain(diagnosis.made.first());
+            let called = culprit.as_ref().map(|(_, call)| &call.place);
+            homes.maker(case, &lines.chain(called).collect::<Vec<_>>())
+        });
+    let way = match (&maker, &culprit) {
+        (Some((maker, passage)), _) => Some((maker, passage.shown(places))),
+        (None, Some((function, call))) => Some((function, std::slice::from_ref(&call.place))),
+        (None, None) => None,
+    };
+    let way = way.map(|(function, lines)| {
+        let called = lines
+            .first()
+            .map(|_| sites::site(run, places, lines, (0.0, 0.0)));
+        machine::stack(function, called.as_ref())
+    });
     let lost = culprit.as_ref().map(|(function, call)| {
         let (file, line) = &call.place;
         let place = format!("{}:{line}", places.show(file));
@@ -366,6 +388,7 @@ fn finding(
         (None, _, Some(site)) => vec![code, site.file.as_str(), site.function.as_str()],
         (None, _, None) => vec![code, run.tests[case.test].id.as_str()],
     };
+    let missing = { passages.first() }.and_then(|passage| homes.missing(passage));
     let fails = verdict == Verdict::Leak;
     let mut summary = summary::summary(
         kind,
@@ -376,6 +399,15 @@ fn finding(
         native.as_ref().map(|native| (native, called.as_ref())),
         lost.as_ref(),
     );
+    if let Some((maker, _)) = &maker {
+        let known = { native.iter() }.any(|native| native.library == maker.library);
+        let maker = if known {
+            maker.in_its_library()
+        } else {
+            maker.text()
+        };
+        summary.push_str(&format!(", made by {maker}"));
+    }
     if native.is_none() && passages.first().is_some_and(|passage| !passage.certain) {
         summary = summary.replacen(", allocated at", ", probably allocated at", 1);
     }
@@ -411,15 +443,18 @@ fn finding(
             _ if made_once => Rule::MadeOnce.action().to_owned(),
             (Some(route), _) => code::advice_for(code, route),
             (None, Some(native)) => {
-                code::advice_native(code, native) + &machine::how_to_see_lines(places, native)
+                code::advice_native(code, native)
+                    + &machine::how_to_see_lines(places, native, missing.as_deref())
+                    + &machine::how_sure(native)
             }
             (None, None) if let Some(name) = lengthened => code::advice_lengthened(name),
             (None, None) => code::advice(code).to_owned(),
         },
         resources: diagnosis.map_or_else(Vec::new, |diagnosis| held::resources(diagnosis, kind)),
-        c_stack: native
-            .as_ref()
-            .map_or_else(Vec::new, |native| machine::stack(native, called.as_ref())),
+        c_stack: way.unwrap_or_else(|| {
+            let native = native.as_ref();
+            native.map_or_else(Vec::new, |native| machine::stack(native, called.as_ref()))
+        }),
         native,
         measured: Some(Measured {
             test: run.tests[case.test].id.clone(),

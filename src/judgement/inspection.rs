@@ -1,12 +1,18 @@
 //! From what was looked at of one test to what is shown of it: paths as people read them, and the source beside the lines.
 
-use super::{Baseline, kept, quoted, report};
+use super::{Baseline, kept, machine, native::Homes, quoted, report, sites};
 use crate::{
-    attribute::{lines::Function, owner::Places},
+    attribute::{
+        lines::{self, Function, Stays},
+        native::Passage,
+        owner::Places,
+    },
     finding::{Curve, Rate},
     report::{
         Environment,
-        inspect::{Cycle, Garbage, Holding, Inspection, Line, Peak, Place, Routine, Standing},
+        inspect::{
+            Cycle, Garbage, Holding, Inspection, Line, Native, Peak, Place, Routine, Standing,
+        },
     },
     run::{
         Run, garbage,
@@ -26,6 +32,9 @@ pub fn inspection(
     let (report, _) = report(run, places, environment, min_judged, &|_| None, baseline);
     let mut notes = report.notes;
     notes.extend(scope.notes.iter().cloned());
+    let homes = Homes::new(places);
+    let passages = passages(run, &homes);
+    let native = lines::native(passages.iter().copied(), places);
     Inspection {
         curves: kept(&scope.series)
             .into_iter()
@@ -51,10 +60,13 @@ pub fn inspection(
                 .map(|cycle| cycle_of(run, places, cycle))
                 .collect(),
         }),
+        native: { passages.iter() }
+            .map(|passage| stack(run, &homes, passage))
+            .collect(),
         routines: scope
             .functions
             .iter()
-            .map(|function| routine(run, scope, places, function))
+            .map(|function| routine(run, (&scope.stays, &native), places, function))
             .collect(),
         peak: scope.peak.as_ref().map(|found| peak(run, places, found)),
         version: report.version,
@@ -70,7 +82,42 @@ pub fn inspection(
 /// Lines of the longest function that is shown.
 const LONGEST: u32 = 20_000;
 
-fn routine(run: &Run, scope: &Scope, places: &Places, function: &Function) -> Routine {
+/// Where native memory that stays is asked for, the largest first.
+fn passages<'r>(run: &'r Run, homes: &Homes<'_>) -> Vec<&'r Passage> {
+    let mut found: Vec<&Passage> = Vec::new();
+    for case in run.cases.iter().filter(|case| case.is_leak()) {
+        found.extend(case.passages.iter().chain(case.beside.iter().flatten()));
+        found.extend(homes.bare(case));
+    }
+    found.sort_by(|a, b| b.bytes.total_cmp(&a.bytes));
+    found
+}
+
+fn stack(run: &Run, homes: &Homes<'_>, passage: &Passage) -> Native {
+    let frames = passage.shown(homes.places);
+    let called = { frames.first() }.map(|_| sites::site(run, homes.places, frames, (0.0, 0.0)));
+    let function = homes.function(passage).unwrap_or_default();
+    let mut stack = machine::stack(&function, called.as_ref());
+    if stack.is_empty() {
+        // Only the call is known.
+        let name = Some(function.text()).filter(|_| !function.name.is_empty());
+        let place = called.map(|site| format!("{} ({}:{})", site.function, site.file, site.line));
+        stack.extend(name.into_iter().chain(place));
+    }
+    Native {
+        chunks: passage.chunks,
+        bytes: passage.bytes,
+        stack,
+    }
+}
+
+/// One function; of its lines what stays there of Python's memory, and what of native memory.
+fn routine(
+    run: &Run,
+    (stays, native): (&Stays, &Stays),
+    places: &Places,
+    function: &Function,
+) -> Routine {
     let place = (function.file.clone(), function.first);
     let name = match run.sources.get(&place) {
         Some((name, _)) if !name.starts_with('<') => name.clone(),
@@ -84,14 +131,16 @@ fn routine(run: &Run, scope: &Scope, places: &Places, function: &Function) -> Ro
         .filter_map(|number| {
             let ran = function.lines.iter().find(|line| line.0 == number);
             let text = text.get(usize::try_from(number).ok()?.checked_sub(1)?);
-            let stays = scope.stays.get(&(function.file.clone(), number));
+            let place = (function.file.clone(), number);
+            let pair = |(count, bytes): &(f64, f64)| [*count, *bytes];
             Some(Line {
                 number,
                 text: text.cloned().unwrap_or_default(),
                 times: ran.map(|line| line.1),
                 net: ran.map(|line| line.2),
                 peak: ran.map(|line| line.3),
-                stays: stays.map(|(blocks, bytes)| [*blocks, *bytes]),
+                stays: stays.get(&place).map(pair),
+                malloc: native.get(&place).map(pair),
             })
         })
         .collect();

@@ -9,6 +9,7 @@ use std::{
 use super::{cython, native::Homes};
 use crate::{
     attribute::{
+        lost::Call,
         native::{Function, Passage, is_interpreter},
         owner::Places,
     },
@@ -100,6 +101,50 @@ impl Machine {
             }),
             ..chosen.home.clone()
         })
+    }
+
+    /// The function of a library that is entered where Python calls `function` by `call`, where its file tells.
+    pub fn enters(
+        &self,
+        homes: &Homes<'_>,
+        home: &NativeFunction,
+        function: &Function,
+        call: &Call,
+    ) -> Option<NativeFrame> {
+        let Function(name, path) = function;
+        if name.is_empty() || !home.is_suspect() {
+            return None;
+        }
+        // What ctypes calls has the linker's name.
+        let own = || { self.symbols.of(path, name) }.filter(|_| !call.seen);
+        let offset = call.entry.or_else(own)?;
+        let place = Place {
+            home: home.clone(),
+            path,
+            offset,
+            named: vec![self.symbols.begins(path, offset)],
+        };
+        let (mut frame, is_own) = self.frames(homes, &place).pop()?;
+        if home.owner == Some(Owner::Project) && frame.file.is_some() && !is_own {
+            // What binds the project's code to Python is entered for all of its functions.
+            return None;
+        }
+        if frame.function.contains("<impl ") {
+            // What a macro of Rust made of the function has no name that its author knows.
+            frame.function.clone_from(name);
+        }
+        let says_more = frame.line.is_some() || !name.ends_with(&frame.function);
+        (!frame.function.is_empty() && says_more).then_some(frame)
+    }
+
+    /// The file with debug information that the library of a passage names, and that is not to be had.
+    pub fn missing(&self, homes: &Homes<'_>, passage: &Passage) -> Option<String> {
+        let of_users = |path: &str| {
+            let home = homes.home(&Function(String::new(), path.to_owned()), true);
+            home.is_suspect()
+        };
+        let (path, _) = passage.stack.iter().find(|(path, _)| of_users(path))?;
+        self.symbols.missing(path)
     }
 
     /// Whether the memory of a passage is no object: the interpreter makes it for whoever asks for just that.
@@ -216,19 +261,44 @@ fn is_of_language(named: &Named) -> bool {
         })
 }
 
-/// What to do where the project's own code is not known by file and line: a sentence more, or nothing.
-pub(super) fn how_to_see_lines(places: &Places, native: &NativeFunction) -> String {
+/// What to do where code is not known by file and line: a sentence more, or nothing. `missing` is where its debug
+/// information was said to be.
+pub(super) fn how_to_see_lines(
+    places: &Places,
+    native: &NativeFunction,
+    missing: Option<&str>,
+) -> String {
     let unseen = { native.stack.first() }.is_some_and(|first| first.line.is_none());
-    if unseen && native.owner == Some(Owner::Project) {
+    if unseen && let Some(missing) = missing {
+        format!(
+            " Its debug information was split off into `{missing}`, and no such file of the same build was found: put it beside the library to see lines."
+        )
+    } else if unseen && native.owner == Some(Owner::Project) {
         format!(" {}", discover::native::with_lines(&places.project))
     } else {
         String::new()
     }
 }
 
-/// The stack in words, with the lines of Python that lead to it.
+/// How much is known of who loses a reference: a sentence more where Python enters a function that is named, or nothing.
+pub(super) fn how_sure(native: &NativeFunction) -> String {
+    native.enters.as_ref().map_or_else(String::new, |enters| {
+        format!(
+            " `{}` is what Python calls: which of its lines does it, or what it calls, is not known.",
+            enters.function
+        )
+    })
+}
+
+/// The stack in words, or what of it Python enters, with the lines of Python that lead to it.
 pub(super) fn stack(native: &NativeFunction, called: Option<&Site>) -> Vec<String> {
-    if native.stack.is_empty() {
+    let entered = native.enters.as_slice();
+    let stack = if native.stack.is_empty() {
+        entered
+    } else {
+        &native.stack
+    };
+    if stack.is_empty() {
         return Vec::new();
     }
     let python = called.into_iter().flat_map(|site| {
@@ -237,9 +307,14 @@ pub(super) fn stack(native: &NativeFunction, called: Option<&Site>) -> Vec<Strin
         std::iter::once((&site.function, &site.file, site.line)).chain(callers)
     });
     let python = python.map(|(function, file, line)| format!("{function} ({file}:{line})"));
-    { native.stack.iter().map(NativeFrame::text) }
+    { stack.iter().map(NativeFrame::text) }
         .chain(python)
         .collect()
+}
+
+/// Whether a file, as shown, is one of the project.
+pub(super) fn is_own(places: &Places, file: &str) -> bool {
+    Path::new(file).is_relative() && places.project.join(file).is_file()
 }
 
 /// The place of the project's own source where memory is asked for, called by what `python` is; none where debug information
@@ -254,10 +329,10 @@ pub(super) fn site(
         .stack
         .first()
         .and_then(|first| Some((first.file.as_ref()?, first.line?)))?;
-    let path = places.project.join(file);
-    if native.owner != Some(Owner::Project) || Path::new(file).is_absolute() || !path.is_file() {
+    if native.owner != Some(Owner::Project) || !is_own(places, file) {
         return None;
     }
+    let path = places.project.join(file);
     let excerpt = super::sites::excerpt(places, &(path.to_string_lossy().into_owned(), line));
     let machine = native.stack.iter().skip(1).filter_map(|frame| {
         Some(Frame {

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::machine::Machine;
+use super::machine::{self, Machine};
 use crate::{
     attribute::{
         lost::{self, Born, Call, Sought, Stays},
@@ -18,7 +18,7 @@ use crate::{
         native::{self, Crate},
         packages,
     },
-    finding::{NativeFunction, Owner},
+    finding::{NativeFrame, NativeFunction, Owner},
     run::{case::Case, diagnose::Diagnosis},
     verdict::{Counter, LARGEST_BLOCK},
 };
@@ -55,9 +55,36 @@ impl<'a> Homes<'a> {
         Some(self.home(function, passage.certain))
     }
 
-    /// Whether the memory of a passage is no object of Python's.
-    pub fn is_bare(&self, passage: &Passage) -> bool {
-        self.machine.is_bare(passage)
+    /// The file with debug information of the code that asks for what a passage leaves, if it was split off and is not to
+    /// be had.
+    pub fn missing(&self, passage: &Passage) -> Option<String> {
+        self.machine.missing(self, passage)
+    }
+
+    /// Where blocks that are in no object of Python's are asked for.
+    pub fn bare<'c>(&self, case: &'c Case) -> Vec<&'c Passage> {
+        // What asks beside objects that nothing refers to may be what these hold.
+        let lost = { case.diagnosis.iter() }.any(|diagnosis| !diagnosis.lost.is_empty());
+        { case.outside.iter() }
+            .filter(|passage| !lost && self.machine.is_bare(passage))
+            .collect()
+    }
+
+    /// The function of machine code that made the objects that nothing refers to, and how it came there: called at one of
+    /// `lines` of Python.
+    pub fn maker<'c>(
+        &self,
+        case: &'c Case,
+        lines: &[&(String, u32)],
+    ) -> Option<(NativeFunction, &'c Passage)> {
+        let called = |passage: &&Passage| {
+            { passage.frames.first() }.is_some_and(|line| lines.contains(&line))
+        };
+        { case.outside.iter().filter(called) }
+            .filter(|passage| !self.machine.is_bare(passage))
+            .filter_map(|passage| Some((self.function(passage)?, passage)))
+            .find(|(function, _)| function.is_named())
+            .map(|(function, passage)| (from_own_source(self.places, function), passage))
     }
 
     pub(super) fn home(&self, Function(name, path): &Function, certain: bool) -> NativeFunction {
@@ -135,6 +162,7 @@ impl<'a> Homes<'a> {
     ) -> Option<(NativeFunction, &'c Call)> {
         let (function, call) = lost::suspect(calls, sought, self)?;
         let mut home = self.home(&function, false);
+        home.enters = self.machine.enters(self, &home, &function, call);
         if function.0.is_empty()
             && let Some(package) = &home.package
         {
@@ -180,6 +208,19 @@ impl lost::Home for Homes<'_> {
     fn package(&self, function: &Function) -> Option<String> {
         self.home(function, false).package
     }
+}
+
+/// A function of the project's library from the innermost frame on that is in its own source, where one is, and of those
+/// that call it the ones that are: around them is what makes objects, or calls C code, for everybody (pyo3, pybind11).
+fn from_own_source(places: &Places, mut function: NativeFunction) -> NativeFunction {
+    let is_own = |frame: &NativeFrame| {
+        { frame.file.as_ref() }.is_some_and(|file| machine::is_own(places, file))
+    };
+    if function.owner == Some(Owner::Project) && function.stack.iter().any(is_own) {
+        function.stack.retain(is_own);
+        function.name.clone_from(&function.stack[0].function);
+    }
+    function
 }
 
 /// What stays of an iteration. What is too large for pymalloc is in `heap`, where that is counted.

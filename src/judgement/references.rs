@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{excuse, native::Homes, sites};
+use super::{excuse, machine, native::Homes, sites};
 use crate::{
     attribute::{code, fingerprint, lost::Call},
     finding::{
@@ -127,7 +127,7 @@ fn finding(run: &Run, homes: &Homes<'_>, cause: &[String], seen: &[Seen<'_>]) ->
         holder: None,
         types: Vec::new(),
         resources: resources(seen),
-        c_stack: Vec::new(),
+        c_stack: { native.as_ref() }.map_or_else(Vec::new, |native| machine::stack(native, site)),
         evidence: format!(
             "seen in 2 processes, {} iterations{}",
             number(f64::from(one.iterations) + one.readings.len() as f64),
@@ -142,7 +142,7 @@ fn finding(run: &Run, homes: &Homes<'_>, cause: &[String], seen: &[Seen<'_>]) ->
                 code::advice_native(code, native)
             }
             _ => code::advice(code).to_owned(),
-        },
+        } + &native.as_ref().map_or_else(String::new, machine::how_sure),
         native,
         sites: places,
         tests: tests

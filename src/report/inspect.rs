@@ -47,6 +47,8 @@ pub struct Inspection {
     pub holding: Option<Holding>,
     /// What one iteration leaves to the cycle collector.
     pub garbage: Option<Garbage>,
+    /// Native memory that stays.
+    pub native: Vec<Native>,
     /// Functions, line by line.
     pub routines: Vec<Routine>,
     /// How high memory stood.
@@ -68,6 +70,17 @@ pub struct Holding {
     pub holds: Vec<Held>,
     /// What the object at the end refers to.
     pub inside: Vec<Held>,
+}
+
+/// Native memory that stays of each iteration, from one stack.
+#[derive(Debug, Clone, Serialize)]
+pub struct Native {
+    /// Chunks; 0 where these were not looked at.
+    pub chunks: f64,
+    /// Bytes.
+    pub bytes: f64,
+    /// From the function that asks for it to the test, each call in words; without any of Python's in a thread of C code's.
+    pub stack: Vec<String>,
 }
 
 /// What only the cycle collector frees.
@@ -124,6 +137,8 @@ pub struct Line {
     pub peak: Option<i64>,
     /// Blocks and bytes that stay per iteration.
     pub stays: Option<[f64; 2]>,
+    /// Chunks and bytes of native memory that stay per iteration, asked for by what it calls.
+    pub malloc: Option<[f64; 2]>,
 }
 
 /// How high memory stood in one iteration.

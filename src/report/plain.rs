@@ -355,7 +355,10 @@ fn footer(report: &Report, finding: &Finding, said: &[&Finding]) -> Vec<(&'stati
             .take(PLACES_SHOWN)
             .map(|frame| place(&frame.function, &frame.file, frame.line))
             .collect();
-        if !callers.is_empty() && finding.c_stack.is_empty() {
+        // Of a function that Python enters the stack has its call alone.
+        let is_entered = { finding.native.iter() }.any(|native| native.enters.is_some());
+        let is_told = !finding.c_stack.is_empty() && !is_entered;
+        if !callers.is_empty() && !is_told {
             lines.push(("called by", callers.join(" < ")));
         }
     }

@@ -22,7 +22,7 @@ pub fn shown_lines(text: &str) -> String {
 
 /// A name or a message of a project in one line, made safe and no longer than anybody reads.
 pub fn brief(text: &str) -> String {
-    shortened(text, 300)
+    shortened(text, 400)
 }
 
 /// `1 test`, `2 tests`.

@@ -39,7 +39,7 @@ pub struct Case {
     pub diagnosis: Option<Diagnosis>,
     /// Where native memory that stays is allocated, where that was looked at.
     pub passages: Vec<Passage>,
-    /// Where blocks that are in no object are asked for, where that was looked at.
+    /// Where blocks of objects that nothing refers to, or that are in no object, are asked for, where that was looked at.
     pub outside: Vec<Passage>,
     /// How malloc's heap grows by what Python does not account for, where Python's memory grows as well.
     pub native: Option<Fit>,

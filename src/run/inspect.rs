@@ -467,7 +467,11 @@ impl Glass<'_> {
             scope.notes.push(why.to_owned());
         }
         scope.peak = Some(self.peak(&followed));
-        scope.functions = lines::choose(followed.functions, &scope.stays, self.id);
+        let case = self.case;
+        let native = case.passages.iter().chain(&case.outside);
+        let mut stays = lines::native(native.chain(case.beside.iter().flatten()), places);
+        stays.extend(scope.stays.clone());
+        scope.functions = lines::choose(followed.functions, &stays, self.id);
         Ok(None)
     }
 

@@ -67,6 +67,8 @@ pub(super) fn all(settings: &Settings, run: &mut Run, bench: &Bench<'_>, slot: &
             && let Some((calls, cpu)) = look_at(run, bench, slot, &run.cases[at], references)
         {
             spent += cpu;
+            let called = calls.iter().map(|call| call.place.clone());
+            describe(run, slot, called.collect());
             if let Some(diagnosis) = &mut run.cases[at].diagnosis {
                 diagnosis.calls = calls;
             }
@@ -75,9 +77,9 @@ pub(super) fn all(settings: &Settings, run: &mut Run, bench: &Bench<'_>, slot: &
     let leaks: Vec<usize> = (0..run.cases.len())
         .filter(|at| exact && (is_native(&run.cases[*at]) || run.cases[*at].beside.is_some()))
         .collect();
-    // Python's own blocks that are no objects: C code has them of PyMem_Malloc.
+    // Who made what nothing refers to; and Python's own blocks that are in no object: C code has them of PyMem_Malloc.
     let outside: Vec<usize> = (0..run.cases.len())
-        .filter(|at| is_outside(&run.cases[*at]))
+        .filter(|at| is_lost(&run.cases[*at]))
         .collect();
     let traced: Vec<usize> = leaks.iter().chain(&outside).copied().collect();
     if traced.is_empty() {
@@ -93,7 +95,7 @@ pub(super) fn all(settings: &Settings, run: &mut Run, bench: &Bench<'_>, slot: &
         }
         let (found, cpu) = tracer.look_at(run, bench, at);
         spent += cpu;
-        describe(run, bench, slot, &found);
+        describe(run, slot, shown(bench, &found));
         run.cases[at].outside = found;
     }
     for at in leaks {
@@ -128,7 +130,7 @@ pub(super) fn all(settings: &Settings, run: &mut Run, bench: &Bench<'_>, slot: &
             None => !passage.stack.is_empty(),
         });
         spent += cpu;
-        describe(run, bench, slot, &found);
+        describe(run, slot, shown(bench, &found));
         known.insert(leader, found.clone());
         tell(&mut run.cases[at], found);
     }
@@ -160,14 +162,8 @@ fn is_mapped(case: &Case) -> bool {
     case.fits.contains_key(&Counter::Maps)
 }
 
-/// Memory that is in no object.
-fn is_outside(case: &Case) -> bool {
-    let diagnosis = case.diagnosis.as_ref().filter(|_| is_lost(case));
-    diagnosis.is_some_and(|diagnosis| diagnosis.unseen && diagnosis.lost.is_empty())
-}
-
 /// Objects that nothing refers to, or memory that is in none.
-fn is_lost(case: &Case) -> bool {
+pub(super) fn is_lost(case: &Case) -> bool {
     case.is_leak() && case.diagnosis.as_ref().is_some_and(Diagnosis::is_lost)
 }
 
@@ -274,14 +270,17 @@ fn references(worker: &mut Worker, _: &Case) -> Result<(Vec<Call>, f64), Loss> {
     Ok((referred.calls, referred.cpu))
 }
 
-/// Asks for the function and the text of the lines that are told.
-fn describe(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, passages: &[Passage]) {
-    let places: BTreeSet<(String, u32)> = passages
-        .iter()
+/// The lines of Python that are told of passages.
+fn shown(bench: &Bench<'_>, passages: &[Passage]) -> BTreeSet<(String, u32)> {
+    { passages.iter() }
         .flat_map(|passage| passage.shown(bench.places).iter().take(FRAMES_SHOWN))
-        .filter(|place| !run.sources.contains_key(*place))
         .cloned()
-        .collect();
+        .collect()
+}
+
+/// Asks for the function and the text of the lines that are told.
+fn describe(run: &mut Run, slot: &mut Slot<'_>, mut places: BTreeSet<(String, u32)>) {
+    places.retain(|place| !run.sources.contains_key(place));
     run.sources
         .extend(slot.describe(places.into_iter().collect()));
 }

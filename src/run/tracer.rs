@@ -172,7 +172,10 @@ fn passages(case: &Case, found: &Survivors, mut leaks: Vec<Leaking>) -> Vec<Pass
         let asks = stack(leak).first();
         asks.is_some_and(|(path, _)| is_interpreter(path))
     };
-    if case.beside.is_some() || leaks.iter().any(|leak| !is_object(leak)) {
+    let knows_objects = { case.diagnosis.iter() }.any(|diagnosis| !diagnosis.lost.is_empty());
+    if knows_objects && native::is_lost(case) {
+        leaks.retain(is_object);
+    } else if case.beside.is_some() || leaks.iter().any(|leak| !is_object(leak)) {
         leaks.retain(|leak| !is_object(leak));
     }
     if case.fits.contains_key(&Counter::Maps) {

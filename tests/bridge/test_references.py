@@ -1,5 +1,6 @@
 """`references`: which calls leave more references to the variables of their caller."""
 
+import os
 import unittest
 
 from driver import BridgeCase
@@ -79,6 +80,14 @@ class References(BridgeCase):
     def test_a_builtin_is_told_with_its_type(self):
         expected = [(self.line("# builtin"), ["list.append"], True, [1, 1, 1])]
         self.assertEqual(self.rising("test_builtin"), expected)
+
+    def test_of_a_builtin_the_beginning_of_its_code_is_told(self):
+        self.worker.run("test_builtin", iterations=1, warmup=1)
+        answer = self.worker.answer("referred", do="references", iterations=3)
+        line = self.line("# builtin")
+        (call,) = [call for call in answer["calls"] if call["seen"] and call["place"][1] == line]
+        size = os.stat(call["functions"][0][1]).st_size
+        self.assertTrue(0 < call["entry"] < size, call)
 
     def test_of_nested_lines_the_innermost_is_told(self):
         expected = [(self.line("# inner"), ["Py_IncRef"], False, [1, 1, 1])]

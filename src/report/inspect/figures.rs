@@ -33,11 +33,19 @@ reuse counts as in use; following costs some bytes itself, and up to Python 3.12
 const NATIVE: &str = " What leaks here is native memory, which C code takes from malloc, and these are the bytes of Python's own: no line shows it. \
 The first lines of this page name the call, where it is known.";
 
+/// The same where lines have a column of it.
+const MALLOC: &str = " These are the bytes of Python's own. Malloc: native memory, which C code that the line calls takes, and which a judged iteration leaves behind.";
+
+/// What a reader must know of the stacks.
+pub(super) const STACKS: &str = "What stays of each iteration and is no object of Python's, by who asks for it: the C function first, then what called it.";
+
 /// What a reader must know of the figures of lines.
 pub(super) fn lines(inspection: &Inspection) -> String {
     let native =
         |finding: &Finding| finding.kind == Kind::Native && finding.verdict == Verdict::Leak;
-    let beside = if inspection.findings.iter().any(native) {
+    let beside = if inspection.routines.iter().any(has_malloc) {
+        MALLOC
+    } else if inspection.findings.iter().any(native) {
         NATIVE
     } else {
         ""
@@ -71,6 +79,31 @@ impl Table {
             rows: Vec::new(),
         }
     }
+}
+
+/// Whether native memory stays at any line of a function.
+fn has_malloc(routine: &Routine) -> bool {
+    routine.lines.iter().any(|line| line.malloc.is_some())
+}
+
+/// Native memory by stack, the largest first.
+pub(super) fn native(inspection: &Inspection) -> Table {
+    let mut table = Table::new("", &[("bytes", true), ("chunks", true), ("stack", false)]);
+    for one in &inspection.native {
+        let calls: Vec<String> = { one.stack.iter() }
+            .map(|call| shortened(call, NAME))
+            .collect();
+        table.rows.push(vec![
+            signed(one.bytes, bytes),
+            if one.chunks > 0.0 {
+                number(one.chunks)
+            } else {
+                String::new()
+            },
+            calls.join(" < "),
+        ]);
+    }
+    table
 }
 
 /// How much is left to the cycle collector.
@@ -335,17 +368,18 @@ pub(super) fn routine(routine: &Routine) -> Table {
         shortened(&routine.name, NAME),
         shortened(&routine.file, NAME)
     );
-    let mut table = Table::new(
-        &title,
-        &[
-            ("line", true),
-            ("times", true),
-            ("after it", true),
-            ("at most", true),
-            ("stays", true),
-            ("source", false),
-        ],
-    );
+    let mut columns = vec![
+        ("line", true),
+        ("times", true),
+        ("after it", true),
+        ("at most", true),
+        ("stays", true),
+        ("malloc", true),
+        ("source", false),
+    ];
+    let has_malloc = has_malloc(routine);
+    columns.retain(|(name, _)| has_malloc || *name != "malloc");
+    let mut table = Table::new(&title, &columns);
     let indent = routine
         .lines
         .iter()
@@ -364,7 +398,7 @@ pub(super) fn routine(routine: &Routine) -> Table {
             continue;
         }
         let text = line.text.get(indent..).unwrap_or_default();
-        table.rows.push(vec![
+        let mut row = vec![
             line.number.to_string(),
             line.times
                 .map_or_else(String::new, |times| number(times as f64)),
@@ -379,8 +413,13 @@ pub(super) fn routine(routine: &Routine) -> Table {
                     counted(blocks as usize, "block")
                 }
             }),
-            shown(text.trim_end()),
-        ]);
+        ];
+        if has_malloc {
+            let malloc = line.malloc.map(|[_, size]| signed(size, bytes));
+            row.push(malloc.unwrap_or_default());
+        }
+        row.push(shown(text.trim_end()));
+        table.rows.push(row);
     }
     table
 }
@@ -395,7 +434,7 @@ fn near(routine: &Routine, at: usize) -> bool {
     let to = (at + AROUND + 1).min(routine.lines.len());
     routine.lines[from..to]
         .iter()
-        .any(|line| line.times.is_some() || line.stays.is_some())
+        .any(|line| line.times.is_some() || line.stays.is_some() || line.malloc.is_some())
 }
 
 /// How high memory stood, in sentences.
@@ -493,6 +532,7 @@ mod tests {
             net: times.map(|_| 64),
             peak: times.map(|_| 128),
             stays: None,
+            malloc: None,
         };
         let lines = (1..=20)
             .map(|number| line(number, (number < 3 || number == 20).then_some(1)))

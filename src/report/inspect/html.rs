@@ -45,6 +45,8 @@ struct Page {
     garbage: String,
     cycles: Option<Table>,
     fixes: Vec<String>,
+    native: Table,
+    stacks: &'static str,
     routines: Vec<Table>,
     lines: String,
     peak: Vec<String>,
@@ -121,6 +123,8 @@ pub fn write(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()>
             }
             fixes
         }),
+        native: figures::native(inspection),
+        stacks: figures::STACKS,
         routines: inspection.routines.iter().map(figures::routine).collect(),
         lines: figures::lines(inspection),
         peak: figures::peak(inspection),

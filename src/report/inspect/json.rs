@@ -4,7 +4,7 @@ use std::io;
 
 use serde::Serialize;
 
-use super::{Garbage, Holding, Inspection, Peak, Routine};
+use super::{Garbage, Holding, Inspection, Native, Peak, Routine};
 use crate::{
     attribute::partition::Partition,
     finding::{Curve, Finding, TypeGrowth},
@@ -31,6 +31,7 @@ struct Document<'a> {
     survivors: Option<&'a Partition>,
     holding: Option<&'a Holding>,
     garbage: Option<&'a Garbage>,
+    native: &'a [Native],
     routines: &'a [Routine],
     peak: Option<&'a Peak>,
     errors: &'a [Trouble],
@@ -51,6 +52,7 @@ pub fn write(inspection: &Inspection, out: &mut dyn io::Write) -> io::Result<()>
         survivors: inspection.survivors.as_ref(),
         holding: inspection.holding.as_ref(),
         garbage: inspection.garbage.as_ref(),
+        native: &inspection.native,
         routines: &inspection.routines,
         peak: inspection.peak.as_ref(),
         errors: &inspection.errors,

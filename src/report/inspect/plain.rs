@@ -58,6 +58,11 @@ pub fn write(inspection: &Inspection, width: usize, out: &mut dyn io::Write) -> 
         said(&figures::garbage(garbage), width, out)?;
         table(&figures::cycles(garbage), width, out)?;
     }
+    if !inspection.native.is_empty() {
+        section("Native memory that stays, per iteration", out)?;
+        table(&figures::native(inspection), width, out)?;
+        said(figures::STACKS, width, out)?;
+    }
     if !inspection.routines.is_empty() {
         section("Lines", out)?;
         for routine in &inspection.routines {

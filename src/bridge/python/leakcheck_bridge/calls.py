@@ -350,17 +350,22 @@ class Libraries:
                     parts = line.rstrip("\n").split(None, 5)
                     if len(parts) == 6 and parts[5].startswith("/"):
                         first, _, after = parts[0].partition("-")
-                        self._ranges.append((int(first, 16), int(after, 16), parts[5]))
+                        self._ranges.append((int(first, 16), int(after, 16), parts[5], int(parts[2], 16)))
         except OSError:
             # No such file on this system: functions have names then, and no home.
             pass
 
     def at(self, address):
         # type: (int | None) -> str
-        for first, after, path in self._ranges:
+        return self.place(address)[0]
+
+    def place(self, address):
+        # type: (int | None) -> tuple
+        """The file that is there and the byte in it."""
+        for first, after, path, offset in self._ranges:
             if address is not None and first <= address < after:
-                return path
-        return ""
+                return path, address - first + offset
+        return "", None
 
     def of_symbol(self, name, address):
         # type: (str, int | None) -> str
@@ -372,7 +377,7 @@ class Libraries:
         found = self.at(address)
         if not found or found != os.path.realpath("/proc/self/exe"):
             return found
-        for path in dict.fromkeys(path for _, _, path in self._ranges if ".so" in path):
+        for path in dict.fromkeys(path for _, _, path, _ in self._ranges if ".so" in path):
             try:
                 library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
                 own = self.at(ctypes.cast(library[name], ctypes.c_void_p).value)
@@ -410,7 +415,9 @@ def builtin_name(builtin, owner):
     for base in bases_of(owner):
         if name in class_dict(base):
             return "{}.{}".format(_type_name(base), name)
-    return "{}.{}".format(_type_name(owner), name)
+    # A function whose first argument is what its maker keeps with it (pybind11's): it says itself where it belongs.
+    module = getattr(builtin, "__module__", None)
+    return "{}.{}".format(module if type(module) is str else _type_name(owner), name)
 
 
 def _type_name(cls):

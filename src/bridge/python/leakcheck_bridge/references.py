@@ -142,15 +142,18 @@ class Watcher:
 
     def found(self):
         # type: () -> list
-        """`{"place", "functions", "seen", "rises", "kept"}`: a builtin's place, or a line with what it may call."""
+        """`{"place", "functions", "seen", "entry", "rises", "kept"}` of each builtin, or line with what it may call."""
         libraries = calls.Libraries()
         found = []
         for code, scope, by_key, builtins, lines, risen_last in self._codes.values():
             for key, risen in by_key.items():
                 rises = risen + [0] * (self._iterations - len(risen))
+                # Where the builtin's machine code begins in its file.
+                entry = None
                 if type(key) is tuple:
                     name, address = builtins[key]
-                    functions = [[name, libraries.at(address)]]
+                    path, entry = libraries.place(address)
+                    functions = [[name, path]]
                     line = key[0]
                 else:
                     line = key
@@ -161,6 +164,7 @@ class Watcher:
                             "place": [code.co_filename, line],
                             "functions": functions,
                             "seen": type(key) is tuple,
+                            "entry": entry,
                             "rises": rises,
                             "kept": risen_last.get(key, []),
                         }
