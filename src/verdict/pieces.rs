@@ -25,17 +25,27 @@ const PAGE: i64 = 4096;
 const PART: usize = 4;
 const LONG_PART: usize = 8;
 
-/// Whether memory of children comes in each part of the readings, of which there are four in a long series: what a process touches
-/// for the first time, or fills, it does at first.
+/// Whether memory of children comes in each part of the readings, of which there are four in a long series, and about as much: what
+/// a process touches for the first time, or fills, it does at first, and so does one whose garbage waits for the collector. A server
+/// of `multiprocessing.Manager` rose by 510, 192, 63 and 90 pages in four hundred iterations, and no more after a thousand.
 pub(super) fn rises_by_pages(series: &Series) -> bool {
     let readings = { series.get(&Counter::ChildMemory) }.map_or(&[][..], Vec::as_slice);
     // What the first iteration takes, it may take once.
     let increments = readings.len().saturating_sub(2);
+    if increments < 3 {
+        return false;
+    }
     let parts = (increments / PART).clamp(1, 4);
     let at = |nth: usize| readings[1 + nth * increments / parts];
     let pages = (increments / parts / LONG_PART).max(1);
     let least = PAGE.saturating_mul(i64::try_from(pages).unwrap_or(i64::MAX));
-    increments > 2 && (0..parts).all(|nth| at(nth + 1) - at(nth) >= least)
+    let rises = (0..parts).map(|nth| at(nth + 1).saturating_sub(at(nth)));
+    let (fewest, most) = (rises.clone().min(), rises.max());
+    // A page more or less is chance.
+    let is_even = |(fewest, most): (i64, i64)| {
+        fewest >= least && fewest.saturating_add(PAGE).saturating_mul(3) >= most.saturating_mul(2)
+    };
+    fewest.zip(most).is_some_and(is_even)
 }
 
 #[cfg(test)]
@@ -70,6 +80,9 @@ mod tests {
         let slowly = |every: i64| (0..100).map(|at| at / every).collect::<Vec<_>>();
         assert!(decides(&slowly(4)) && decides(&slowly(4)[..10]));
         assert!(!decides(&slowly(10)));
+        assert!(!decides(&[
+            0, 0, 130, 260, 390, 510, 560, 610, 660, 700, 710, 720, 730, 740, 765, 775, 790, 800
+        ]));
         // Touched once, filled, or trimmed; and too few to tell.
         assert!(!decides(&[0, 30, 30, 30, 30]));
         assert!(!decides(&[0, 30, 31, 32, 33, 33, 33, 33, 33, 33]));
