@@ -20,6 +20,12 @@ for line in sys.stdin:
         end = os.open("/dev/null", os.O_RDONLY)
     elif what == "work":
         len(b"x" * 200000)
+    elif what == "unasked":
+        begun = time.process_time()
+        while time.process_time() - begun < 0.01:
+            pass
+        kept.append(os.open("/dev/null", os.O_RDONLY))
+        continue
     print("done", flush=True)
     if what == "late":
         time.sleep(0.004)
@@ -76,6 +82,10 @@ TESTS = """
 
         def test_work(self):
             self.ask("work")
+
+        def test_unasked(self):
+            self.peer.stdin.write("unasked\\n")
+            self.peer.stdin.flush()
 
         def test_late(self):
             self.ask("late")
@@ -152,6 +162,9 @@ class Processes(BridgeCase):
                 self.assertEqual(changes[counter], [each] * 4)
                 others = [other for other in COUNTED[:2] if other != counter]
                 self.assertEqual([changes[other] for other in others], [[0] * 4])
+
+    def test_a_child_that_is_still_at_work_is_waited_for(self):
+        self.assertEqual(self.changes("Peer.test_unasked")["child_fds"], [1] * 4)
 
     def test_memory_shows_in_pages(self):
         memory = self.changes("Peer.test_keep")["child_memory"]
