@@ -22,6 +22,7 @@ mod sites;
 mod standing;
 mod summary;
 mod unclosed;
+mod within;
 
 use std::collections::BTreeMap;
 

@@ -4,6 +4,7 @@ pub mod conclusion;
 pub mod counter;
 pub mod loss;
 pub mod outcome;
+mod pieces;
 pub mod rule;
 
 use std::collections::BTreeMap;

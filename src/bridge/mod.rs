@@ -60,6 +60,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/maps.py"),
     ),
     (
+        "leakcheck_bridge/processes.py",
+        include_str!("python/leakcheck_bridge/processes.py"),
+    ),
+    (
         "leakcheck_bridge/gauges.py",
         include_str!("python/leakcheck_bridge/gauges.py"),
     ),

@@ -448,7 +448,7 @@ mod tests {
             (
                 "min_rate = { fd = 1 }",
                 "{ fd = 1 }",
-                "`fd` is no counter; there are blocks, objects, heap, maps, files, fds",
+                "`fd` is no counter; there are blocks, objects, heap, maps, child_memory, child_threads, child_fds, files, fds",
             ),
             ("min_rate = 1", "1", "such as { blocks = 1 }, found 1"),
             (

@@ -16,6 +16,15 @@ pub enum Kind {
     Native,
     /// Memory that is mapped past malloc.
     Map,
+    /// Memory of a child process that lives on.
+    #[serde(rename = "child_memory")]
+    ChildMemory,
+    /// Threads in such a process.
+    #[serde(rename = "child_thread")]
+    ChildThread,
+    /// File descriptors in such a process.
+    #[serde(rename = "child_fd")]
+    ChildFd,
     /// File descriptors.
     Fd,
     /// Threads.
@@ -98,7 +107,7 @@ const fn facts(kind: Kind, word: &'static str, code: &'static str) -> Facts {
 }
 
 /// One entry for each kind, in the order of [`Kind`].
-const TABLE: [Facts; 14] = [
+const TABLE: [Facts; 17] = [
     Facts {
         label: "memory",
         advice: "Something that outlives the test keeps these objects: look for a module global, class attribute, registry or cache that this line feeds, and remove the entry when its user is done, give it a bound, or hold it weakly (weakref).",
@@ -131,6 +140,50 @@ const TABLE: [Facts; 14] = [
         curves: &[Counter::Maps],
         own: &["maps"],
         ..facts(Kind::Map, "map", "LK206")
+    },
+    Facts {
+        label: "memory in a child process",
+        advice: "Something in that process keeps what each iteration gives it: look there for a global, registry or cache without a bound, with tracemalloc in its code or a test that calls it in this process; or have the pool start its workers anew (maxtasksperchild, max_tasks_per_child).",
+        counter: Some(Counter::ChildMemory),
+        words: Some(Words {
+            one: "1 byte stays in a child process",
+            many: "stay in a child process",
+            made: "kept",
+        }),
+        rates: &["child_memory"],
+        curves: &[Counter::ChildMemory],
+        own: &["child_memory"],
+        ..facts(Kind::ChildMemory, "child_memory", "LK309")
+    },
+    Facts {
+        label: "thread in a child process",
+        advice: "End the thread in that process and join it there, where its task ends: what a worker of a pool or a server starts for one request lives as long as the process.",
+        counter: Some(Counter::ChildThreads),
+        words: Some(Words {
+            one: "1 thread stays alive in a child process",
+            many: "threads stay alive in a child process",
+            made: "started",
+        }),
+        rates: &["child_threads"],
+        curves: &[Counter::ChildThreads],
+        own: &["child_threads"],
+        beside: &["child_memory"],
+        ..facts(Kind::ChildThread, "child_thread", "LK308")
+    },
+    Facts {
+        label: "descriptor in a child process",
+        advice: "Close it in that process, where its task ends: what a worker of a pool or a server opens for one request stays open as long as the process lives, and a server that keeps the connections of its clients runs out of them.",
+        counter: Some(Counter::ChildFds),
+        words: Some(Words {
+            one: "1 file descriptor stays open in a child process",
+            many: "file descriptors stay open in a child process",
+            made: "opened",
+        }),
+        rates: &["child_fds"],
+        curves: &[Counter::ChildFds],
+        own: &["child_fds"],
+        beside: &["child_threads", "child_memory"],
+        ..facts(Kind::ChildFd, "child_fd", "LK307")
     },
     Facts {
         label: "descriptor",
@@ -281,6 +334,11 @@ impl Kind {
             Counter::Library(_) => self == Kind::Library,
             _ => self.facts().counter == Some(counter),
         }
+    }
+
+    /// Whether it grows in a child process.
+    pub fn is_in_child(self) -> bool {
+        self.facts().counter.is_some_and(Counter::is_of_children)
     }
 
     /// What is said of a finding of it with this code; empty where that is no code of a kind.

@@ -18,7 +18,7 @@ pub fn growing(series: &Series, exactness: impl Fn(Counter) -> Exactness) -> Fit
     let fits: Fits = series
         .iter()
         .filter(|(counter, _)| !counter.is_apart())
-        .filter(|(counter, _)| **counter != Counter::Maps || counter.decides(series))
+        .filter(|(counter, _)| !counter.comes_in_pieces() || counter.decides(series))
         .map(|(counter, readings)| (*counter, fit::fit(readings, exactness(*counter))))
         .filter(|(_, fit)| fit.grows())
         .collect();
@@ -90,7 +90,8 @@ pub fn bytes_per_iteration(series: &Series, rules: &Rules) -> f64 {
             }
         })
     };
-    let allocated = each(Counter::Heap) + each(Counter::Blocks) * rules.block;
+    let elsewhere = each(Counter::ChildMemory);
+    let allocated = each(Counter::Heap) + each(Counter::Blocks) * rules.block + elsewhere;
     if Counter::Maps.decides(series) {
         allocated.max(each(Counter::Maps))
     } else {

@@ -13,12 +13,14 @@ pub type Signature = BTreeMap<Counter, i64>;
 /// Whether three readings, the first from before the warm-up, grow both times as `expected`. Of objects they tell nothing:
 /// these are counted from the opening of the window, and their first increment says nothing.
 pub fn grows_as(series: &Series, expected: &Signature) -> bool {
-    let open = [Counter::Heap, Counter::Maps, Counter::Objects];
-    let mut others = expected.keys().filter(|counter| !open.contains(counter));
+    let is_open = |counter: &Counter| {
+        counter.comes_in_pieces() || matches!(counter, Counter::Heap | Counter::Objects)
+    };
+    let mut others = expected.keys().filter(|counter| !is_open(counter));
     others.next().is_some()
         && series
             .iter()
-            .filter(|(counter, _)| !open.contains(counter))
+            .filter(|(counter, _)| !is_open(counter))
             .all(|(counter, readings)| {
                 let each = expected.get(counter).copied().unwrap_or(0);
                 readings.len() == 3 && readings.windows(2).all(|pair| pair[1] - pair[0] == each)
@@ -47,7 +49,7 @@ pub fn signature(series: &Series) -> Signature {
             (growth > 0).then_some((*counter, growth))
         })
         .collect();
-    for size in [Counter::Maps, Counter::Heap] {
+    for size in [Counter::ChildMemory, Counter::Maps, Counter::Heap] {
         if found.len() > 1 {
             found.remove(&size);
         }
@@ -115,7 +117,7 @@ pub fn is_chance(first: &Series, second: &Series) -> bool {
 pub fn plain_signature(series: &Series) -> Option<Signature> {
     let mut found = Signature::new();
     for (counter, readings) in series {
-        if matches!(counter, Counter::Heap | Counter::Maps) {
+        if *counter == Counter::Heap || counter.comes_in_pieces() {
             continue;
         }
         let readings = readings.get(1..)?;

@@ -10,7 +10,7 @@ use super::{
     native::{self, Homes},
     parts, pythons, shape,
     sites::{self, function_of},
-    summary,
+    summary, within,
 };
 use crate::{
     attribute::{
@@ -61,11 +61,11 @@ pub(super) fn findings(
     let mut found = Vec::new();
     let held = Held::new(&run.cases);
     let homes = Homes::new(places);
-    let parts: Vec<Option<(Case, Case)>> = run.cases.iter().map(Case::parts).collect();
+    let parts: Vec<Vec<Case>> = run.cases.iter().map(within::parts).collect();
     let cases: Vec<&Case> = { run.cases.iter().zip(&parts) }
-        .flat_map(|(case, parts)| match parts {
-            Some((python, native)) => vec![python, native],
-            None => vec![case],
+        .flat_map(|(case, parts)| match &parts[..] {
+            [] => vec![case],
+            parts => parts.iter().collect(),
         })
         .collect();
     for (verdict, excused) in [
@@ -112,6 +112,11 @@ fn keys(run: &Run, homes: &Homes<'_>, held: &Held<'_>, case: &Case) -> BTreeSet<
         return { bare.into_iter() }
             .map(|passage| native_key(run, homes, passage))
             .collect();
+    }
+    if within::is_it(case)
+        && let Some(process) = within::holder(run, case)
+    {
+        return BTreeSet::from([Key::Holder(process.name, None)]);
     }
     let mut keys: BTreeSet<Key> = case
         .growths
@@ -243,6 +248,7 @@ fn finding(
     // Or as the look at another test has it, where this one was not looked at.
     let route = own.or_else(|| {
         let leaks = verdict == Verdict::Leak && diagnosis.is_none() && case.beside.is_none();
+        let leaks = leaks && !within::is_it(case);
         leaks.then(|| held.of_any(case, concerns)).flatten()
     });
     let cases: Vec<&Case> = group.tests.iter().map(|at| evidence[*at].case).collect();
@@ -360,7 +366,11 @@ fn finding(
     let filled =
         held::watched(case).filter(|_| alone && route.is_none() && verdict == Verdict::Leak);
     let lengthened = filled.filter(|_| held::is_lengthened(case));
+    let process = { within::is_it(case) }
+        .then(|| within::holder(run, case))
+        .flatten();
     let watched = match filled {
+        _ if process.is_some() => process.clone(),
         Some(name) if lengthened.is_some() => Some(Holder::lengthened(name)),
         Some(name) => Some(Holder::named(name)),
         None if code == code::INTERPRETER && route.is_none() => Some(Holder::named("atexit")),
@@ -368,6 +378,7 @@ fn finding(
     };
     let cause = route.map(Route::cause).unwrap_or_default();
     let identity = match (route, filled, sites.first()) {
+        _ if let Some(process) = &process => vec![code::of(kind), &process.name],
         // The finer code is a reading of the way, and may change with a release.
         (Some(route), ..) if route.is_own(places) => vec![code::of(kind), &cause],
         (Some(route), ..) => vec![code::of(kind), &cause, &route.kept],
@@ -450,7 +461,11 @@ fn finding(
             (None, None) if let Some(name) = lengthened => code::advice_lengthened(name),
             (None, None) => code::advice(code).to_owned(),
         },
-        resources: diagnosis.map_or_else(Vec::new, |diagnosis| held::resources(diagnosis, kind)),
+        resources: match diagnosis {
+            _ if process.is_some() => within::resources(run, case, kind),
+            Some(diagnosis) => held::resources(diagnosis, kind),
+            None => Vec::new(),
+        },
         c_stack: way.unwrap_or_else(|| {
             let native = native.as_ref();
             native.map_or_else(Vec::new, |native| machine::stack(native, called.as_ref()))

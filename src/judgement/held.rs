@@ -154,9 +154,23 @@ pub(super) fn instance(diagnosis: &Diagnosis, each: f64) -> Option<String> {
 
 /// What stays of a kind, each text once, with how many are alike.
 pub(super) fn resources(diagnosis: &Diagnosis, kind: Kind) -> Vec<String> {
+    let of_it = diagnosis.resources.iter().filter(|(of, _)| *of == kind);
+    counted(of_it.map(|(_, text)| text.as_str()))
+}
+
+/// A text about a child process: which process, and what there is in it where that is known.
+pub(super) fn process_and_rest(text: &str) -> (&str, Option<&str>) {
+    match text.split_once('\n') {
+        Some((process, rest)) => (process, Some(rest)),
+        None => (text, None),
+    }
+}
+
+/// Each text once, with how many are alike.
+pub(super) fn counted<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut found: Vec<(&str, usize)> = Vec::new();
-    for (_, text) in diagnosis.resources.iter().filter(|(of, _)| *of == kind) {
-        match found.iter_mut().find(|(same, _)| same == text) {
+    for text in texts {
+        match found.iter_mut().find(|(same, _)| *same == text) {
             Some((_, count)) => *count += 1,
             None => found.push((text, 1)),
         }

@@ -79,7 +79,9 @@ pub(super) fn summary(
     let (what, verb) = match kind {
         kind if let (Some(words), Some(counter)) = (&kind.facts().words, kind.facts().counter) => {
             let each = value(counter.name());
-            let what = if (each - 1.0).abs() < 1e-9 {
+            let what = if counter.is_size() {
+                format!("{} {}", bytes(each), words.many)
+            } else if (each - 1.0).abs() < 1e-9 {
                 words.one.to_owned()
             } else {
                 format!("{} {}", number(each), words.many)
@@ -166,7 +168,14 @@ pub(super) fn summary(
         .map_or_else(String::new, |name| format!(", of type {name}"));
     let holder = diagnosis
         .and_then(held::phrase)
-        .or_else(|| watched.map(|holder| format!("retained by {}", holder.name)))
+        .or_else(|| {
+            let verb = if kind.is_in_child() {
+                "in"
+            } else {
+                "retained by"
+            };
+            watched.map(|holder| format!("{verb} {}", holder.name))
+        })
         .map_or_else(String::new, |phrase| {
             format!("{of_type}, {phrase}{}", lost.map_or("", |lost| &lost.by))
         });

@@ -291,7 +291,7 @@ fn look_at(
 
 /// What is known of what a case leaves. One that was not looked at itself leaves what those leave that stand at the same
 /// places.
-pub(super) fn told_of<'a>(run: &'a Run, case: &'a Case) -> Option<&'a Diagnosis> {
+pub fn told_of<'a>(run: &'a Run, case: &'a Case) -> Option<&'a Diagnosis> {
     case.diagnosis.as_ref().or_else(|| {
         let causes = causes(case);
         let mut others = { run.cases.iter() }.filter_map(|other| other.diagnosis.as_ref());

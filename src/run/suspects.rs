@@ -232,9 +232,10 @@ pub(super) fn files_without<'a>(run: &Run, tests: impl Iterator<Item = &'a usize
     here.chain(run.elsewhere.iter().cloned()).collect()
 }
 
-/// Whether only such counters grow as have a line that adds to them, which is looked for later, and no place.
+/// Whether only such counters grow as have a line that adds to them, or a process, which is looked for later, and no place.
 fn is_bare(case: &Case) -> bool {
-    case.growths.is_empty() && case.fits.keys().all(|counter| counter.is_followed())
+    let is_followed = |counter: &Counter| counter.is_followed() || counter.is_of_children();
+    case.growths.is_empty() && case.fits.keys().all(is_followed)
 }
 
 /// Whether what is said of some of a group may be said of all.

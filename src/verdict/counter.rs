@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::Series;
+use super::{Series, pieces};
 
 /// A quantity read at a boundary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +20,12 @@ pub enum Counter {
     Heap,
     /// Bytes that are mapped past malloc.
     Maps,
+    /// Pages of child processes that live on, in bytes.
+    ChildMemory,
+    /// Threads in child processes that live on.
+    ChildThreads,
+    /// Open file descriptors in child processes that live on.
+    ChildFds,
     /// Files in the folders that tests leave them in.
     Files,
     /// Open file descriptors.
@@ -115,8 +121,11 @@ const fn things(
 
 const NO_PROC: &str = "/proc is not there to be counted in";
 
+const NO_CHILD: &str =
+    "a child process cannot be started here to try it, or /proc does not tell what it has";
+
 /// One entry for each counter, in the order of [`Counter`].
-const TABLE: [Facts; 14] = [
+const TABLE: [Facts; 17] = [
     Facts {
         meaning: "live blocks of Python's allocator (up to 512 bytes each)",
         plant: Some((1, "Python object")),
@@ -144,6 +153,38 @@ const TABLE: [Facts; 14] = [
         followed: true,
         unread: "the size of the process does not show here what is mapped past malloc",
         ..things(Counter::Maps, "maps", "", "")
+    },
+    Facts {
+        unit: Unit::Bytes("memory in a child process"),
+        meaning: "memory of child processes that live on, in pages",
+        part: Part::Resource { scarce: false },
+        plant: Some((32_768, "piece of memory in a child process")),
+        unread: NO_CHILD,
+        ..things(Counter::ChildMemory, "child_memory", "", "")
+    },
+    Facts {
+        meaning: "threads in child processes that live on",
+        part: Part::Resource { scarce: true },
+        plant: Some((1, "thread in a child process")),
+        unread: NO_CHILD,
+        ..things(
+            Counter::ChildThreads,
+            "child_threads",
+            "thread in a child process",
+            "threads in child processes",
+        )
+    },
+    Facts {
+        meaning: "open file descriptors in child processes that live on",
+        part: Part::Resource { scarce: true },
+        plant: Some((1, "descriptor in a child process")),
+        unread: NO_CHILD,
+        ..things(
+            Counter::ChildFds,
+            "child_fds",
+            "descriptor in a child process",
+            "descriptors in child processes",
+        )
     },
     Facts {
         meaning: "files in the temporary folder, the project's, and shared memory",
@@ -393,31 +434,28 @@ impl Counter {
             Counter::Objects => {
                 !(series.contains_key(&Counter::Blocks) && series.contains_key(&Counter::Heap))
             }
-            Counter::Maps => is_even(series),
+            Counter::Maps => pieces::is_even(series),
+            Counter::ChildMemory => pieces::rises_by_pages(series),
             other => !other.is_apart(),
         }
+    }
+
+    /// Whether it changes by whole pages, or by larger pieces: growth of it says something only where [`Counter::decides`] says so.
+    pub fn comes_in_pieces(self) -> bool {
+        matches!(self, Counter::Maps | Counter::ChildMemory)
+    }
+
+    /// Whether it tells of child processes that live on.
+    pub fn is_of_children(self) -> bool {
+        matches!(
+            self,
+            Counter::ChildMemory | Counter::ChildThreads | Counter::ChildFds
+        )
     }
 
     /// Whether it is looked at apart from what grows, since it changes in healthy tests and beside ordinary leaks too.
     pub fn is_apart(self) -> bool {
         self.part() == Part::Apart
-    }
-}
-
-/// Whether as much is mapped in each iteration. Python's allocator takes a large piece now and then, and a thread brings its
-/// stack: both are told by other counters.
-fn is_even(series: &Series) -> bool {
-    let readings = |counter| series.get(&counter).map_or(&[][..], Vec::as_slice);
-    let maps = readings(Counter::Maps);
-    // The first iteration loads what is loaded once.
-    let mut added = maps.windows(2).skip(1).map(|pair| pair[1] - pair[0]);
-    let threads = readings(Counter::Threads);
-    let are_as_before = threads.iter().skip(1).max() <= threads.get(1);
-    match added.next() {
-        Some(first) => {
-            first > 0 && maps.len() > 3 && added.all(|other| other == first) && are_as_before
-        }
-        None => false,
     }
 }
 
@@ -477,23 +515,6 @@ mod tests {
             assert_eq!(Counter::library(other), None, "{other}");
         }
         assert_eq!(Counter::named("never_heard_of"), None);
-    }
-
-    #[test]
-    fn what_is_mapped_says_something_where_it_is_as_much_each_time() {
-        let decides = |maps: &[i64], threads: &[i64]| {
-            let all = [
-                (Counter::Maps, maps.to_vec()),
-                (Counter::Threads, threads.to_vec()),
-            ];
-            Counter::Maps.decides(&Series::from(all))
-        };
-        let still = [1; 5];
-        assert!(decides(&[0, 9, 13, 17, 21], &still));
-        assert!(!decides(&[0, 9, 13, 13, 17], &still));
-        assert!(!decides(&[0, 9, 9, 9, 9], &still));
-        assert!(!decides(&[0, 9, 13], &[1; 3]));
-        assert!(!decides(&[0, 8, 16, 24, 32], &[1, 2, 3, 4, 5]));
     }
 
     #[test]

@@ -291,7 +291,8 @@ class Unittest(BridgeCase):
 
     def test_counters_are_known_and_exact_where_the_facts_say_so(self):
         counters = self.worker.hello["counters"]
-        expected = "blocks objects heap maps files fds threads items tasks children interpreters garbage refs unclosed"
+        expected = "blocks objects heap maps child_memory child_threads child_fds files fds threads items tasks"
+        expected += " children interpreters garbage refs unclosed"
         self.assertEqual(set(counters), set(expected.split()))
         self.assertLessEqual(set(counters.values()), {"exact", "estimate", "absent"})
         self.assertEqual(counters["objects"], "exact")

@@ -19,7 +19,7 @@ import threading
 import time
 import weakref
 
-from . import bounds, files, gauges, interpreters, malloc, maps, opcodes, refs, unclosed, watch
+from . import bounds, files, gauges, interpreters, malloc, maps, opcodes, processes, refs, unclosed, watch
 
 _collect_all = gc.collect
 _freeze = gc.freeze
@@ -59,9 +59,6 @@ def _collect():
 
 #: Those that are read in an order of their own, see `Counters.read`; the others are in a table there.
 _OWN_ORDER = ("blocks", "objects", "threads", "garbage")
-
-#: Of wait(2): children of any kind.
-_WALL = 0x40000000
 
 #: A thread that has left Python's books still owns its stack until the kernel has ended it.
 _THREAD_PATIENCE = 0.2
@@ -251,17 +248,11 @@ def _children_reader():
         posix.close(posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC))
     except OSError:
         return None, "absent"
-    # Without a child at all there is an error, and nothing to list. Nobody is waited for.
-    waitid, everyone = posix.waitid, posix.P_ALL
-    options = posix.WEXITED | posix.WNOHANG | posix.WNOWAIT | _WALL
+    are_none = processes.are_none
 
     def read():
-        try:
-            waitid(everyone, 0, options)
-        except ChildProcessError:
+        if are_none():
             return 0
-        except OSError:
-            pass
         try:
             descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
         except OSError:
@@ -536,6 +527,7 @@ class Counters:
         self.watch = watch.Watch(lengths=not self.sees_sizes)
         self.refs = refs.Cohort()
         self._children, children_exactness = _children_reader()
+        self.processes = processes.Processes()
         # What Python takes for itself elsewhere comes and goes as it likes.
         self._mapped = maps.Mapped(getattr(self._heap, "taken", None) if self.sees_sizes else None)
         #: By name: how it is read, and what that is worth. In the order in which they are read.
@@ -544,6 +536,10 @@ class Counters:
             "items": (self.watch.total, "exact"),
             "tasks": (self.tasks.count, "exact"),
             "children": (self._children, children_exactness),
+            # The first of these three reads the others.
+            "child_fds": (self.processes.descriptors, self.processes.exactness),
+            "child_threads": (self.processes.threads, self.processes.exactness),
+            "child_memory": (self.processes.memory, self.processes.exactness),
             "interpreters": (_count_interpreters, "exact"),
             "files": (self.folders.total, self.folders.exactness),
             "heap": (self._heap, heap_exactness),
@@ -686,6 +682,7 @@ class Counters:
         opcodes.forestall()
         self._find_libraries()
         self.folders.survey()
+        self.processes.forget()
         for cache in self._caches:
             cache.remember()
         self.settle()

@@ -557,7 +557,7 @@ class Repeater:
         recorder = heap.Recorder(self._meter, iterations, frames)
         # The first one after the opening of a test brings what appears once.
         result = self._once()
-        noted = resources.Noted(self._meter.tasks.all, self._meter.folders)
+        noted = resources.Noted(self._meter.tasks.all, self._meter.folders, self._meter.processes)
         if result.status == outcome.PASSED:
             recorder.open()
             for _ in itertools.repeat(None, iterations):

@@ -10,7 +10,7 @@ import posix
 import sys
 import threading
 
-from . import interpreters, temporary, trace
+from . import interpreters, processes, temporary, trace
 
 _listdir = posix.listdir
 _readlink = posix.readlink
@@ -198,10 +198,12 @@ def _children():
 
 
 class Noted:
-    """What there was at one time. `tasks()` gives asyncio's that are not done; files are counted in `folders`."""
+    """What there was at one time. `tasks()` gives asyncio's that are not done; files are counted in `folders`, and
+    children are looked into by `within`.
+    """
 
-    def __init__(self, tasks, folders):
-        # type: (object, object) -> None
+    def __init__(self, tasks, folders, within):
+        # type: (object, object, processes.Processes) -> None
         self._pending = tasks
         self._folders = folders
         self._files = frozenset(folders.names())
@@ -210,6 +212,7 @@ class Noted:
         self._tasks = frozenset(map(id, self._pending()))
         self._children = frozenset(_children())
         self._interpreters = frozenset(interpreters.numbers())
+        self._within = processes.Noted(within)
 
     def newer(self):
         # type: () -> list
@@ -228,6 +231,8 @@ class Noted:
             except Exception:
                 # A thread or task may end, or a class of the project's refuse, while it is asked about.
                 continue
+        with contextlib.suppress(Exception):
+            found += [[kind, text[:_LONGEST]] for kind, text in self._within.newer()[: 3 * _MOST]]
         return found
 
     def _new_descriptors(self):

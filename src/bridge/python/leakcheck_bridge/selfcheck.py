@@ -5,9 +5,13 @@ for the other half to say.
 """
 
 import array
+import contextlib
 import ctypes
 import mmap
+import os
 import posix
+import signal
+import sys
 
 from . import gauges, outcome, refs, repeat, temporary, unclosed
 
@@ -147,6 +151,47 @@ class _Maps:
         del self._kept[:]
 
 
+#: At each byte that comes it keeps a descriptor, a thread and some pages.
+_CHILD = """
+import _thread, posix, time
+kept = []
+while posix.read(0, 1):
+    kept.append((posix.dup(0), b"x" * 65536))
+    _thread.start_new_thread(time.sleep, (3600,))
+    posix.write(1, b"x")
+"""
+
+
+class _InChild:
+    """Of `child_fds`, `child_threads` and `child_memory`."""
+
+    def __init__(self, many):
+        # type: (int) -> None
+        theirs, self._to = posix.pipe2(posix.O_CLOEXEC)
+        self._from, others = posix.pipe2(posix.O_CLOEXEC)
+        try:
+            words = [sys.executable, "-I", "-S", "-B", "-c", _CHILD]
+            actions = [(posix.POSIX_SPAWN_DUP2, theirs, 0), (posix.POSIX_SPAWN_DUP2, others, 1)]
+            self._number = posix.posix_spawn(sys.executable, words, os.environ, file_actions=actions)
+        finally:
+            _close(theirs)
+            _close(others)
+
+    def leak(self, at):
+        # type: (int) -> None
+        posix.write(self._to, b"x")
+        posix.read(self._from, 1)
+
+    def take_back(self):
+        # type: () -> None
+        # It ends as there is nothing more to read.
+        _close(self._to)
+        _close(self._from)
+        with contextlib.suppress(OSError):
+            posix.kill(self._number, signal.SIGKILL)
+            posix.waitpid(self._number, 0)
+
+
 class _Files:
     """Of `files`."""
 
@@ -198,9 +243,9 @@ _PLANTS = (_Objects, _References, _Allocations, _Descriptors, _Maps, _Files, _Wa
 class _Pseudo:
     """A runner of one test. Keeps what it leaks in slots that exist before the window opens."""
 
-    def __init__(self, plant, iterations):
-        # type: (bool, int) -> None
-        self._plants = [kind(iterations) for kind in _PLANTS] if plant else []  # type: list
+    def __init__(self, kinds, iterations):
+        # type: (tuple, int) -> None
+        self._plants = [kind(iterations) for kind in kinds]  # type: list
         self._next = array.array("i", [0])
 
     def open(self, index):
@@ -238,7 +283,10 @@ class _Pseudo:
 def run(meter, heartbeat, plant, iterations, warmup):
     # type: (object, object, bool, int, int) -> dict
     """The answer of a run order, for a pseudo-test."""
-    pseudo = _Pseudo(plant, iterations + warmup)
+    kinds = _PLANTS if plant else ()
+    if plant and meter.exactness["child_fds"] != "absent":
+        kinds += (_InChild,)
+    pseudo = _Pseudo(kinds, iterations + warmup)
     gauge = gauges.Gauge.configured("planted", __name__ + ":stock")
     meter.take_up(gauge)
     repeater = repeat.Repeater(pseudo, meter, heartbeat)

@@ -1,0 +1,98 @@
+//! What grows in child processes that live on: a cause of its own, whatever grows beside it, held by the process.
+
+use super::held;
+use crate::{
+    finding::{Holder, Kind},
+    run::{Run, case::Case, diagnose},
+    verdict::Counter,
+};
+
+/// What grows in a test, in parts that are causes of their own; empty where it is one. Python's memory and that of C code beside
+/// it, and what child processes have more.
+pub(super) fn parts(case: &Case) -> Vec<Case> {
+    let halves = |case: &Case| case.parts().map(|(python, native)| [python, native]);
+    let Some(there) = of_children(case) else {
+        return halves(case).map_or_else(Vec::new, Vec::from);
+    };
+    let mut found = Vec::from([there]);
+    let mut here = case.clone();
+    here.fits.retain(|counter, _| !counter.is_of_children());
+    if here
+        .fits
+        .keys()
+        .any(|counter| counter.decides(&case.series))
+    {
+        match halves(&here) {
+            Some(halves) => found.extend(halves),
+            None => found.push(here),
+        }
+    }
+    found
+}
+
+/// That of the children alone. The other end of a connection that stays open here is no leak of theirs.
+fn of_children(case: &Case) -> Option<Case> {
+    let is_theirs = |counter: &Counter| counter.is_of_children();
+    let ends = [Counter::Fds, Counter::Children];
+    let stays_here = ends.iter().any(|counter| case.fits.contains_key(counter));
+    if stays_here || !case.fits.keys().any(is_theirs) {
+        return None;
+    }
+    let mut there = Case {
+        leader: case.leader,
+        wider: case.wider,
+        iterations: case.iterations,
+        brief: case.brief,
+        series: case.series.clone(),
+        fits: case.fits.clone(),
+        ..Case::without_evidence(case.test, case.judged.clone())
+    };
+    there.fits.retain(|counter, _| is_theirs(counter));
+    Some(there)
+}
+
+/// Whether that is all that grows in a part.
+pub(super) fn is_it(case: &Case) -> bool {
+    !case.fits.is_empty() && case.fits.keys().all(|counter| counter.is_of_children())
+}
+
+/// The processes, that which gains most first; `None` where nobody looked.
+pub(super) fn holder(run: &Run, case: &Case) -> Option<Holder> {
+    let mut names = { texts(run, case) }.map(|(_, text)| held::process_and_rest(text).0);
+    let first = names.next()?;
+    let mut also: Vec<String> = names
+        .map(str::to_owned)
+        .filter(|name| name != first)
+        .collect();
+    also.sort();
+    also.dedup();
+    Some(Holder {
+        reason: "it has more after each iteration, read from outside".to_owned(),
+        also,
+        ..Holder::named(first)
+    })
+}
+
+/// What of it stays there, each text once.
+pub(super) fn resources(run: &Run, case: &Case, kind: Kind) -> Vec<String> {
+    let of_it = { texts(run, case) }.filter(|(of, _)| *of == kind);
+    held::counted(of_it.filter_map(|(_, text)| held::process_and_rest(text).1))
+}
+
+/// What was told of the processes by the look at the test, those of the most telling counter first.
+fn texts<'a>(run: &'a Run, case: &'a Case) -> impl Iterator<Item = (Kind, &'a str)> {
+    let whole = run.cases.iter().find(|other| other.test == case.test);
+    let told = whole.and_then(|whole| diagnose::told_of(run, whole));
+    let mut resources: Vec<(Kind, &str)> = { told.iter() }
+        .flat_map(|diagnosis| &diagnosis.resources)
+        .filter(|(kind, _)| {
+            kind.facts()
+                .counter
+                .is_some_and(|counter| case.fits.contains_key(&counter))
+        })
+        .filter(|(kind, _)| kind.is_in_child())
+        .map(|(kind, text)| (*kind, text.as_str()))
+        .collect();
+    resources.sort_by_key(|(kind, _)| std::cmp::Reverse(*kind));
+    resources.into_iter()
+}

@@ -1,0 +1,142 @@
+//! Child processes that live on: what grows in them, which of them it is, and what is meant to.
+
+mod common;
+
+use common::{Checked, Finding, Project};
+
+const APP: &str = "\
+import os
+import sys
+
+kept = []
+for line in sys.stdin:
+    if line.strip() == 'keep':
+        kept.append(os.open(os.devnull, os.O_RDONLY))
+    print('done', flush=True)
+";
+
+/// Two tests of one server, one of a pool, and one that keeps as much here as there.
+const TESTS: &str = "\
+import os
+import multiprocessing
+import subprocess
+import sys
+
+import pytest
+
+import helper
+
+KEPT = []
+
+
+@pytest.fixture(scope='session')
+def server():
+    words = [sys.executable, 'app.py', '--port', str(os.getpid())]
+    pipes = {'stdin': subprocess.PIPE, 'stdout': subprocess.PIPE, 'universal_newlines': True}
+    with subprocess.Popen(words, **pipes) as process:
+        yield process
+        process.stdin.close()
+
+
+@pytest.fixture(scope='session')
+def pool():
+    with multiprocessing.get_context('spawn').Pool(1) as pool:
+        yield pool
+
+
+def ask(server, what):
+    server.stdin.write(what + '\\n')
+    server.stdin.flush()
+    assert server.stdout.readline() == 'done\\n'
+
+
+def test_one(server):
+    ask(server, 'keep')
+
+
+def test_other(server):
+    ask(server, 'keep')
+
+
+def test_work(server):
+    ask(server, 'work')
+
+
+def test_pool(pool):
+    pool.apply(helper.keep)
+
+
+def test_both(server):
+    ask(server, 'keep')
+    KEPT.append({'number': len(KEPT)})
+";
+
+const HELPER: &str = "\
+import os
+
+KEPT = []
+
+
+def keep():
+    KEPT.append(os.open(os.devnull, os.O_RDONLY))
+";
+
+fn project(config: &str) -> Project {
+    let project = Project::configured(APP, TESTS, config);
+    project.write("helper.py", HELPER);
+    project
+}
+
+fn of_children(checked: &Checked) -> Vec<&Finding> {
+    let mut found: Vec<&Finding> = { checked.report.findings.iter() }
+        .filter(|finding| finding.kind == "child_fd")
+        .collect();
+    found.sort_by_key(|finding| finding.summary.clone());
+    found
+}
+
+#[test]
+fn what_grows_in_a_child_is_told_once_for_each_process() {
+    let checked = project("").check(&[]);
+    checked.exits(1);
+    let found = of_children(&checked);
+    let [pool, server] = found[..] else {
+        panic!("{}", checked.stdout);
+    };
+    let start = "1 file descriptor stays open in a child process after each iteration, in process ";
+    assert!(
+        server.summary.starts_with(&format!("{start}python")),
+        "{}",
+        server.summary
+    );
+    // No port, and no way to the project.
+    assert!(
+        server.summary.ends_with(" app.py --port #"),
+        "{}",
+        server.summary
+    );
+    assert_eq!(
+        pool.summary,
+        format!("{start}SpawnPoolWorker of multiprocessing")
+    );
+    for finding in [server, pool] {
+        assert_eq!((&*finding.code, finding.fails), ("LK307", true));
+    }
+    assert_eq!(server.tests.len(), 3, "{:?}", server.tests);
+    assert!(
+        checked.stdout.contains("/dev/null (x"),
+        "{}",
+        checked.stdout
+    );
+    let here = { checked.report.findings.iter() }.find(|finding| finding.kind == "python");
+    let here = here.unwrap_or_else(|| panic!("{}", checked.stdout));
+    assert!(here.tests[0].ends_with("test_both"), "{:?}", here.tests);
+    assert!(!here.summary.contains("child"), "{}", here.summary);
+    assert_eq!(checked.test("test_work").verdict, "clean");
+}
+
+#[test]
+fn what_a_child_is_meant_to_keep_is_allowed() {
+    let terms = "[[tool.leakcheck.override]]\ntests = [\"*\"]\nallow = { child_fds = 1, blocks = 9, heap = 900 }\nreason = \"a cache of the server's\"\n";
+    project(terms).check(&[]).exits(0);
+}
