@@ -34,7 +34,7 @@ use crate::{
     exit_code::ExitCode,
     files::name,
     judgement,
-    report::{Environment, Report, events::Log, progress::Progress, text},
+    report::{Environment, Report, address, events::Log, progress::Progress, text},
     run::{
         self, Settings,
         build::{Build, Jit},
@@ -543,6 +543,7 @@ pub(super) fn environment(
         counters: run.counters.clone(),
         jobs,
         date: now(),
+        docs: address::SITE,
         ..Environment::default()
     }
 }
