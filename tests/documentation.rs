@@ -236,6 +236,12 @@ fn the_tests_that_hold_a_claim_are_there() {
 }
 
 #[test]
+fn the_version_has_its_section_in_the_changelog() {
+    let heading = format!("\n## {} - 20", env!("CARGO_PKG_VERSION"));
+    assert!(read("CHANGELOG.md").contains(&heading), "{heading}");
+}
+
+#[test]
 fn links_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let link = regex::Regex::new(r"\]\(([^)\s]+)\)").unwrap();
