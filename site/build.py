@@ -137,15 +137,28 @@ def dead_links(site):
                 yield f"{file.relative_to(site)}: {target}"
 
 
+def missing(leakcheck, site):
+    """Each code and rule that the command explains, and whose address leads nowhere (`src/report/address.rs`)."""
+    listed = subprocess.run([leakcheck, "explain"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    names = re.findall(r"^  (\S+)  ", listed, re.MULTILINE)
+    pages = {name: Page((site / name).read_text(encoding="utf-8")) for name in ("leaks.html", "rules.html")}
+    for name in names:
+        page = "leaks.html" if name.startswith("LK") else "rules.html"
+        if name not in pages[page].names:
+            yield f"{page}#{name}"
+    if len(names) < 50:
+        yield f"leakcheck explain lists {len(names)} only"
+
+
 def main(leakcheck, out):
-    out = Path(out).resolve()
+    leakcheck, out = os.path.abspath(leakcheck), Path(out).resolve()
     shutil.rmtree(out, ignore_errors=True)
     sources(out / "src")
     for file in ("book.toml", "site.css"):
         shutil.copy(ROOT / "site" / file, out)
-    example(os.path.abspath(leakcheck), out / "src/report.html")
+    example(leakcheck, out / "src/report.html")
     subprocess.run([os.environ.get("MDBOOK", "mdbook"), "build", out], check=True)
-    dead = sorted(set(dead_links(out / "book")))
+    dead = sorted({*dead_links(out / "book"), *missing(leakcheck, out / "book")})
     if dead:
         sys.exit("links that lead nowhere:\n" + "\n".join(dead))
     print(f"{out / 'book'}: {len(list((out / 'book').glob('*.html')))} pages, no dead link")

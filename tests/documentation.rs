@@ -192,15 +192,13 @@ fn every_page_is_in_the_book_once() {
     }
 }
 
-/// `site/build.py` gives a heading of this form the code as its name, and mdBook each rule its own.
+/// `site/build.py` gives the headings of codes these names, and asks the built site for all of them.
 #[test]
-fn the_address_of_each_code_and_rule_is_a_heading() {
+fn each_code_and_rule_has_an_address() {
     let site = Some("https://example.org/docs/");
-    let leaks = read("docs/leaks.md");
-    for (code, title) in explain::codes() {
+    for (code, _) in explain::codes() {
         let address = format!("https://example.org/docs/leaks.html#{code}");
         assert_eq!(address::of_code(site, code), Some(address));
-        assert!(leaks.contains(&format!("\n## {code}: {title}\n")), "{code}");
     }
     let rules = read("docs/rules.md");
     for rule in Rule::ALL {
