@@ -24,7 +24,7 @@ case "$VERSION" in
         fi
         ;;
     *)
-        [[ "$VERSION" =~ ^[0-9][0-9A-Za-z.]*$ ]] || fail "version must be checkout, installed or a version such as 0.1.0"
+        [[ "$VERSION" =~ ^[0-9][0-9A-Za-z.]*$ ]] || fail "version must be checkout, installed or a version such as 0.9.0"
         python3 -m venv "$home/environment"
         "$home/environment/bin/python" -m pip install --quiet --disable-pip-version-check \
             --only-binary :all: "leakcheck-gate==$VERSION"

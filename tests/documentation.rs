@@ -3,9 +3,11 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use leakcheck::{
+    attribute::explain,
     config,
     exit_code::ExitCode,
     kept::reason::Reason,
+    report::address,
     verdict::{Verdict, rule::Rule},
 };
 
@@ -158,6 +160,64 @@ fn anchor(heading: &str) -> String {
 }
 
 #[test]
+fn every_page_is_in_the_book_once() {
+    let summary = read("site/SUMMARY.md");
+    let link = regex::Regex::new(r"\]\(([^)]+)\)").unwrap();
+    let mut listed: Vec<&str> = link
+        .captures_iter(&summary)
+        .map(|found| found.extract::<1>().1[0])
+        .collect();
+    listed.sort_unstable();
+    // What lies elsewhere, and the page whose name would make it a second first page, as site/build.py has them.
+    let build = read("site/build.py");
+    let renamed = regex::Regex::new(r#"    "([\w./]+)": "([\w.]+)","#).unwrap();
+    let renamed: Vec<[&str; 2]> = renamed
+        .captures_iter(&build)
+        .map(|found| found.extract().1)
+        .collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages: Vec<String> = fs::read_dir(root.join("docs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".md") && name != "README.md")
+        .chain(renamed.iter().map(|[_, name]| (*name).to_owned()))
+        .collect();
+    pages.sort_unstable();
+    assert!(
+        renamed.len() > 5 && pages == listed,
+        "{pages:#?}, {listed:#?}"
+    );
+    for [path, _] in renamed {
+        assert!(root.join(path).exists(), "{path}");
+    }
+}
+
+/// `site/build.py` gives the headings of codes these names, and asks the built site for all of them.
+#[test]
+fn each_code_and_rule_has_an_address() {
+    let site = Some("https://example.org/docs/");
+    for (code, _) in explain::codes() {
+        let address = format!("https://example.org/docs/leaks.html#{code}");
+        assert_eq!(address::of_code(site, code), Some(address));
+    }
+    let rules = read("docs/rules.md");
+    for rule in Rule::ALL {
+        let address = address::of_rule(site, *rule).unwrap();
+        let name = address
+            .strip_prefix("https://example.org/docs/rules.html#")
+            .unwrap();
+        let heading = |line: &str| {
+            line.strip_prefix("## ")
+                .is_some_and(|it| anchor(it) == name)
+        };
+        assert!(rules.lines().any(heading), "{address}");
+    }
+    assert_eq!(address::of_code(site, "LK999"), None);
+    assert_eq!(address::of_code(site, "../x"), None);
+    assert_eq!(address::of_code(None, "LK101"), None);
+}
+
+#[test]
 fn the_tests_that_hold_a_claim_are_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = fs::read_to_string(root.join("docs/security.md")).unwrap();
@@ -174,12 +234,25 @@ fn the_tests_that_hold_a_claim_are_there() {
 }
 
 #[test]
+fn the_version_has_its_section_in_the_changelog() {
+    let heading = format!("\n## {} - 20", env!("CARGO_PKG_VERSION"));
+    assert!(read("CHANGELOG.md").contains(&heading), "{heading}");
+}
+
+#[test]
 fn links_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let link = regex::Regex::new(r"\]\(([^)\s]+)\)").unwrap();
-    let mut pages = ["README.md", "CONTRIBUTING.md", "fixtures/README.md"]
-        .map(|page| root.join(page))
-        .to_vec();
+    let mut pages = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "fixtures/README.md",
+        "site/example.md",
+    ]
+    .map(|page| root.join(page))
+    .to_vec();
     pages.extend(
         fs::read_dir(root.join("docs"))
             .unwrap()
@@ -201,6 +274,10 @@ fn links_lead_somewhere() {
             } else {
                 page.parent().unwrap().join(path)
             };
+            // It is made with the site.
+            if target == "report.html" {
+                continue;
+            }
             let there = if place.is_empty() {
                 to.exists()
             } else {

@@ -1,31 +1,26 @@
 //! What the program is built of may be given away with it, and comes from one place.
 
-use std::{collections::BTreeSet, process::Command};
+use std::{collections::BTreeSet, fs, process::Command};
 
 use cargo_metadata::MetadataCommand;
 
-/// Licences that ask for no more than being named.
-const ALLOWED: [&str; 12] = [
-    "0BSD",
-    "Apache-2.0",
-    "Apache-2.0 WITH LLVM-exception",
-    "BSD-2-Clause",
-    "BSD-3-Clause",
-    "BSL-1.0",
-    "CC0-1.0",
-    "ISC",
-    "MIT",
-    "MIT-0",
-    "Unicode-3.0",
-    "Zlib",
-];
+/// Licences that ask for no more than being named: the list that `cargo deny` has.
+fn allowed() -> BTreeSet<String> {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deny.toml")).unwrap();
+    let deny: toml::Table = text.parse().unwrap();
+    let list = deny["licenses"]["allow"].as_array().unwrap();
+    list.iter()
+        .map(|licence| licence.as_str().unwrap().to_owned())
+        .collect()
+}
 
 /// Whether one of the ways in which it may be used asks for no more. Parentheses are only ever around alternatives.
 fn is_allowed(expression: &str) -> bool {
+    let allowed = allowed();
     let is_one = |of: &str| {
         of.split(" OR ")
             .flat_map(|part| part.split('/'))
-            .any(|licence| ALLOWED.contains(&licence.trim()) || licence == "Unlicense")
+            .any(|licence| allowed.contains(licence.trim()))
     };
     let bare = expression.replace(['(', ')'], "");
     if expression.contains('(') {

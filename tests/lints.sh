@@ -10,4 +10,4 @@ clippy-driver --edition 2024 --crate-name leakcheck_tracer --crate-type cdylib -
     --emit=metadata --out-dir target native/tracer/tracer.rs
 lint=target/ci-lint
 [ -x "$lint/bin/ruff" ] || { python3 -m venv "$lint" && "$lint/bin/pip" install --quiet --disable-pip-version-check ruff==0.14.5; }
-"$lint/bin/ruff" check src/bridge/python src/bisect src/kept plugin tests/bridge tests/browser tests/common tests/shipping benches
+"$lint/bin/ruff" check src/bridge/python src/bisect src/kept plugin tests/bridge tests/browser tests/common tests/shipping benches site

@@ -306,6 +306,33 @@ fn sarif_is_valid_and_carries_rules_flows_fingerprints_and_suppressions() {
 }
 
 #[test]
+fn reports_lead_to_the_documentation_where_the_build_knows_its_address() {
+    let formats = [Format::Plain, Format::Sarif, Format::Html, Format::Markdown];
+    let mut report = everything();
+    report.environment.docs = Some("https://example.org/docs");
+    let code = report.findings[0].code.clone();
+    let address = format!("https://example.org/docs/leaks.html#{code}");
+    for format in formats {
+        let text = rendered(&report, format).replace("&#x2f;", "/");
+        assert!(text.contains(&address), "{format:?}: {text}");
+    }
+    let sarif = parsed(&report, Format::Sarif);
+    let rules = sarif["runs"][0]["tool"]["driver"]["rules"]
+        .as_array()
+        .unwrap();
+    let with: Vec<&Value> = rules
+        .iter()
+        .filter(|rule| !rule["helpUri"].is_null())
+        .collect();
+    assert_eq!(with.len(), explain::codes().count());
+    assert_valid(&schema("tests/schemas/sarif-2.1.0.json"), &sarif);
+    report.environment.docs = None;
+    for format in formats {
+        assert!(!rendered(&report, format).contains("example.org/docs"));
+    }
+}
+
+#[test]
 fn gitlab_takes_every_finding_that_is_there() {
     let report = everything();
     let issues = parsed(&report, Format::Gitlab);

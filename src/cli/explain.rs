@@ -2,7 +2,12 @@
 
 use std::io::{self, Write};
 
-use crate::{attribute::explain, exit_code::ExitCode, verdict::rule::Rule};
+use crate::{
+    attribute::explain,
+    exit_code::ExitCode,
+    report::address::{self, SITE},
+    verdict::rule::Rule,
+};
 
 /// Prints the page about a code or a rule, or all of them in a line each where nothing is named.
 pub(super) fn explain(name: Option<&str>) -> ExitCode {
@@ -10,8 +15,10 @@ pub(super) fn explain(name: Option<&str>) -> ExitCode {
     let written = match name {
         None => list(&mut out),
         Some(name) => match (explain::section(name), Rule::of_name(name)) {
-            (Some(section), _) => writeln!(out, "{section}"),
-            (None, Some(rule)) => write!(out, "{}: {}", rule.name(), rule.section()),
+            (Some(section), _) => writeln!(out, "{section}")
+                .and_then(|()| more(address::of_code(SITE, &name.to_uppercase()), &mut out)),
+            (None, Some(rule)) => write!(out, "{}: {}", rule.name(), rule.section())
+                .and_then(|()| more(address::of_rule(SITE, rule), &mut out)),
             (None, None) => {
                 super::complain(format_args!(
                     "leakcheck: there is no code or rule `{}`; `leakcheck explain` lists them all",
@@ -24,6 +31,11 @@ pub(super) fn explain(name: Option<&str>) -> ExitCode {
     // A reader that went away is no error of ours.
     let _ = written;
     ExitCode::Success
+}
+
+/// Where the same can be read on the web.
+fn more(address: Option<String>, out: &mut dyn Write) -> io::Result<()> {
+    address.map_or(Ok(()), |address| writeln!(out, "\n{address}"))
 }
 
 fn list(out: &mut dyn Write) -> io::Result<()> {

@@ -180,6 +180,8 @@ fn workflow(project: &Path, prefix: &str) -> String {
     }
     if !is_djangos(project) {
         install.push("python -m pip install pytest".to_owned());
+    } else if install.is_empty() {
+        install.push("python -m pip install django".to_owned());
     }
     // Folders are named by the user, and a name may hold anything: it stands where YAML takes it for text only.
     let (directory, working) = if prefix.is_empty() {
@@ -366,6 +368,10 @@ mod tests {
         };
         fs::write(project.join("manage.py"), "import django").unwrap();
         assert!(says("manage.py is here") && !says("pip install pytest"));
+        // A step that does nothing is none that a workflow may have.
+        assert!(says("pip install django"));
+        fs::write(project.join("requirements.txt"), "django~=5.2\n").unwrap();
+        assert!(says("install -r requirements.txt") && !says("pip install django"));
         fs::write(project.join("pytest.ini"), "[pytest]\n").unwrap();
         assert!(!says("manage.py is here") && says("pip install pytest"));
     }

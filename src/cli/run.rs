@@ -32,7 +32,7 @@ use crate::{
     exit_code::ExitCode,
     judgement,
     kept::Cache,
-    report::{Environment, Report, events::Log, progress::Progress, text},
+    report::{Environment, Report, address, events::Log, progress::Progress, text},
     run::{
         self, loss::StartError, record::Recording, shard::Wanted, tape::Tape, worker::INTERRUPTED,
     },
@@ -490,6 +490,7 @@ pub(super) fn environment(
         counters: run.counters.clone(),
         jobs,
         date: now(),
+        docs: address::SITE,
         ..Environment::default()
     }
 }

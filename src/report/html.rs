@@ -15,7 +15,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Environment, Report, Standing,
+    Environment, Report, Standing, address,
     diff::{self, Sign},
     growth, plain, source, spark,
     text::{brief, bytes, counted, number, shortened},
@@ -66,6 +66,7 @@ struct Shown {
     anchor: String,
     noun: &'static str,
     code: String,
+    address: Option<String>,
     title: String,
     status: &'static str,
     sign: &'static str,
@@ -282,6 +283,7 @@ fn shown(report: &Report, finding: &Finding, anchor: String) -> Shown {
         noun: plain::noun(finding),
         title: super::sarif::title(&finding.code),
         code: shortened(&finding.code, 20),
+        address: address::of_code(report.environment.docs, &finding.code),
         status: finding.status.word(),
         sign: sign(finding.status),
         fails: finding.fails,

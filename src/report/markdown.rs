@@ -6,7 +6,7 @@
 use std::io;
 
 use super::{
-    Report, Standing, diff, growth, is_accepted, place, plain, snapshots, source, spark,
+    Report, Standing, address, diff, growth, is_accepted, place, plain, snapshots, source, spark,
     text::{brief, counted, number, shortened},
 };
 use crate::{
@@ -225,6 +225,10 @@ fn details(report: &Report, finding: &Finding) -> String {
         items.push(format!("types: {}", types.join(", ")));
     }
     items.push(format!("fix: {}", code(&shortened(&finding.advice, 600))));
+    if let Some(address) = address::of_code(report.environment.docs, &finding.code) {
+        // Made of this build's own address and a code that it knows: nothing of it is the project's.
+        items.push(format!("more: <{address}>"));
+    }
     items.push(format!(
         "id: {}",
         code(&shortened(&finding.fingerprint, 80))

@@ -1,5 +1,6 @@
 //! What is reported of a run, and the formats it is written in: one format a file.
 
+pub mod address;
 mod badge;
 mod bencher;
 mod crowd;
@@ -70,6 +71,9 @@ pub struct Environment {
     /// How often an hour the code under test runs in real life, where the user told.
     #[serde(default)]
     pub per_hour: Option<f64>,
+    /// Where the documentation is on the web, where this build was told.
+    #[serde(skip, default = "address::site")]
+    pub docs: Option<&'static str>,
 }
 
 /// How long things took.

@@ -6,8 +6,8 @@ use annotate_snippets::{AnnotationKind, Group, Level as Severity, Renderer, Snip
 use anstyle::{AnsiColor, Style as Paint};
 
 use super::{
-    Detail, Report, Standing, Style, crowd, evidence, growth, is_accepted, snapshots, source,
-    spark,
+    Detail, Report, Standing, Style, address, crowd, evidence, growth, is_accepted, snapshots,
+    source, spark,
     text::{self, brief, number},
 };
 use crate::{
@@ -383,7 +383,7 @@ fn footer(report: &Report, finding: &Finding, said: &[&Finding]) -> Vec<(&'stati
     ));
     if said.iter().all(|other| other.code != finding.code) {
         let code = text::shortened(&finding.code, 20);
-        lines.push(("more", format!("leakcheck explain {code}")));
+        lines.push(("more", address::more(report.environment.docs, &code)));
     }
     lines.push(("id", text::shortened(&finding.fingerprint, 80)));
     lines

@@ -5,7 +5,7 @@ use std::io;
 use serde_json::{Value, json};
 
 use super::{
-    Report, Standing, growth, is_accepted, json as out_json,
+    Report, Standing, address, growth, is_accepted, json as out_json,
     place::{self, uri},
     plain,
     text::{self, brief, shortened},
@@ -56,7 +56,7 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
             "tool": {"driver": {
                 "name": "leakcheck",
                 "version": shortened(&report.version, 80),
-                "rules": rules.iter().map(|code| rule(code)).collect::<Vec<_>>(),
+                "rules": rules.iter().map(|code| rule(report.environment.docs, code)).collect::<Vec<_>>(),
             }},
             "automationDetails": {"id": "leakcheck/"},
             "columnKind": "unicodeCodePoints",
@@ -98,7 +98,7 @@ pub(super) fn title(of: &str) -> String {
     })
 }
 
-fn rule(of: &str) -> Value {
+fn rule(site: Option<&str>, of: &str) -> Value {
     let mut rule = json!({
         "id": of,
         "shortDescription": {"text": title(of)},
@@ -108,6 +108,9 @@ fn rule(of: &str) -> Value {
     if let (Some(section), Some(fix)) = (explain::section(of), explain::fix(of)) {
         rule["fullDescription"] = json!({"text": format!("{}. {fix}", title(of))});
         rule["help"] = json!({"text": fix, "markdown": format!("## {section}")});
+    }
+    if let Some(address) = address::of_code(site, of) {
+        rule["helpUri"] = json!(address);
     }
     rule
 }

@@ -48,6 +48,8 @@ pub fn write(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Resu
             .iter()
             .filter(|finding| finding.status == status)
             .filter(|finding| finding.level != Level::Note || status == Status::Fixed)
+            // Nothing is to be decided about a warning, and no file of it waits.
+            .filter(|finding| finding.fails || status != Status::New)
             .collect()
     };
     let untested = report.snapshots.untested;

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     report::{
+        address,
         plain::paragraph,
         text::{brief, shortened},
     },
@@ -112,7 +113,8 @@ fn lede(inspection: &Inspection, width: usize, out: &mut dyn io::Write) -> io::R
         }
         let advice = shortened(&finding.advice, 1000);
         paragraph("fix:", DIM, &advice, 4, width, out)?;
-        let more = format!("leakcheck explain {}", shortened(&finding.code, 20));
+        let code = shortened(&finding.code, 20);
+        let more = address::more(inspection.environment.docs, &code);
         paragraph("more:", DIM, &more, 4, width, out)?;
         paragraph("confidence:", DIM, &brief(&finding.evidence), 4, width, out)?;
     }
