@@ -5,6 +5,7 @@ mod cycles;
 mod cython;
 mod ends;
 mod excuse;
+mod figures;
 mod findings;
 mod held;
 mod inspection;

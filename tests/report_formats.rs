@@ -555,7 +555,7 @@ fn junit_has_one_case_a_test_for_its_schema_and_a_parser() {
         "retained by: shop.registry.events",
         "registry0.py:15",
         "fix:",
-        "LK301",
+        "LK309",
     ] {
         assert!(
             failure["text"].as_str().unwrap().contains(word),
@@ -804,13 +804,24 @@ fn hostile_names_leak_out_of_their_place_in_no_format() {
     }
     assert!(html.contains("{{ 7 * 7 }}"), "a name ran as a template");
 
-    let markdown = |report: &Report| skeleton(&rendered(report, Format::Markdown));
-    let (hostile, calm) = (markdown(&hostile), markdown(&calm));
-    for (at, (one, other)) in hostile.iter().zip(&calm).enumerate() {
-        let before = &hostile[at.saturating_sub(4)..at];
-        assert_eq!(one, other, "after {before:?}");
+    // All of them would be longer than a comment may be, with names that are.
+    const FINDINGS: usize = 8;
+    for from in (0..hostile.findings.len()).step_by(FINDINGS) {
+        let markdown = |report: &Report| {
+            let part = report.findings.iter().skip(from).take(FINDINGS);
+            let part = Report {
+                findings: part.cloned().collect(),
+                ..report.clone()
+            };
+            skeleton(&rendered(&part, Format::Markdown))
+        };
+        let (hostile, calm) = (markdown(&hostile), markdown(&calm));
+        for (at, (one, other)) in hostile.iter().zip(&calm).enumerate() {
+            let before = &hostile[at.saturating_sub(4)..at];
+            assert_eq!(one, other, "after {before:?}");
+        }
+        assert_eq!(hostile.len(), calm.len());
     }
-    assert_eq!(hostile.len(), calm.len());
 }
 
 /// A Markdown document as a parser of GitHub's dialect sees it, with what stands in code left out: names stand nowhere

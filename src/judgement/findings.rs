@@ -1,10 +1,11 @@
 //! Findings out of judged suspects: which belong together, what to call them, how fast they grow.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{
     apart, ends,
     excuse::Excuses,
+    figures::{curves, rates, types},
     held::{self, Held, Lost},
     losses, machine,
     native::{self, Homes},
@@ -22,16 +23,12 @@ use crate::{
         sites::{Growth, from_chosen},
     },
     finding::{
-        Curve, Finding, Holder, Kind, Level, Measured, NativeFunction, Owner, Rate, Site, Status,
-        TypeGrowth, stance::Subject,
+        Finding, Holder, Kind, Level, Measured, NativeFunction, Owner, Status, stance::Subject,
     },
     fit::Fit,
     run::{Run, case::Case, diagnose::Place},
     verdict::{Counter, LARGEST_BLOCK, Verdict, rule::Rule},
 };
-
-/// Types of a finding that a report keeps.
-const TYPES_KEPT: usize = 8;
 
 /// What can grow in a test, as one root cause sees it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -527,53 +524,6 @@ fn is_mapped(case: &Case) -> bool {
     rate(Counter::Maps) > 2.0 * (rate(Counter::Blocks) * LARGEST_BLOCK + rate(Counter::Heap))
 }
 
-/// Every counter that was read, with what was fitted to it.
-fn curves(case: &Case) -> Vec<Curve> {
-    super::kept(&case.series)
-        .into_iter()
-        .map(|(counter, readings)| Curve {
-            counter,
-            readings,
-            rate: case.fits.get(&counter).map(|fit| Rate::from(fit.rate)),
-        })
-        .collect()
-}
-
-fn rates(case: &Case, alone: bool, kind: Kind, sites: &[Site]) -> BTreeMap<String, Rate> {
-    let mut found = BTreeMap::new();
-    for (counter, fit) in &case.fits {
-        if alone || kind.is_of(*counter) {
-            found.insert(counter.name().to_owned(), Rate::from(fit.rate));
-        }
-    }
-    if !sites.is_empty() && !matches!(kind, Kind::Native | Kind::Map) {
-        let total = |of: fn(&Site) -> f64| sites.iter().map(of).sum::<f64>();
-        let plain = |value: f64| Rate {
-            value,
-            interval: [value, value],
-            exact: false,
-        };
-        let count = total(|site| site.count);
-        let blocks = found.get("blocks").map_or(count, |rate| rate.value);
-        // Where the places are those of a small part, their bytes are not those of what stays.
-        if count * 2.0 >= blocks {
-            found.insert("bytes".to_owned(), plain(total(|site| site.bytes)));
-        }
-        found
-            .entry("blocks".to_owned())
-            .or_insert_with(|| plain(count));
-    }
-    found
-}
-
-fn types(case: &Case) -> Vec<TypeGrowth> {
-    case.types
-        .iter()
-        .take(TYPES_KEPT)
-        .map(TypeGrowth::traced)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -584,26 +534,6 @@ mod tests {
         let fit = fit::fit(&[0, 1, 2, 3, 4, 5], Exactness::Exact);
         case.fits = counters.iter().map(|counter| (*counter, fit)).collect();
         case
-    }
-
-    #[test]
-    fn places_of_a_small_part_do_not_tell_the_size() {
-        let site = |count| Site {
-            file: "a.py".to_owned(),
-            line: 1,
-            function: "f".to_owned(),
-            count,
-            bytes: 100.0,
-            source: None,
-            excerpt: None,
-            owner: None,
-            callers: Vec::new(),
-        };
-        let mut case = grows(&[]);
-        let fit = fit::fit(&[0, 113, 226, 339, 452, 565], Exactness::Exact);
-        case.fits.insert(Counter::Blocks, fit);
-        let bytes = |count| rates(&case, true, Kind::Python, &[site(count)]).contains_key("bytes");
-        assert!(!bytes(10.0) && bytes(100.0));
     }
 
     #[test]
