@@ -168,7 +168,12 @@ class Processes:
         for at in range(3):
             self._level[at] = 0
 
-    def _be_patient(self):
+    def expect_rises(self):
+        # type: () -> None
+        """What comes is there to stay: nobody waits for it to go."""
+        self._patience[_ROSE] = 0.0
+
+    def be_patient(self):
         # type: () -> None
         for why in (_BUSY, _ROSE):
             self._patience[why] = _PATIENCE[why]
@@ -250,7 +255,7 @@ class Processes:
             self._measure()
             why = self._unrest()
             if why < 0:
-                self._be_patient()
+                self.be_patient()
 
     def _measure(self):
         # type: () -> None

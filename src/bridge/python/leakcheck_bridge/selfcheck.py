@@ -286,6 +286,7 @@ def run(meter, heartbeat, plant, iterations, warmup):
     kinds = _PLANTS if plant else ()
     if plant and meter.exactness["child_fds"] != "absent":
         kinds += (_InChild,)
+        meter.processes.expect_rises()
     pseudo = _Pseudo(kinds, iterations + warmup)
     gauge = gauges.Gauge.configured("planted", __name__ + ":stock")
     meter.take_up(gauge)
@@ -295,4 +296,5 @@ def run(meter, heartbeat, plant, iterations, warmup):
         return repeater.run(iterations, warmup)
     finally:
         pseudo.finish()
+        meter.processes.be_patient()
         meter.drop(gauge)
