@@ -38,8 +38,10 @@ DESCRIPTORS, THREADS, MEMORY = range(3)
 #: So many processes are looked into.
 _MOST = 64
 #: Seconds in which a child that is at work may come to rest, and what came in one may go by itself: a server sees
-#: after its client that a connection is closed.
+#: after its client that a connection is closed. The first are of processor time, which others may want as well: they
+#: take as long as that, but no longer than so many times their number.
 _PATIENCE = (0.05, 0.02)
+_STARVED = 10
 _BUSY, _ROSE = range(2)
 #: And at least, where that was in vain.
 _LEAST_PATIENCE = 0.003
@@ -138,6 +140,19 @@ def _reader_of_pages():
             if _TRIED <= more <= _TRIED + 2:
                 return read
     return None
+
+
+def _worked():
+    # type: () -> float
+    """Seconds of processor time that all of them had until now. Where the system does not tell, as many as passed."""
+    found = 0
+    for number in descendants():
+        folder = "/proc/{}/task".format(number)
+        with contextlib.suppress(OSError):
+            for thread in _listdir(folder)[:_CROWD]:
+                words = _content("{}/{}/schedstat".format(folder, thread)).split()
+                found += int(words[0]) if words else 0
+    return found / 1e9 if found else _monotonic()
 
 
 class Processes:
@@ -241,13 +256,15 @@ class Processes:
     def _wait(self):
         # type: () -> None
         """Waits for a bounded time until they are at rest. Where that was in vain it is half as long the next time."""
-        begun, pause = _monotonic(), 0.0005
+        begun, worked, pause = _monotonic(), _worked(), 0.0005
         why = self._unrest()
         # Counted as well, for clocks that a test has stopped.
-        for _ in range(50):
+        for _ in range(50 * _STARVED):
             if why < 0:
                 return
-            if _monotonic() - begun > self._patience[why]:
+            took, patience = _monotonic() - begun, self._patience[why]
+            is_starved = why == _BUSY and took < _STARVED * patience and _worked() - worked < patience
+            if took > patience and not is_starved:
                 self._patience[why] = max(self._patience[why] / 2, _LEAST_PATIENCE)
                 return
             _sleep(pause)
