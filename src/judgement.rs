@@ -1,6 +1,7 @@
 //! From the raw results of a run to what is reported: a verdict for every test, findings, the exit code.
 
 mod apart;
+mod cause;
 mod cycles;
 mod cython;
 mod ends;
