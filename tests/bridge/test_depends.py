@@ -197,6 +197,32 @@ class FunctionsTest(DependsCase):
         self.assertIn(["app", app], collected["modules"])
         worker.end()
 
+    def test_files_that_test_modules_read_are_all_noted_however_many(self):
+        files = {
+            "test_many.py": """
+                import pathlib
+
+                HERE = pathlib.Path(__file__).parent
+                for at in range(3000):
+                    path = HERE / "{}-{}.txt".format("data" * 20, at)
+                    path.write_text("")
+                    path.read_text()
+
+
+                def test_one():
+                    pass
+            """,
+        }
+        project, worker = self._worker(files)
+        collected = worker.last["depends"]
+        self.assertFalse(collected["full"])
+        read = [each for each in collected["opened"] if each.endswith(".txt")]
+        self.assertEqual(len(read), 3000)
+        self.assertIn("wf" + project.path("data" * 20 + "-2999.txt"), read)
+        noted, _ = self._noted(worker, "test_one")
+        self.assertEqual(noted["opened"], [])
+        worker.end()
+
     def test_wider_fixtures_count_for_all_tests_that_they_stand_for(self):
         files = {
             "app.py": APP,

@@ -98,6 +98,8 @@ class Depends:
         self._started_at = {}  # type: dict
         self._called = set()  # type: set
         self._ran = set()  # type: set
+        #: What is opened meanwhile: nothing is read then, so test files may read thousands of data files.
+        self._read = set()  # type: set
         self._known_modules = 0
         sys.addaudithook(self._audit)
         self._use_tool()
@@ -189,9 +191,10 @@ class Depends:
             "started": self._started,
             "called": sorted(self._called),
             "units": sorted(self._ran),
-            "opened": self._take_opened(),
+            "opened": sorted(self._read),
             "full": self._full,
         }
+        self._read = set()
         self._started, self._called, self._ran = [], set(), set()
         return answer
 
@@ -411,6 +414,9 @@ class Depends:
     def _write(self, kind, path):
         of_test = "2" if self._pass else "1"
         when = "w" if self._state == _COLLECTING or self._wide else of_test
+        if self._state == _COLLECTING:
+            self._read.add(when + kind + path)
+            return
         text = (when + kind + path).encode("utf-8", "surrogateescape") + b"\0"
         if self._goes_on and self._has(text):
             return
