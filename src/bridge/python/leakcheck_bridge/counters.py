@@ -248,20 +248,11 @@ def _children_reader():
         posix.close(posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC))
     except OSError:
         return None, "absent"
-    are_none = processes.are_none
+    are_none, content = processes.are_none, processes.content
 
     def read():
-        if are_none():
-            return 0
-        try:
-            descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
-        except OSError:
-            # All descriptors are in use, or a kernel without it.
-            return 0
-        try:
-            return posix.read(descriptor, 65536).count(b" ")
-        finally:
-            posix.close(descriptor)
+        # Nothing is read where all descriptors are in use, or of a kernel without it.
+        return 0 if are_none() else content(path).count(b" ")
 
     return read, "exact"
 

@@ -65,7 +65,7 @@ def are_none():
     return False
 
 
-def _content(path):
+def content(path):
     # type: (str) -> bytes
     """The first bytes of a file of /proc; none where the process is gone, or is not ours to look into."""
     try:
@@ -83,7 +83,7 @@ def _content(path):
 def _fields(path):
     # type: (str) -> list
     """What a `stat` of /proc says after the name, which may hold anything."""
-    return _content(path).rpartition(b")")[2].split()
+    return content(path).rpartition(b")")[2].split()
 
 
 def _children_of(number):
@@ -92,7 +92,7 @@ def _children_of(number):
     folder = "/proc/{}/task".format(number)
     with contextlib.suppress(OSError):
         for thread in _listdir(folder):
-            found += map(int, _content("{}/{}/children".format(folder, thread)).split())
+            found += map(int, content("{}/{}/children".format(folder, thread)).split())
     return found
 
 
@@ -112,7 +112,7 @@ def descendants():
 def _pages(number):
     # type: (object) -> int
     """Anonymous pages of a process, shared after a fork or not: to write to one that is shared adds none."""
-    _, resident, shared = _content("/proc/{}/statm".format(number)).split()[:3]
+    _, resident, shared = content("/proc/{}/statm".format(number)).split()[:3]
     return int(resident) - int(shared)
 
 
@@ -120,7 +120,7 @@ def _pages_exactly(number):
     # type: (object) -> int
     """The same where the system sums up only now and then (Linux 6.2 to 6.16). It takes a walk through its tables."""
     found = 0
-    for line in _content("/proc/{}/smaps_rollup".format(number)).splitlines():
+    for line in content("/proc/{}/smaps_rollup".format(number)).splitlines():
         if line.startswith((b"Anonymous:", b"Swap:")):
             found += int(line.split()[1]) * 1024
     return found // _PAGE
@@ -150,7 +150,7 @@ def _worked():
         folder = "/proc/{}/task".format(number)
         with contextlib.suppress(OSError):
             for thread in _listdir(folder)[:_CROWD]:
-                words = _content("{}/{}/schedstat".format(folder, thread)).split()
+                words = content("{}/{}/schedstat".format(folder, thread)).split()
                 found += int(words[0]) if words else 0
     return found / 1e9 if found else _monotonic()
 
@@ -256,12 +256,12 @@ class Processes:
     def _wait(self):
         # type: () -> None
         """Waits for a bounded time until they are at rest. Where that was in vain it is half as long the next time."""
-        begun, worked, pause = _monotonic(), _worked(), 0.0005
         why = self._unrest()
+        if why < 0:
+            return
+        begun, worked, pause = _monotonic(), _worked(), 0.0005
         # Counted as well, for clocks that a test has stopped.
         for _ in range(50 * _STARVED):
-            if why < 0:
-                return
             took, patience = _monotonic() - begun, self._patience[why]
             is_starved = why == _BUSY and took < _STARVED * patience and _worked() - worked < patience
             if took > patience and not is_starved:
@@ -273,6 +273,7 @@ class Processes:
             why = self._unrest()
             if why < 0:
                 self.be_patient()
+                return
 
     def _measure(self):
         # type: () -> None
@@ -383,18 +384,19 @@ def name_of(number):
         name = _name_in_pool(number)
         if name is not None:
             return name
-    words = _words(number)
-    if words == _words("self"):
+    words = words_of(number)
+    if words == words_of("self"):
         return "a fork of the test process"
     if words == [b""]:
-        return "process " + _plain(os.fsdecode(_content("/proc/{}/comm".format(number))))
+        return "process " + _plain(os.fsdecode(content("/proc/{}/comm".format(number))))
     first = os.path.basename(os.fsdecode(words[0]))
     return "process " + " ".join([first] + [_plain(os.fsdecode(word)) for word in words[1:]])
 
 
-def _words(number):
+def words_of(number):
     # type: (object) -> list
-    return _content("/proc/{}/cmdline".format(number)).rstrip(b"\0").split(b"\0")
+    """The command line of a process; one empty word where it has ended."""
+    return content("/proc/{}/cmdline".format(number)).rstrip(b"\0").split(b"\0")
 
 
 def _plain(word):

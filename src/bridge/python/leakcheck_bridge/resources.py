@@ -16,9 +16,6 @@ _listdir = posix.listdir
 _readlink = posix.readlink
 _fstat = posix.fstat
 _dup = posix.dup
-_close = posix.close
-_open = posix.open
-_read = posix.read
 _enumerate = threading.enumerate
 _open_socket = _socket.socket
 
@@ -35,20 +32,6 @@ _FAMILIES = {
     if hasattr(_socket, name)
 }
 _SORTS = {_socket.SOCK_STREAM: "stream", _socket.SOCK_DGRAM: "datagram"}
-
-
-def _first_bytes(path):
-    # type: (str) -> bytes
-    try:
-        descriptor = _open(path, posix.O_RDONLY | posix.O_CLOEXEC)
-    except OSError:
-        return b""
-    try:
-        return _read(descriptor, 4096)
-    except OSError:
-        return b""
-    finally:
-        _close(descriptor)
 
 
 def _of_each_descriptor(ask):
@@ -185,16 +168,16 @@ def _awaiting(task):
 
 def _child_text(number):
     # type: (str) -> str
-    words = _first_bytes("/proc/{}/cmdline".format(number)).rstrip(b"\0").split(b"\0")
+    words = processes.words_of(number)
     if words != [b""]:
         return "process " + " ".join(os.fsdecode(word) for word in words)
-    name = os.fsdecode(_first_bytes("/proc/{}/comm".format(number)).strip())
+    name = os.fsdecode(processes.content("/proc/{}/comm".format(number)).strip())
     return "process {}, which has ended and was not waited for".format(name)
 
 
 def _children():
     # type: () -> list
-    return _first_bytes(_CHILDREN.format(posix.getpid())).decode().split()
+    return processes.content(_CHILDREN.format(posix.getpid())).decode().split()
 
 
 class Noted:
