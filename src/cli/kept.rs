@@ -9,7 +9,7 @@ use crate::{
     discover::Interpreter,
     files::read,
     finding::{Finding, Status},
-    kept::{Cache, Changed, Evidence, Found, Surroundings, digest, reason::Reason},
+    kept::{Cache, Changed, Evidence, Found, Surroundings, Wanted, digest, reason::Reason},
     report::Report,
     run::{Run, Settings},
     verdict::{Verdict, rule::Rule},
@@ -59,20 +59,16 @@ pub(super) fn open(
     };
     let now = Timestamp::now();
     let days = i64::from(config.cache_days);
-    let oldest = match days {
-        _ if asks_all => Some(now),
-        0 => None,
-        _ => Some(now - SignedDuration::from_hours(24 * days)),
+    let wanted = Wanted {
+        keeps: config.cache,
+        oldest: match days {
+            _ if asks_all => Some(now),
+            0 => None,
+            _ => Some(now - SignedDuration::from_hours(24 * days)),
+        },
+        changed,
     };
-    let cache = if config.cache {
-        Cache::open(surroundings, oldest)
-    } else {
-        Cache::empty(surroundings)
-    };
-    Some(Arc::new(match changed {
-        Some(changed) => cache.only(changed),
-        None => cache,
-    }))
+    Some(Arc::new(Cache::open(surroundings, wanted)))
 }
 
 /// All that every verdict hangs on: leakcheck, the interpreter, the settings, the environment as far as runners read it.
@@ -194,12 +190,8 @@ pub(super) fn write(cache: &Cache, run: &Run, report: &Report) -> Result<(), Str
             Found {
                 id: &test.id,
                 file: &test.file,
-                depth: if found == Err(Reason::Deeper) {
-                    depth
-                } else {
-                    0
-                },
                 found,
+                depth,
             }
         })
         .collect();

@@ -2,12 +2,15 @@
 //! functions that they run.
 
 use std::{
-    cell::RefCell,
     collections::{BTreeSet, HashMap},
     path::Path,
 };
 
-use super::{closure::Closures, evidence::SETTINGS, now::Now};
+use super::{
+    closure::Closures,
+    evidence::SETTINGS,
+    now::{Now, conftests_above},
+};
 use crate::files::read;
 
 /// What is compiled, or says what is installed: nothing says which test it may reach.
@@ -38,7 +41,7 @@ pub(super) struct Reach<'a> {
     /// By file with tests.
     known: HashMap<String, bool>,
     /// By file as kept: whether it may read one of `others`.
-    reads: RefCell<HashMap<String, bool>>,
+    reads: HashMap<String, bool>,
 }
 
 impl<'a> Reach<'a> {
@@ -61,7 +64,7 @@ impl<'a> Reach<'a> {
             modules: modules.into_iter().collect(),
             others,
             known: HashMap::new(),
-            reads: RefCell::default(),
+            reads: HashMap::new(),
         }
     }
 
@@ -75,12 +78,7 @@ impl<'a> Reach<'a> {
             return *known;
         }
         let mut start = BTreeSet::from([file.clone()]);
-        for folder in Path::new(&file).ancestors().skip(1) {
-            let conftest = folder.join("conftest.py").to_string_lossy().into_owned();
-            if self.now.source(&conftest).is_some() {
-                start.insert(conftest);
-            }
-        }
+        start.extend(conftests_above(&file).filter(|file| self.now.source(file).is_some()));
         let files = self.closures.of(&start).files;
         let reached =
             { files.iter() }.any(|file| self.modules.contains(&**file) || self.may_read(file));
@@ -90,11 +88,11 @@ impl<'a> Reach<'a> {
 
     /// Whether a module may read one of the changed files that are no modules: it lies below the module's folder, or the
     /// module has its name or ending somewhere.
-    fn may_read(&self, module: &str) -> bool {
+    fn may_read(&mut self, module: &str) -> bool {
         if self.others.is_empty() {
             return false;
         }
-        if let Some(known) = self.reads.borrow().get(module) {
+        if let Some(known) = self.reads.get(module) {
             return *known;
         }
         let folder = Path::new(module).parent().unwrap_or(Path::new(""));
@@ -111,7 +109,7 @@ impl<'a> Reach<'a> {
         // Everything lies below the project's own folder.
         let is_below = |file: &str| folder != Path::new("") && Path::new(file).starts_with(folder);
         let reads = { self.others.iter() }.any(|file| is_below(file) || is_named(file));
-        self.reads.borrow_mut().insert(module.to_owned(), reads);
+        self.reads.insert(module.to_owned(), reads);
         reads
     }
 }

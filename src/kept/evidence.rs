@@ -1,7 +1,7 @@
 //! What is kept of a test, and how the evidence of a run is put together.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     path::Path,
     time::SystemTime,
 };
@@ -14,7 +14,7 @@ use super::{
     closure::{Closures, of_part},
     dependency::Dependency,
     noted::{Noted, Opened},
-    now::Now,
+    now::{Now, conftests_above},
     reason::Reason,
     source::Place,
     store::{Book, Entry, Found},
@@ -187,19 +187,12 @@ impl<'a> Writer<'a> {
         all
     }
 
-    /// Each `conftest.py` and `__init__.py` in the folders above a test, there or not.
+    /// Each `conftest.py` that is not there in the folders above a test: a new one is seen.
     fn folders_of_tests(&self) -> BTreeSet<Dependency> {
-        let files = self.now.files_of_tests().map(Path::new);
-        let folders = files.flat_map(|file| file.ancestors().skip(1));
-        let folders: BTreeSet<&Path> = folders.filter(|folder| folder.is_relative()).collect();
-        let mut all = BTreeSet::new();
-        for folder in folders {
-            let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
-            if self.now.source(&file("conftest.py")).is_none() {
-                all.insert(Dependency::File(file("conftest.py")));
-            }
-        }
-        all
+        let all = self.now.files_of_tests().flat_map(conftests_above);
+        all.filter(|file| Path::new(file).is_relative() && self.now.source(file).is_none())
+            .map(Dependency::File)
+            .collect()
     }
 
     fn outside(&self, file: &str) -> Vec<Dependency> {
@@ -389,17 +382,6 @@ impl<'a> Writer<'a> {
         self.new.watched.extend(files);
     }
 
-    /// Whether some tests of a finding are kept, and others are not or are `asked` for another finding.
-    fn is_broken(&self, finding: &Finding, asked: &HashSet<String>) -> bool {
-        let is_kept = |id: &String| {
-            let entry = self.new.tests.get(id);
-            let found = entry.map(|entry| &entry.found);
-            matches!(found, Some(Found::Kept(_))) && !asked.contains(id)
-        };
-        let is_asked = |id: &String| asked.contains(id);
-        !finding.tests.iter().all(is_kept) && !finding.tests.iter().all(is_asked)
-    }
-
     fn set(&mut self, numbers: Vec<u32>) -> u32 {
         if let Some(known) = self.sets.get(&numbers) {
             return *known;
@@ -436,25 +418,9 @@ impl<'a> Writer<'a> {
         number
     }
 
-    /// All of it, with those of the findings whose tests are all kept. The tests of the others are asked, so that these
-    /// are made anew.
+    /// All of it, with findings of these tests.
     pub(super) fn finish(mut self, findings: Vec<Finding>) -> Book {
-        let mut asked = HashSet::new();
-        // A test may be of several.
-        while let Some(broken) = findings.iter().find(|one| self.is_broken(one, &asked)) {
-            asked.extend(broken.tests.iter().cloned());
-        }
-        for id in &asked {
-            if let Some(entry) = self.new.tests.get_mut(id)
-                && let Found::Kept(_) = entry.found
-            {
-                entry.found = Found::Asked(Reason::InFinding);
-            }
-        }
         self.new.findings = findings;
-        self.new
-            .findings
-            .retain(|one| !one.tests.iter().any(|id| asked.contains(id)));
         // They will be written again.
         let watched = self.gathered.before.keys();
         let watched = watched.filter(|it| self.now.is_newer(it, self.begun));

@@ -71,6 +71,17 @@ pub struct Test<'a> {
     pub file: &'a str,
 }
 
+/// What is wanted of a cache.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// Whether anything is kept, and not only looked at what tests import.
+    pub keeps: bool,
+    /// Verdicts from before are found out anew.
+    pub oldest: Option<Timestamp>,
+    /// Where only those tests are asked that a change reaches.
+    pub changed: Option<Changed>,
+}
+
 /// The evidence of a project's earlier runs, and what this one adds.
 #[derive(Debug)]
 pub struct Cache {
@@ -78,12 +89,7 @@ pub struct Cache {
     store: Store,
     book: Book,
     begun: SystemTime,
-    /// Verdicts from before are found out anew.
-    oldest: Option<Timestamp>,
-    /// Where only those tests are asked that a change reaches.
-    changed: Option<Changed>,
-    /// Whether there is more to it than what tests import.
-    keeps: bool,
+    wanted: Wanted,
     gathered: Mutex<Gathered>,
 }
 
@@ -131,52 +137,23 @@ pub struct Found<'a> {
 }
 
 impl Cache {
-    /// That of the project. Verdicts from before `oldest` are found out anew. What cannot be read holds nothing; whatever
-    /// is there is never an error.
-    pub fn open(surroundings: Surroundings, oldest: Option<Timestamp>) -> Cache {
+    /// That of the project. What cannot be read holds nothing; whatever is there is never an error.
+    pub fn open(surroundings: Surroundings, wanted: Wanted) -> Cache {
         let store = Store::of(&surroundings);
-        let book = store.read().unwrap_or_default();
-        Cache::with(surroundings, store, book, oldest)
-    }
-
-    /// One that holds nothing, for runs that keep nothing.
-    pub fn empty(surroundings: Surroundings) -> Cache {
-        let store = Store::of(&surroundings);
+        let book = if wanted.keeps { store.read() } else { None };
         Cache {
-            keeps: false,
-            ..Cache::with(surroundings, store, Book::default(), None)
+            surroundings,
+            store,
+            book: book.unwrap_or_default(),
+            begun: SystemTime::now(),
+            wanted,
+            gathered: Mutex::default(),
         }
     }
 
     /// Whether anything may be kept in it.
     pub fn keeps(&self) -> bool {
-        self.keeps
-    }
-
-    /// Has only those tests asked that a change reaches.
-    pub fn only(self, changed: Changed) -> Cache {
-        Cache {
-            changed: Some(changed),
-            ..self
-        }
-    }
-
-    fn with(
-        surroundings: Surroundings,
-        store: Store,
-        book: Book,
-        oldest: Option<Timestamp>,
-    ) -> Cache {
-        Cache {
-            surroundings,
-            store,
-            book,
-            begun: SystemTime::now(),
-            oldest,
-            changed: None,
-            keeps: true,
-            gathered: Mutex::default(),
-        }
+        self.wanted.keeps
     }
 
     /// Beginnings of paths that workers are told are not the project's, where the run has its files in `run`.
@@ -217,7 +194,7 @@ impl Cache {
         let files = tests.iter().map(|test| test.file);
         let mut now = Now::new(&self.surroundings, &gathered.outside, &collecting, files);
         now.read(&self.book);
-        if self.changed.is_some() {
+        if self.wanted.changed.is_some() {
             let conftests = now.conftests();
             now.read_files(conftests.iter().map(|file| &**file));
         }
@@ -233,7 +210,9 @@ impl Cache {
                 _ => Err(Reason::New),
             };
             match found {
-                Ok(evidence) if evidence.is_since(self.oldest) => choice.kept[at] = Some(evidence),
+                Ok(evidence) if evidence.is_since(self.wanted.oldest) => {
+                    choice.kept[at] = Some(evidence)
+                }
                 Ok(evidence) => {
                     choice.older.insert(at, evidence.iterations);
                     choice.asked.insert(at, Reason::Old);
@@ -247,7 +226,7 @@ impl Cache {
             }
         }
         choice.keep_findings(&self.book.findings, tests);
-        if let Some(changed) = &self.changed {
+        if let Some(changed) = &self.wanted.changed {
             let mut reach = Reach::new(changed, &now);
             for (at, test) in tests.iter().enumerate() {
                 if choice.kept[at].is_none() && !reach.reaches(test.file) {
@@ -261,8 +240,7 @@ impl Cache {
         choice
     }
 
-    /// Keeps what this run found, beside what still holds: of `findings` those whose tests are all kept. An error is one
-    /// line.
+    /// Keeps what this run found, beside what still holds. An error is one line.
     pub fn write(
         &self,
         tests: &[Found<'_>],

@@ -57,6 +57,12 @@ pub(super) struct Now<'a> {
     roots: Vec<PathBuf>,
 }
 
+/// Where a `conftest.py` for the tests of a file may be, there or not.
+pub(super) fn conftests_above(file: &str) -> impl Iterator<Item = String> {
+    let folders = Path::new(file).ancestors().skip(1);
+    folders.map(|folder| folder.join("conftest.py").to_string_lossy().into_owned())
+}
+
 /// The hash of some bytes.
 pub fn hash(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
@@ -242,9 +248,7 @@ impl<'a> Now<'a> {
     /// Each `conftest.py` that there is in a folder above a test, as kept. Two of one name may be one module, so that not all
     /// of them are among those that are loaded.
     pub(super) fn conftests(&self) -> BTreeSet<String> {
-        let files = self.tests.iter().map(Path::new);
-        let folders = files.flat_map(|file| file.ancestors().skip(1));
-        let all = folders.map(|folder| folder.join("conftest.py").to_string_lossy().into_owned());
+        let all = self.files_of_tests().flat_map(conftests_above);
         all.filter(|file| self.path(file).is_file()).collect()
     }
 

@@ -45,7 +45,7 @@ pub(super) struct Book {
     pub sets: Vec<Vec<u32>>,
     /// By id.
     pub tests: BTreeMap<String, Entry>,
-    /// What does not fail, each of tests that are all kept.
+    /// What does not fail. It holds as long as all of its tests are kept.
     #[serde(default)]
     pub findings: Vec<Finding>,
     /// Files of which it was not known whether they were read before or after they changed. So their content is taken

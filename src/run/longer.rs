@@ -238,7 +238,8 @@ fn choose(candidates: &mut [Candidate], budget: f64, numbers: &Deeper) -> BTreeM
         let each = one.each + numbers.around;
         let affordable = (budget * numbers.part / each) as u32;
         let wanted = one.ran.clamp(numbers.least, numbers.most).min(affordable);
-        let window = one.known.unwrap_or(wanted);
+        // It comes from a file.
+        let window = one.known.map_or(wanted, |known| known.min(numbers.most));
         let takes = f64::from(window) * each;
         if one.known.is_none() && (window < numbers.few || takes > left) {
             continue;
