@@ -75,8 +75,6 @@ mod native {
 mod native {
     use std::{
         collections::BTreeSet,
-        io::IoSliceMut,
-        ops::Range,
         time::{Duration, Instant},
     };
 
@@ -87,7 +85,6 @@ mod native {
     use nix::{
         sys::{
             ptrace,
-            uio::{RemoteIoVec, process_vm_readv},
             wait::{WaitPidFlag, WaitStatus, waitpid},
         },
         unistd::Pid,
@@ -95,7 +92,15 @@ mod native {
     use object::{Object, ObjectSection, ObjectSegment};
 
     use super::{Path, name, thread};
-    use crate::{attribute::native::is_interpreter, files::read, symbols::Symbols};
+    use crate::{
+        attribute::native::is_interpreter,
+        files::read,
+        symbols::Symbols,
+        watch::{
+            heap::memory::{Memory, Remote},
+            process::{Mapping, Proc},
+        },
+    };
 
     /// Bytes of the longest file with machine code that is read.
     const LARGEST: u64 = 1 << 30;
@@ -107,17 +112,10 @@ mod native {
     /// How long a thread may take to stop.
     const STOPPING: Duration = Duration::from_secs(1);
 
-    /// A part of a file that is mapped.
-    struct Mapping {
-        at: Range<u64>,
-        offset: u64,
-        is_code: bool,
-        path: String,
-    }
-
     pub fn stack(pid: Pid) -> Option<Vec<String>> {
         let (registers, words) = stopped(pid)?;
-        let mappings = mappings(pid)?;
+        let maps = Proc::default().maps(pid.as_raw());
+        let mappings: Vec<Mapping<'_>> = maps.lines().filter_map(Mapping::read).collect();
         let code = |address: u64| {
             mappings
                 .iter()
@@ -126,7 +124,7 @@ mod native {
         let mut unwinder = UnwinderX86_64::<Vec<u8>>::new();
         // Only of files to which something on the stack leads: extensions may be many, and large.
         let mentioned: BTreeSet<&str> = { words.iter().chain([&registers.0]) }
-            .filter_map(|word| Some(&*code(*word)?.path))
+            .filter_map(|word| Some(code(*word)?.path))
             .collect();
         for path in mentioned {
             if let Some(module) = module(path, &mappings) {
@@ -145,10 +143,10 @@ mod native {
         while let Ok(Some(frame)) = frames.next() {
             let address = frame.address_for_lookup();
             let Some(mapping) = code(address) else { break };
-            if is_interpreter(&mapping.path) || places.len() == FOLLOWED {
+            if is_interpreter(mapping.path) || places.len() == FOLLOWED {
                 break;
             }
-            places.push((&*mapping.path, address - mapping.at.start + mapping.offset));
+            places.push((mapping.path, address - mapping.at.start + mapping.offset));
         }
         Some(named(&places))
     }
@@ -168,58 +166,16 @@ mod native {
         }
         let found = ptrace::getregs(pid).ok()?;
         let mut bytes = vec![0; STACK];
-        let from = RemoteIoVec {
-            base: usize::try_from(found.rsp).ok()?,
-            len: STACK,
-        };
-        let read = read_some(pid, &mut bytes, from);
+        // Up to the end of the stack, which may be nearer.
+        let read = Remote(pid).read(found.rsp, &mut bytes).ok()?;
         let _ = ptrace::detach(pid, None);
         let words = bytes[..read].chunks_exact(8);
         let words = words.map(|word| word.try_into().map_or(0, u64::from_ne_bytes));
         Some(((found.rip, found.rsp, found.rbp), words.collect()))
     }
 
-    /// Reads up to the end of the stack, which may be nearer than all that was asked for.
-    fn read_some(pid: Pid, into: &mut [u8], from: RemoteIoVec) -> usize {
-        const PAGE: usize = 4096;
-        let mut read = 0;
-        while read < from.len {
-            let base = from.base + read;
-            let len = (PAGE - base % PAGE).min(from.len - read);
-            let part = RemoteIoVec { base, len };
-            let into = &mut [IoSliceMut::new(&mut into[read..read + len])];
-            match process_vm_readv(pid, into, &[part]) {
-                Ok(many) if many == len => read += many,
-                _ => break,
-            }
-        }
-        read
-    }
-
-    fn mappings(pid: Pid) -> Option<Vec<Mapping>> {
-        let path = format!("/proc/{pid}/maps");
-        let text = read::text(Path::new(&path), read::SYSTEM).ok()?;
-        Some(text.lines().filter_map(mapping).collect())
-    }
-
-    /// A line such as `7f00-7f80 r-xp 00001000 fe:00 17   /usr/lib/libz.so`.
-    fn mapping(line: &str) -> Option<Mapping> {
-        let mut words = line.splitn(6, ' ');
-        let (start, end) = words.next()?.split_once('-')?;
-        let is_code = words.next()?.contains('x');
-        let offset = words.next()?;
-        let path = words.nth(2)?.trim_start();
-        let number = |text: &str| u64::from_str_radix(text, 16).ok();
-        path.starts_with('/').then_some(Mapping {
-            at: number(start)?..number(end)?,
-            offset: number(offset)?,
-            is_code,
-            path: path.to_owned(),
-        })
-    }
-
     /// What a file says of how its frames are left.
-    fn module(path: &str, mappings: &[Mapping]) -> Option<Module<Vec<u8>>> {
+    fn module(path: &str, mappings: &[Mapping<'_>]) -> Option<Module<Vec<u8>>> {
         let bytes = read::bytes(Path::new(path), LARGEST).ok()?;
         let file = object::File::parse(&*bytes).ok()?;
         let parts = || mappings.iter().filter(|mapping| mapping.path == path);
@@ -229,16 +185,19 @@ mod native {
             .segments()
             .find(|segment| segment.file_range().0 == 0)
             .map(|segment| segment.address())?;
-        let section = |name: &str| {
+        let range = |name: &str| {
             let section = file.section_by_name(name)?;
-            let at = section.address()..section.address() + section.size();
-            Some((at, section.uncompressed_data().ok()?.into_owned()))
+            Some(section.address()..section.address() + section.size())
+        };
+        let section = |name: &str| {
+            let bytes = file.section_by_name(name)?.uncompressed_data().ok()?;
+            Some((range(name)?, bytes.into_owned()))
         };
         let (frames, index) = (section(".eh_frame"), section(".eh_frame_hdr"));
         let info = ExplicitModuleSectionInfo {
             base_svma: base,
-            text_svma: section(".text").map(|(at, _)| at),
-            got_svma: section(".got").map(|(at, _)| at),
+            text_svma: range(".text"),
+            got_svma: range(".got"),
             eh_frame_svma: frames.as_ref().map(|(at, _)| at.clone()),
             eh_frame: frames.map(|(_, bytes)| bytes),
             eh_frame_hdr_svma: index.as_ref().map(|(at, _)| at.clone()),
@@ -286,25 +245,5 @@ mod native {
         }
         told.truncate(TOLD);
         told
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use super::*;
-
-        #[test]
-        fn a_mapping_has_its_file_and_where_in_it() {
-            let found = mapping("7f00-7f80 r-xp 00001000 fe:00 17     /usr/lib/a b.so").unwrap();
-            assert_eq!((found.at, found.offset), (0x7f00..0x7f80, 0x1000));
-            assert!(found.is_code && found.path == "/usr/lib/a b.so");
-            for other in [
-                "7f00-7f80 rw-p 00000000 00:00 0 ",
-                "nonsense",
-                "",
-                "1-2 r-xp 0 0 0 [vdso]",
-            ] {
-                assert!(mapping(other).is_none(), "{other}");
-            }
-        }
     }
 }

@@ -14,14 +14,14 @@ use nix::{sys::signal::kill, unistd::Pid};
 
 use super::{
     conversation::{Conversation, Opening},
-    deadly,
+    deadly, hang,
     layout::Layout,
     limits::Limits,
     log::Log,
     loss::{Loss, StartError},
     marks,
     orders::{self, Order},
-    outside, process,
+    process,
     protocol::{Failure, Record, Trouble},
     setup::{INTERRUPTED, STACK_SIGNAL, Setup},
     stack,
@@ -453,9 +453,9 @@ impl Live {
         let mut python = self.dumped_stack();
         if python.is_empty() {
             // Signals are held back, handled by somebody else, or the process is stopped.
-            python = stack::until_runner(outside::python(self.process()));
+            python = stack::until_runner(hang::python(self.process()));
         }
-        (python, outside::machine(self.process()))
+        (python, hang::machine(self.process()))
     }
 
     fn dumped_stack(&self) -> Vec<String> {

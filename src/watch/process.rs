@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs, io,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -208,6 +209,38 @@ impl Proc {
     }
 }
 
+/// A part of a file that is mapped into a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping<'a> {
+    /// Addresses.
+    pub at: Range<u64>,
+    /// The byte of the file that is at the first of them.
+    pub offset: u64,
+    /// Whether it may be run.
+    pub is_code: bool,
+    /// Absolute.
+    pub path: &'a str,
+}
+
+impl<'a> Mapping<'a> {
+    /// Out of a line of [`Proc::maps`] such as `7f00-7f80 r-xp 00001000 fe:00 17   /usr/lib/libz.so`; `None` where no file
+    /// is mapped.
+    pub fn read(line: &'a str) -> Option<Mapping<'a>> {
+        let mut words = line.splitn(6, ' ');
+        let (start, end) = words.next()?.split_once('-')?;
+        let is_code = words.next()?.contains('x');
+        let offset = words.next()?;
+        let path = words.nth(2)?.trim_start();
+        let number = |text: &str| u64::from_str_radix(text, 16).ok();
+        path.starts_with('/').then_some(Mapping {
+            at: number(start)?..number(end)?,
+            offset: number(offset)?,
+            is_code,
+            path,
+        })
+    }
+}
+
 /// The sum of what belongs to the process alone.
 fn private_bytes(rollup: &str) -> u64 {
     // Of pages that are swapped out the system does not say with how many they are shared but in `SwapPss`.
@@ -249,6 +282,22 @@ pub(super) fn is_python(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mapping_has_its_file_and_where_in_it() {
+        let line = "7f00-7f80 r-xp 00001000 fe:00 17     /usr/lib/a b.so";
+        let found = Mapping::read(line).unwrap();
+        assert_eq!((found.at, found.offset), (0x7f00..0x7f80, 0x1000));
+        assert!(found.is_code && found.path == "/usr/lib/a b.so");
+        for other in [
+            "7f00-7f80 rw-p 00000000 00:00 0 ",
+            "nonsense",
+            "",
+            "1-2 r-xp 0 0 0 [vdso]",
+        ] {
+            assert!(Mapping::read(other).is_none(), "{other}");
+        }
+    }
 
     #[test]
     fn a_name_with_parentheses_hides_nothing() {

@@ -7,7 +7,7 @@ use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol};
 use super::Absent;
 use crate::{
     files::read,
-    watch::process::{Proc, is_python},
+    watch::process::{Mapping, Proc, is_python},
 };
 
 /// Bytes of the largest executable that is looked into.
@@ -48,16 +48,10 @@ pub fn runtime(proc: &Proc, pid: i32) -> Result<u64, Absent> {
 
 /// Where each file begins that is mapped, executables and libraries among them.
 fn beginnings(maps: &str) -> impl Iterator<Item = (u64, &str)> {
-    maps.lines().filter_map(|line| {
-        let mut words = line.splitn(6, ' ');
-        let (start, _) = words.next()?.split_once('-')?;
-        let offset = words.nth(1)?;
-        let path = words.nth(2)?.trim_start();
-        if !path.starts_with('/') || u64::from_str_radix(offset, 16).ok()? != 0 {
-            return None;
-        }
-        Some((u64::from_str_radix(start, 16).ok()?, path))
-    })
+    { maps.lines() }
+        .filter_map(Mapping::read)
+        .filter(|mapping| mapping.offset == 0)
+        .map(|mapping| (mapping.at.start, mapping.path))
 }
 
 /// How far the runtime lies behind the beginning of the file where that is mapped.
