@@ -45,7 +45,7 @@ pub(super) struct Cause<'a> {
     alone: bool,
 }
 
-/// The machine code that asks for what stays.
+/// The machine code that allocates the memory that is retained.
 struct Code<'a> {
     passages: Vec<&'a Passage>,
     /// Blocks that C code has of Python's allocator and that are in no object: native memory by another way.
@@ -276,7 +276,7 @@ impl<'a> Cause<'a> {
         Some(told)
     }
 
-    /// The way to what stays; or as the look at another test has it, where this one was not looked at.
+    /// The retaining path; or that of another test with the same growth, where this one was not diagnosed.
     fn route<'b>(&self, diagnosis: Option<&'b Diagnosis>) -> Option<&'b Route>
     where
         'a: 'b,
@@ -544,7 +544,7 @@ fn kind(cases: &[&Case], route: Option<&Route>) -> Kind {
     }
 }
 
-/// Whether most of what stays is mapped past malloc, and is not where Python's allocator has its blocks.
+/// Whether most of the retained memory is mapped past malloc, and is not where Python's allocator has its blocks.
 fn is_mapped(case: &Case) -> bool {
     let rate = |counter| { case.fits.get(&counter) }.map_or(0.0, |fit: &Fit| fit.rate.value);
     rate(Counter::Maps) > 2.0 * (rate(Counter::Blocks) * LARGEST_BLOCK + rate(Counter::Heap))
