@@ -6,11 +6,13 @@ is decided elsewhere.
 """
 
 import dis
+import gc
 import sys
 import types
 
 from . import calls, trace
 
+_collect = gc.collect
 _getrefcount = sys.getrefcount
 _gettrace, _settrace, _setprofile = sys.gettrace, sys.settrace, sys.setprofile
 _id = id
@@ -37,6 +39,8 @@ class Watcher:
         """Runs an iteration."""
         before = _gettrace()
         tracer, profiler = self._hooks()
+        # A cycle that was left before would be collected in the midst of a line, and take back a reference there.
+        _collect()
         try:
             _setprofile(profiler)
             _settrace(tracer)
