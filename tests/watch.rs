@@ -213,7 +213,13 @@ fn what_ends_early_is_reported_and_too_little() {
     let found = watch(&[&fails[..], &[python, "-c", source]].concat());
     found.says(3, "The process exited with status 7.");
     assert!(found.json["looks"].as_u64().unwrap() >= 1);
-    watch(&["--", python, "-c", source]).says(0, "too little was seen");
+    let found = watch(&["--", python, "-c", source]);
+    found.says(0, "too little was seen");
+    assert!(
+        found.page.contains("class=\"outcome open\""),
+        "{}",
+        found.page
+    );
     // Killed from outside.
     let running = Running::python(HEALTHY);
     let found = watch_while(&running, "60s", || running.signal(Signal::SIGKILL));

@@ -29,7 +29,8 @@ const READINGS: usize = 360;
 struct Page {
     title: String,
     outcome: String,
-    good: bool,
+    /// `good`, `bad`, or `open` where too little was seen.
+    sign: &'static str,
     ending: String,
     advice: String,
     groups: Vec<Group>,
@@ -57,7 +58,11 @@ pub fn write(summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
     let page = Page {
         title: figures::title(summary),
         outcome: figures::outcome(summary),
-        good: summary.growing().next().is_none(),
+        sign: match summary.growing().next() {
+            Some(_) => "bad",
+            None if summary.is_evidence() => "good",
+            None => "open",
+        },
         ending: figures::ending(summary),
         advice: figures::advice(summary).to_owned(),
         groups,
