@@ -47,6 +47,7 @@ LEAKS = {
     "none": ("_seeded_kept.append(None)", {"items"}, 20000),
     "fd": ("_seeded_kept.append(_seeded_open('/dev/null', 0))", {"fd"}, 20),
     "native": ("_seeded_malloc(100)", {"native"}, 20000),
+    "refs": ("_seeded_incref(_Seeded)", {"reference"}, 20000),
 }
 PERIODS = (1, 3)
 
@@ -54,6 +55,7 @@ PRELUDE = [
     "import ctypes as _seeded_ctypes, itertools as _seeded_itertools; from os import open as _seeded_open",
     "_seeded_kept = []; _seeded_count = _seeded_itertools.count(1); _Seeded = type('_Seeded', (), {})",
     "_seeded_malloc = _seeded_ctypes.CDLL(None).malloc; _seeded_malloc.restype = _seeded_ctypes.c_void_p",
+    "_seeded_incref = _seeded_ctypes.pythonapi.Py_IncRef; _seeded_incref.argtypes = [_seeded_ctypes.py_object]",
 ]
 
 #: Plugin that repeats every test and writes down which functions the last repeat called, and how often.

@@ -78,7 +78,7 @@ fn project(built: Built) -> Option<Project> {
 fn marked(root: &Path, word: &str) -> BTreeMap<String, (String, u64)> {
     let mut found = BTreeMap::new();
     for name in [
-        "leaks.c", "shelf.c", "cells.cc", "cy.pyx", "bound.cc", "plain.c",
+        "leaks.c", "shelf.c", "cells.cc", "cy.pyx", "bound.cc", "nano.cc", "plain.c",
     ] {
         let file = format!("src/{name}");
         let text = fs::read_to_string(root.join(&file)).unwrap_or_default();
@@ -337,16 +337,34 @@ fn what_binds_code_to_python_does_not_stand_between_it_and_the_reader() {
         .unwrap();
     let includes = String::from_utf8(output.stdout).unwrap();
     let headers = headers();
-    let compile = |compiler: &str, source: &str, made: &str| {
-        let mut arguments = vec![
-            "-shared", "-fPIC", "-O1", "-g", &*headers, source, "-o", made,
-        ];
+    let compile = |compiler: &str, sources: &[&str], made: &str| {
+        let mut arguments = vec!["-shared", "-fPIC", "-O1", "-g", &*headers, "-o", made];
         arguments.extend(includes.split_whitespace());
+        arguments.extend(sources);
         run(Path::new(compiler), &arguments)
     };
-    let made = compile("cc", "src/plain.c", "libplain.so")
-        && compile("cc", "src/cy.c", "cy.so")
-        && compile("c++", "src/bound.cc", "bound.so");
+    // nanobind is compiled into each extension that uses it.
+    let output = Command::new(&python)
+        .args(["-c", "import nanobind; print(nanobind.__path__[0])"])
+        .output()
+        .unwrap();
+    let nanobind = String::from_utf8(output.stdout).unwrap();
+    let nanobind = nanobind.trim();
+    let made = compile("cc", &["src/plain.c"], "libplain.so")
+        && compile("cc", &["src/cy.c"], "cy.so")
+        && compile("c++", &["src/bound.cc"], "bound.so")
+        && compile(
+            "c++",
+            &[
+                "-std=c++17",
+                "-fno-strict-aliasing",
+                &format!("-I{nanobind}/include"),
+                &format!("-I{nanobind}/ext/robin_map/include"),
+                &format!("{nanobind}/src/nb_combined.cpp"),
+                "src/nano.cc",
+            ],
+            "nano.so",
+        );
     if !made {
         eprintln!("skipped: no compiler here");
         return;
@@ -357,6 +375,8 @@ fn what_binds_code_to_python_does_not_stand_between_it_and_the_reader() {
     for (test, function) in [
         ("test_cython", "cy.take"),
         ("test_pybind11", "keep"),
+        ("test_nanobind", "keep"),
+        ("test_nanobind_class", "Shelf::Shelf"),
         ("test_cffi", "plain_keep"),
     ] {
         let found = finding(&checked, test);
@@ -380,6 +400,11 @@ fn what_binds_code_to_python_does_not_stand_between_it_and_the_reader() {
     };
     assert_eq!(*make, format!("make_pair ({file}:{line})"));
     assert!(lose.starts_with("lose (src/bound.cc:") && test.starts_with("TestBindings."));
+    // A function of nanobind's is no builtin, so which call lost it is not seen.
+    let object = finding(&checked, "test_nanobind_object");
+    let (file, line) = &lines["test_nanobind_object"];
+    let made = format!("made by `make_pair` ({file}:{line}) in `nano` (yours)");
+    assert!(object.summary.contains(&made), "{}", object.summary);
     let lent = finding(&checked, "test_pybind11_reference");
     let by = "a reference was lost by `bound.lend` in `bound` (yours), called at";
     assert!(
