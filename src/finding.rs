@@ -196,7 +196,7 @@ pub struct TypeGrowth {
     pub name: String,
     /// Survivors per iteration.
     pub count: f64,
-    /// Bytes of them per iteration, each object by itself.
+    /// Bytes of them per iteration, each object by itself; 0 of those in child processes, which were only counted.
     pub bytes: f64,
     /// Bytes per iteration that would be free without them, themselves included.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Checked, Finding, Project};
+use common::{Checked, Finding, Project, countable};
 
 const APP: &str = "\
 import os
@@ -139,4 +139,67 @@ fn what_grows_in_a_child_is_told_once_for_each_process() {
 fn what_a_child_is_meant_to_keep_is_allowed() {
     let terms = "[[tool.leakcheck.override]]\ntests = [\"*\"]\nallow = { child_fds = 1, blocks = 9, heap = 900 }\nreason = \"a cache of the server's\"\n";
     project(terms).check(&[]).exits(0);
+}
+
+const SHOP: &str = "\
+import sys
+
+
+class Order:
+    def __init__(self, lines):
+        self.lines = lines
+
+
+kept = []
+for line in sys.stdin:
+    kept.append([Order([number]) for number in range(300)])
+    print('done', flush=True)
+";
+
+const TEST_SHOP: &str = "\
+import subprocess
+import sys
+import unittest
+
+
+class TestShop(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        pipes = {'stdin': subprocess.PIPE, 'stdout': subprocess.PIPE, 'universal_newlines': True}
+        cls.shop = subprocess.Popen([sys.executable, 'app.py'], **pipes)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.shop.communicate()
+
+    def test_order(self):
+        self.shop.stdin.write('order\\n')
+        self.shop.stdin.flush()
+        self.assertEqual(self.shop.stdout.readline(), 'done\\n')
+";
+
+#[test]
+fn of_what_a_child_keeps_the_types_are_counted_from_outside() {
+    let Some(python) = countable::or_skip() else {
+        return;
+    };
+    let project = Project::configured(SHOP, TEST_SHOP, "").under(python);
+    let recording = project.beside("recording");
+    let folder = recording.to_str().unwrap();
+    let checked = project.check(&["--runner", "unittest", "--record", folder]);
+    checked.exits(1);
+    let [finding] = &checked.report.findings[..] else {
+        panic!("{}", checked.stdout);
+    };
+    assert_eq!((&*finding.code, &*finding.kind), ("LK309", "child_memory"));
+    // Of what is only counted no size is told.
+    let line = "= types:       list x301, __main__.Order x300";
+    assert!(checked.stdout.contains(line), "{}", checked.stdout);
+    let replayed = common::leakcheck()
+        .args(["replay", folder])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(replayed.stdout).unwrap();
+    assert_eq!(replayed.status.code(), Some(0), "{said}");
+    assert!(said.contains(": 1 as recorded"), "{said}");
 }

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use common::{Packages, plain_leakcheck, processes::wait_for, python, scrubbed};
+use common::{Packages, countable, plain_leakcheck, processes::wait_for, python, scrubbed};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::{Pid, Uid},
@@ -374,61 +374,9 @@ fn without_permission_it_says_whose_it_is_and_what_to_do() {
     assert_eq!(seen.code, 0, "{}", seen.stderr);
 }
 
-/// A Python whose objects can be counted, with its version; none where there is only an older one.
-fn countable() -> Option<(PathBuf, (u32, u32))> {
-    let home = std::env::var("PYENV_ROOT").unwrap_or_else(|_| {
-        let home = std::env::var("HOME").unwrap_or_default();
-        format!("{home}/.pyenv")
-    });
-    let mut candidates = vec![python(Packages::None)];
-    for minor in [15, 14, 13] {
-        candidates.push(format!("python3.{minor}").into());
-        let debian = "target/pythons/debian/usr/bin";
-        candidates.push(
-            Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join(debian)
-                .join(format!("python3.{minor}")),
-        );
-        let versions = fs::read_dir(format!("{home}/versions"))
-            .into_iter()
-            .flatten()
-            .flatten();
-        candidates.extend(
-            versions
-                .filter(|found| {
-                    found
-                        .file_name()
-                        .to_string_lossy()
-                        .starts_with(&format!("3.{minor}."))
-                })
-                .map(|found| found.path().join("bin/python")),
-        );
-    }
-    let script = "import sys, sysconfig; print(sys.version_info.minor, sysconfig.get_config_var('Py_GIL_DISABLED') or 0)";
-    candidates.into_iter().find_map(|candidate| {
-        let output = scrubbed(Command::new(&candidate))
-            .args(["-c", script])
-            .output()
-            .ok()?;
-        let text = String::from_utf8(output.stdout).ok()?;
-        let (minor, free) = text.trim().split_once(' ')?;
-        let minor = minor.parse().ok()?;
-        (minor >= 13 && free == "0").then_some((candidate, (3, minor)))
-    })
-}
-
-/// The same, or a word that a test is skipped.
-fn countable_or_skip() -> Option<PathBuf> {
-    let found = countable();
-    if found.is_none() {
-        eprintln!("skipped: there is no CPython 3.13 or newer here");
-    }
-    found.map(|(path, _)| path)
-}
-
 #[test]
 fn objects_are_counted_as_the_process_counts_them_itself() {
-    let Some(python) = countable_or_skip() else {
+    let Some(python) = countable::or_skip() else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -458,7 +406,7 @@ fn objects_are_counted_as_the_process_counts_them_itself() {
 
 #[test]
 fn what_is_kept_is_named_by_its_type() {
-    let Some(python) = countable_or_skip() else {
+    let Some(python) = countable::or_skip() else {
         return;
     };
     // Beside what comes and goes all the time, in rings that the collector has to undo.
@@ -511,7 +459,7 @@ fn an_older_python_has_no_types_and_it_is_said_why() {
 
 #[test]
 fn a_process_that_dies_while_it_is_looked_at_ends_the_watch_and_nothing_else() {
-    let Some(python) = countable_or_skip() else {
+    let Some(python) = countable::or_skip() else {
         return;
     };
     let source = "kept = [[number] for number in range(300_000)]\nwhile True: kept = [[n] for n in range(300_000)]\n";

@@ -452,6 +452,7 @@ impl<'a> Cause<'a> {
         lost: Option<Lost>,
     ) -> Vec<TypeGrowth> {
         match diagnosis {
+            _ if within::is_it(self.case) => within::types(self.run, self.case),
             // What C code allocates is of no type, and what the collector does not know cannot be looked at.
             _ if kind == Kind::Native => Vec::new(),
             Some(diagnosis) if diagnosis.is_lost() && diagnosis.lost.is_empty() => {

@@ -2,8 +2,12 @@
 
 use super::held;
 use crate::{
-    finding::{Holder, Kind},
-    run::{Run, case::Case, diagnose},
+    finding::{Holder, Kind, TypeGrowth},
+    run::{
+        Run,
+        case::Case,
+        diagnose::{self, Diagnosis},
+    },
     verdict::Counter,
 };
 
@@ -79,11 +83,17 @@ pub(super) fn resources(run: &Run, case: &Case, kind: Kind) -> Vec<String> {
     held::counted(of_it.filter_map(|(_, text)| held::process_and_rest(text).1))
 }
 
+/// Of which types there are more objects in them; nothing where memory is not what grows, or nobody could look.
+pub(super) fn types(run: &Run, case: &Case) -> Vec<TypeGrowth> {
+    if !case.fits.contains_key(&Counter::ChildMemory) {
+        return Vec::new();
+    }
+    told_of(run, case).map_or_else(Vec::new, |told| told.elsewhere.clone())
+}
+
 /// What was told of the processes by the look at the test, those of the most telling counter first.
 fn texts<'a>(run: &'a Run, case: &'a Case) -> impl Iterator<Item = (Kind, &'a str)> {
-    let whole = run.cases.iter().find(|other| other.test == case.test);
-    let told = whole.and_then(|whole| diagnose::told_of(run, whole));
-    let mut resources: Vec<(Kind, &str)> = { told.iter() }
+    let mut resources: Vec<(Kind, &str)> = { told_of(run, case).into_iter() }
         .flat_map(|diagnosis| &diagnosis.resources)
         .filter(|(kind, _)| {
             kind.facts()
@@ -95,4 +105,9 @@ fn texts<'a>(run: &'a Run, case: &'a Case) -> impl Iterator<Item = (Kind, &'a st
         .collect();
     resources.sort_by_key(|(kind, _)| std::cmp::Reverse(*kind));
     resources.into_iter()
+}
+
+fn told_of<'a>(run: &'a Run, case: &Case) -> Option<&'a Diagnosis> {
+    let whole = run.cases.iter().find(|other| other.test == case.test)?;
+    diagnose::told_of(run, whole)
 }

@@ -337,7 +337,11 @@ fn shown(report: &Report, finding: &Finding, anchor: String) -> Shown {
                 [
                     shortened(&of.name, NAME),
                     number(of.count),
-                    bytes(of.bytes),
+                    if of.bytes > 0.0 {
+                        bytes(of.bytes)
+                    } else {
+                        String::new()
+                    },
                     of.retained.map_or_else(String::new, bytes),
                     of.example
                         .as_deref()

@@ -393,12 +393,12 @@ fn footer(report: &Report, finding: &Finding, said: &[&Finding]) -> Vec<(&'stati
 fn of_type(of: &TypeGrowth) -> String {
     /// Where it is hardly more than the objects themselves it says nothing.
     const MORE: f64 = 1.1;
-    let mut size = text::bytes(of.bytes);
+    let mut size = Vec::from_iter((of.bytes > 0.0).then(|| text::bytes(of.bytes)));
     if let Some(retained) = of.retained.filter(|kept| *kept > of.bytes * MORE) {
-        size.push_str(&format!(", keeps {}", text::bytes(retained)));
+        size.push(format!("keeps {}", text::bytes(retained)));
     }
     if let Some(example) = &of.example {
-        size.push_str(&format!(", such as {}", text::shortened(example, 40)));
+        size.push(format!("such as {}", text::shortened(example, 40)));
     }
     let name = text::shortened(&of.name, 120);
     // Halves are exact; of thirds and such only the size matters.
@@ -407,7 +407,11 @@ fn of_type(of: &TypeGrowth) -> String {
     } else {
         format!("{} or so", number(of.count.round()))
     };
-    format!("{name} x{count} ({size})")
+    match size.is_empty() {
+        // In another process only their number was seen.
+        true => format!("{name} x{count}"),
+        false => format!("{name} x{count} ({})", size.join(", ")),
+    }
 }
 
 /// What a reader finds another finding by.

@@ -39,7 +39,11 @@ impl Order {
             Order::Garbage(_) => 1,
             // No test runs between its readings.
             Order::Still(still) => u64::from(still.readings),
-            Order::Free(_) | Order::Name(_) | Order::Describe(_) | Order::End(_) => 0,
+            Order::Free(_)
+            | Order::Name(_)
+            | Order::Describe(_)
+            | Order::Population(_)
+            | Order::End(_) => 0,
         }
     }
 }
@@ -181,6 +185,10 @@ pub fn check(order: &Order, record: &Record) -> Result<(), String> {
                 }
             }
             Ok(())
+        }
+        (Order::Population(_), Record::Populated(populated)) => {
+            let types = populated.processes.iter().flat_map(|(_, types)| types);
+            numbers(types.map(|(_, count)| count))
         }
         (Order::Describe(order), Record::Described(described)) => {
             same("places", described.answers.len(), order.places.len())

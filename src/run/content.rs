@@ -200,6 +200,7 @@ mod tests {
             calls: Vec::new(),
             exits: 0.0,
             resources: Vec::new(),
+            elsewhere: Vec::new(),
             made: Vec::new(),
             cost: (0.0, 0),
         }

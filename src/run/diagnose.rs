@@ -9,6 +9,7 @@ use std::{
 use super::{
     Run,
     case::Case,
+    children,
     driver::Bench,
     end::ask,
     lines,
@@ -79,6 +80,8 @@ pub struct Diagnosis {
     pub exits: f64,
     /// Descriptors, threads, tasks and child processes that came: kind and words of each.
     pub resources: Vec<(Kind, String)>,
+    /// Growth by type in child processes.
+    pub elsewhere: Vec<TypeGrowth>,
     /// File and line of the frames that open the descriptors, start the processes, or allocate the lost objects that stay,
     /// from the reader's code on outwards.
     pub made: Vec<Place>,
@@ -383,6 +386,7 @@ fn one(
         Some(heap) => {
             let mut diagnosis = explain(worker, bench, case, &heap)?;
             lines::find(worker, bench, case, &heap, &mut diagnosis)?;
+            diagnosis.elsewhere = children::grown(worker, bench, case)?;
             Ok(Some(diagnosis))
         }
         None => Ok(None),
@@ -532,6 +536,7 @@ pub(super) fn explain(
         opaque: decision.opaque.clone(),
         exits: exits(dump),
         resources: heap.resources.clone(),
+        elsewhere: Vec::new(),
         made: sites::from_chosen(&made.unwrap_or_default(), bench.places).to_vec(),
         cost: (heap.cpu, graph.len()),
     })

@@ -34,6 +34,7 @@ use crate::{
         write,
     },
     supervise::{Supervised, unusable},
+    watch::objects,
 };
 
 /// How long a hung process gets to write its stacks.
@@ -508,6 +509,11 @@ impl Drop for Live {
 impl Conversation for Live {
     fn exchange(&mut self, order: &Order) -> Result<Vec<u8>, Loss> {
         self.log.trim();
+        if let Order::Population(_) = order {
+            let processes = objects::below(self.process.pid().as_raw());
+            let answer = serde_json::json!({"re": "populated", "processes": processes});
+            return Ok(answer.to_string().into_bytes());
+        }
         let json = serde_json::to_vec(order).map_err(|error| Loss::Bridge(error.to_string()))?;
         let line = self.wire.address(&json);
         self.watch.since = Instant::now();

@@ -7,6 +7,7 @@ mod apart;
 pub mod budget;
 pub mod build;
 pub mod case;
+mod children;
 mod choose;
 mod content;
 mod conversation;

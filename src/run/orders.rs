@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::protocol::{
-    self, Called, Counted, Described, Dumped, Ended, Followed, Freed, Named, Ran, Record, Referred,
-    Survived, Traced,
+    self, Called, Counted, Described, Dumped, Ended, Followed, Freed, Named, Populated, Ran,
+    Record, Referred, Survived, Traced,
 };
 pub use crate::investigate::experiment::Wider;
 use crate::verdict::Counter;
@@ -68,6 +68,7 @@ orders! {
     Still -> Still(protocol::Still),
     Name -> Named(Named),
     Describe -> Described(Described),
+    Population -> Populated(Populated),
     End -> Ended(Ended),
 }
 
@@ -299,6 +300,10 @@ pub struct Describe {
     /// File and line of each.
     pub places: Vec<(String, u32)>,
 }
+
+/// Counts the objects of child processes by type. The worker is not asked: they are read from outside.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Population {}
 
 /// Ends the session.
 #[derive(Debug, Clone, PartialEq, Serialize)]

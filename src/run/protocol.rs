@@ -104,6 +104,8 @@ pub enum Record {
     Named(Named),
     /// Answer to [`orders::Describe`](super::orders::Describe).
     Described(Described),
+    /// Answer to [`orders::Population`](super::orders::Population).
+    Populated(Populated),
     /// Answer to [`orders::End`](super::orders::End).
     Ended(Ended),
     /// The runner ended before any test could be asked for.
@@ -454,6 +456,13 @@ pub struct Still {
     pub series: Series,
     /// Names of some threads beside the main one.
     pub threads: Vec<String>,
+}
+
+/// Answer to [`orders::Population`](super::orders::Population).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Populated {
+    /// Number of each child process, with how many objects of each type it has.
+    pub processes: Vec<(i32, Vec<(String, i64)>)>,
 }
 
 /// Answer to [`orders::Free`](super::orders::Free).

@@ -25,6 +25,21 @@ const LATER: u32 = 30;
 /// No more of a processor than this part is spent on looks.
 const SHARE: u32 = 20;
 
+/// Processes that are looked into at once.
+const PROCESSES: usize = 64;
+
+/// Number of each process below `parent` whose objects can be counted, with how many there are of each type.
+pub fn below(parent: i32) -> Vec<(i32, Vec<(String, i64)>)> {
+    let proc = Proc::default();
+    let of = |identity: Identity| {
+        let counts = open(&proc, identity).heap.ok()?.count()?;
+        Some((identity.pid, counts.types.into_iter().collect()))
+    };
+    { proc.below(parent).into_iter().take(PROCESSES) }
+        .filter_map(|stat| of(stat.identity))
+        .collect()
+}
+
 /// What is known of one process.
 struct Opened {
     heap: Result<Heap<Remote>, Absent>,

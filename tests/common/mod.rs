@@ -6,6 +6,7 @@
 // Each test binary compiles this file for itself and uses a part of it.
 #![allow(dead_code)]
 
+pub mod countable;
 pub mod everything;
 pub mod history;
 pub mod postgres;
@@ -254,6 +255,12 @@ impl Project {
     /// The same project, to be run in another virtual environment.
     pub fn with(mut self, packages: Packages) -> Project {
         self.python = python(packages);
+        self
+    }
+
+    /// The same project, to be run by another Python.
+    pub fn under(mut self, python: PathBuf) -> Project {
+        self.python = python;
         self
     }
 
