@@ -33,6 +33,7 @@ use crate::{
     baseline::{acceptance::Package, compare::Outcome},
     exit_code::ExitCode,
     finding::{Finding, Status},
+    investigate::unasked::{self, Why},
     report::{Environment, Report, Shard, Snapshots, Timing},
     run::{
         Alike, Run,
@@ -245,9 +246,7 @@ fn tests(run: &Run, places: &Places) -> Vec<TestResult> {
                 kept: None,
             };
             let Some(look) = &run.looks[index] else {
-                let reason = "the run was interrupted before it";
-                let conclusion = Conclusion::because(Rule::RunInterrupted, reason);
-                conclude(&mut result, &conclusion);
+                conclude(&mut result, &unasked::say(Why::Interrupted("before it")));
                 return result;
             };
             result.iterations = look.iterations;
@@ -275,8 +274,8 @@ fn conclude(result: &mut TestResult, conclusion: &Conclusion) {
 /// What is said of a suspect: its own case, or that of another one that grows alike.
 fn suspect(run: &Run, judged: Option<(&Case, Option<&Alike>)>, result: &mut TestResult) {
     let Some((case, alike)) = judged else {
-        let reason = "a suspect; the run was interrupted before it was judged";
-        return conclude(result, &Conclusion::because(Rule::RunInterrupted, reason));
+        let why = Why::Interrupted("before it was judged, a suspect");
+        return conclude(result, &unasked::say(why));
     };
     match alike {
         None => conclude(result, &case.judged),

@@ -283,6 +283,24 @@ fn what_decides_knows_neither_worker_nor_clock_nor_lock() {
 }
 
 #[test]
+fn what_is_said_of_a_test_is_decided_in_one_place() {
+    // How the loss of a process reads is for `verdict` to say, wherever it is met.
+    let makes =
+        ["by(", "because(", "filling(", "lost_by("].map(|maker| format!("Conclusion::{maker}"));
+    let mut wrong = Vec::new();
+    for source in Source::all() {
+        if ["investigate", "verdict"].contains(&&*source.top()) {
+            continue;
+        }
+        let code = source.code();
+        for maker in { makes.iter() }.filter(|maker| code.contains(*maker)) {
+            wrong.push(format!("{} has {maker}", source.path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
 fn what_decides_is_read_a_function_at_a_time() {
     let mut long = Vec::new();
     let mut seen = 0;

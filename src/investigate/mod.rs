@@ -1,5 +1,6 @@
 //! Decides what to ask of a test next, and what to say of it: numbers and rules, no worker, no clock and no lock.
 
+pub mod afterwards;
 mod beside;
 mod capacity;
 mod containers;
@@ -11,6 +12,7 @@ mod known;
 mod long_run;
 pub mod noise;
 pub mod picture;
+pub mod randomness;
 pub mod readings;
 pub mod references;
 mod rest;
@@ -21,4 +23,5 @@ mod samples;
 pub mod screening;
 pub mod signature;
 mod tracing;
+pub mod unasked;
 mod windows;

@@ -12,7 +12,10 @@ use super::{
     stage::Stage,
     trouble,
 };
-use crate::verdict::{conclusion::Conclusion, rule::Rule};
+use crate::{
+    investigate::afterwards::{Found, reconsider},
+    verdict::conclusion::Conclusion,
+};
 
 /// Tests before it that are named.
 const NAMED: usize = 3;
@@ -38,9 +41,8 @@ pub(super) fn screen(
         // Its first run was fine at least once.
         Some((_, 0 | 1)) if iteration > 1 => return Some((first, Vec::new())),
         Some(_) => return Some((second, fixtures)),
-        None if second.screened != Screened::Suspect && second.screened.is_repeatable() => {
-            let conclusion = Conclusion::because(Rule::ProcessEndedOnce, &*reason);
-            second.screened = Screened::Concluded(conclusion);
+        None if let Some(said) = said_of_screened(&second, &reason) => {
+            second.screened = Screened::Concluded(said);
             second.series.clear();
         }
         None => note(stage.shared, told(&stage.tests[test].id, &reason)),
@@ -74,10 +76,16 @@ pub(super) fn judge(
         Some((_, 0 | 1)) if iteration > 1 => return Some(first),
         Some(_) => return Some(second),
         None if second.is_leak() => note(shared, told(&tests[test].id, &reason)),
-        None => second.judged = Conclusion::because(Rule::ProcessEndedOnce, reason),
+        None => second.learn(Found::EndedOnce(&reason)),
     }
     second.iterations += first.iterations;
     Some(second)
+}
+
+/// What is said of a test that passed in the screen, and ended its process before; a suspect is judged first.
+fn said_of_screened(second: &Look, reason: &str) -> Option<Conclusion> {
+    let first = { second.screened.concluded() }.filter(|_| second.screened.is_repeatable())?;
+    reconsider(first, Found::EndedOnce(reason))
 }
 
 /// Whether it is worth another process. A first run that hangs takes minutes, and would hang in a plain run too.

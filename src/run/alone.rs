@@ -6,12 +6,12 @@ use super::{Run, driver::Bench, loss::Loss, orders, slot::Slot, worker::Worker};
 use crate::{
     fit,
     investigate::{
+        afterwards::Found,
         evidence::Window,
         growth::{affordable, bytes_per_iteration},
         readings::rises_late,
         rules::RULES,
     },
-    verdict::{conclusion::Conclusion, rule::Rule},
 };
 
 /// Runs each leak that came after another one by itself, and takes back those that do not grow then.
@@ -71,17 +71,9 @@ pub(super) fn confirm(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
             || "other tests that leak".to_owned(),
             |other| run.tests[run.cases[other].test].id.clone(),
         );
-        run.cases[at].judged = grows_only_after(&after, Rule::GrowsAfterLeak);
+        run.cases[at].learn(Found::OnlyAfterLeak(&after));
     }
     slot.discard();
-}
-
-/// What is said of a test that grows after others and not by itself.
-pub(super) fn grows_only_after(after: &str, rule: Rule) -> Conclusion {
-    Conclusion::because(
-        rule,
-        format!("grows only after {after}; by itself it does not"),
-    )
 }
 
 /// Whether the test of a case grows in the worker as it is; `None` where it cannot be told.

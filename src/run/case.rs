@@ -6,8 +6,15 @@ use super::{diagnose::Diagnosis, orders::Wider};
 use crate::{
     attribute::{native::Passage, sites::Growth},
     fit::Fit,
-    investigate::{evidence::Evidence, growth, picture::Picture, rules::RULES},
-    verdict::{Counter, Series, Verdict, conclusion::Conclusion, rule::Rule},
+    investigate::{
+        afterwards::{Found, reconsider},
+        evidence::Evidence,
+        growth,
+        picture::Picture,
+        rules::RULES,
+        unasked::{self, Why},
+    },
+    verdict::{Counter, Series, Verdict, conclusion::Conclusion},
 };
 
 /// A suspect with its evidence.
@@ -60,7 +67,7 @@ pub struct Case {
 impl Case {
     /// A suspect of which nothing is said yet.
     pub fn open(test: usize) -> Case {
-        Case::without_evidence(test, Conclusion::by(Rule::RunInterrupted))
+        Case::without_evidence(test, unasked::say(Why::Interrupted("while it was judged")))
     }
 
     /// A suspect about which nothing could be measured.
@@ -157,6 +164,13 @@ impl Case {
     /// What makes suspects one cause: the places that grow. Empty where none is known.
     pub fn causes(&self) -> BTreeSet<String> {
         growth::causes(&self.growths)
+    }
+
+    /// Takes in what was found out about it besides, where that changes what is said of it.
+    pub(super) fn learn(&mut self, found: Found<'_>) {
+        if let Some(said) = reconsider(&self.judged, found) {
+            self.judged = said;
+        }
     }
 
     /// Takes over what `evidence` shows of it.

@@ -1,6 +1,6 @@
 //! Tells a cache inside an extension from what is lost: it keeps each text once, however often the same one comes.
 
-use std::{collections::BTreeSet, mem, sync::atomic::Ordering};
+use std::{collections::BTreeSet, sync::atomic::Ordering};
 
 use super::{
     Run,
@@ -16,12 +16,9 @@ use super::{
     worker::{INTERRUPTED, Worker},
 };
 use crate::{
-    investigate::{readings::costly, rules::RULES, signature},
-    verdict::{Counter, Series, conclusion::Conclusion, rule::Rule},
+    investigate::{afterwards::Found, randomness::is_kept_once, rules::RULES},
+    verdict::Counter,
 };
-
-/// What is said of growth that comes with other numbers only.
-const BY_CONTENT: &str = "keeps each new text or number once, outside Python: with the same random numbers again nothing grows";
 
 /// Asks each test in which only what nothing in Python is seen to hold grows, as far as the time for it lasts. Those whose
 /// growth comes with new random numbers only are `bounded`. Returns the CPU seconds that it took.
@@ -46,17 +43,18 @@ pub(super) fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, allowan
             Some(false) => continue,
             Some(true) => {}
         }
-        let bounded = Conclusion::because(Rule::SameRandomness, BY_CONTENT);
-        let judged = mem::replace(&mut run.cases[at].judged, bounded);
+        let judged = run.cases[at].judged.clone();
+        run.cases[at].learn(Found::KeptOnce);
         // One that loses something would be hidden among those that were taken to be alike.
         let alike = run.alike.iter().filter(|alike| alike.case == at);
         for test in alike.map(|alike| alike.test).collect::<Vec<_>>() {
-            let case = Case {
+            let mut case = Case {
                 test,
-                judged: on_its_own(&judged, &run.tests[run.cases[at].test].id),
+                judged: judged.clone(),
                 diagnosis: None,
                 ..run.cases[at].clone()
             };
+            case.learn(Found::Unlike(&run.tests[run.cases[at].test].id));
             match is_kept_once(run, &case) {
                 None => break,
                 Some(true) => {}
@@ -69,17 +67,6 @@ pub(super) fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, allowan
         hand_over(&mut run.cases, at);
     }
     spent
-}
-
-/// What is said of a test that is not like the one by which it was judged so.
-fn on_its_own(judged: &Conclusion, other: &str) -> Conclusion {
-    if !judged.is_slowing() {
-        return judged.clone();
-    }
-    let reason = format!(
-        "grew like {other}, which keeps each new text or number once; of this one that was not seen, and there was no time for more (--budget gives more)"
-    );
-    Conclusion::because(Rule::UnlikeTestBudget, reason)
 }
 
 /// Tests in which nothing grows but memory that nothing in Python is seen to hold. Of leaks a look at one of them told that of
@@ -136,28 +123,8 @@ fn ask(worker: &mut Worker, case: &Case) -> Result<(bool, f64), Loss> {
         },
     )?;
     let passed = ran.outcome.status == Status::Passed;
-    Ok((passed && is_kept_once(&ran.series, each as usize), ran.cpu))
-}
-
-/// Whether memory stays when the random numbers change, every so many readings, and none at all while they are the same. What is
-/// lost by chance, with some numbers and not with others, is lost each time that those come.
-fn is_kept_once(series: &Series, each: usize) -> bool {
-    let mut is_new = false;
-    for (counter, readings) in costly(series) {
-        // Less than a chunk is the remainder of one.
-        let least = match counter {
-            Counter::Heap => RULES.chunk,
-            _ => 1,
-        };
-        for first in (0..readings.len().saturating_sub(each)).step_by(each) {
-            let (new, again) = readings[first..=first + each].split_at(RULES.randomness.new);
-            is_new |= again[0] - new[0] >= least;
-            if signature::rise(again) >= least {
-                return false;
-            }
-        }
-    }
-    is_new
+    let is_kept = passed && is_kept_once(&ran.series, each as usize, &RULES);
+    Ok((is_kept, ran.cpu))
 }
 
 #[cfg(test)]
@@ -168,6 +135,7 @@ mod tests {
         attribute::sites::Growth,
         finding::Owner,
         fit::{self, Exactness},
+        verdict::{conclusion::Conclusion, rule::Rule},
     };
     use std::collections::BTreeMap;
 
@@ -264,41 +232,5 @@ mod tests {
         case.noise = None;
         case.judged = Conclusion::by(Rule::FallsAndGrowsAgain);
         assert!(without_holder(&[case]).is_empty());
-    }
-
-    fn kept_once(counter: Counter, increments: &[i64]) -> bool {
-        let mut readings = vec![1000];
-        readings.extend(increments.iter().scan(1000, |level, increment| {
-            *level += increment;
-            Some(*level)
-        }));
-        is_kept_once(&Series::from([(counter, readings)]), 4)
-    }
-
-    #[test]
-    fn what_stays_with_new_numbers_only_is_kept_once() {
-        let blocks = |increments: &[i64]| kept_once(Counter::Blocks, increments);
-        assert!(blocks(&[2, 0, 0, 0, 2, 0, 0, 0]));
-        // Most of it was there, and the second time settles it.
-        assert!(blocks(&[0, 0, 0, 0, 1, 1, 0, 0]));
-        assert!(blocks(&[2, 0, 1, -1, 2, 0, -1, 0]));
-        // All of it was there, or whatever grows does so without chance.
-        assert!(!blocks(&[0; 8]));
-        assert!(!blocks(&[1; 8]));
-        assert!(!blocks(&[3, 1, 1, 1, 3, 1, 1, 1]));
-        // Lost with some numbers and not with others; and in every third iteration.
-        assert!(!blocks(&[0, 0, 0, 0, 1, 1, 1, 1]));
-        assert!(!blocks(&[1, 0, 0, 1, 0, 0, 1, 0]));
-        // An end that is missing is none.
-        assert!(!blocks(&[2, 0]) && !blocks(&[]));
-    }
-
-    #[test]
-    fn less_than_a_chunk_of_the_heap_is_nothing() {
-        let heap = |increments: &[i64]| kept_once(Counter::Heap, increments);
-        assert!(heap(&[96, 0, 16, 0]));
-        assert!(!heap(&[16, 0, 0, 0]));
-        assert!(!heap(&[96, 0, 32, 0]));
-        assert!(!kept_once(Counter::Items, &[1, 0, 0, 0]));
     }
 }

@@ -45,8 +45,9 @@ use crate::{
         growth::{affordable, bytes_per_iteration},
         rules::RULES,
         screening::fixtures::worth_another_look,
+        unasked::{self, Why},
     },
-    verdict::{Counter, Series, conclusion::Conclusion, rule::Rule},
+    verdict::{Counter, Series, conclusion::Conclusion},
 };
 
 /// Frames kept of what is in use where most is.
@@ -239,7 +240,7 @@ fn look(
     };
     let case = run.cases.first().cloned().unwrap_or_else(|| Case {
         wider,
-        ..Case::without_evidence(test, Conclusion::by(Rule::NothingGrew))
+        ..Case::without_evidence(test, unasked::say(Why::Unchanged))
     });
     if case.judged.loss().is_some() {
         let why = "it takes its process with it, so there is nothing more to look at";

@@ -12,8 +12,12 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    investigate::{noise::moving, rules::RULES},
-    verdict::{Counter, Verdict, conclusion::Conclusion, rule::Rule},
+    investigate::{
+        afterwards::{Found, reconsider},
+        noise::moving,
+        rules::RULES,
+    },
+    verdict::Counter,
 };
 
 /// What moves in a worker by itself, in words.
@@ -54,11 +58,11 @@ pub(super) fn screen(
         slot.noisy_starts += u32::from(look.noise.is_some());
     }
     if let Some(noise) = &look.noise
-        && look.screened != Screened::Suspect
         && look.screened.is_repeatable()
+        && let Screened::Concluded(first) = &look.screened
+        && let Some(said) = reconsider(first, beside(noise, false))
     {
-        let conclusion = Conclusion::because(Rule::OtherThreads, noise);
-        look.screened = Screened::Concluded(conclusion);
+        look.screened = Screened::Concluded(said);
         fixtures.clear();
     }
     Some((look, fixtures))
@@ -78,12 +82,15 @@ pub(super) fn judge(
         case.iterations += iterations;
         slot.noisy_starts += u32::from(case.noise.is_some());
     }
-    if let Some(noise) = &case.noise
-        && !is_sure(&case)
-    {
-        case.judged = Conclusion::because(Rule::OtherThreads, noise);
+    if let Some(noise) = case.noise.clone() {
+        let is_told = is_told(&case);
+        case.learn(beside(&noise, is_told));
     }
     Some(case)
+}
+
+fn beside(noise: &str, is_told: bool) -> Found<'_> {
+    Found::Noise { noise, is_told }
 }
 
 /// Whether a test that was looked at beside noise is looked at in a process of its own.
@@ -92,15 +99,8 @@ pub(super) fn is_worth_another(slot: &Slot<'_>, test: usize) -> bool {
 }
 
 /// Whether a place, a container or a resource of its own tells what grows in a test, however much comes and goes beside.
-fn is_sure(case: &Case) -> bool {
-    match case.judged.verdict() {
-        _ if case.judged.loss().is_some() => true,
-        Verdict::Undecided => true,
-        Verdict::Leak => {
-            !case.growths.is_empty()
-                || !case.containers.is_empty()
-                || Counter::resources_of(&case.fits).next().is_some()
-        }
-        _ => false,
-    }
+fn is_told(case: &Case) -> bool {
+    !case.growths.is_empty()
+        || !case.containers.is_empty()
+        || Counter::resources_of(&case.fits).next().is_some()
 }

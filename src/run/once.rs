@@ -1,10 +1,7 @@
 //! Takes back leaks that repeating makes: of a test that changes what it has once and not anew for each repeat.
 
 use super::{Run, case::Case, diagnose};
-use crate::{
-    attribute::once,
-    verdict::{Counter, conclusion::Conclusion, rule::Rule},
-};
+use crate::{attribute::once, investigate::afterwards::Found, verdict::Counter};
 
 /// What a container of a test's parameter is called where no heap was looked at.
 const PARAMETER: &str = "parameter ";
@@ -16,9 +13,7 @@ pub(super) fn settle(run: &mut Run) {
         .filter_map(|(at, case)| Some((at, changed(run, case)?)))
         .collect();
     for (at, what) in found {
-        let reason =
-            format!("the test changes {what}, which is made once and not anew for each repeat");
-        run.cases[at].judged = Conclusion::because(Rule::MadeOnce, reason);
+        run.cases[at].learn(Found::ChangesItsOwn(&what));
     }
 }
 

@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use super::{
     Run,
-    alone::{dose, grows_only_after, look},
+    alone::{dose, look},
     driver::Bench,
     slot::Slot,
 };
 use crate::{
-    investigate::rules::RULES,
-    verdict::{Verdict, rule::Rule},
+    investigate::{afterwards::Found, rules::RULES},
+    verdict::Verdict,
 };
 
 /// Takes back each growth that comes only after other tests, and names the one after which it comes.
@@ -44,7 +44,7 @@ pub(super) fn explain(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
             [test] => run.tests[*test].id.clone(),
             _ => "other tests".to_owned(),
         };
-        run.cases[at].judged = grows_only_after(&after, Rule::GrowsAfterTest);
+        run.cases[at].learn(Found::OnlyAfterTests(&after));
     }
 }
 

@@ -25,9 +25,10 @@ use crate::{
             picture,
         },
         signature::{Kind, roughly, signature},
+        unasked::{self, Why},
     },
     kept::{self, noted::Noted},
-    verdict::{Counter, Series, conclusion::Conclusion, rule::Rule},
+    verdict::{Counter, Series},
 };
 
 /// How the screen looks at each test.
@@ -100,7 +101,7 @@ impl Look {
 
     /// What is known of a test from an earlier run.
     pub(super) fn kept(test: usize, evidence: &kept::Evidence) -> Look {
-        let conclusion = Conclusion::by(Rule::NothingGrew);
+        let conclusion = unasked::say(Why::Unchanged);
         Look {
             iterations: evidence.iterations,
             seconds: evidence.seconds,
@@ -111,7 +112,7 @@ impl Look {
 
     /// A test that no change reaches.
     pub(super) fn left_out(test: usize) -> Look {
-        let conclusion = Conclusion::because(Rule::NotReached, "no change reaches it");
+        let conclusion = unasked::say(Why::NotReached);
         Look::new(test, Screened::Concluded(conclusion), Wider::Stay)
     }
 

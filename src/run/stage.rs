@@ -26,8 +26,12 @@ use super::{
 };
 use crate::{
     finding::stance::{Stance, Subject},
-    investigate::{rules::RULES, screening::fixtures::worth_another_look},
-    verdict::{conclusion::Conclusion, rule::Rule},
+    investigate::{
+        rules::RULES,
+        screening::fixtures::worth_another_look,
+        unasked::{self, Why},
+    },
+    verdict::conclusion::Conclusion,
 };
 
 /// How often, between two files, a worker of the screen unfreezes its heap and collects it whole: that takes tens of
@@ -237,15 +241,13 @@ pub(super) fn screen_one(
     let (worker, index) = match slot.worker_for(tests, test) {
         Ok(Some(found)) => found,
         Ok(None) => {
-            let loss = Loss::Absent("not collected by a second worker".to_owned());
-            let conclusion = Conclusion::lost_by(Rule::NotCollectedAgain, loss, 0);
-            return Some((lost(conclusion), Vec::new()));
+            return Some((lost(unasked::say(Why::NotCollected)), Vec::new()));
         }
         Err(StartError::Interrupted) => return None,
         Err(error) => {
-            trouble(shared, "starting a worker", &error.to_string());
-            let loss = Loss::Absent(error.to_string());
-            return Some((lost(Conclusion::lost(loss, 0)), Vec::new()));
+            let error = error.to_string();
+            trouble(shared, "starting a worker", &error);
+            return Some((lost(unasked::say(Why::NoProcess(&error))), Vec::new()));
         }
     };
     let begun = Instant::now();

@@ -30,6 +30,7 @@ use crate::{
     investigate::{
         rules::RULES,
         signature::{Signature, roughly, signature},
+        unasked::{self, Why},
     },
     verdict::{Counter, Verdict, conclusion::Conclusion, rule::Rule},
 };
@@ -289,11 +290,8 @@ fn confirm_alike(
 /// Notes tests for which no time was left.
 fn give_up(run: &mut Run, budget: &Budget, tests: Vec<usize>, tell: &(dyn Fn(Event) + Sync)) {
     for test in tests {
-        let reason = format!(
-            "grew in the first process; the budget of {:.0} s for suspects was spent before it was judged (--budget gives more)",
-            budget.total().as_secs_f64()
-        );
-        let case = Case::without_evidence(test, Conclusion::because(Rule::BudgetEnded, reason));
+        let why = Why::Budget(budget.total().as_secs_f64());
+        let case = Case::without_evidence(test, unasked::say(why));
         tell(Event::Judged {
             ids: vec![run.tests[test].id.clone()],
             verdict: case.judged.verdict(),
@@ -377,22 +375,14 @@ fn judge_one(
 ) -> Option<Case> {
     let test = look.test;
     let fussy = noise::is_worth_another(slot, test);
-    let undecided = |rule, reason: String| {
-        Some(Case::without_evidence(
-            test,
-            Conclusion::because(rule, reason),
-        ))
-    };
+    let undecided = |why| Some(Case::without_evidence(test, unasked::say(why)));
     let (worker, index) = match slot.worker_for(tests, test) {
         Ok(Some(found)) => found,
-        Ok(None) => {
-            let reason = "not collected again in a second process".to_owned();
-            return undecided(Rule::NotCollectedAgain, reason);
-        }
+        Ok(None) => return undecided(Why::NotCollected),
         Err(StartError::Interrupted) => return None,
         Err(error) => {
-            let reason = format!("no second process could be started: {error}");
-            return undecided(Rule::NoProcess, reason);
+            let error = format!("no second process could be started: {error}");
+            return undecided(Why::NoProcess(&error));
         }
     };
     let begun = Instant::now();
