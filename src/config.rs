@@ -1,6 +1,7 @@
 //! The settings of a run: what they are, and how files and the command line lay over the defaults.
 
 mod error;
+mod given;
 pub mod rule;
 mod schema;
 mod source;

@@ -10,6 +10,7 @@ pub mod rates;
 mod render;
 mod scope;
 pub mod scrub;
+mod snapshot;
 
 #[cfg(test)]
 mod properties;

@@ -2,8 +2,8 @@
 
 use super::{
     acceptance::Acceptance,
-    format::{Snapshot, Whole},
     rates::Figures,
+    snapshot::{Snapshot, Whole},
 };
 use crate::{attribute::explain, config::text};
 

@@ -4,7 +4,7 @@ use regex::{RegexSet, RegexSetBuilder};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::schema::{self, Fault};
+use super::given::{self, Fault};
 use super::terms::{Draft, FIELDS, Terms};
 use super::value::Mismatch;
 use super::{Place, text};
@@ -86,7 +86,7 @@ fn rule(fields: &DeTable<'_>, table: &Spanned<DeValue<'_>>, content: &str) -> Re
     for (key, value) in fields {
         let name = key.get_ref().as_ref();
         let read = if name == "tests" {
-            schema::list(value.get_ref()).and_then(|patterns| {
+            given::list(value.get_ref()).and_then(|patterns| {
                 if patterns.is_empty() {
                     return Err(Mismatch {
                         expected: "at least one pattern",
@@ -97,7 +97,7 @@ fn rule(fields: &DeTable<'_>, table: &Spanned<DeValue<'_>>, content: &str) -> Re
                 Ok(())
             })
         } else if FIELDS.contains(&name) {
-            draft.set(name, &schema::given(value.get_ref()))
+            draft.set(name, &given::given(value.get_ref()))
         } else {
             return Err(Fault {
                 span: key.span(),
@@ -110,7 +110,7 @@ fn rule(fields: &DeTable<'_>, table: &Spanned<DeValue<'_>>, content: &str) -> Re
         };
         read.map_err(|mismatch| Fault {
             span: value.span(),
-            message: schema::misfit(name, value, content, &mismatch),
+            message: given::misfit(name, value, content, &mismatch),
         })?;
     }
     let at_table = |message: String| Fault {

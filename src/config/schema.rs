@@ -1,25 +1,15 @@
 //! The keys of the configuration file: their names, and what each value must be.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::given::{Fault, given, list, misfit, scalar};
 use super::terms::{Given, Limits};
 use super::value::{self, Mismatch, Reader, Scalar};
 use super::{Choice, Overrides, Subject, rule, text};
 use crate::verdict::Counter;
-
-/// A problem with a part of a file, not yet put into words for a place.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    /// Bytes into the file.
-    pub span: Range<usize>,
-    /// What is wrong.
-    pub message: String,
-}
 
 /// One key of the file.
 struct Key {
@@ -176,27 +166,6 @@ pub(super) fn read(
     Ok(overrides)
 }
 
-/// The message for a value of the wrong kind or out of range.
-pub(super) fn misfit(
-    key: &str,
-    value: &Spanned<DeValue<'_>>,
-    content: &str,
-    mismatch: &Mismatch,
-) -> String {
-    let found = match value.get_ref() {
-        DeValue::Table(_) => "a table".to_owned(),
-        _ => text::excerpt(&content[value.span()], 40),
-    };
-    let detail = mismatch
-        .detail
-        .as_ref()
-        .map_or(String::new(), |detail| format!(": {detail}"));
-    format!(
-        "`{key}`: expected {}, found {found}{detail}",
-        mismatch.expected
-    )
-}
-
 /// The name of every key.
 fn names() -> impl Iterator<Item = &'static str> {
     { KEYS.iter() }
@@ -229,31 +198,6 @@ fn unknown(name: &str, table_name: &str) -> String {
 fn put<T>(to: &mut Option<T>, value: &DeValue<'_>, read: Reader<T>) -> Result<(), Mismatch> {
     *to = Some(read(scalar(value))?);
     Ok(())
-}
-
-/// A value that may be a table of plain ones.
-pub(super) fn given<'a>(value: &'a DeValue<'_>) -> Given<'a> {
-    match value {
-        DeValue::Table(table) => Given::Table(
-            table
-                .iter()
-                .map(|(name, value)| (name.get_ref().as_ref(), scalar(value.get_ref())))
-                .collect(),
-        ),
-        value => Given::One(scalar(value)),
-    }
-}
-
-fn scalar<'a>(value: &'a DeValue<'_>) -> Scalar<'a> {
-    match value {
-        DeValue::String(text) => Scalar::Text(text),
-        DeValue::Integer(whole) => {
-            i64::from_str_radix(whole.as_str(), whole.radix()).map_or(Scalar::Other, Scalar::Whole)
-        }
-        DeValue::Float(real) => real.as_str().parse().map_or(Scalar::Other, Scalar::Real),
-        DeValue::Boolean(flag) => Scalar::Flag(*flag),
-        _ => Scalar::Other,
-    }
 }
 
 /// What the project counts itself: by its name, which others may have limits for from now on, where it is read.
@@ -299,21 +243,6 @@ fn is_place(place: &str) -> bool {
     place
         .split_once(':')
         .is_some_and(|(module, function)| are_names(module) && are_names(function))
-}
-
-/// A list of text, none of it empty: an empty path or argument is a slip, and runners take it for something else.
-pub(super) fn list(value: &DeValue<'_>) -> Result<Vec<String>, Mismatch> {
-    let strings = value.as_array().and_then(|array| {
-        let text = |item: &Spanned<DeValue<'_>>| item.get_ref().as_str().map(str::to_owned);
-        array
-            .iter()
-            .map(|item| text(item).filter(|text| !text.is_empty()))
-            .collect()
-    });
-    strings.ok_or(Mismatch {
-        expected: "a list of strings such as [\"one\", \"two\"]",
-        detail: None,
-    })
 }
 
 /// An interpreter: a bare name is left for PATH to resolve, unless a folder of that name is there.

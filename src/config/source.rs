@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::schema::{self, Fault};
+use super::given::Fault;
+use super::schema;
 use super::{Config, ConfigError, Overrides, Place};
 use crate::files::read::{self, SETTINGS};
 

@@ -4,9 +4,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
-use super::probe::{self, Answer};
+use super::probe::{self, Answer, Paths};
+use super::refusal::InterpreterError;
 pub use super::search::{Env, Origin};
 use super::search::{named, unnamed};
 use crate::config::text;
@@ -66,22 +67,6 @@ pub enum Mallinfo {
     Absent,
 }
 
-/// Where an interpreter keeps what belongs to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "named as Python names them")]
-pub struct Paths {
-    pub prefix: PathBuf,
-    pub base_prefix: PathBuf,
-    pub stdlib: PathBuf,
-    pub platstdlib: PathBuf,
-    pub purelib: PathBuf,
-    pub platlib: PathBuf,
-    /// All site-packages; Debian has several.
-    pub site_packages: Vec<PathBuf>,
-    /// Only where it is in use.
-    pub user_site: Option<PathBuf>,
-}
-
 /// An interpreter that can run the tests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Interpreter {
@@ -129,56 +114,6 @@ pub struct Interpreter {
     pub plugins: Vec<String>,
     /// Where it keeps its files.
     pub paths: Paths,
-}
-
-/// Why there is no interpreter to run the tests with.
-#[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
-pub enum InterpreterError {
-    #[error(
-        "no Python found: there is no active virtual environment, no `.venv` or `venv` in {}, and no `python3` or \
-         `python` on PATH; name one with --python",
-        text::show(.project)
-    )]
-    NotFound { project: PathBuf },
-    #[error("no such Python: {} is neither a file nor a program on PATH", text::show(.name))]
-    NoSuch { name: PathBuf },
-    #[error("{named_by} {}, which has no bin/python", text::show(.environment))]
-    EmptyEnvironment {
-        named_by: &'static str,
-        environment: PathBuf,
-    },
-    #[error("{} cannot be executed: {cause}", text::show(.path))]
-    NotExecutable { path: PathBuf, cause: String },
-    #[error("{} is not a working Python: {how} and said {said}", text::show(.path))]
-    Failed {
-        path: PathBuf,
-        how: String,
-        said: String,
-    },
-    #[error("{} is not a Python: asked about itself, it said {said}", text::show(.path))]
-    Garbage { path: PathBuf, said: String },
-    #[error(
-        "{} is not a working Python: it gave no answer within {} s",
-        text::show(.path),
-        .timeout.as_secs_f64()
-    )]
-    TimedOut { path: PathBuf, timeout: Duration },
-    #[error("leakcheck needs Python 3.8 or newer; {} is {}", text::show(.path), text::escape(.version))]
-    TooOld { path: PathBuf, version: String },
-    #[error(
-        "leakcheck supports only CPython for now; {} is {}, version {}",
-        text::show(.path),
-        text::escape(.implementation),
-        text::escape(.version)
-    )]
-    NotCPython {
-        path: PathBuf,
-        implementation: String,
-        version: String,
-    },
-    #[error("Windows is not supported yet")]
-    Windows,
 }
 
 impl Interpreter {

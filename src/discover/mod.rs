@@ -7,11 +7,13 @@ pub mod machine;
 pub mod native;
 pub mod packages;
 mod probe;
+mod refusal;
 pub mod runner;
 mod scan;
 mod search;
 pub mod suite;
 
-pub use interpreter::{Env, Interpreter, InterpreterError};
+pub use interpreter::{Env, Interpreter};
+pub use refusal::InterpreterError;
 pub use runner::{RunnerError, choose_runner};
 pub use suite::{NoSuchPath, Project};

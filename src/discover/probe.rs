@@ -1,14 +1,14 @@
 //! Runs the probe in an interpreter and reads its answer.
 
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::interpreter::{InterpreterError, Paths};
 use super::limited;
+use super::refusal::InterpreterError;
 use crate::config::text;
 
 const PROBE: &str = include_str!("probe.py");
@@ -128,6 +128,21 @@ fn quoted(said: &str) -> String {
         nothing if nothing.is_empty() => "nothing".to_owned(),
         line => format!("`{line}`"),
     }
+}
+
+/// Where an interpreter keeps what belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paths {
+    pub prefix: PathBuf,
+    pub base_prefix: PathBuf,
+    pub stdlib: PathBuf,
+    pub platstdlib: PathBuf,
+    pub purelib: PathBuf,
+    pub platlib: PathBuf,
+    /// All site-packages; Debian has several.
+    pub site_packages: Vec<PathBuf>,
+    /// Only where it is in use.
+    pub user_site: Option<PathBuf>,
 }
 
 #[cfg(test)]

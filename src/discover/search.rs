@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::interpreter::InterpreterError;
+use super::refusal::InterpreterError;
 
 /// The parts of the process's environment that decide which interpreter is found.
 #[derive(Debug, Clone, Default)]

@@ -1,7 +1,7 @@
 //! Whether what a suspect fills has an end to read.
 
 use super::{
-    decide::At,
+    at::At,
     evidence::{Evidence, Window},
     experiment::{Experiment, Next},
     rest::pauses,

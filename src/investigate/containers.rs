@@ -1,7 +1,7 @@
 //! Which watched containers gain entries.
 
 use super::{
-    decide::At,
+    at::At,
     evidence::Evidence,
     experiment::{Experiment, Next},
     rules::Rules,

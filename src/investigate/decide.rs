@@ -1,24 +1,14 @@
 //! The order of the rules: what comes next with a suspect.
 
 use super::{
+    at::{At, Step},
     capacity, containers,
     evidence::Evidence,
     experiment::{Next, Purse},
-    known, long_run, noise,
+    known, late, long_run, noise,
     rules::Rules,
     tracing, windows,
 };
-
-/// What is known as a rule looks at it.
-#[derive(Clone, Copy)]
-pub(super) struct At<'a> {
-    pub evidence: &'a Evidence,
-    pub rules: &'a Rules,
-    pub purse: &'a Purse,
-}
-
-/// Says what comes next, or nothing where that is for a later one to say.
-type Step = fn(At<'_>) -> Option<Next>;
 
 /// Whoever says something first is right.
 const ORDER: [Step; 24] = [
@@ -64,7 +54,7 @@ pub fn next(evidence: &Evidence, rules: &Rules, purse: &Purse) -> Next {
     let said = said.unwrap_or_else(|| unreachable!("the last one always says something"));
     match &said {
         Next::Conclude(conclusion) => known::teach(at, conclusion)
-            .or_else(|| tracing::what_came_late(at, conclusion))
+            .or_else(|| late::look(at, conclusion))
             .unwrap_or(said),
         Next::Do(_) => said,
     }

@@ -6,7 +6,7 @@ use super::rules::Rules;
 use crate::{
     attribute::sites::Growth,
     fit::{self, Exactness, Fit},
-    verdict::{Counter, Series},
+    verdict::{Counter, LARGEST_BLOCK, Series},
 };
 
 /// Shape and rate of counters.
@@ -97,4 +97,9 @@ pub fn bytes_per_iteration(series: &Series, rules: &Rules) -> f64 {
     } else {
         allocated
     }
+}
+
+/// Whether what grows at a place is too large for pymalloc, which `blocks` counts.
+pub(super) fn is_large(growth: &Growth) -> bool {
+    growth.bytes.rate.value > growth.count.rate.value * LARGEST_BLOCK
 }

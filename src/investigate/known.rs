@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
+    at::At,
     containers,
-    decide::At,
     evidence::Evidence,
     experiment::{Experiment, Lesson, Next, Recall},
     growth::{is_explained, things},

@@ -1,7 +1,7 @@
 //! The long run: goes on for longer and longer, until the growth stops or the time, the memory or the iterations end.
 
 use super::{
-    decide::At,
+    at::At,
     evidence::{Evidence, Failure, Window},
     experiment::{Experiment, Next, Stretch},
     rest::{pause, rests},

@@ -1,6 +1,7 @@
 //! Decides what to ask of a test next, and what to say of it: numbers and rules, no worker, no clock and no lock.
 
 pub mod afterwards;
+mod at;
 mod beside;
 mod capacity;
 mod containers;
@@ -9,6 +10,7 @@ pub mod evidence;
 pub mod experiment;
 pub mod growth;
 mod known;
+mod late;
 mod long_run;
 pub mod noise;
 pub mod picture;

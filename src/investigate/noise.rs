@@ -1,7 +1,7 @@
 //! What moves in a process by itself, and may hide what a test leaks.
 
 use super::{
-    decide::At,
+    at::At,
     experiment::{Experiment, Next},
     rules::Rules,
 };

@@ -7,14 +7,14 @@ use super::{
     capacity::emptied,
     containers,
     evidence::Evidence,
-    growth::{Fits, grows_memory, rate},
+    growth::{Fits, grows_memory, is_large, rate},
     rules::Rules,
     tracing::{self, Sites},
 };
 use crate::{
     attribute::sites::Growth,
     fit::Fit,
-    verdict::{Counter, LARGEST_BLOCK, Series, Verdict, conclusion::Conclusion, rule::Rule},
+    verdict::{Counter, Series, Verdict, conclusion::Conclusion, rule::Rule},
 };
 
 /// What there is to show.
@@ -151,11 +151,6 @@ fn without_filling(growths: &mut Vec<Growth>, fits: &Fits, rules: &Rules) {
     if growths.iter().any(may_be) {
         growths.retain(may_be);
     }
-}
-
-/// Whether what grows at a place is too large for pymalloc, which `blocks` counts.
-pub(super) fn is_large(growth: &Growth) -> bool {
-    growth.bytes.rate.value > growth.count.rate.value * LARGEST_BLOCK
 }
 
 #[cfg(test)]

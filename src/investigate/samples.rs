@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    decide::{At, next},
+    at::At,
+    decide::next,
     evidence::{Answer, Capacity, Evidence, Gained, Readings, Told, Trace, Window},
     experiment::{Experiment, Next, Purse, Stretch, Tracing},
     rules::RULES,

@@ -1,12 +1,11 @@
 //! Where it grows: traced windows, one frame deep at first, and deeper where that does not reach the reader's code.
 
 use super::{
+    at::At,
     containers,
-    decide::At,
     evidence::{Evidence, Told, Trace},
     experiment::{Experiment, Next, Recall, Tracing},
-    growth::{Fits, affordable, blocks, grows_memory, rate, things},
-    picture::{Picture, is_large},
+    growth::{Fits, affordable, blocks, grows_memory, is_large, rate, things},
     readings::has_room,
     rules::Rules,
 };
@@ -14,7 +13,7 @@ use crate::{
     attribute::sites::Growth,
     finding::Owner,
     fit::{Exactness, Shape},
-    verdict::{Counter, LARGEST_BLOCK, Series, Verdict, conclusion::Conclusion, rule::Rule},
+    verdict::{Counter, LARGEST_BLOCK, Series, conclusion::Conclusion, rule::Rule},
 };
 
 /// CPython itself loses memory with each interpreter, more in some versions than in others.
@@ -127,26 +126,8 @@ pub(super) fn held_by_runner(at: At<'_>) -> Option<Next> {
     })
 }
 
-/// A leak of memory that comes rarely showed in the long run only, and its places are not known yet.
-pub(super) fn what_came_late(at: At<'_>, conclusion: &Conclusion) -> Option<Next> {
-    if !conclusion.is(Verdict::Leak) || grows_memory(&at.evidence.windows.fits) {
-        return None;
-    }
-    let shown = Picture::of(at.evidence, conclusion, at.rules);
-    if !grows_memory(&shown.fits) {
-        return None;
-    }
-    look_deeper(
-        at,
-        &shown.fits,
-        &shown.series,
-        &shown.containers,
-        shown.brief,
-    )
-}
-
 /// The next trace of what grows so, if there is to be one.
-fn look_deeper(
+pub(super) fn look_deeper(
     at: At<'_>,
     fits: &Fits,
     series: &Series,
@@ -265,11 +246,9 @@ fn trace(at: At<'_>, fits: &Fits, series: &Series) -> Option<Experiment> {
 mod tests {
     use super::*;
     use crate::investigate::{
-        evidence::{Answer, Window},
+        evidence::Answer,
         experiment::Purse,
-        samples::{
-            FIRST_STRETCH, PURSE, blocks, concluded, endless, gained, growth, step, suspect, traces,
-        },
+        samples::{PURSE, blocks, concluded, gained, growth, step, suspect, traces},
     };
 
     fn line() -> Evidence {
@@ -455,41 +434,5 @@ mod tests {
         let mut fds = suspect(Series::from(both.map(|one| (one, (0..=8).collect()))));
         fds.traces = evidence.traces;
         assert!(not(&fds));
-    }
-
-    #[test]
-    fn what_came_late_is_traced_once_it_is_called_a_leak() {
-        let fds = || Series::from([(Counter::Fds, (0..=16).collect::<Vec<i64>>())]);
-        let mut evidence = endless(fds());
-        let mut series = fds();
-        series.extend(blocks((0..=16).map(|at| at * 3)));
-        let window = Window {
-            iterations: 17,
-            series,
-            ..Window::default()
-        };
-        evidence.add(Answer::Stretch(FIRST_STRETCH, window));
-        let asked = |evidence: &Evidence, rule| {
-            let at = At {
-                evidence,
-                rules: &crate::investigate::rules::RULES,
-                purse: &PURSE,
-            };
-            what_came_late(at, &Conclusion::by(rule))
-        };
-        let first = Some(Next::Do(Experiment::Trace(Tracing {
-            iterations: 6,
-            frames: 1,
-            last_only: false,
-            settling: 0,
-        })));
-        assert_eq!(asked(&evidence, Rule::GrewToSizeEnd), first);
-        assert_eq!(asked(&evidence, Rule::StoppedInLongRun), None);
-        evidence.traces = traces(vec![growth("app.py", 1, 3, 90)]);
-        evidence.traces[0].cpu = 1.0;
-        assert_eq!(asked(&evidence, Rule::GrewToSizeEnd), None);
-        // What the windows showed was traced then.
-        assert_eq!(of_windows(&evidence).growths, []);
-        assert_eq!(asked(&endless(blocks(0..=8)), Rule::GrewToSizeEnd), None);
     }
 }

@@ -1,7 +1,7 @@
 //! The windows with which a suspect begins in a fresh process: does it grow here too?
 
 use super::{
-    decide::At,
+    at::At,
     experiment::{Experiment, Next},
     growth::{affordable, bytes_per_iteration},
     long_run::did_not_pass,

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{
     figures::{curves, rates, types},
-    findings::{Evidence, Key, holder_key, key, native_key},
     held::{self, Held, Lost},
+    key::{Evidence, Key, holder_key, key, native_key},
     machine,
     native::{self, Homes},
     parts, shape, sites, summary, within,

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{cython, native::Homes};
+use super::{cython, folders::Folders, quoted};
 use crate::{
     attribute::{
         lost::Call,
@@ -44,10 +44,10 @@ struct Place<'a> {
 impl Machine {
     /// The function that asks for the memory of a passage: the innermost of the project or a package that is none of its
     /// language; failing that, the one that Python calls.
-    pub fn asks(&self, homes: &Homes<'_>, passage: &Passage) -> Option<NativeFunction> {
+    pub fn asks(&self, folders: &Folders<'_>, passage: &Passage) -> Option<NativeFunction> {
         let mut places: Vec<Place<'_>> = { passage.stack.iter() }
             .map(|(path, offset)| Place {
-                home: homes.home(&Function(String::new(), path.clone()), passage.certain),
+                home: folders.home(&Function(String::new(), path.clone()), passage.certain),
                 path,
                 offset: *offset,
                 named: Vec::new(),
@@ -73,7 +73,7 @@ impl Machine {
         let chosen = places.get(start)?;
         let mut stack = Vec::new();
         for place in &places[start..=last.max(start)] {
-            stack.extend(self.frames(homes, place));
+            stack.extend(self.frames(folders, place));
         }
         let skipped = { chosen.named.iter() }
             .position(|named| !is_of_language(named))
@@ -106,7 +106,7 @@ impl Machine {
     /// The function of a library that is entered where Python calls `function` by `call`, where its file tells.
     pub fn enters(
         &self,
-        homes: &Homes<'_>,
+        folders: &Folders<'_>,
         home: &NativeFunction,
         function: &Function,
         call: &Call,
@@ -124,7 +124,7 @@ impl Machine {
             offset,
             named: vec![self.symbols.begins(path, offset)],
         };
-        let (mut frame, is_own) = self.frames(homes, &place).pop()?;
+        let (mut frame, is_own) = self.frames(folders, &place).pop()?;
         if home.owner == Some(Owner::Project) && frame.file.is_some() && !is_own {
             // What binds the project's code to Python is entered for all of its functions.
             return None;
@@ -138,9 +138,9 @@ impl Machine {
     }
 
     /// The file with debug information that the library of a passage names, and that is not to be had.
-    pub fn missing(&self, homes: &Homes<'_>, passage: &Passage) -> Option<String> {
+    pub fn missing(&self, folders: &Folders<'_>, passage: &Passage) -> Option<String> {
         let of_users = |path: &str| {
-            let home = homes.home(&Function(String::new(), path.to_owned()), true);
+            let home = folders.home(&Function(String::new(), path.to_owned()), true);
             home.is_suspect()
         };
         let (path, _) = passage.stack.iter().find(|(path, _)| of_users(path))?;
@@ -163,20 +163,20 @@ impl Machine {
     }
 
     /// The functions of a frame, each with whether it is in source of the project.
-    fn frames(&self, homes: &Homes<'_>, place: &Place<'_>) -> Vec<(NativeFrame, bool)> {
+    fn frames(&self, folders: &Folders<'_>, place: &Place<'_>) -> Vec<(NativeFrame, bool)> {
         { place.named.iter() }
             .map(|named| {
                 let own = { named.file.as_ref() }
                     .filter(|_| place.home.owner == Some(Owner::Project))
-                    .and_then(|file| self.own(homes, file));
+                    .and_then(|file| self.own(folders, file));
                 let is_own = own.is_some();
                 let (file, line) = match (own, &named.file) {
                     (Some(own), _) => {
-                        let (file, line) = self.as_written(homes, own, named.line);
+                        let (file, line) = self.as_written(folders, own, named.line);
                         (Some(file.to_string_lossy().into_owned()), line)
                     }
                     (None, file) => (
-                        file.as_ref().map(|file| homes.places.show(file)),
+                        file.as_ref().map(|file| folders.places.show(file)),
                         named.line,
                     ),
                 };
@@ -195,7 +195,7 @@ impl Machine {
     /// The line that its author wrote, where a file of the project was made of another one.
     fn as_written(
         &self,
-        homes: &Homes<'_>,
+        folders: &Folders<'_>,
         file: PathBuf,
         line: Option<u32>,
     ) -> (PathBuf, Option<u32>) {
@@ -204,24 +204,24 @@ impl Machine {
             return (file, line);
         };
         let mut texts = self.texts.borrow_mut();
-        let read = || read::text(&homes.places.project.join(&file), MADE).unwrap_or_default();
+        let read = || read::text(&folders.places.project.join(&file), MADE).unwrap_or_default();
         let text = texts.entry(file.clone()).or_insert_with(read);
         let Some((name, number)) = cython::source(text, number) else {
             return (file, line);
         };
         let beside = file.with_file_name(&name);
-        let is_beside = homes.places.project.join(&beside).is_file();
+        let is_beside = folders.places.project.join(&beside).is_file();
         let written = is_beside
             .then_some(beside)
-            .or_else(|| self.own(homes, &name));
+            .or_else(|| self.own(folders, &name));
         written.map_or((file, line), |written| (written, Some(number)))
     }
 
     /// The file of the project, relative to it, that a compiler was given as `file`, perhaps in a folder that is gone.
-    fn own(&self, homes: &Homes<'_>, file: &str) -> Option<PathBuf> {
+    fn own(&self, folders: &Folders<'_>, file: &str) -> Option<PathBuf> {
         let mut sources = self.sources.borrow_mut();
         let find = || {
-            let project = &homes.places.project;
+            let project = &folders.places.project;
             let parts: Vec<_> = Path::new(file).components().collect();
             let inside = |path: &Path| project.join(path).is_file();
             if let Ok(path) = Path::new(file).strip_prefix(project) {
@@ -333,7 +333,7 @@ pub(super) fn site(
         return None;
     }
     let path = places.project.join(file);
-    let excerpt = super::sites::excerpt(places, &(path.to_string_lossy().into_owned(), line));
+    let excerpt = quoted::excerpt(places, &(path.to_string_lossy().into_owned(), line));
     let machine = native.stack.iter().skip(1).filter_map(|frame| {
         Some(Frame {
             file: frame.file.clone()?,

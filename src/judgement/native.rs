@@ -1,22 +1,17 @@
 //! The function of machine code that a finding names: which shared object it is in, and whose that is.
 
-use std::{
-    cell::OnceCell,
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeSet;
 
-use super::machine::{self, Machine};
+use super::{
+    folders::Folders,
+    machine::{self, Machine},
+};
 use crate::{
     attribute::{
         lost::{self, Born, Call, Sought, Stays},
-        native::{Function, Passage, is_interpreter},
+        native::{Function, Passage},
         owner::Places,
         sites::Growth,
-    },
-    discover::{
-        native::{self, Crate},
-        packages,
     },
     finding::{NativeFrame, NativeFunction, Owner},
     run::{case::Case, diagnose::Diagnosis},
@@ -26,8 +21,7 @@ use crate::{
 /// Where shared objects belong.
 pub(super) struct Homes<'a> {
     pub places: &'a Places,
-    /// Asked of Cargo when the first one is met.
-    crates: OnceCell<Result<Vec<Crate>, String>>,
+    folders: Folders<'a>,
     /// What stands in their files.
     machine: Machine,
 }
@@ -36,29 +30,29 @@ impl<'a> Homes<'a> {
     pub fn new(places: &'a Places) -> Homes<'a> {
         Homes {
             places,
-            crates: OnceCell::new(),
+            folders: Folders::of(places),
             machine: Machine::default(),
         }
     }
 
     /// Why the project's own crates are not known, where they were asked for.
     pub fn trouble(&self) -> Option<&String> {
-        self.crates.get()?.as_ref().err()
+        self.folders.trouble()
     }
 
     /// The function that a passage goes through, if one was found.
     pub fn function(&self, passage: &Passage) -> Option<NativeFunction> {
         if !passage.stack.is_empty() {
-            return self.machine.asks(self, passage);
+            return self.machine.asks(&self.folders, passage);
         }
         let function = passage.function.as_ref()?;
-        Some(self.home(function, passage.certain))
+        Some(self.folders.home(function, passage.certain))
     }
 
     /// The file with debug information of the code that asks for what a passage leaves, if it was split off and is not to
     /// be had.
     pub fn missing(&self, passage: &Passage) -> Option<String> {
-        self.machine.missing(self, passage)
+        self.machine.missing(&self.folders, passage)
     }
 
     /// Where blocks that are in no object of Python's are asked for.
@@ -85,39 +79,6 @@ impl<'a> Homes<'a> {
             .filter_map(|passage| Some((self.function(passage)?, passage)))
             .find(|(function, _)| function.is_named())
             .map(|(function, passage)| (from_own_source(self.places, function), passage))
-    }
-
-    pub(super) fn home(&self, Function(name, path): &Function, certain: bool) -> NativeFunction {
-        let mut function = NativeFunction {
-            name: name.clone(),
-            certain,
-            ..NativeFunction::default()
-        };
-        if path.is_empty() || is_interpreter(path) {
-            return function;
-        }
-        let path = Path::new(path);
-        function.library = library(path);
-        let packaged = inside(&self.places.packages, path);
-        function.module = packaged.as_deref().and_then(dotted);
-        let own = self.own(path, packaged.as_deref());
-        if let Some(own) = own {
-            function.folder = Some(own.shown.clone());
-            function.owner = Some(Owner::Project);
-        } else if let Some(file) = &packaged {
-            function.owner = self.places.owner(&path.to_string_lossy());
-            function.package = packages::owner_of(&self.places.packages, &file.to_string_lossy())
-                .map(|(name, version)| format!("{name} {version}"));
-            // Beneath another name of the folder.
-            if function.owner == Some(Owner::Project) && !self.is_projects(file) {
-                function.owner = Some(Owner::Dependency);
-            }
-        } else if inside(&self.places.stdlib, path).is_some() {
-            function.owner = Some(Owner::Interpreter);
-        } else if inside(std::slice::from_ref(&self.places.project), path).is_some() {
-            function.owner = Some(Owner::Project);
-        }
-        function
     }
 
     /// The function that lost a reference to what stays, and the call of it.
@@ -161,8 +122,8 @@ impl<'a> Homes<'a> {
         sought: &Sought<'_>,
     ) -> Option<(NativeFunction, &'c Call)> {
         let (function, call) = lost::suspect(calls, sought, self)?;
-        let mut home = self.home(&function, false);
-        home.enters = self.machine.enters(self, &home, &function, call);
+        let mut home = self.folders.home(&function, false);
+        home.enters = self.machine.enters(&self.folders, &home, &function, call);
         if function.0.is_empty()
             && let Some(package) = &home.package
         {
@@ -171,42 +132,16 @@ impl<'a> Homes<'a> {
         }
         Some((home, call))
     }
-
-    fn own(&self, path: &Path, packaged: Option<&Path>) -> Option<&Crate> {
-        let crates = self
-            .crates
-            .get_or_init(|| native::crates(&self.places.project));
-        crates.iter().flatten().find(|own| {
-            let file = packaged.unwrap_or(path);
-            own.made(file)
-                && packaged.is_none_or(|file| {
-                    own.module.contains('.') || self.is_projects(file) || is_top(file)
-                })
-        })
-    }
-
-    /// Whether the package of a file in a folder of packages is one that the project has itself.
-    fn is_projects(&self, file: &Path) -> bool {
-        let top = file
-            .components()
-            .next()
-            .map(std::path::Component::as_os_str);
-        top.is_some_and(|top| {
-            ["", "src", "lib", "python"]
-                .iter()
-                .any(|folder| self.places.project.join(folder).join(top).is_dir())
-        })
-    }
 }
 
 impl lost::Home for Homes<'_> {
     fn innocent(&self, function: &Function) -> bool {
         // Python's own functions keep what they are given in objects that can be seen.
-        !self.home(function, false).is_suspect()
+        !self.folders.home(function, false).is_suspect()
     }
 
     fn package(&self, function: &Function) -> Option<String> {
-        self.home(function, false).package
+        self.folders.home(function, false).package
     }
 }
 
@@ -235,47 +170,6 @@ pub(super) fn stays(case: &Case) -> Stays {
         blocks,
         bytes: blocks * LARGEST_BLOCK + heap,
     }
-}
-
-/// Whether a module is no part of a package, or one of its own name (as maturin lays it out).
-fn is_top(file: &Path) -> bool {
-    let folder = file.parent().unwrap_or(Path::new(""));
-    folder.as_os_str().is_empty()
-        || folder
-            .to_str()
-            .is_some_and(|folder| native::stem(file) == Some(folder))
-}
-
-/// The path within one of `folders`, by whichever name the folder is known.
-fn inside(folders: &[PathBuf], path: &Path) -> Option<PathBuf> {
-    folders.iter().find_map(|folder| {
-        let real = folder.canonicalize().unwrap_or_else(|_| folder.clone());
-        [folder, &real]
-            .into_iter()
-            .find_map(|folder| path.strip_prefix(folder).ok())
-            .map(Path::to_owned)
-    })
-}
-
-/// The module's own name; of a library that is none the whole name of its file.
-fn library(path: &Path) -> String {
-    native::stem(path)
-        .map(str::to_owned)
-        .or_else(|| {
-            path.file_name()
-                .map(|name| name.to_string_lossy().into_owned())
-        })
-        .unwrap_or_default()
-}
-
-/// A module's name with the packages that it is in; none where it is in none.
-fn dotted(file: &Path) -> Option<String> {
-    let stem = native::stem(file)?;
-    let folders: Option<Vec<&str>> = { file.parent()?.iter() }
-        .map(|part| part.to_str())
-        .collect();
-    let folders = folders.filter(|folders| !folders.is_empty())?;
-    Some(format!("{}.{stem}", folders.join(".")))
 }
 
 #[cfg(test)]
@@ -320,7 +214,7 @@ mod tests {
             project: root.path().to_owned(),
             packages: vec![root.path().join("venv/site")],
             stdlib: vec!["/std".into()],
-            bridge: PathBuf::new(),
+            bridge: std::path::PathBuf::new(),
         };
         let homes = Homes::new(&places);
         for (path, text, owner) in [

@@ -12,6 +12,7 @@ use crate::{
         name,
         read::{self, SOURCE},
     },
+    finding::Excerpt,
     run::Run,
 };
 
@@ -65,6 +66,28 @@ pub(super) fn line(run: &Run, places: &Places, place: &(String, u32)) -> Option<
     let (_, text) = run.sources.get(place)?;
     let text = text.as_ref()?;
     may_be(places, &name::to_path(&place.0)).then(|| text.clone())
+}
+
+/// The line with two before and one after it, where its file may be quoted. Lines count from 1.
+pub(super) fn excerpt(places: &Places, (file, line): &(String, u32)) -> Option<Excerpt> {
+    const BEFORE: u32 = 2;
+    const AFTER: u32 = 1;
+    if *line == 0 {
+        return None;
+    }
+    let first = line.saturating_sub(BEFORE).max(1);
+    let skipped = usize::try_from(first - 1).ok()?;
+    let shown = usize::try_from(line - first + 1 + AFTER).ok()?;
+    let mut lines = lines(places, file);
+    if lines.last().is_some_and(String::is_empty) {
+        // What follows the last line's end is none.
+        lines.pop();
+    }
+    let lines: Vec<String> = lines.into_iter().skip(skipped).take(shown).collect();
+    (lines.len() + 1 >= shown).then(|| Excerpt {
+        first,
+        text: lines.join("\n"),
+    })
 }
 
 #[cfg(test)]

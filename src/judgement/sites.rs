@@ -1,9 +1,13 @@
 //! Places in the source as a report shows them: with function, text, the lines around and the callers.
 
-use super::{machine, native::Homes, quoted};
+use super::{
+    machine,
+    native::Homes,
+    quoted::{self, excerpt},
+};
 use crate::{
     attribute::{native::Passage, owner::Places, sites::Growth},
-    finding::{Excerpt, Frame, Owner, Site},
+    finding::{Frame, Owner, Site},
     run::{FRAMES_SHOWN, Run},
 };
 
@@ -170,28 +174,6 @@ pub(super) fn bring_forward(
         None => site(run, places, born, (0.0, 0.0)),
     };
     sites.insert(0, site);
-}
-
-/// The line with two before and one after it, where its file may be quoted. Lines count from 1.
-pub(super) fn excerpt(places: &Places, (file, line): &(String, u32)) -> Option<Excerpt> {
-    const BEFORE: u32 = 2;
-    const AFTER: u32 = 1;
-    if *line == 0 {
-        return None;
-    }
-    let first = line.saturating_sub(BEFORE).max(1);
-    let skipped = usize::try_from(first - 1).ok()?;
-    let shown = usize::try_from(line - first + 1 + AFTER).ok()?;
-    let mut lines = quoted::lines(places, file);
-    if lines.last().is_some_and(String::is_empty) {
-        // What follows the last line's end is none.
-        lines.pop();
-    }
-    let lines: Vec<String> = lines.into_iter().skip(skipped).take(shown).collect();
-    (lines.len() + 1 >= shown).then(|| Excerpt {
-        first,
-        text: lines.join("\n"),
-    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::{cmp::Reverse, collections::BTreeMap, io};
 
 use super::{
-    plain::{label, paragraph},
+    label::label,
+    paragraph::paragraph,
     text::{self, number},
 };
 use crate::finding::Finding;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Report, Standing, Style, growth, is_accepted,
+    Report, Standing, Style, growth, is_accepted, label,
     place::{self, Place},
     plain, standing,
     text::{self, brief},
@@ -58,7 +58,7 @@ fn annotations(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
             let place = place::to_change(finding, report);
             let title = format!(
                 "{} {}",
-                plain::noun(finding),
+                label::noun(finding),
                 text::shortened(&finding.code, 20)
             );
             annotation(

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Environment, Report, Standing, address,
     diff::{self, Sign},
-    growth, plain, source, spark,
+    growth, label, plain, source, spark,
     text::{brief, bytes, counted, number, shortened},
 };
 use crate::{
@@ -280,7 +280,7 @@ fn shown(report: &Report, finding: &Finding, anchor: String) -> Shown {
         .filter(|holder| !holder.path.is_empty())
         .map(|holder| Value::from_safe_string(chain::draw(holder, &anchor)));
     Shown {
-        noun: plain::noun(finding),
+        noun: label::noun(finding),
         title: super::sarif::title(&finding.code),
         code: shortened(&finding.code, 20),
         address: address::of_code(report.environment.docs, &finding.code),

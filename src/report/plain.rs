@@ -6,12 +6,14 @@ use annotate_snippets::{AnnotationKind, Group, Level as Severity, Renderer, Snip
 use anstyle::{AnsiColor, Style as Paint};
 
 use super::{
-    Detail, Report, Standing, Style, address, crowd, evidence, growth, is_accepted, snapshots,
-    source, spark,
+    Detail, Report, Standing, Style, address, crowd, evidence, growth, is_accepted,
+    label::{is_apart, label},
+    paragraph::paragraph,
+    snapshots, source, spark,
     text::{self, brief, number},
 };
 use crate::{
-    finding::{Finding, Kind, Level, Status, TypeGrowth, stance::Subject},
+    finding::{Finding, Kind, Level, Status, TypeGrowth},
     verdict::{TestResult, Verdict},
 };
 
@@ -67,33 +69,6 @@ pub fn write(report: &Report, style: Style, out: &mut dyn io::Write) -> io::Resu
     if !shown.is_empty() {
         writeln!(out)?;
         headline(report, width, out)?;
-    }
-    Ok(())
-}
-
-/// One paragraph, `first` before it and as many spaces as `indent` before its other lines.
-pub(super) fn paragraph(
-    first: &str,
-    paint: Paint,
-    rest: &str,
-    indent: usize,
-    width: usize,
-    out: &mut dyn io::Write,
-) -> io::Result<()> {
-    let hang = " ".repeat(indent);
-    let lead = textwrap::core::display_width(first);
-    let options = textwrap::Options::new(width.max(indent + 20))
-        .subsequent_indent(&hang)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation)
-        .break_words(true);
-    // A word of the same width stands for what comes first, so that styles are not counted.
-    let blank = "\u{a0}".repeat(lead);
-    let text = format!("{blank} {rest}");
-    for (at, line) in textwrap::wrap(&text, options).iter().enumerate() {
-        match line.strip_prefix(&*blank) {
-            Some(line) if at == 0 => writeln!(out, "{paint}{first}{paint:#}{line}")?,
-            _ => writeln!(out, "{line}")?,
-        }
     }
     Ok(())
 }
@@ -155,41 +130,6 @@ fn warnings(report: &Report) -> Vec<String> {
         parts.push(format!("{} not yours", text::counted(warned, "leak")));
     }
     parts
-}
-
-/// Whether it is no leak by itself, and a cycle whatever is said of it.
-fn is_apart(finding: &Finding) -> bool {
-    finding.kind == Kind::Cycle
-        || Subject::of(finding.kind).is_some() && finding.verdict == Verdict::Clean
-}
-
-/// What a finding is called.
-pub(super) fn noun(finding: &Finding) -> &'static str {
-    match finding.verdict {
-        _ if is_apart(finding) => finding.kind.word(),
-        Verdict::Crashed => "crash",
-        Verdict::TimedOut => "hang",
-        Verdict::Bounded => "bounded",
-        Verdict::Harness => "harness",
-        Verdict::Clean
-        | Verdict::Leak
-        | Verdict::Unstable
-        | Verdict::Unrepeatable
-        | Verdict::Failed
-        | Verdict::Skipped
-        | Verdict::Undecided => "leak",
-    }
-}
-
-/// `leak[LK101]`, `worse leak[LK100]`: what a finding begins with.
-pub(super) fn label(finding: &Finding) -> String {
-    // Where nobody keeps snapshots everything is new, and the word says nothing.
-    let status = match finding.status {
-        Status::New => String::new(),
-        other => format!("{} ", other.word()),
-    };
-    let code = text::shortened(&finding.code, 20);
-    format!("{status}{}[{code}]", noun(finding))
 }
 
 fn title(finding: &Finding, width: usize, out: &mut dyn io::Write) -> io::Result<()> {

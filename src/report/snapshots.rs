@@ -4,7 +4,7 @@ use std::io;
 
 use anstyle::{AnsiColor, Style};
 
-use super::{Report, diff, plain::paragraph, text};
+use super::{Report, diff, paragraph::paragraph, text};
 use crate::finding::{Accepted, Finding, Level, Status};
 
 /// Findings of one kind that are listed.

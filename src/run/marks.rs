@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{loss::StartError, protocol::Collectable};
+use super::{
+    loss::StartError,
+    protocol::{Collectable, Mark},
+};
 use crate::config::{
     rule::Rule,
     terms::{Draft, FIELDS, Given, Terms},
@@ -16,23 +18,6 @@ use crate::files::name;
 
 /// Mistakes that are named at once; more would not be read.
 const NAMED: usize = 10;
-
-/// A mark as a test carries it. The bridge passes it on as it is; whether it makes sense is decided here.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub struct Mark {
-    /// Index of the test.
-    pub test: usize,
-    /// File of what the mark stands on: a function, a class or a module.
-    pub file: String,
-    /// Its first line, from 1; 0 where that is not known.
-    pub line: u32,
-    /// How many arguments it has without a name.
-    pub unnamed: usize,
-    /// Its arguments by name.
-    pub fields: Map<String, Value>,
-    /// Arguments that are no plain values: name, and name of their type.
-    pub odd: Vec<(String, String)>,
-}
 
 /// The terms of each of `tests`: first `base`, which is for all of them, then what `rules` say, the last one most, then the marks on it, the closest one most. `marks`
 /// of one test come closest first.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
-use super::marks::Mark;
 pub use crate::verdict::outcome::{Outcome, Status};
 use crate::{
     attribute::{
@@ -509,6 +509,23 @@ pub struct Ended {
     /// Of which types there are more objects than at the beginning of the process, and how many; where that was asked for.
     #[serde(default)]
     pub grown: Vec<(String, u64)>,
+}
+
+/// A mark as a test carries it. The bridge passes it on as it is; whether it makes sense is decided here.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Mark {
+    /// Index of the test.
+    pub test: usize,
+    /// File of what the mark stands on: a function, a class or a module.
+    pub file: String,
+    /// Its first line, from 1; 0 where that is not known.
+    pub line: u32,
+    /// How many arguments it has without a name.
+    pub unnamed: usize,
+    /// Its arguments by name.
+    pub fields: Map<String, Value>,
+    /// Arguments that are no plain values: name, and name of their type.
+    pub odd: Vec<(String, String)>,
 }
 
 #[cfg(test)]

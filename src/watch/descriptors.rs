@@ -5,8 +5,6 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr},
 };
 
-use super::process::squeezed;
-
 /// One open descriptor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Descriptor {
@@ -169,6 +167,19 @@ fn address(word: &str) -> Option<(String, u16)> {
     Some((host, port))
 }
 
+/// The text with each number in it as `#`: what differs by a number only is of one kind.
+pub(super) fn squeezed(text: &str) -> String {
+    let mut squeezed = String::with_capacity(text.len());
+    for character in text.chars() {
+        if !character.is_ascii_digit() {
+            squeezed.push(character);
+        } else if !squeezed.ends_with('#') {
+            squeezed.push('#');
+        }
+    }
+    squeezed
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,5 +235,11 @@ mod tests {
         assert_eq!(what(5), "unix /run/app.sock");
         assert_eq!(what(6), "unix");
         assert_eq!(what(7), "");
+    }
+
+    #[test]
+    fn numbers_in_names_make_no_other_kind() {
+        assert_eq!(squeezed("ThreadPoolExec-0_12"), "ThreadPoolExec-#_#");
+        assert_eq!(squeezed("worker"), "worker");
     }
 }

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, io};
 
 use super::{
+    descriptors::squeezed,
     measure::Measure,
-    process::{Identity, Proc, Stat, squeezed},
+    process::{Identity, Proc, Stat},
 };
 
 /// Kinds of processes that are told apart; a service has a handful.

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::descriptors::{self, Descriptor, Sockets};
+use super::descriptors::{self, Descriptor, Sockets, squeezed};
 use crate::files::read::{self, SYSTEM};
 
 /// Bytes of the longest table of sockets that is read: a busy machine has long ones.
@@ -259,19 +259,6 @@ fn private_bytes(rollup: &str) -> u64 {
     .saturating_mul(1024)
 }
 
-/// The text with each number in it as `#`: what differs by a number only is of one kind.
-pub(super) fn squeezed(text: &str) -> String {
-    let mut squeezed = String::with_capacity(text.len());
-    for character in text.chars() {
-        if !character.is_ascii_digit() {
-            squeezed.push(character);
-        } else if !squeezed.ends_with('#') {
-            squeezed.push('#');
-        }
-    }
-    squeezed
-}
-
 /// Whether `path` is the executable of a Python, or its library.
 pub(super) fn is_python(path: &str) -> bool {
     let name = Path::new(path).file_name().unwrap_or_default();
@@ -322,12 +309,6 @@ mod tests {
         assert_eq!(private_bytes(rollup), 160 * 1024);
         assert_eq!(private_bytes("Private_Dirty: x kB"), 0);
         assert_eq!(private_bytes(""), 0);
-    }
-
-    #[test]
-    fn numbers_in_names_make_no_other_kind() {
-        assert_eq!(squeezed("ThreadPoolExec-0_12"), "ThreadPoolExec-#_#");
-        assert_eq!(squeezed("worker"), "worker");
     }
 
     #[test]

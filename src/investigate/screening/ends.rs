@@ -3,9 +3,9 @@
 
 use super::{
     At,
+    expected::trend,
     experiment::{Experiment, Next, Screened},
     trend::glance,
-    windows::trend,
 };
 use crate::{
     fit::{Exactness, Look},

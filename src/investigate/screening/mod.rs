@@ -2,6 +2,7 @@
 
 mod ends;
 pub mod evidence;
+mod expected;
 pub mod experiment;
 pub mod fixtures;
 mod passing;

@@ -3,8 +3,8 @@
 use super::{
     At,
     evidence::Evidence,
+    expected::{expected, is_as_expected},
     experiment::Screened,
-    telling::{expected, is_as_expected},
     trend::rises,
 };
 use crate::{

@@ -3,16 +3,16 @@
 
 use super::{
     At,
+    expected::{expected, is_as_expected, is_familiar, looks, trend},
     experiment::{Experiment, Next, Screened},
     picture::shown,
-    windows::{looks, trend},
 };
 use crate::{
     fit::Look,
     investigate::{
         experiment::Wider,
         noise::may_hide,
-        signature::{Signature, grows_as, plain_signature, signature},
+        signature::{plain_signature, signature},
     },
     verdict::{conclusion::Conclusion, rule::Rule},
 };
@@ -24,21 +24,9 @@ pub(super) fn ask_for_the_last(at: At<'_>) -> Option<Next> {
     asks.then_some(Next::Do(Experiment::Last))
 }
 
-/// How it will grow, going by those before it.
-pub(super) fn expected(at: At<'_>) -> Option<&Signature> {
-    let (signature, count) = at.evidence.last.as_ref()?.as_ref()?;
-    (*count >= at.rules.screen.usual).then_some(signature)
-}
-
 /// It grows as many before it.
 pub(super) fn grows_as_expected(at: At<'_>) -> Option<Next> {
     is_as_expected(at).then_some(Next::Conclude(Screened::Suspect))
-}
-
-/// Whether that is so.
-pub(super) fn is_as_expected(at: At<'_>) -> bool {
-    at.evidence.windows == 1
-        && expected(at).is_some_and(|expected| grows_as(&at.evidence.series, expected))
 }
 
 /// How many others are known that grow so? With a fixed number of iterations there is no further look to wait for.
@@ -50,12 +38,6 @@ pub(super) fn ask_for_its_like(at: At<'_>) -> Option<Next> {
     }
     let signature = plain_signature(&evidence.series)?;
     Some(Next::Do(Experiment::Alike(signature)))
-}
-
-/// Whether enough others are known that grow so.
-pub(super) fn is_familiar(at: At<'_>) -> bool {
-    let enough = |(count, _)| count >= at.rules.screen.familiar;
-    at.evidence.readings == looks(at)[0] && at.evidence.alike.is_some_and(enough)
 }
 
 /// It grows as many before it, and was not expected to only since it is the first of its file.

@@ -2,9 +2,9 @@
 
 use super::{
     At,
+    expected::{expected, is_familiar, looks, trend},
     experiment::{Experiment, Next, Window},
-    telling::{expected, is_familiar},
-    trend::{fell, glance, until_settled},
+    trend::until_settled,
 };
 use crate::fit::Look;
 
@@ -65,30 +65,6 @@ pub(super) fn look_longer(at: At<'_>) -> Option<Next> {
         due = due.min(evidence.readings + until_settled(&evidence.series, at.rules));
     }
     Some(until(at, due))
-}
-
-/// What the readings so far say.
-pub(super) fn trend(at: At<'_>) -> Look {
-    let evidence = at.evidence;
-    let trend = glance(&evidence.series, evidence.manner.thorough, at.rules);
-    let at_its_ends = evidence.windows == 1 && evidence.manner.is_sparing();
-    if trend == Look::Clean && at_its_ends && fell(&evidence.series, at.rules) {
-        return Look::More;
-    }
-    trend
-}
-
-/// Readings with which a test is looked at until it is decided; the first of them is taken before the warm-up.
-pub(super) fn looks(at: At<'_>) -> Vec<u32> {
-    let numbers = &at.rules.screen;
-    match at.evidence.manner.iterations {
-        // Where that leaves it open, the looks that follow decide as always.
-        Some(count) => std::iter::once(count + 2)
-            .chain(numbers.looks.into_iter().filter(|due| *due > count + 2))
-            .collect(),
-        None if at.evidence.manner.thorough => numbers.patient.to_vec(),
-        None => numbers.looks.to_vec(),
-    }
 }
 
 fn until(at: At<'_>, due: u32) -> Next {

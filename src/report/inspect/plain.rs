@@ -11,7 +11,7 @@ use super::{
 use crate::{
     report::{
         address,
-        plain::paragraph,
+        paragraph::paragraph,
         text::{brief, shortened},
     },
     verdict::Verdict,
