@@ -1,5 +1,5 @@
-//! Longer looks, in the processes of the screen once that is done: at tests in which something rose once, and at those whose
-//! verdicts are kept, in the time that keeping them saves. What is lost in every 50th call shows in no four iterations; those
+//! Longer looks, in the processes of the screen once that is done: at tests in which something rose once, at all the others
+//! where that takes no longer than these may, and at those whose verdicts are kept, in the time that keeping them saves. What is lost in every 50th call shows in no four iterations; those
 //! of many runs add up, so each run looks at the tests that ran least until now.
 
 use std::{
@@ -32,7 +32,7 @@ use crate::{
 /// Why a test is looked at longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Why {
-    /// Something rose once.
+    /// Something rose once, or there is time for all of them.
     Hint,
     /// It ran least of those that are kept.
     Kept,
@@ -109,16 +109,34 @@ impl Plan {
             })
             .collect();
         let mut chosen = choose(&mut candidates, for_kept, &RULES.deeper);
-        let hints = looks().filter(|look| rare::is_hint(look));
-        chosen.extend(hints.map(|look| {
-            let errand = Errand {
-                test: look.test,
-                why: Why::Hint,
-                window: rare.iterations,
-                takes: f64::from(rare.windows * rare.iterations) * look.seconds,
-            };
-            (look.test, errand)
-        }));
+        let for_hints = rare.least + rare.share * plain;
+        let hint = |look: &Look, takes| Errand {
+            test: look.test,
+            why: Why::Hint,
+            window: rare.iterations,
+            takes,
+        };
+        let mut hints: Vec<Errand> = looks()
+            .filter(|look| rare::is_hint(look))
+            .map(|look| {
+                hint(
+                    look,
+                    f64::from(rare.windows * rare.iterations) * look.seconds,
+                )
+            })
+            .collect();
+        let others = looks()
+            .filter(|look| is_clean(look) && !rare::is_hint(look))
+            .filter(|look| run.kept[look.test].is_none() && !chosen.contains_key(&look.test));
+        let each = |look: &Look| look.cpu_plain + RULES.deeper.around;
+        let others: Vec<Errand> = others
+            .map(|look| hint(look, f64::from(rare.iterations) * each(look)))
+            .collect();
+        let takes = |errands: &[Errand]| errands.iter().map(|one| one.takes).sum::<f64>();
+        if takes(&hints) + takes(&others) <= for_hints {
+            hints.extend(others);
+        }
+        chosen.extend(hints.into_iter().map(|errand| (errand.test, errand)));
         let files = plan::units(&run.tests).into_iter().map(|unit| {
             let errands = unit.tests.iter();
             errands
@@ -128,7 +146,7 @@ impl Plan {
         Plan {
             queue: Mutex::new(files.filter(|errands| !errands.is_empty()).collect()),
             found: Mutex::default(),
-            for_hints: Purse::of(rare.least + rare.share * plain),
+            for_hints: Purse::of(for_hints),
             for_kept: Purse::of(for_kept),
         }
     }
