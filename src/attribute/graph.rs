@@ -80,6 +80,11 @@ impl Graph {
         Graph::read(BufReader::new(file.take(LONGEST)), dump)
     }
 
+    /// The identities of the objects of a way.
+    pub fn ids_of(&self, way: &[u32]) -> Vec<u64> {
+        way.iter().map(|node| self.ids[*node as usize]).collect()
+    }
+
     /// Reads the columns that the bridge wrote.
     pub fn read(mut file: impl Read, dump: &Dump) -> io::Result<Graph> {
         let mut graph = Graph {

@@ -17,7 +17,8 @@ use crate::{
     report::text::{brief, counted, shortened},
     run::{
         self,
-        player::{Replay, Replayed},
+        player::Replay,
+        replay::{self, Replayed},
     },
     verdict::{TestResult, rule::Rule},
 };
@@ -45,7 +46,7 @@ fn replayed(args: &ReplayArgs) -> ExitCode {
             return ExitCode::Usage;
         }
     };
-    let settings = recording.settings();
+    let settings = replay::settings(&recording);
     let run = match run::run(&settings, &|_| {}) {
         Ok(run) => run,
         Err(error) => {
@@ -58,7 +59,7 @@ fn replayed(args: &ReplayArgs) -> ExitCode {
         return ExitCode::Interrupted;
     }
     let tests = judgement::verdicts(&run, &settings.places);
-    let compared = recording.compare(&run, &tests);
+    let compared = replay::compare(&recording, &run, &tests);
     // A reader that went away changes nothing of the result.
     let out = &mut anstream::stdout();
     let _ = tell(&compared, &recording, out);

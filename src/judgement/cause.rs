@@ -22,7 +22,7 @@ use crate::{
     run::{
         Run,
         case::Case,
-        diagnose::{Diagnosis, Place},
+        diagnosis::{Diagnosis, Place},
     },
     verdict::{Counter, LARGEST_BLOCK, Verdict, rule::Rule},
 };

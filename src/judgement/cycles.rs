@@ -7,7 +7,10 @@ use crate::{
     attribute::{code, fingerprint, owner::Places},
     finding::{Curve, Finding, Kind, Measured, Rate, Site, Status, stance::Subject},
     report::text::{bytes, number},
-    run::{Run, garbage::Cycle, leavings::Leavings},
+    run::{
+        Run,
+        finds::{Cycle, Leavings},
+    },
     verdict::{Counter, Verdict, rule::Rule},
 };
 

@@ -11,10 +11,7 @@ use crate::{
         types,
     },
     finding::{Kind, TypeGrowth},
-    run::{
-        case::Case,
-        diagnose::{self, Diagnosis},
-    },
+    run::{case::Case, diagnose, diagnosis::Diagnosis},
     verdict::Counter,
 };
 

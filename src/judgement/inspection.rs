@@ -15,7 +15,7 @@ use crate::{
         },
     },
     run::{
-        Run, garbage,
+        Run, finds,
         inspect::{self, Scope},
     },
 };
@@ -151,7 +151,7 @@ fn routine(
     }
 }
 
-fn cycle_of(run: &Run, places: &Places, cycle: &garbage::Cycle) -> Cycle {
+fn cycle_of(run: &Run, places: &Places, cycle: &finds::Cycle) -> Cycle {
     Cycle {
         text: cycle.ring.holder.text.clone(),
         owner: cycle.owner,

@@ -10,7 +10,7 @@ use crate::{
         route::Route,
         sites::{Growth, from_chosen},
     },
-    run::{Run, case::Case, diagnose::Place},
+    run::{Run, case::Case, diagnosis::Place},
     verdict::Counter,
 };
 

@@ -14,7 +14,7 @@ use crate::{
         sites::Growth,
     },
     finding::{NativeFrame, NativeFunction, Owner},
-    run::{case::Case, diagnose::Diagnosis},
+    run::{case::Case, diagnosis::Diagnosis},
     verdict::{Counter, LARGEST_BLOCK},
 };
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     attribute::{group::Group, route::Route},
     finding::{Holder, TypeGrowth},
-    run::{case::Case, diagnose::Diagnosis},
+    run::{case::Case, diagnosis::Diagnosis},
     verdict::Counter,
 };
 

@@ -12,7 +12,7 @@ use crate::{
     report::text::number,
     run::{
         Run,
-        references::{Lost, References},
+        finds::{Lost, References},
     },
     verdict::{Counter, Verdict, rule::Rule},
 };

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     attribute::{native::Passage, owner::Places, sites::Growth},
     finding::{Frame, Owner, Site},
-    run::{FRAMES_SHOWN, Run},
+    run::{Run, diagnosis::FRAMES_SHOWN},
 };
 
 /// Sites of a finding that a report keeps.

@@ -10,7 +10,7 @@ use crate::{
         growth::amount,
         text::{bytes, number},
     },
-    run::{Run, case::Case, diagnose::Diagnosis},
+    run::{Run, case::Case, diagnosis::Diagnosis},
     verdict::Counter,
 };
 

@@ -9,7 +9,7 @@ use crate::{
     report::text::number,
     run::{
         Run,
-        unclosed::{Left, Unclosed},
+        finds::{Left, Unclosed},
     },
     verdict::{Counter, Verdict, rule::Rule},
 };

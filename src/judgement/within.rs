@@ -3,11 +3,7 @@
 use super::held;
 use crate::{
     finding::{Holder, Kind, TypeGrowth},
-    run::{
-        Run,
-        case::Case,
-        diagnose::{self, Diagnosis},
-    },
+    run::{Run, case::Case, diagnose, diagnosis::Diagnosis},
     verdict::Counter,
 };
 

@@ -3,14 +3,14 @@
 
 use super::{
     case::Case,
+    errand::Stage,
     familiar::Class,
     loss::Loss,
-    noise, note,
+    noise,
     protocol::Collectable,
     screen::{Look, Screened},
+    shared::{Shared, note, trouble},
     slot::Slot,
-    stage::Stage,
-    trouble,
 };
 use crate::{
     investigate::afterwards::{Found, reconsider},
@@ -60,7 +60,7 @@ pub(super) fn judge(
     slot: &mut Slot<'_>,
     tests: &[Collectable],
     test: usize,
-    shared: &std::sync::Mutex<super::Shared>,
+    shared: &std::sync::Mutex<Shared>,
     mut judge: impl FnMut(&mut Slot<'_>) -> Option<Case>,
 ) -> Option<Case> {
     let mut judge = |slot: &mut Slot<'_>| noise::judge(slot, test, &mut judge);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Run, driver::Bench, loss::Loss, orders, slot::Slot, worker::Worker};
+use super::{driver::Bench, loss::Loss, orders, slot::Slot, state::Run, worker::Worker};
 use crate::{
     fit,
     investigate::{

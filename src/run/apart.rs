@@ -8,14 +8,13 @@ use std::{
 };
 
 use super::{
-    INTERRUPTED, Run, Settings, Shared, absorb, finish,
     loss::Loss,
-    note,
     rounds::{self, Found},
     screen::Look,
+    shared::{Shared, absorb, finish, note},
     slot::Slot,
-    suspects::files_without,
-    worker::Worker,
+    state::{Run, Settings, files_without},
+    worker::{INTERRUPTED, Worker},
 };
 use crate::{
     finding::stance::{Stance, Subject},

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{diagnose::Diagnosis, orders::Wider};
+use super::{diagnosis::Diagnosis, orders::Wider};
 use crate::{
     attribute::{native::Passage, sites::Growth},
     fit::Fit,

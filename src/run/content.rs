@@ -3,16 +3,16 @@
 use std::{collections::BTreeSet, sync::atomic::Ordering};
 
 use super::{
-    Run,
     case::Case,
+    closer::{self, look_at},
     diagnose,
     driver::Bench,
     loss::Loss,
-    native::look_at,
     orders,
     protocol::Status,
     screen,
     slot::Slot,
+    state::Run,
     worker::{INTERRUPTED, Worker},
 };
 use crate::{
@@ -114,7 +114,7 @@ fn hand_over(cases: &mut [Case], from: usize) {
 
 /// Repeats the open test with the same random numbers, and then with others.
 fn ask(worker: &mut Worker, case: &Case) -> Result<(bool, f64), Loss> {
-    let each = diagnose::iterations(case).max(RULES.randomness.each);
+    let each = closer::iterations(case).max(RULES.randomness.each);
     let ran = screen::run(
         worker,
         orders::Replay {
@@ -130,7 +130,7 @@ fn ask(worker: &mut Worker, case: &Case) -> Result<(bool, f64), Loss> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::diagnose::Diagnosis;
+    use crate::run::diagnosis::Diagnosis;
     use crate::{
         attribute::sites::Growth,
         finding::Owner,

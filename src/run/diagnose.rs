@@ -7,9 +7,10 @@ use std::{
 };
 
 use super::{
-    Run,
     case::Case,
     children,
+    closer::{blocks_of, iterations},
+    diagnosis::{Diagnosis, FRAMES_SHOWN, Heap, Place},
     driver::Bench,
     end::ask,
     lines,
@@ -18,7 +19,7 @@ use super::{
     protocol::{Dumped, Status},
     screen,
     slot::Slot,
-    suspects::FRAMES_SHOWN,
+    state::Run,
     worker::{INTERRUPTED, Worker},
 };
 use crate::{
@@ -26,27 +27,18 @@ use crate::{
         ended,
         graph::{Dump, Graph},
         group,
-        holder::{self, Chosen, Decision, Gain},
-        lost::Call,
+        holder::{self, Chosen, Gain},
         path::{Phase, Root, Terrain, Ways},
         route::{self, FINALIZERS, Route, Step},
         sites,
     },
     files::name,
-    finding::{Kind, TypeGrowth},
-    fit::Shape,
     verdict::Counter,
 };
 
-/// Iterations of a look; three of them vote.
-const ITERATIONS: u32 = 5;
-const FEWEST: u32 = 3;
 /// Frames kept of an allocation: enough to get from the standard library to the reader's code, mostly.
 const FRAMES: u32 = 5;
-const MOST: u32 = 24;
-/// Where an iteration leaves more than this many blocks, the fewest iterations are enough.
-const MANY_BLOCKS: f64 = 50e3;
-/// And where it leaves more than this many, no look is taken.
+/// Where an iteration leaves more blocks than this, no look is taken.
 const HUGE_BLOCKS: f64 = 200e3;
 /// Causes that are looked at, as far as the time for it lasts; a suite with more has its names for the first ones.
 const CAUSES: usize = 400;
@@ -54,40 +46,6 @@ const CAUSES: usize = 400;
 const WAYS: usize = 24;
 /// Share of the suspects' budget that the looks may take on top of it.
 const SHARE: f64 = 0.5;
-
-/// What a look at the heap found out.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Diagnosis {
-    /// The causes (see [`Case::causes`]) that it explains.
-    pub covers: BTreeSet<String>,
-    /// The holder first (it says what holds the same objects besides), then those of other objects.
-    pub routes: Vec<Route>,
-    /// Whether something else would keep the objects without the first holder.
-    pub alone: bool,
-    /// Whether nothing that stays can have memory with it that Python knows nothing of, as far as all of it is known.
-    pub plain: bool,
-    /// Growth by type.
-    pub types: Vec<TypeGrowth>,
-    /// Objects that nothing in Python leads to: type and count per iteration.
-    pub lost: Vec<(String, f64)>,
-    /// The type through which these may be a cycle that the collector cannot see.
-    pub opaque: Option<String>,
-    /// Whether blocks stay that are in no object the collector knows of, nor in what these refer to.
-    pub unseen: bool,
-    /// Of a lost reference: what was called, with what it did to the counts of its caller's variables.
-    pub calls: Vec<Call>,
-    /// `atexit` callbacks registered per iteration.
-    pub exits: f64,
-    /// Descriptors, threads, tasks and child processes that came: kind and words of each.
-    pub resources: Vec<(Kind, String)>,
-    /// Growth by type in child processes.
-    pub elsewhere: Vec<TypeGrowth>,
-    /// File and line of the frames that open the descriptors, start the processes, or allocate the lost objects that stay,
-    /// from the reader's code on outwards.
-    pub made: Vec<Place>,
-    /// CPU seconds of the look, and objects in the heap.
-    pub cost: (f64, usize),
-}
 
 /// The causes of a case, those that only a counter shows kept apart by test: two native leaks have nothing in common.
 pub fn causes(case: &Case) -> BTreeSet<String> {
@@ -302,36 +260,6 @@ pub fn told_of<'a>(run: &'a Run, case: &'a Case) -> Option<&'a Diagnosis> {
     })
 }
 
-impl Diagnosis {
-    /// Puts the first holder that is wanted in front, if there is one.
-    pub fn prefer(&mut self, wanted: impl Fn(&Route) -> bool) {
-        if let Some(at) = self.routes.iter().position(wanted) {
-            self.routes[..=at].rotate_right(1);
-        }
-    }
-
-    /// Whether something outside Python keeps what stays: no object refers to it.
-    pub fn is_lost(&self) -> bool {
-        self.is_without_holder() && (self.unseen || !self.lost.is_empty())
-    }
-
-    /// Whether nothing was found that holds what stays.
-    pub fn is_without_holder(&self) -> bool {
-        self.routes.is_empty() && self.exits <= 0.5
-    }
-
-    /// The holder as code names it.
-    pub fn name(&self) -> Option<&str> {
-        self.routes.first().map(|route| route.holder.name.as_str())
-    }
-}
-
-fn blocks_of(case: &Case) -> f64 {
-    case.fits
-        .get(&Counter::Blocks)
-        .map_or(0.0, |fit| fit.rate.value)
-}
-
 /// Whether nothing grows but what is too large for a block: an entry of a cache that is written again, longer each time.
 fn is_only_large(case: &Case) -> bool {
     let is_heap = |counter: &Counter| *counter == Counter::Heap;
@@ -343,36 +271,6 @@ fn is_only_large(case: &Case) -> bool {
 /// Growth that comes rarely may be there without having been seen to go on.
 fn is_flat(readings: Option<&Vec<i64>>) -> bool {
     readings.is_none_or(|readings| readings.iter().max() <= readings.first().max(readings.get(1)))
-}
-
-/// How many iterations show the growth: several periods of it, and few where each leaves much.
-pub(super) fn iterations(case: &Case) -> u32 {
-    let period = case
-        .fits
-        .values()
-        .filter_map(|fit| match fit.shape {
-            Shape::Periodic { period } => u32::try_from(period).ok(),
-            Shape::Noisy => Some(4),
-            _ => None,
-        })
-        .max()
-        .unwrap_or(1);
-    if blocks_of(case) > MANY_BLOCKS {
-        FEWEST
-    } else if period > 1 {
-        (2 * period + 2).clamp(ITERATIONS, MOST)
-    } else {
-        ITERATIONS
-    }
-}
-
-/// A heap that was written down, and what was decided from it.
-pub(super) struct Heap {
-    pub graph: Graph,
-    pub dump: Dump,
-    pub decision: Decision,
-    resources: Vec<(Kind, String)>,
-    cpu: f64,
 }
 
 fn one(
@@ -470,10 +368,10 @@ pub(super) fn explain(
     let holders: Vec<&Chosen> = decision.holders.iter().chain(&decision.others).collect();
     let mut paths: Vec<Vec<u64>> = holders
         .iter()
-        .map(|chosen| ids(graph, &chosen.way))
+        .map(|chosen| graph.ids_of(&chosen.way))
         .collect();
     let lone = decision.lost_example.iter().chain(&decision.examples);
-    paths.extend(lone.map(|node| ids(graph, &[*node])));
+    paths.extend(lone.map(|node| graph.ids_of(&[*node])));
     let named = worker.ask(orders::Name { paths })?;
     let (mut named, mut born) = (named.paths.into_iter(), named.places.into_iter());
     let terrain = Terrain::new(graph, dump, bench.places);
@@ -552,13 +450,6 @@ fn is_plain(route: &Route, dump: &Dump) -> bool {
             None => !route.kept.is_empty() && !route.kept.contains('.'),
         }
 }
-
-pub(super) fn ids(graph: &Graph, way: &[u32]) -> Vec<u64> {
-    way.iter().map(|node| graph.ids[*node as usize]).collect()
-}
-
-/// File and line.
-pub type Place = (String, u32);
 
 fn root_of(ways: &Ways, first: Option<u32>, phase: Phase) -> Root {
     first

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use super::{
     budget::Budget,
     case::Case,
-    end::ask,
+    end::{ask, emptied, failure},
     known::{Known, Turn},
     loss::Loss,
-    noise, orders,
-    protocol::{self, Outcome, Ran, Status},
+    orders,
+    protocol::{Ran, Status},
     screen::{self, Look},
+    still,
     worker::Worker,
 };
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
     fit::{Exactness, Fit},
     investigate::{
         decide::next,
-        evidence::{Answer, Capacity, Evidence, Failure, Gained, Told, Trace, Window},
+        evidence::{Answer, Capacity, Evidence, Gained, Told, Trace, Window},
         experiment::{Experiment, Lesson, Next, Recall, Tracing},
         growth::growing,
         rules::RULES,
@@ -143,7 +144,7 @@ impl Bench<'_> {
                 Ok((Answer::Stretch(stretch, window), cpu))
             }
             Experiment::Noise { seconds } => {
-                Ok((Answer::Noise(noise::listen(worker, seconds)?), 0.0))
+                Ok((Answer::Noise(still::listen(worker, seconds)?), 0.0))
             }
             Experiment::Containers { iterations } => containers(worker, iterations),
             Experiment::Trace(order) => self.trace(worker, order),
@@ -229,21 +230,4 @@ fn window(ran: Ran) -> Window {
         cpu_read: ran.cpu_read,
         resident: ran.resident,
     }
-}
-
-pub(super) fn emptied(window: protocol::Window) -> Window {
-    Window {
-        iterations: window.iterations,
-        failure: failure(window.outcome),
-        series: window.series,
-        cpu: window.cpu,
-        ..Window::default()
-    }
-}
-
-fn failure(outcome: Outcome) -> Option<Failure> {
-    (outcome.status != Status::Passed).then_some(Failure {
-        broken: outcome.status == Status::Broken,
-        message: outcome.message,
-    })
 }

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    diagnose::{self, Place},
+    diagnosis::Place,
+    finds::{Cycle, Garbage},
     loss::Loss,
     orders::{self, Free, Wider},
     protocol::Status,
@@ -35,36 +36,6 @@ const TYPES: usize = 12;
 const FRAMES: u32 = 1;
 /// Where descriptors hang from a cycle of the standard library's own: from its code to whoever called it.
 const DEEP_FRAMES: u32 = 12;
-
-/// What one iteration left to the collector.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Garbage {
-    /// Objects that the collector knows.
-    pub objects: usize,
-    /// All cycles of one sort are one; those with most objects first.
-    pub cycles: Vec<Cycle>,
-    /// CPU seconds of the look.
-    pub cpu: f64,
-}
-
-/// Cycles of one sort.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Cycle {
-    /// The shortest of them.
-    pub ring: Ring,
-    /// Whose doing it is.
-    pub owner: Owner,
-    /// Where the object of it was made that tells most.
-    pub place: Option<Place>,
-    /// Objects that the collector knows, in the cycles and kept by them.
-    pub objects: usize,
-    /// Bytes of all that is kept by them.
-    pub bytes: u64,
-    /// What these objects are.
-    pub types: Vec<TypeGrowth>,
-    /// Descriptors that were closed only when the collector ran.
-    pub descriptors: Vec<String>,
-}
 
 /// Whose cycles are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,7 +155,7 @@ fn cycles(
     if asked.is_empty() {
         return Ok(Vec::new());
     }
-    let ways = asked.iter().map(|node| diagnose::ids(graph, &[*node]));
+    let ways = asked.iter().map(|node| graph.ids_of(&[*node]));
     let named = worker.ask(orders::Name {
         paths: ways.collect(),
     })?;
@@ -331,7 +302,7 @@ fn told_once(
         .map(|one| {
             let mut way = one.way.clone();
             way.extend(one.way.first());
-            diagnose::ids(graph, &way)
+            graph.ids_of(&way)
         })
         .collect();
     let steps = worker.ask(orders::Name { paths: closed })?.paths;

@@ -9,22 +9,24 @@ use std::{
 };
 
 use super::{
-    Run, Settings, Shared, absorb, again,
+    again,
     budget::Budget,
     case::Case,
     choose, diagnose,
     driver::Bench,
+    errand::{Errand, Stage, screen_one},
     event::Event,
     familiar::Familiar,
-    finish,
-    garbage::{self, Garbage, Told},
+    finds::Garbage,
+    garbage::{self, Told},
     known::Known,
     loss::{Loss, StartError},
     orders, prepare,
     protocol::{Followed, Status},
     screen,
+    shared::{Shared, absorb, finish},
     slot::Slot,
-    stage::{Errand, Stage, screen_one},
+    state::{Run, Settings, files_without},
     suspects,
     worker::{INTERRUPTED, Worker},
 };
@@ -266,7 +268,7 @@ fn look(
         tests: &files_of_tests(run.tests.iter().map(|test| (&*test.id, &*test.file))),
         id: &run.tests[test].id,
     };
-    let skip = suspects::files_without(run, [&test].into_iter());
+    let skip = files_without(run, [&test].into_iter());
     let mut slot = Slot::new(&settings.setup, "c0", settings.hash_seeds.1, skip);
     let looks: [(&str, Look<'_>); 4] = [
         ("the heap", Glass::heap),

@@ -7,16 +7,17 @@ use std::{
 };
 
 use super::{
-    INTERRUPTED,
-    diagnose::Place,
-    garbage::{self, Garbage, Told},
+    diagnosis::Place,
+    errand::Stage,
+    finds::{Garbage, Leavings},
+    garbage::{self, Told},
     loss::Loss,
-    note,
     protocol::Collectable,
     rounds::{self, Found},
     screen::Look,
+    shared::note,
     slot::Slot,
-    stage::Stage,
+    worker::INTERRUPTED,
 };
 use crate::{
     attribute::maker::{Makers, files_of_tests},
@@ -38,19 +39,6 @@ enum End {
     Spent,
     /// Somebody has interrupted the run.
     Interrupted,
-}
-
-/// What a look at one test found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Leavings {
-    /// Index of the test.
-    pub test: usize,
-    /// Tests of the same file that leave as much.
-    pub alike: Vec<usize>,
-    /// Objects that the collector had freed at each reading in the screen.
-    pub readings: Vec<i64>,
-    /// What was found.
-    pub garbage: Garbage,
 }
 
 /// The tests that one worker has screened and that leave garbage in every iteration.

@@ -2,10 +2,10 @@
 
 use super::{
     case::Case,
-    diagnose::{self, Diagnosis, Heap, Place},
+    closer,
+    diagnosis::{Diagnosis, Heap, Place},
     driver::Bench,
     loss::Loss,
-    native,
     worker::Worker,
 };
 use crate::{
@@ -48,7 +48,7 @@ pub(super) fn find(
             .first()
             .is_some_and(|route| route.gain == Gain::Length)
     {
-        let way = diagnose::ids(&heap.graph, &chosen.way);
+        let way = heap.graph.ids_of(&chosen.way);
         let added = look(worker, bench, case, diagnosis, Counter::Items, Some(way))?;
         if let Some(route) = diagnosis.routes.first_mut() {
             route.born = added;
@@ -79,7 +79,7 @@ fn look(
     counter: Counter,
     container: Option<Vec<u64>>,
 ) -> Result<Vec<Place>, Loss> {
-    let (passages, cpu) = native::follow(worker, case, counter, container)?;
+    let (passages, cpu) = closer::follow(worker, case, counter, container)?;
     diagnosis.cost.0 += cpu;
     let mut shown = passages.iter().map(|passage| passage.shown(bench.places));
     let found = shown.find(|frames| !frames.is_empty());

@@ -12,16 +12,15 @@ use std::{
 };
 
 use super::{
-    Run, Settings,
+    errand::Stage,
     loss::Loss,
-    next,
     orders::Wider,
     plan,
     rare::{self, Longer},
     screen::{Look, Screened},
+    shared::{next, spend},
     slot::Slot,
-    spend,
-    stage::Stage,
+    state::{Run, Settings},
 };
 use crate::{
     investigate::rules::{Deeper, RULES},

@@ -6,17 +6,15 @@ use std::{
 };
 
 use super::{
-    Run, Settings,
     case::Case,
-    content,
-    diagnose::{self, Diagnosis},
+    closer::{calls, is_lost, look_at, passages_of},
+    content, diagnose,
+    diagnosis::FRAMES_SHOWN,
     driver::Bench,
     loss::Loss,
     orders,
-    protocol::{Called, Status},
-    screen,
     slot::Slot,
-    suspects::FRAMES_SHOWN,
+    state::{Run, Settings},
     tracer::{self, Tracer},
     worker::{INTERRUPTED, Worker},
 };
@@ -32,15 +30,9 @@ use crate::{
 
 /// Tests that are looked at, as far as the time for it lasts; a suite with more native leaks has its names for the first ones.
 const MOST: usize = 400;
-/// Readings in one iteration. Each takes 1 µs for a length, 4 µs for the heap, more where much is free in between, and
-/// 10 µs for the descriptors.
-const READINGS: u32 = 20_000;
 /// Share of the suspects' budget that these looks may take on top of it: those for what is lost, and as much for native
 /// memory.
 const SHARE: f64 = 0.25;
-/// Where one iteration takes more CPU seconds than this, counting its events alone takes too long.
-const LONGEST: f64 = 1.0;
-
 /// Iterations in which references are watched.
 const WATCHED: u32 = 4;
 /// Looks at a test of each such leak, in a worker of `slot`, and leaves what was found with the case. What cannot be
@@ -162,58 +154,6 @@ fn is_mapped(case: &Case) -> bool {
     case.fits.contains_key(&Counter::Maps)
 }
 
-/// Objects that nothing refers to, or memory that is in none.
-pub(super) fn is_lost(case: &Case) -> bool {
-    case.is_leak() && case.diagnosis.as_ref().is_some_and(Diagnosis::is_lost)
-}
-
-/// What is found out about an open test, and the CPU seconds that it took.
-type Look<T> = fn(&mut Worker, &Case) -> Result<(T, f64), Loss>;
-
-/// Opens the test of a case and looks at it; nothing is found of one that does not pass in good time.
-pub(super) fn look_at<T: Default>(
-    run: &Run,
-    bench: &Bench<'_>,
-    slot: &mut Slot<'_>,
-    case: &Case,
-    look: Look<T>,
-) -> Option<(T, f64)> {
-    let (worker, index) = slot.worker_for(&run.tests, case.test).ok()??;
-    match open(worker, bench, case, index).and_then(|(fit, cpu)| {
-        if !fit {
-            return Ok((T::default(), cpu));
-        }
-        let (found, more) = look(worker, case)?;
-        Ok((found, cpu + more))
-    }) {
-        Ok(found) => Some(found),
-        Err(_) => {
-            slot.discard();
-            None
-        }
-    }
-}
-
-/// Opens the test, and tells whether it passes in good time.
-pub(super) fn open(
-    worker: &mut Worker,
-    bench: &Bench<'_>,
-    case: &Case,
-    index: usize,
-) -> Result<(bool, f64), Loss> {
-    let opened = screen::run(
-        worker,
-        orders::Run {
-            thaw: true,
-            wider: case.wider,
-            warmup: bench.warmup,
-            ..orders::Run::open(index)
-        },
-    )?;
-    let quick = opened.cpu - opened.cpu_warm <= LONGEST;
-    Ok((opened.outcome.status == Status::Passed && quick, opened.cpu))
-}
-
 fn passages(worker: &mut Worker, case: &Case) -> Result<(Vec<Passage>, f64), Loss> {
     let order = calls(case, Counter::Heap, None);
     let called = worker.ask(order)?;
@@ -225,39 +165,6 @@ fn passages(worker: &mut Worker, case: &Case) -> Result<(Vec<Passage>, f64), Los
         _ => called.totals.clone(),
     };
     Ok((passages_of(&called, &wanted, native::WOBBLE), called.cpu))
-}
-
-fn calls(case: &Case, counter: Counter, container: Option<Vec<u64>>) -> orders::Calls {
-    orders::Calls {
-        iterations: diagnose::iterations(case),
-        readings: READINGS,
-        counter,
-        container,
-    }
-}
-
-fn passages_of(called: &Called, wanted: &[i64], slack: i64) -> Vec<Passage> {
-    if called.outcome.status == Status::Passed && !called.lost {
-        native::passages(&called.nodes, wanted, slack)
-    } else {
-        Vec::new()
-    }
-}
-
-/// Where the open test adds to a counter, or to the length of the last object of the way to a `container`; and the CPU
-/// seconds that it took.
-pub(super) fn follow(
-    worker: &mut Worker,
-    case: &Case,
-    counter: Counter,
-    container: Option<Vec<u64>>,
-) -> Result<(Vec<Passage>, f64), Loss> {
-    let slack = match counter {
-        Counter::Heap => native::WOBBLE,
-        _ => 0,
-    };
-    let called = worker.ask(calls(case, counter, container))?;
-    Ok((passages_of(&called, &called.totals, slack), called.cpu))
 }
 
 fn references(worker: &mut Worker, _: &Case) -> Result<(Vec<Call>, f64), Loss> {

@@ -3,41 +3,18 @@
 
 use super::{
     case::Case,
+    errand::{Errand, Stage, screen_one},
     familiar::Class,
-    loss::Loss,
-    orders,
     screen::{Look, Screened},
     slot::Slot,
-    stage::{Errand, Stage, screen_one},
-    worker::Worker,
 };
 use crate::{
     investigate::{
         afterwards::{Found, reconsider},
-        noise::moving,
         rules::RULES,
     },
     verdict::Counter,
 };
-
-/// What moves in a worker by itself, in words.
-pub(super) fn listen(worker: &mut Worker, seconds: f64) -> Result<Option<String>, Loss> {
-    let order = orders::Still {
-        readings: RULES.noise.readings,
-        pause: seconds.clamp(RULES.noise.shortest, RULES.noise.longest),
-    };
-    let still = worker.ask(order)?;
-    Ok(moving(&still.series, &RULES).map(|counter| {
-        format!(
-            "`{}` changes while no test runs, and may hide a leak: {} at work beside the tests",
-            counter.name(),
-            match &*still.threads.join(", ") {
-                "" => "a thread is".to_owned(),
-                names => format!("{names} is"),
-            }
-        )
-    }))
-}
 
 /// A first look at a test, where it is quiet.
 pub(super) fn screen(

@@ -5,33 +5,20 @@ use std::{
     io::{self, Read},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
-    Run, Settings,
-    build::{Build, Jit},
     conversation::{Conversation, Opening},
-    deadly::Deadly,
-    limits::Limits,
     loss::{Loss, StartError},
     orders::{self, Order},
     protocol::Record,
     record::{Entry, Head, RUN, Said, Start, Told, VERDICTS},
-    screen::Policy,
-    setup::Setup,
-    tape::Tape,
     wire,
 };
-use crate::{
-    attribute::owner::Places,
-    config::terms::Terms,
-    files::{name, read, write},
-    verdict::{TestResult, Verdict, rule::Rule},
-};
+use crate::files::{name, read, write};
 
 /// Bytes of the longest file of a recording, and of the longest heap.
 const LONGEST: u64 = 1 << 30;
@@ -41,8 +28,10 @@ const HEAP: u64 = 4 << 30;
 #[derive(Debug)]
 pub struct Replay {
     folder: PathBuf,
-    told: Told,
-    said: Vec<Said>,
+    /// What the run was told.
+    pub(super) told: Told,
+    /// What was said of each test.
+    pub(super) said: Vec<Said>,
     tracks: Mutex<BTreeMap<String, Track>>,
     /// Tests of which something was asked that is not there.
     off: Mutex<BTreeSet<String>>,
@@ -77,19 +66,6 @@ struct Recorded {
     /// The test that was opened last.
     open: Option<usize>,
     begun: u64,
-}
-
-/// What became of a test when it was decided once more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Replayed {
-    /// The same verdict by the same rule.
-    Same,
-    /// The same verdict by another rule: the one that was recorded.
-    OtherRule(String),
-    /// Another verdict: the one that was recorded, with its rule.
-    Differs(Verdict, String),
-    /// Something was asked that the recording does not have.
-    OffTheRecord,
 }
 
 impl Replay {
@@ -133,101 +109,6 @@ impl Replay {
         &self.told.version
     }
 
-    /// What the run was told.
-    pub fn settings(self: &Arc<Replay>) -> Settings {
-        let told = &self.told;
-        let path = |text: &String| name::to_path(text);
-        let paths = |texts: &[String]| texts.iter().map(path).collect();
-        Settings {
-            setup: Setup {
-                python: PathBuf::new(),
-                start_script: PathBuf::new(),
-                project: path(&told.project),
-                runner: "",
-                args: Vec::new(),
-                paths: Vec::new(),
-                directory: PathBuf::new(),
-                limits: Limits {
-                    loading: Duration::ZERO,
-                    first: Duration::ZERO,
-                    floor: Duration::ZERO,
-                    factor: 1,
-                },
-                memory: told.memory,
-                terms: Terms::default(),
-                rules: Vec::new(),
-                build: Build {
-                    malloc: None,
-                    jit: Jit::Off,
-                    plain: true,
-                },
-                alone: true,
-                counters: BTreeMap::new(),
-                preload: None,
-                blind: Arc::default(),
-                deadly: Deadly::default(),
-                keep: None,
-                outside: None,
-                processes: Arc::default(),
-                tape: Tape::Replay(Arc::clone(self)),
-            },
-            jobs: 1,
-            policy: Policy {
-                warmup: told.warmup,
-                iterations: told.iterations,
-                thorough: told.thorough,
-            },
-            budget: told.budget,
-            thorough: told.thorough,
-            pace: told.pace,
-            stances: told.stances.clone(),
-            places: Places {
-                project: path(&told.project),
-                packages: paths(&told.packages),
-                stdlib: paths(&told.stdlib),
-                bridge: path(&told.bridge),
-            },
-            hash_seeds: (1, 2),
-            shard: None,
-            kept: None,
-            deepen: 0.0,
-        }
-    }
-
-    /// Compares what is said of each test with what was said then.
-    pub fn compare(&self, run: &Run, tests: &[TestResult]) -> Vec<(TestResult, Replayed)> {
-        let mut off = self.off().clone();
-        // What was taken over from such a test is as little known.
-        let alike = run.alike.iter().filter(|alike| {
-            let case = &run.cases[alike.case];
-            off.contains(&run.tests[case.test].id)
-        });
-        let alike: Vec<String> = alike
-            .map(|alike| run.tests[alike.test].id.clone())
-            .collect();
-        off.extend(alike);
-        let compare = |(at, test): (usize, &TestResult)| {
-            let rule = test.rule.map_or("", Rule::name);
-            let replayed = match self.said.get(at) {
-                _ if off.contains(&test.id) => Replayed::OffTheRecord,
-                _ if test.rule == Some(Rule::OffTheRecord) => Replayed::OffTheRecord,
-                None => Replayed::OffTheRecord,
-                Some(then) => {
-                    let by = then.rule.clone().unwrap_or_default();
-                    if then.verdict != test.verdict {
-                        Replayed::Differs(then.verdict, by)
-                    } else if by != rule {
-                        Replayed::OtherRule(by)
-                    } else {
-                        Replayed::Same
-                    }
-                }
-            };
-            (test.clone(), replayed)
-        };
-        tests.iter().enumerate().map(compare).collect()
-    }
-
     /// How many tests the recording has.
     pub fn tests(&self) -> usize {
         self.said.len()
@@ -267,7 +148,8 @@ impl Replay {
         self.tracks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn off(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    /// Tests of which something was asked that is not there.
+    pub(super) fn off(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.off.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

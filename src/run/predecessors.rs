@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use super::{
-    Run,
     alone::{dose, look},
     driver::Bench,
     slot::Slot,
+    state::Run,
 };
 use crate::{
     investigate::{afterwards::Found, rules::RULES},

@@ -12,15 +12,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Settings,
     conversation::{Conversation, Opening},
-    live::Live,
     loss::{Loss, StartError},
     orders::Order,
     scrub::Scrub,
 };
 use crate::{
-    attribute::owner::Places,
     bridge,
     config::terms::Terms,
     files::{name, read, write},
@@ -115,7 +112,7 @@ pub(super) struct Said {
 pub struct Recording {
     folder: PathBuf,
     /// Absent where names are kept.
-    scrub: Option<Scrub>,
+    pub(super) scrub: Option<Scrub>,
     /// The first thing that could not be written.
     failed: Mutex<Option<String>>,
 }
@@ -131,42 +128,11 @@ impl Recording {
         })
     }
 
-    /// Notes what a run was told.
-    pub(super) fn begin(&self, settings: &Settings) {
-        let path = |path: &PathBuf| self.text(&name::to_text(path));
-        let paths = |paths: &[PathBuf]| paths.iter().map(path).collect();
-        let Places {
-            project,
-            packages,
-            stdlib,
-            bridge,
-        } = &settings.places;
-        self.put(
-            RUN,
-            &Told {
-                head: Head::OURS,
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                names: self.scrub.is_none(),
-                memory: settings.setup.memory,
-                warmup: settings.policy.warmup,
-                iterations: settings.policy.iterations,
-                thorough: settings.thorough,
-                budget: settings.budget,
-                pace: settings.pace,
-                stances: settings.stances.clone(),
-                project: path(project),
-                packages: paths(packages),
-                stdlib: paths(stdlib),
-                bridge: path(bridge),
-            },
-        );
-    }
-
     /// Notes how a worker started, and all that is said with it from then on.
     pub(super) fn start(
         self: &Arc<Recording>,
         worker: &str,
-        started: Result<(Live, Opening), StartError>,
+        started: Result<(Box<dyn Conversation>, Opening), StartError>,
     ) -> Result<(Recorder, Opening), StartError> {
         let mut start = Start {
             head: Head::OURS,
@@ -214,14 +180,16 @@ impl Recording {
         failed.take().map_or(Ok(()), Err)
     }
 
-    fn text(&self, text: &str) -> String {
+    /// A text as the recording has it.
+    pub(super) fn text(&self, text: &str) -> String {
         match &self.scrub {
             Some(scrub) => scrub.text(text),
             None => text.to_owned(),
         }
     }
 
-    fn put(&self, name: &str, value: &impl Serialize) {
+    /// Writes a file of it.
+    pub(super) fn put(&self, name: &str, value: &impl Serialize) {
         let written = write::private(&self.folder.join(name)).and_then(|mut out| {
             serde_json::to_writer(&mut out, value)?;
             out.write_all(b"\n")
@@ -284,7 +252,7 @@ impl Log {
 
 /// A process, with all that is said with it written down.
 pub(super) struct Recorder {
-    line: Live,
+    line: Box<dyn Conversation>,
     log: Log,
 }
 

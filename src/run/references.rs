@@ -2,18 +2,18 @@
 //! and by which call. In a process of its own, since one look changes what the next one sees.
 
 use super::{
-    Run, Settings,
     apart::{self, Sought},
-    diagnose::Place,
+    diagnosis::Place,
+    finds::{Lost, References},
     loss::Loss,
     orders::{self, Wider},
     protocol::Status,
     rounds::Found,
     screen::{self, Look},
+    state::{Run, Settings},
     worker::Worker,
 };
 use crate::{
-    attribute::lost::Call,
     finding::stance::Subject,
     investigate::{
         references::{Beside, Count, unaccounted},
@@ -21,36 +21,6 @@ use crate::{
     },
     verdict::Counter,
 };
-
-/// What a look at one test found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct References {
-    /// Index of the test.
-    pub test: usize,
-    /// Tests of the same file in which as many change.
-    pub alike: Vec<usize>,
-    /// References at each reading in the screen.
-    pub readings: Vec<i64>,
-    /// Iterations of the look.
-    pub iterations: u32,
-    /// What they were to.
-    pub objects: Vec<Lost>,
-}
-
-/// An object to which references are lost, or given back more often than they were taken.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Lost {
-    /// What code calls it; empty where nothing leads to it.
-    pub name: String,
-    /// Its type.
-    pub kind: String,
-    /// How many in each iteration; below zero where too many are given back.
-    pub each: f64,
-    /// Whether it was as many in each.
-    pub even: bool,
-    /// What left its count changed so.
-    pub calls: Vec<Call>,
-}
 
 /// Looks at one test of each kind, then at another one of each, as far as the time for it lasts.
 pub(super) fn look_at_all(settings: &Settings, run: &mut Run) {

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{diagnose::Place, screen::Look};
+use super::{diagnosis::Place, screen::Look};
 
 /// So many of a kind that agree speak for the rest.
 const AGREEING: usize = 2;

@@ -1,13 +1,12 @@
 //! The screen: repeats every test, and does with each what there is to find out until enough is known to conclude from.
 
 use super::{
-    driver::emptied,
-    end::ask,
+    end::{ask, emptied},
     familiar::Class,
     loss::Loss,
-    noise,
     orders::{self, Ask, Order, Wider},
     protocol::{Ran, Status, Trouble},
+    still,
     worker::Worker,
 };
 pub use crate::investigate::screening::experiment::Screened;
@@ -324,7 +323,7 @@ impl<'a> Screen<'a> {
                     window: bound.window.map(emptied),
                 })
             }
-            Experiment::Noise { seconds } => Answer::Noise(noise::listen(self.worker, seconds)?),
+            Experiment::Noise { seconds } => Answer::Noise(still::listen(self.worker, seconds)?),
         })
     }
 

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, fs, time::Instant};
 
 use super::{
     loss::{Loss, StartError},
-    noise, orders,
+    orders,
     protocol::{Hello, Status},
-    screen,
+    screen, still,
     worker::{Setup, Worker},
 };
 use crate::{
@@ -61,7 +61,7 @@ pub fn check(worker: &mut Worker) -> Result<Findings, Loss> {
         if attempt == ATTEMPTS
             && !found.faults.is_empty()
             && has_threads(&clean)
-            && noise::listen(worker, 0.0)?.is_some()
+            && still::listen(worker, 0.0)?.is_some()
         {
             // Each test will be asked so as well, and none is clean beside it.
             found = judge(&worker.hello.counters, &planted, &clean, true);

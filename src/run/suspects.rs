@@ -8,22 +8,23 @@ use std::{
 };
 
 use super::{
-    Alike, Run, Settings, Shared, absorb, again, alone,
+    again, alone,
     budget::Budget,
     case::Case,
     diagnose,
+    diagnosis::FRAMES_SHOWN,
     driver::Bench,
     event::Event,
-    fault, finish,
     known::{Known, Turn},
     loss::{Loss, StartError},
-    native, next, noise, once,
+    native, noise, once,
     orders::Wider,
     plan, predecessors,
     protocol::Collectable,
     screen::{Look, Screened},
+    shared::{Shared, absorb, fault, finish, next, spend},
     slot::Slot,
-    spend,
+    state::{Alike, Run, Settings, files_without},
 };
 use crate::{
     fit::Exactness,
@@ -34,9 +35,6 @@ use crate::{
     },
     verdict::{Counter, Verdict, conclusion::Conclusion, rule::Rule},
 };
-
-/// Frames of a growing site that are shown, and so have to be named.
-pub const FRAMES_SHOWN: usize = 6;
 
 /// So many tests more of which only a descriptor or a file tells are judged themselves: they have nothing in common by that. Of
 /// more, a fixture is the cause.
@@ -221,16 +219,6 @@ fn wider_of(run: &Run, test: usize) -> Wider {
     run.looks[test]
         .as_ref()
         .map_or(Wider::Stay, |look| look.wider)
-}
-
-/// Files that hold none of the tests: importing them again would cost as much as judging a suspect or two.
-pub(super) fn files_without<'a>(run: &Run, tests: impl Iterator<Item = &'a usize>) -> Vec<String> {
-    let mut files: BTreeSet<&str> = run.tests.iter().map(|test| test.file.as_str()).collect();
-    for test in tests {
-        files.remove(run.tests[*test].file.as_str());
-    }
-    let here = files.into_iter().map(str::to_owned);
-    here.chain(run.elsewhere.iter().cloned()).collect()
 }
 
 /// Whether only such counters grow as have a line that adds to them, or a process, which is looked for later, and no place.

@@ -4,8 +4,16 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Run, Settings, case::Case, diagnose, driver::Bench, loss::Loss, native, orders,
-    preload::Preload, protocol::Status, setup::Setup, slot::Slot, suspects::files_without,
+    case::Case,
+    closer,
+    driver::Bench,
+    loss::Loss,
+    orders,
+    preload::Preload,
+    protocol::Status,
+    setup::Setup,
+    slot::Slot,
+    state::{Run, Settings, files_without},
     worker::Worker,
 };
 use crate::{
@@ -122,11 +130,11 @@ fn look(
     case: &Case,
     index: usize,
 ) -> Result<(Vec<Passage>, f64), Loss> {
-    let (fit, mut cpu) = native::open(worker, bench, case, index)?;
+    let (fit, mut cpu) = closer::open(worker, bench, case, index)?;
     if !fit {
         return Ok((Vec::new(), cpu));
     }
-    let period = diagnose::iterations(case);
+    let period = closer::iterations(case);
     let first = worker.ask(orders::Survivors {
         iterations: FIRST.max(period),
         wanted: Vec::new(),
@@ -173,7 +181,7 @@ fn passages(case: &Case, found: &Survivors, mut leaks: Vec<Leaking>) -> Vec<Pass
         asks.is_some_and(|(path, _)| is_interpreter(path))
     };
     let knows_objects = { case.diagnosis.iter() }.any(|diagnosis| !diagnosis.lost.is_empty());
-    if knows_objects && native::is_lost(case) {
+    if knows_objects && closer::is_lost(case) {
         leaks.retain(is_object);
     } else if case.beside.is_some() || leaks.iter().any(|leak| !is_object(leak)) {
         leaks.retain(|leak| !is_object(leak));

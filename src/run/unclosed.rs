@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Run, Settings,
     apart::{self, Sought},
-    diagnose::Place,
+    diagnosis::Place,
+    finds::{Left, Unclosed},
     loss::Loss,
     orders,
     protocol::{Status, Warned},
     rounds::Found,
     screen::{self, Look},
+    state::{Run, Settings},
     worker::Worker,
 };
 use crate::{
@@ -18,34 +19,6 @@ use crate::{
     investigate::rules::RULES,
     verdict::Counter,
 };
-
-/// What a look at one test found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Unclosed {
-    /// Index of the test.
-    pub test: usize,
-    /// Tests of the same file that leave as many.
-    pub alike: Vec<usize>,
-    /// Warnings at each reading in the screen.
-    pub readings: Vec<i64>,
-    /// What is left open in each iteration.
-    pub left: Vec<Left>,
-}
-
-/// What is left open at one place.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Left {
-    /// Its type; empty where the warning does not say it.
-    pub kind: String,
-    /// What the last warning says.
-    pub text: String,
-    /// Whether it was made at the place, and not only let go of.
-    pub made: bool,
-    /// File and line of each frame, innermost first.
-    pub frames: Vec<Place>,
-    /// How many in each iteration.
-    pub each: f64,
-}
 
 /// Looks at some of them.
 pub(super) fn look_at_all(settings: &Settings, run: &mut Run) {

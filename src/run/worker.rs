@@ -46,12 +46,12 @@ impl Worker {
         hash_seed: u32,
         skip: &[String],
     ) -> Result<(Worker, Collected), StartError> {
-        let live = || Live::start(setup, name, hash_seed, skip);
+        let live = || -> Result<(Box<dyn Conversation>, Opening), StartError> {
+            let (live, opening) = Live::start(setup, name, hash_seed, skip)?;
+            Ok((Box::new(live), opening))
+        };
         let (line, opening): (Box<dyn Conversation>, Opening) = match &setup.tape {
-            Tape::Off => {
-                let (live, opening) = live()?;
-                (Box::new(live), opening)
-            }
+            Tape::Off => live()?,
             Tape::Record(recording) => {
                 let (recorder, opening) = recording.start(name, live())?;
                 (Box::new(recorder), opening)
