@@ -60,6 +60,7 @@ pub mod worker;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    path::PathBuf,
     sync::{Arc, Mutex, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -182,6 +183,8 @@ pub struct Run {
     pub overtaken: BTreeMap<usize, kept::Evidence>,
     /// Files that other machines run.
     elsewhere: Vec<String>,
+    /// Its folder, where the bridge was: what has its place there is nobody's code.
+    pub directory: PathBuf,
 }
 
 /// How long each part of a run took.
@@ -273,6 +276,7 @@ impl Run {
             carried: Vec::new(),
             overtaken: BTreeMap::new(),
             elsewhere: Vec::new(),
+            directory: setup.directory.clone(),
         }
     }
 }
