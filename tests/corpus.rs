@@ -74,6 +74,8 @@ struct Label {
     /// Kinds that may be reported beside it.
     #[serde(default)]
     also: Vec<String>,
+    /// The code of its leak.
+    code: Option<String>,
     /// What holds it, as a reader would say it.
     holder: Option<String>,
     /// Name of the type that leaks.
@@ -304,6 +306,11 @@ fn judge(
     if test.verdict == "leak" && label.verdict == "leak" {
         if matching.is_none() {
             wrong.push(format!("of kind {kinds:?}, not {wanted:?}"));
+        }
+        if let Some(code) = &label.code
+            && leaks.iter().all(|finding| finding.code != *code)
+        {
+            wrong.push(format!("not {code}"));
         }
         for kind in label.with.iter().filter(|kind| !kinds.contains(&***kind)) {
             wrong.push(format!("none of kind {kind} beside it"));

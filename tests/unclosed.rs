@@ -134,3 +134,29 @@ fn it_fails_where_it_is_denied_and_is_not_looked_for_where_it_is_allowed() {
     checked.exits(1);
     assert_eq!(leaks(&checked), 2);
 }
+
+#[test]
+fn what_a_doctest_leaves_open_has_its_place_in_the_text_and_not_in_leakcheck() {
+    let project = Project::of(&[
+        (
+            "tests/doc.txt",
+            ">>> import tempfile\n>>> file = tempfile.TemporaryFile()\n>>> del file\n",
+        ),
+        ("tests/__init__.py", ""),
+        (
+            "tests/test_doc.py",
+            "import doctest\n\n\ndef load_tests(loader, tests, pattern):\n    return doctest.DocFileSuite('doc.txt')\n",
+        ),
+    ]);
+    let checked = project.check(&["--runner", "unittest"]);
+    checked.exits(0);
+    let found = unclosed(&checked);
+    let [one] = found[..] else {
+        panic!("{}", checked.stdout);
+    };
+    assert!(
+        one.summary.contains("opened at <doctest doc.txt[1]>:1"),
+        "{}",
+        one.summary
+    );
+}

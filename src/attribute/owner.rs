@@ -24,10 +24,14 @@ const RUNNER_MODULES: [&str; 6] = ["_pytest", "pytest", "pluggy", "iniconfig", "
 const SOURCES: [&str; 3] = ["", "src", "lib"];
 
 impl Places {
-    /// Whose code `file` is; `None` for code without a file (`<string>`, templates, generated methods).
+    /// Whose code `file` is; `None` for code without a file (`<string>`, templates, generated methods) but a doctest's.
     pub fn owner(&self, file: &str) -> Option<Owner> {
         if file.starts_with("<frozen ") {
             return Some(Owner::Interpreter);
+        }
+        // A test's own text, as doctest names it.
+        if file.starts_with("<doctest ") {
+            return Some(Owner::Project);
         }
         if file.starts_with('<') {
             return None;
@@ -171,6 +175,7 @@ mod tests {
             ("<frozen importlib._bootstrap>", Some(Owner::Interpreter)),
             ("/tmp/lc/leakcheck_bridge/repeat.py", Some(Owner::Runner)),
             ("<template>", None),
+            ("<doctest README.txt[2]>", Some(Owner::Project)),
         ] {
             assert_eq!(places.owner(file), owner, "{file}");
         }

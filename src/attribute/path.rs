@@ -1,6 +1,6 @@
 //! The shortest way from what lives for its own sake (modules, threads, fixtures, C) to every object.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, mem};
 
 use super::{
     graph::{Dump, Graph},
@@ -214,17 +214,42 @@ impl Ways {
                 queue.push_back(node);
             }
         }
-        while let Some(node) = queue.pop_front() {
-            for target in graph.targets(node) {
-                let at = *target as usize;
-                if self.phase[at].is_none() && !closed[at] {
-                    self.phase[at] = Some(phase);
-                    self.parent[at] = node;
-                    self.order.push(*target);
-                    queue.push_back(*target);
+        // What C code keeps for a module stands before its variables and has no name there, so it comes after all that has:
+        // a dictionary of a package's that its extension knows as well is known by its name.
+        let mut unnamed: Vec<(u32, u32)> = Vec::new();
+        loop {
+            while let Some(node) = queue.pop_front() {
+                let targets = graph.targets(node);
+                let is_module = phase == Phase::Code && self.parent(node).is_none();
+                let nameless = targets.len().saturating_sub(1) * usize::from(is_module);
+                unnamed.extend(targets[..nameless].iter().map(|target| (node, *target)));
+                for target in &targets[nameless..] {
+                    if self.reach(*target, node, closed, phase) {
+                        queue.push_back(*target);
+                    }
+                }
+            }
+            if unnamed.is_empty() {
+                return;
+            }
+            for (node, target) in mem::take(&mut unnamed) {
+                if self.reach(target, node, closed, phase) {
+                    queue.push_back(target);
                 }
             }
         }
+    }
+
+    /// Whether an object is reached from another one for the first time.
+    fn reach(&mut self, target: u32, from: u32, closed: &[bool], phase: Phase) -> bool {
+        let at = target as usize;
+        let is_new = self.phase[at].is_none() && !closed[at];
+        if is_new {
+            self.phase[at] = Some(phase);
+            self.parent[at] = from;
+            self.order.push(target);
+        }
+        is_new
     }
 
     /// In which phase an object was reached; `None` for one that nothing leads to.
@@ -309,6 +334,30 @@ mod tests {
         assert_eq!(without.root(1), Some(&Root::Runner));
         let without = Ways::search(&graph, &terrain, &[1, 4]);
         assert_eq!(without.phase(5), None);
+    }
+
+    #[test]
+    fn what_a_module_of_c_code_keeps_is_known_by_the_name_that_another_one_has_for_it() {
+        // 0 an extension with its state 2 and 3, and its variables 4; 1 a package's module with 3 in its variables 5.
+        let graph = graph(
+            &[
+                ("module", 0, &[2, 3, 4]),
+                ("module", 0, &[5]),
+                ("list", 0, &[]),
+                ("dict", 0, &[6]),
+                ("dict", 0, &[]),
+                ("dict", 0, &[3]),
+                ("Session", 1, &[]),
+            ],
+            1,
+        );
+        let dump = dump(&[(0, "fast", "/p/fast.so"), (16, "app", "/p/app.py")]);
+        let terrain = Terrain::new(&graph, &dump, &places());
+        let ways = Ways::search(&graph, &terrain, &[]);
+        assert_eq!(ways.to(6), [1, 5, 3, 6]);
+        // Where nobody else has it, C code has.
+        assert_eq!(ways.to(2), [0, 2]);
+        assert_eq!(Ways::search(&graph, &terrain, &[5]).to(6), [0, 3, 6]);
     }
 
     #[test]

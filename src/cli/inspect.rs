@@ -165,7 +165,7 @@ fn inspection(args: InspectArgs) -> Result<Inspection, Failure> {
         &Env::of_process(),
     )?;
     let runner = discover::choose_runner(config.runner, &config.args, &project, &interpreter)?;
-    let settings = settings(&config, &project, &interpreter, runner)?;
+    let mut settings = settings(&config, &project, &interpreter, runner)?;
     let progress = Progress::new(args.quiet);
     let tell = |event| {
         if let Some(progress) = &progress {
@@ -177,6 +177,7 @@ fn inspection(args: InspectArgs) -> Result<Inspection, Failure> {
         progress.finish();
     }
     let (found, scope) = found.map_err(|error| run::failure(&interpreter, &error))?;
+    settings.places.bridge.clone_from(&found.directory);
     let environment = Environment {
         source_root: run::source_root(&project.root),
         ..run::environment(&interpreter, runner, &found, settings.jobs)

@@ -193,6 +193,7 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         progress.finish();
     }
     let mut run = result.map_err(|error| failure(&interpreter, &error))?;
+    settings.places.bridge.clone_from(&run.directory);
     run.notes.extend(jobs(config.jobs).1);
     run.notes.extend(newer(&interpreter));
     run.notes.extend(waiting.map(|waiting| waiting.note));

@@ -164,6 +164,12 @@ pub struct Isolation {
     /// One that rises now and then is looked at for so many of the pauses between: what comes in every 15th iteration is
     /// known for growth by the sixth.
     pub pauses: u32,
+    /// What grows by itself is watched for as many iterations as cost so many CPU seconds,
+    pub seconds: f64,
+    /// and so many at most: what is emptied at fifty falls four times.
+    pub longest: u32,
+    /// Where by itself a counter grows by this share more or less than after others, it is judged once more.
+    pub apart: f64,
 }
 
 /// The numbers of tests that are run again, since one after them grew in one process only.
@@ -171,6 +177,8 @@ pub struct Isolation {
 pub struct Predecessors {
     /// Tests that are explained so; each takes a dozen starts of a process.
     pub most: usize,
+    /// Tests that leak, the last ones before it, that are tried first.
+    pub leaks: usize,
     /// Tests that are run again, the last ones before it,
     pub before: usize,
     /// as far as one run of them takes so many seconds.
@@ -357,9 +365,13 @@ pub const RULES: Rules = Rules {
         dose: 3,
         climbs: 4,
         pauses: 6,
+        seconds: 0.25,
+        longest: 256,
+        apart: 0.1,
     },
     predecessors: Predecessors {
         most: 4,
+        leaks: 8,
         before: 256,
         longest: 10.0,
         share: 2,

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::{driver::Bench, loss::Loss, orders, slot::Slot, state::Run, worker::Worker};
+use super::{
+    case::Case, driver::Bench, known::Known, loss::Loss, orders, slot::Slot, state::Run,
+    worker::Worker,
+};
 use crate::{
-    fit,
+    fit::{self, Fit},
     investigate::{
         afterwards::Found,
         evidence::Window,
-        growth::{affordable, bytes_per_iteration},
-        readings::rises_late,
+        growth::{Fits, affordable, bytes_per_iteration},
+        readings::{extend, rises_late},
         rules::RULES,
     },
+    verdict::{Counter, Verdict, rule::Rule},
 };
 
 /// Runs each leak that came after another one by itself, and takes back those that do not grow then.
@@ -41,11 +45,16 @@ pub(super) fn confirm(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
             continue;
         }
         slot.discard();
-        let Some(grows) = look(run, bench, slot, at) else {
+        let Some(grown) = grown(run, bench, slot, at) else {
             continue;
         };
-        if grows {
-            confirmed.insert(causes);
+        if !grown.is_empty() {
+            if !is_as_much(&grown, &run.cases[at].fits) {
+                again(run, bench, slot, at);
+            }
+            if run.cases[at].is_leak() {
+                confirmed.insert(run.cases[at].causes());
+            }
             continue;
         }
         let others: Vec<usize> = leaks[..rank]
@@ -78,6 +87,51 @@ pub(super) fn confirm(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
 
 /// Whether the test of a case grows in the worker as it is; `None` where it cannot be told.
 pub(super) fn look(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) -> Option<bool> {
+    grown(run, bench, slot, at).map(|grown| !grown.is_empty())
+}
+
+/// Whether a test grows by itself as it did after others: the same counters, each by about as much.
+fn is_as_much(alone: &Fits, before: &Fits) -> bool {
+    let is_near = |(counter, fit): (&Counter, &Fit)| {
+        let rate = before.get(counter).map_or(0.0, |fit| fit.rate.value);
+        (fit.rate.value - rate).abs() <= RULES.isolation.apart * rate
+    };
+    alone.len() == before.len() && alone.iter().all(is_near)
+}
+
+/// Judges a leak once more in a process of its own, since by itself something else grows in it than after others: what each
+/// call adds to a list that another test left behind hides that the test's own list is emptied at fifty.
+fn again(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) {
+    let test = run.cases[at].test;
+    let Some(look) = run.looks[test].clone() else {
+        return;
+    };
+    slot.discard();
+    // What others told was told of what grew after others.
+    let known = Known::default();
+    let bench = Bench {
+        known: &known,
+        ..*bench
+    };
+    let Some(turn) = known.turns(1).pop() else {
+        return;
+    };
+    let judged = with(run, slot, test, |worker, index| {
+        bench.judge(worker, &turn, &look, index, true, false)
+    });
+    let Some(case) = judged else { return };
+    let verdict = case.judged.verdict();
+    let settles = matches!(verdict, Verdict::Leak | Verdict::Bounded);
+    if settles || [Rule::FallsAndGrowsAgain, Rule::GrowsEverSlower].contains(&case.judged.rule()) {
+        run.cases[at] = Case {
+            leader: run.cases[at].leader,
+            ..case
+        };
+    }
+}
+
+/// What grows in the test of a case in the worker as it is; `None` where it cannot be told.
+fn grown(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) -> Option<Fits> {
     let case = &run.cases[at];
     let readings = case.series.values().map(Vec::len).max().unwrap_or(0);
     // One that falls back is looked at for as long as shows where it falls to, a cache that is emptied at fifty rises in each
@@ -109,22 +163,50 @@ pub(super) fn look(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize)
             iterations: window,
             ..opening(index, bench.warmup)
         };
-        let grows = |ran: &Window| {
-            let grows = || !bench.growing(&ran.series).is_empty();
-            ran.failure.is_none().then(grows)
-        };
-        let first = bench.run(worker, order)?;
-        let grew = grows(&first);
-        if grew != Some(false) || !rises_late(&first.series) {
-            return Ok(grew);
-        }
-        // What is let go of once, in the 12th call for one, hides in a window what each call adds.
-        let order = orders::Run {
+        let on = |iterations| orders::Run {
             wider: case.wider,
-            ..orders::Run::on(window)
+            ..orders::Run::on(iterations)
         };
-        Ok(grows(&bench.run(worker, order)?))
+        let of = |ran: &Window| ran.failure.is_none().then(|| bench.growing(&ran.series));
+        let mut ran = bench.run(worker, order)?;
+        let grew = of(&ran);
+        let Some(grown) = grew else { return Ok(None) };
+        if grown.is_empty() {
+            // What is let go of once, in the 12th call for one, hides in a window what each call adds.
+            return Ok(match rises_late(&ran.series) {
+                true => of(&bench.run(worker, on(window))?),
+                false => Some(grown),
+            });
+        }
+        // What is emptied at fifty grows until then.
+        let more = further(&ran, &grown);
+        if more == 0 {
+            return Ok(Some(grown));
+        }
+        let went_on = bench.run(worker, on(more))?;
+        extend(&mut ran.series, &went_on.series);
+        ran.failure = went_on.failure;
+        Ok(of(&ran))
     })?
+}
+
+/// How many iterations more a test in which something grows is watched by itself: as many as cost little.
+fn further(ran: &Window, grown: &Fits) -> u32 {
+    let numbers = &RULES.isolation;
+    let each = (ran.cpu / f64::from(ran.iterations.max(1))).max(f64::EPSILON);
+    let bytes = affordable(
+        bytes_per_iteration(&ran.series, &RULES),
+        RULES.windows.bytes,
+        &RULES,
+    );
+    // Saturating, and never negative.
+    let cheap = (numbers.seconds / each) as u32;
+    let most = numbers.longest.min(cheap).min(bytes);
+    // There are only so many descriptors.
+    match grown.keys().any(|counter| counter.is_scarce()) {
+        true => 0,
+        false => most.saturating_sub(ran.iterations),
+    }
 }
 
 /// Lets a test do to the worker what it does to a run.
@@ -167,5 +249,49 @@ fn with<T>(
             slot.discard();
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fit::Exactness, verdict::Series};
+
+    fn fits(counters: &[(Counter, i64)]) -> Fits {
+        let fit = |each: i64| {
+            let readings: Vec<i64> = (0..9).map(|at| at * each).collect();
+            fit::fit(&readings, Exactness::Exact)
+        };
+        { counters.iter() }
+            .map(|(counter, each)| (*counter, fit(*each)))
+            .collect()
+    }
+
+    #[test]
+    fn what_grows_by_itself_is_the_same_where_all_of_it_grows_as_much() {
+        use Counter::{Blocks, Items};
+        let before = fits(&[(Blocks, 100), (Items, 1)]);
+        assert!(is_as_much(&fits(&[(Blocks, 103), (Items, 1)]), &before));
+        // Its own list, and not what the handlers of another test add to theirs.
+        assert!(!is_as_much(&fits(&[(Blocks, 2), (Items, 1)]), &before));
+        assert!(!is_as_much(&fits(&[(Blocks, 100)]), &before));
+        assert!(!is_as_much(&before, &fits(&[(Blocks, 100)])));
+    }
+
+    #[test]
+    fn it_is_watched_for_as_long_as_costs_little() {
+        let ran = |cpu: f64, each: i64| Window {
+            iterations: 33,
+            series: Series::from([(Counter::Heap, (0..=32).map(|at| at * each).collect())]),
+            cpu,
+            ..Window::default()
+        };
+        let blocks = fits(&[(Counter::Blocks, 1)]);
+        assert_eq!(further(&ran(0.0, 1), &blocks), 256 - 33);
+        // A test of 5 ms, and one of 20.
+        assert_eq!(further(&ran(33.0 * 0.005, 1), &blocks), 50 - 33);
+        assert_eq!(further(&ran(33.0 * 0.02, 1), &blocks), 0);
+        assert_eq!(further(&ran(0.0, 10_000_000), &blocks), 0);
+        assert_eq!(further(&ran(0.0, 1), &fits(&[(Counter::Fds, 1)])), 0);
     }
 }

@@ -32,10 +32,15 @@ pub(super) fn explain(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
             let spent = bench.budget.is_spent();
             look(run, bench, slot, at).filter(|_| done && !spent)
         };
-        if before.is_empty() || grows(&before) != Some(true) {
+        // Most often it is one that leaks, and that costs one try: what all before it leave takes a dozen.
+        let leaks = leaks_before(run, run.cases[at].test);
+        let mut suspected = [leaks, before]
+            .into_iter()
+            .filter(|tests| !tests.is_empty());
+        let Some(suspected) = suspected.find(|tests| grows(tests) == Some(true)) else {
             continue;
-        }
-        let left = narrowed(&before, |tests| grows(tests) == Some(true));
+        };
+        let left = narrowed(&suspected, |tests| grows(tests) == Some(true));
         // What grows at random would be blamed on any test: with and without it, once more.
         if grows(&[]) != Some(false) || grows(left) != Some(true) {
             continue;
@@ -46,6 +51,14 @@ pub(super) fn explain(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
         };
         run.cases[at].learn(Found::OnlyAfterTests(&after));
     }
+}
+
+/// The last tests before it that leak.
+fn leaks_before(run: &Run, test: usize) -> Vec<usize> {
+    let leaks = { run.cases.iter() }.filter(|case| case.test < test && case.is_leak());
+    let mut leaks: Vec<usize> = leaks.map(|case| case.test).collect();
+    leaks.sort_unstable();
+    leaks.split_off(leaks.len().saturating_sub(RULES.predecessors.leaks))
 }
 
 /// The tests that passed before it, in their order.

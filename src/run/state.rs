@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -118,6 +119,8 @@ pub struct Run {
     pub overtaken: BTreeMap<usize, kept::Evidence>,
     /// Files that other machines run.
     pub(super) elsewhere: Vec<String>,
+    /// Its folder, where the bridge was: what has its place there is nobody's code.
+    pub directory: PathBuf,
 }
 
 /// How long each part of a run took.
@@ -196,6 +199,7 @@ impl Run {
             carried: Vec::new(),
             overtaken: BTreeMap::new(),
             elsewhere: Vec::new(),
+            directory: setup.directory.clone(),
         }
     }
 }
