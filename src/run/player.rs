@@ -169,6 +169,7 @@ impl Replay {
                 keep: None,
                 outside: None,
                 processes: Arc::default(),
+                whole: Arc::default(),
                 tape: Tape::Replay(Arc::clone(self)),
             },
             jobs: 1,
