@@ -98,6 +98,7 @@ pub(super) fn settings(
             keep: None,
             outside: None,
             processes: Arc::default(),
+            whole: Arc::default(),
             tape: Tape::Off,
             build: Build {
                 malloc: interpreter.counting_malloc(),

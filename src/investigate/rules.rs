@@ -107,6 +107,8 @@ pub struct References {
     pub then: u32,
     /// What is lost in every so many-th iteration is told, the second.
     pub rarest: i64,
+    /// So many iterations in a row without a change end it: twice as many as `rarest`.
+    pub rest: u32,
     /// Blocks that an object and what hangs on it may take: where more stay, there is something that is in no list of objects.
     pub blocks: i64,
     /// Looks take this share of the CPU time of a plain run,
@@ -134,9 +136,20 @@ pub struct Noise {
     pub attempts: u32,
 }
 
-/// The numbers of the time that there is for suspects, in CPU seconds.
+/// The numbers of the time that there is, in CPU seconds.
 #[derive(Debug, Clone)]
 pub struct Budget {
+    /// The whole run takes so many times what a plain run takes, or `least`: looking at each test takes four of these.
+    pub whole: u32,
+    /// One such part of it is for suspects and for what is looked at when these are judged,
+    pub last: u32,
+    /// who get so many seconds in any case.
+    pub least_last: u64,
+    /// Where no more is left, a test of which an iteration takes less than one such part of the whole is looked at longer
+    /// nevertheless,
+    pub small: f64,
+    /// as long as all of these take less than one such part of it.
+    pub reserve: f64,
     /// The least that all of them get together: caches with ends of their own are worth a minute,
     pub least: u64,
     /// and what of it goes to those that are likely to be what is known: one leak in many tests is not.
@@ -352,6 +365,11 @@ pub const RULES: Rules = Rules {
         attempts: 3,
     },
     budget: Budget {
+        whole: 5,
+        last: 20,
+        least_last: 10,
+        small: 10_000.0,
+        reserve: 20.0,
         least: 60,
         least_plenty: 10,
         long_run: 2,
@@ -386,6 +404,7 @@ pub const RULES: Rules = Rules {
         first: 6,
         then: 16,
         rarest: 2,
+        rest: 4,
         blocks: 8,
         share: 0.25,
         least: 20.0,

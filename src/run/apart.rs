@@ -55,6 +55,9 @@ pub(super) fn look_at_all<T: Found>(
         return Vec::new();
     }
     let mut left = sought.seconds;
+    if left.is_finite() {
+        left = left.min(settings.setup.whole.left().as_secs_f64());
+    }
     let skip = files_without(run, kinds.iter().flatten().map(|look| &look.test));
     let setup = &settings.setup;
     let mut slot = Slot::new(setup, sought.process, settings.hash_seeds.1, skip);
@@ -63,7 +66,7 @@ pub(super) fn look_at_all<T: Found>(
         let id = &run.tests[look.test].id;
         if left <= 0.0 && round == 0 {
             let line = format!(
-                "{} in {id} and perhaps in others; the time to find out why was spent",
+                "{} in {id} and perhaps in others; the time to find out why was spent (--budget gives more)",
                 sought.what
             );
             note(&shared, line);

@@ -1,11 +1,119 @@
-//! CPU time that all suspects of a run share.
+//! CPU time: what a whole run may take, and what all suspects of it share.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use crate::investigate::{experiment::Purse, rules::RULES};
+
+/// CPU time of all processes of a run, in microseconds.
+#[derive(Debug, Default)]
+pub struct Whole {
+    spent: AtomicU64,
+    /// What a plain run would have taken until now.
+    plain: AtomicU64,
+    /// Least seconds that there are for all of it; none where the user says how much time there is.
+    least: AtomicU64,
+    /// What was taken of the reserve for what takes next to nothing.
+    reserve: AtomicU64,
+    /// What there was no time for, and how often.
+    left: Mutex<BTreeMap<&'static str, usize>>,
+}
+
+impl Whole {
+    /// Ends what is asked beyond one look at each test once there is no time left, on a build on which looks take `pace`
+    /// times as long.
+    pub(super) fn limit(&self, pace: u32) {
+        let least = RULES.budget.least * u64::from(pace);
+        self.least.store(least, Ordering::Relaxed);
+    }
+
+    /// A process has taken so much more.
+    pub(super) fn spend(&self, seconds: f64) {
+        add(&self.spent, seconds);
+    }
+
+    /// A plain run would have taken so much more.
+    pub(super) fn plain(&self, seconds: f64) {
+        add(&self.plain, seconds);
+    }
+
+    /// The most that the run is to take.
+    fn most(&self) -> Duration {
+        let least = self.least.load(Ordering::Relaxed);
+        if least == 0 {
+            return Duration::MAX;
+        }
+        let plain = Duration::from_micros(self.plain.load(Ordering::Relaxed));
+        Duration::from_secs(least).max(RULES.budget.whole * plain)
+    }
+
+    /// What is left of it, and at least what those get whose turn comes last.
+    pub(super) fn left(&self) -> Duration {
+        let spent = Duration::from_micros(self.spent.load(Ordering::Relaxed));
+        let least = Duration::from_secs(RULES.budget.least_last);
+        self.most().saturating_sub(spent).max(least)
+    }
+
+    /// Whether only a part is left, for those whose turn comes last.
+    pub(super) fn is_late(&self) -> bool {
+        let most = self.most();
+        let spent = Duration::from_micros(self.spent.load(Ordering::Relaxed));
+        spent > most - most / RULES.budget.last
+    }
+
+    /// Whether there is time for a longer look at a test of which one iteration takes so many seconds: for one that takes next
+    /// to nothing also when it is late.
+    pub(super) fn affords(&self, each: f64) -> bool {
+        let most = self.most().as_secs_f64();
+        let spent = Duration::from_micros(self.reserve.load(Ordering::Relaxed));
+        !self.is_late()
+            || each * RULES.budget.small < most && spent.as_secs_f64() * RULES.budget.reserve < most
+    }
+
+    /// A longer look has taken so many seconds.
+    pub(super) fn has_looked(&self, seconds: f64) {
+        if self.is_late() {
+            add(&self.reserve, seconds);
+        }
+    }
+
+    /// For `what` there is no time.
+    pub(super) fn leave(&self, what: &'static str) {
+        if let Ok(mut left) = self.left.lock() {
+            *left.entry(what).or_default() += 1;
+        }
+    }
+
+    /// What there was no time for, in a sentence.
+    pub(super) fn said(&self) -> Option<String> {
+        let least = self.least.load(Ordering::Relaxed);
+        let left = self.left.lock().ok()?;
+        let all: Vec<String> = { left.iter() }
+            .map(|(what, many)| format!("{many} {what}{}", if *many == 1 { "" } else { "s" }))
+            .collect();
+        (least > 0 && !all.is_empty()).then(|| {
+            format!(
+                "a run takes {} times the CPU of a plain one, or {least} s; left for want of time: {} (--budget gives more)",
+                RULES.budget.whole,
+                all.join(", ")
+            )
+        })
+    }
+}
+
+fn add(to: &AtomicU64, seconds: f64) {
+    let micros = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default();
+    to.fetch_add(
+        u64::try_from(micros.as_micros()).unwrap_or(u64::MAX),
+        Ordering::Relaxed,
+    );
+}
 
 /// CPU time that all suspects share.
 #[derive(Debug)]
@@ -30,11 +138,7 @@ impl Budget {
     }
 
     pub(super) fn spend(&self, seconds: f64) {
-        let micros = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default();
-        self.spent_micros.fetch_add(
-            u64::try_from(micros.as_micros()).unwrap_or(u64::MAX),
-            Ordering::Relaxed,
-        );
+        add(&self.spent_micros, seconds);
     }
 
     fn left(&self) -> Duration {
@@ -85,6 +189,46 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_may_take_a_minute_or_five_plain_runs_and_says_what_it_left() {
+        let seconds = Duration::from_secs;
+        let whole = Whole::default();
+        whole.spend(50.0);
+        assert!(!whole.is_late() && whole.left() > seconds(1000));
+        whole.limit(1);
+        whole.plain(4.0);
+        assert!(!whole.is_late());
+        assert_eq!(whole.left(), seconds(10));
+        whole.spend(8.0);
+        assert!(whole.is_late());
+        // Thousands of tests take a millisecond each.
+        assert!(whole.affords(0.002) && !whole.affords(0.02));
+        whole.has_looked(4.0);
+        assert!(!whole.affords(0.002));
+        whole.plain(16.0);
+        assert!(whole.affords(9.0));
+        assert!(!whole.is_late());
+        assert_eq!(whole.left(), seconds(42));
+        assert_eq!(whole.said(), None);
+        whole.leave("longer look");
+        whole.leave("suspect");
+        whole.leave("suspect");
+        let said = whole.said().unwrap();
+        assert!(
+            said.contains("5 times the CPU of a plain one, or 60 s"),
+            "{said}"
+        );
+        assert!(
+            said.contains(": 1 longer look, 2 suspects (--budget"),
+            "{said}"
+        );
+        // Nothing that a process says of itself overflows.
+        whole.spend(f64::MAX);
+        whole.spend(f64::NAN);
+        whole.spend(-1.0);
+        assert_eq!(whole.left(), seconds(42));
+    }
 
     #[test]
     fn a_budget_gives_each_horizon_a_share_and_ends() {

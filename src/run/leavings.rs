@@ -65,10 +65,11 @@ impl Candidates {
     pub fn look_at_all(self, stage: &Stage<'_>, slot: &mut Slot<'_>) -> bool {
         let ids = stage.tests.iter().map(|test| (&*test.id, &*test.file));
         let files = files_of_tests(ids);
-        let makers = Makers::new(&stage.settings.places, &files);
+        let settings = stage.settings;
+        let makers = Makers::new(&settings.places, &files);
         let mut left = LEAST + SHARE * self.cpu;
         let mut shares = shares(stage.tests);
-        if stage.settings.stances.on(Subject::Cycles) == Stance::Deny {
+        if settings.stances.on(Subject::Cycles) == Stance::Deny {
             // What fails a build must depend neither on the time there was nor on who is looked at.
             left = f64::INFINITY;
             shares.values_mut().for_each(|share| *share = usize::MAX);
@@ -81,7 +82,7 @@ impl Candidates {
                 return ControlFlow::Continue(None);
             };
             *share -= 1;
-            if left <= 0.0 {
+            if left <= 0.0 || left.is_finite() && settings.setup.whole.is_late() {
                 return ControlFlow::Break(End::Spent);
             }
             if INTERRUPTED.load(Ordering::SeqCst) {

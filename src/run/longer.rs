@@ -155,7 +155,9 @@ impl Plan {
         while let Some(errands) = next(&self.queue) {
             for errand in errands {
                 let is_affordable = match errand.why {
-                    Why::Hint => self.for_hints.has(errand.takes),
+                    Why::Hint => {
+                        self.for_hints.has(errand.takes) && !stage.settings.setup.whole.is_late()
+                    }
                     Why::Kept => self.for_kept.has(0.001),
                     // What is known to grow is looked at in any case.
                     Why::Known => true,

@@ -110,6 +110,10 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     let mut run = Run::of(&settings.setup, collected, &first);
     run.phases = Phases::begin(begun);
     run.phases.end("start and collection");
+    if settings.budget.is_none() && !settings.thorough {
+        settings.setup.whole.limit(settings.pace);
+    }
+    settings.setup.whole.plain(run.plain_cpu);
     if settings.setup.paths.is_empty() {
         // Of a part of the suite, most overrides are for tests of the rest.
         run.notes
@@ -153,6 +157,7 @@ pub fn run(settings: &Settings, tell: &(dyn Fn(Event) + Sync)) -> Result<Run, St
     }
     run.wall.1 = begun.elapsed();
     run.interrupted = INTERRUPTED.load(Ordering::SeqCst);
+    run.notes.extend(settings.setup.whole.said());
     run.errors.extend(settings.setup.deadly.troubles());
     match settings.setup.blind.get() {
         Some(why) if !run.interrupted => Err(StartError::Blind(why.clone())),

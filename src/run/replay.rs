@@ -100,6 +100,7 @@ pub fn settings(replay: &Arc<Replay>) -> Settings {
             keep: None,
             outside: None,
             processes: Arc::default(),
+            whole: Arc::default(),
             tape: Tape::Replay(Arc::clone(replay)),
         },
         jobs: 1,

@@ -27,7 +27,7 @@ use crate::{
         unasked::{self, Why},
     },
     kept::{self, noted::Noted},
-    verdict::{Counter, Series},
+    verdict::{Counter, Series, conclusion::Conclusion, rule::Rule},
 };
 
 /// How the screen looks at each test.
@@ -266,6 +266,7 @@ impl<'a> Screen<'a> {
     fn look(mut self, manner: Manner) -> Result<Looked, Loss> {
         let mut evidence = Evidence::open(manner);
         let screened = loop {
+            evidence.is_late = !self.worker.affords(evidence.cpu_plain);
             match screening::next(&evidence, &RULES) {
                 Next::Do(experiment) => {
                     let answer = self.perform(&evidence.manner, experiment)?;
@@ -274,12 +275,16 @@ impl<'a> Screen<'a> {
                 Next::Conclude(screened) => break screened,
             }
         };
+        let rule = screened.concluded().map(Conclusion::rule);
+        if rule == Some(Rule::NoTimeToLookLonger) {
+            self.worker.leave("longer look");
+        }
         let look = Look {
             iterations: evidence.iterations,
             seconds: evidence.seconds,
             cpu_plain: evidence.cpu_plain,
             series: picture::growth(&evidence, &screened, &RULES),
-            apart: picture::apart(&evidence),
+            apart: picture::apart(&evidence, &RULES),
             noise: evidence.noise.clone().flatten(),
             rose_once: picture::rose_once(&evidence, &screened, &RULES),
             retained: self.retained,
@@ -341,6 +346,9 @@ impl<'a> Screen<'a> {
             note: first && manner.wider == Wider::Stay && self.worker.notes,
         };
         let ran = run(self.worker, order)?;
+        if !first {
+            self.worker.has_looked(ran.cpu);
+        }
         match (&mut self.noted, ran.noted) {
             (Some(noted), Some(later)) => noted.add(later),
             (noted @ None, first) => *noted = first,

@@ -11,7 +11,9 @@ use std::{
 
 use nix::sys::signal::Signal;
 
-use super::{build::Build, deadly::Deadly, limits::Limits, preload::Preload, tape::Tape};
+use super::{
+    budget::Whole, build::Build, deadly::Deadly, limits::Limits, preload::Preload, tape::Tape,
+};
 use crate::{
     config::{rule::Rule, terms::Terms},
     investigate::rules::RULES,
@@ -72,6 +74,8 @@ pub struct Setup {
     pub outside: Option<Vec<String>>,
     /// How many processes were started.
     pub processes: Arc<AtomicUsize>,
+    /// What all of them take together.
+    pub whole: Arc<Whole>,
     /// Whether what is said goes to a recording, or comes from one.
     pub tape: Tape,
 }

@@ -99,6 +99,7 @@ pub(super) fn screen_all(
                     id: tests[test].id.clone(),
                 });
                 let looked = again::screen(&stage, slot, &class, test, thaw)?;
+                settings.setup.whole.plain(looked.0.cpu_plain);
                 thaw = false;
                 candidates.add(&looked.0, tests);
                 tell(Event::Screened {

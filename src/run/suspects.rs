@@ -61,10 +61,12 @@ pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event
     let (numbers, seconds) = (&RULES.budget, Duration::from_secs);
     let (budget, plenty) = match settings.budget {
         Some(given) => (given, given / 2),
-        None => (
-            (2 * plain).max(seconds(numbers.least) * settings.pace),
-            plain.max(seconds(numbers.least_plenty) * settings.pace),
-        ),
+        None => {
+            let whole = &settings.setup.whole;
+            let most = (2 * plain).max(seconds(numbers.least) * settings.pace);
+            let plenty = plain.max(seconds(numbers.least_plenty) * settings.pace);
+            (most.min(whole.left()), plenty.min(whole.left() / 2))
+        }
     };
     run.budget = budget;
     tell(Event::Tracing {
@@ -152,6 +154,8 @@ pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event
     rest.sort_unstable_by_key(|test| (wider_of(run, *test), *test));
     left.extend(judge_some(run, &bench, &rest, &mut slots, tell, false));
     if budget.is_spent() {
+        left.iter()
+            .for_each(|_| settings.setup.whole.leave("suspect"));
         give_up(run, &budget, left, tell);
     }
     // A leak that grows like a cache would be hidden behind it: as long as there is time, each shows an end itself.

@@ -166,6 +166,15 @@ pub(super) fn parse(json: &[u8]) -> Result<Record, Loss> {
         .map_err(|error| Loss::Bridge(format!("cannot read a record: {error}: {}", excerpt(json))))
 }
 
+/// The CPU seconds that a process says it has taken so far.
+pub(super) fn spent(json: &[u8]) -> Option<f64> {
+    #[derive(serde::Deserialize)]
+    struct Spent {
+        spent: Option<f64>,
+    }
+    serde_json::from_slice::<Spent>(json).ok()?.spent
+}
+
 fn excerpt(bytes: &[u8]) -> String {
     let start = &bytes[..bytes.len().min(200)];
     String::from_utf8_lossy(start).trim_end().to_owned()

@@ -1,11 +1,15 @@
 //! A worker as the engine sees it: orders with the answers that fit them.
 
-use std::{sync::atomic::Ordering, time::Instant};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use tracing::{Level, debug, enabled, info};
 
 use super::{
     answers,
+    budget::Whole,
     conversation::{Conversation, Opening},
     live::Live,
     loss::{self, Loss, StartError},
@@ -35,6 +39,9 @@ pub struct Worker {
     pub notes: bool,
     /// Whether it is to be asked for an end when it is let go of: a program has databases, servers and layers to tear down.
     ends: bool,
+    /// CPU seconds that it has taken so far, and those of all workers.
+    spent: f64,
+    whole: Arc<Whole>,
 }
 
 impl Worker {
@@ -67,7 +74,11 @@ impl Worker {
             tests = opening.collected.tests.len(),
             "started"
         );
+        let spent = opening.collected.cpu;
+        setup.whole.spend(spent);
         let worker = Worker {
+            spent,
+            whole: Arc::clone(&setup.whole),
             name: name.to_owned(),
             line,
             ends: opening.hello.runner == Runner::Command.name(),
@@ -76,6 +87,21 @@ impl Worker {
             notes: setup.outside.is_some(),
         };
         Ok((worker, opening.collected))
+    }
+
+    /// Whether there is time for a longer look at a test of which one iteration takes so many seconds.
+    pub(super) fn affords(&self, each: f64) -> bool {
+        self.whole.affords(each)
+    }
+
+    /// A longer look has taken so many seconds.
+    pub(super) fn has_looked(&self, seconds: f64) {
+        self.whole.has_looked(seconds);
+    }
+
+    /// For `what` there is no time.
+    pub(super) fn leave(&self, what: &'static str) {
+        self.whole.leave(what);
     }
 
     /// Gives one order and waits for its answer, within the limits.
@@ -92,6 +118,10 @@ impl Worker {
     fn answer(&mut self, order: &Order) -> Result<Record, Loss> {
         let answer = self.exchange(order)?;
         let record = wire::parse(&answer)?;
+        if let Some(spent) = wire::spent(&answer) {
+            self.whole.spend(spent - self.spent);
+            self.spent = spent;
+        }
         answers::check(order, &record).map_err(Loss::Strange)?;
         match record {
             Record::Error(failure) => Err(loss::of(failure)),

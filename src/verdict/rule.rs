@@ -357,6 +357,13 @@ rules! {
         example: "300 suspects share 60 s of CPU time, and 40 of them were not reached.",
         action: "Give suspects more time (`--budget 10m`), or fix the leaks that were found first: they take most of it.",
     }
+    NoTimeToLookLonger {
+        name: "no-time-to-look-longer",
+        verdict: Some(Verdict::Undecided),
+        says: "Something rose in the first look, and the time for the whole run was spent before a longer one.",
+        example: "blocks 410, 410, 410, 418 in a suite of which five plain runs were spent.",
+        action: "Give the run more time (`--budget 10m`).",
+    }
     NotCollectedAgain {
         name: "not-collected-again",
         verdict: Some(Verdict::Undecided),

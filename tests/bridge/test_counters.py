@@ -521,6 +521,68 @@ class FullCaches(BridgeCase):
             self.assertEqual(increments(series[counter])[1:], [0] * 5, counter)
 
 
+#: As hypothesis has it: a cache of which each iteration fills a part with new objects.
+STRATEGIES = """
+    import collections
+
+
+    class Cache(collections.OrderedDict):
+        def __setitem__(self, key, value):
+            super().__setitem__(key, value)
+            if len(self) > 1024:
+                self.popitem(last=False)
+
+
+    _STRATEGY_CACHE = Cache()
+"""
+
+EXAMPLES = """
+    import sys
+    import unittest
+
+    from hypothesis import core
+    from hypothesis.internal.conjecture import providers
+    from hypothesis.strategies._internal import utils
+
+
+    class Examples(unittest.TestCase):
+        def test_new_strategies(self):
+            for _ in range(100):
+                strategy = [0]
+                utils._STRATEGY_CACHE[id(strategy)] = strategy
+
+        def test_whose_constants(self):
+            ours = [module for name, module in sys.modules.items() if name.startswith("leakcheck_bridge")]
+            self.assertTrue(ours)
+            self.assertTrue(all(id(module) in providers._seen_modules for module in ours))
+            self.assertNotIn(id(sys.modules[__name__]), providers._seen_modules)
+            self.assertEqual(core.global_force_seed, 1)
+"""
+
+
+class Hypothesis(BridgeCase):
+    files = {
+        "hypothesis/__init__.py": "",
+        "hypothesis/core.py": "global_force_seed = None",
+        "hypothesis/internal/__init__.py": "",
+        "hypothesis/internal/conjecture/__init__.py": "",
+        "hypothesis/internal/conjecture/providers.py": "_seen_modules = set()",
+        "hypothesis/strategies/__init__.py": "",
+        "hypothesis/strategies/_internal/__init__.py": "",
+        "hypothesis/strategies/_internal/utils.py": STRATEGIES,
+        "test_examples.py": EXAMPLES,
+    }
+
+    def test_its_cache_of_strategies_is_as_full_in_each_iteration(self):
+        series = self.worker.run("test_examples.Examples.test_new_strategies", iterations=6)["series"]
+        for counter in ("blocks", "objects", "items"):
+            self.assertEqual(increments(series[counter])[1:], [0] * 5, counter)
+
+    def test_our_modules_are_not_taken_for_the_projects(self):
+        answer = self.worker.run("test_examples.Examples.test_whose_constants", iterations=1)
+        self.assertEqual(answer["outcome"]["status"], "passed", answer["outcome"])
+
+
 DATABASE = """
     import itertools
     import sqlite3

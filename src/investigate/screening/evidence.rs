@@ -76,6 +76,8 @@ pub struct Evidence {
     pub emptied: Option<Vec<Filled>>,
     /// What it fills, where something grows.
     pub ends: Option<Capacity>,
+    /// Whether there is no time for a longer look.
+    pub is_late: bool,
     /// What moves in the process by itself, once it was listened to: in words, or nothing.
     pub noise: Option<Option<String>>,
 }

@@ -28,7 +28,7 @@ struct At<'a> {
 type Step = fn(At<'_>) -> Option<Next>;
 
 /// Whoever says something first is right.
-const ORDER: [Step; 17] = [
+const ORDER: [Step; 19] = [
     passing::skipped_by_terms,
     // How did those before it grow?
     telling::ask_for_the_last,
@@ -40,11 +40,13 @@ const ORDER: [Step; 17] = [
     // Does anything grow?
     telling::grows_as_expected,
     windows::watch_what_was_too_new,
+    windows::see_whether_references_go_on,
     ends::empty_what_it_filled,
     ends::fills_only,
     ends::nothing_grew,
     telling::ask_for_its_like,
     telling::grows_as_usual,
+    windows::has_no_time,
     windows::look_longer,
     // It may say itself where its end is.
     ends::ask,

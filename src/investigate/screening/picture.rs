@@ -50,10 +50,10 @@ pub fn rose_once(evidence: &Evidence, screened: &Screened, rules: &Rules) -> boo
 }
 
 /// What is looked at apart from growth, as far as it changes again and again.
-pub fn apart(evidence: &Evidence) -> Series {
+pub fn apart(evidence: &Evidence, rules: &Rules) -> Series {
     let mut apart = evidence.apart.clone();
     apart.retain(|counter, readings| match counter {
-        Counter::Refs => changes(readings),
+        Counter::Refs => changes(readings, rules),
         _ => rises_always(readings),
     });
     apart
@@ -65,12 +65,15 @@ fn rises_always(readings: &[i64]) -> bool {
     readings.len() > 3 && readings[1..].windows(2).all(|pair| pair[1] > pair[0])
 }
 
-/// Whether it rises, not in the first iteration only, and never falls; or the other way round.
-fn changes(readings: &[i64]) -> bool {
+/// Whether it rises, not in the first iteration only, and never falls; or the other way round. What rests at the end came once,
+/// with a class that is registered or a cache that fills.
+pub(super) fn changes(readings: &[i64], rules: &Rules) -> bool {
     let increments = || readings.windows(2).map(|pair| pair[1] - pair[0]);
     let one_way = |sign: i64| increments().all(|each| each.signum() != -sign);
     let later = increments().skip(1).any(|each| each != 0);
-    readings.len() > 3 && later && (one_way(1) || one_way(-1))
+    let rests = { increments().rev() }.take_while(|each| *each == 0).count();
+    let goes_on = rests < rules.references.rest as usize;
+    readings.len() > 3 && later && goes_on && (one_way(1) || one_way(-1))
 }
 
 #[cfg(test)]
@@ -124,7 +127,7 @@ mod tests {
         let leaves = |garbage: &[i64]| {
             let mut evidence = Evidence::open(manner());
             evidence.apart = Series::from([(Counter::Garbage, garbage.to_vec())]);
-            !apart(&evidence).is_empty()
+            !apart(&evidence, &RULES).is_empty()
         };
         assert!(leaves(&[0, 5, 8, 11]));
         // What was frozen before the first one.
@@ -135,9 +138,12 @@ mod tests {
 
     #[test]
     fn references_that_change_one_way_are_looked_at() {
+        let changes = |readings: &[i64]| changes(readings, &RULES);
         assert!(changes(&[7, 8, 9, 10]) && changes(&[9, 7, 5, 3]));
         // Every second time.
         assert!(changes(&[7, 8, 8, 9]) && changes(&[9, 9, 10, 10]));
+        // Once, and then four times not.
+        assert!(changes(&[7, 7, 7, 9, 9, 9, 9]) && !changes(&[7, 7, 7, 9, 9, 9, 9, 9]));
         assert!(!changes(&[7, 8, 8, 8]) && !changes(&[7, 7, 7, 7]));
         assert!(!changes(&[7, 9, 8, 9]) && !changes(&[7, 8, 9]));
     }

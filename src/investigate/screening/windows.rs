@@ -4,9 +4,13 @@ use super::{
     At,
     expected::{expected, is_familiar, looks, trend},
     experiment::{Experiment, Next, Window},
+    picture::changes,
     trend::until_settled,
 };
-use crate::fit::Look;
+use crate::{
+    fit::Look,
+    verdict::{Counter, conclusion::Conclusion, rule::Rule},
+};
 
 /// The first window. Where the test is expected to grow as those before it, two increments tell, the first of them the
 /// warm-up's.
@@ -51,12 +55,28 @@ pub(super) fn watch_what_was_too_new(at: At<'_>) -> Option<Next> {
     }))
 }
 
+/// Nothing grows, but references changed, in iterations between which nothing was read. Whether they go on is asked here, where it
+/// takes a few more; to find out which ones takes a process of its own.
+pub(super) fn see_whether_references_go_on(at: At<'_>) -> Option<Next> {
+    let (evidence, second) = (at.evidence, at.rules.screen.looks[1]);
+    let readings = evidence.apart.get(&Counter::Refs)?;
+    let asks = evidence.readings < second && changes(readings, at.rules);
+    (asks && trend(at) == Look::Clean).then(|| until(at, second))
+}
+
+/// It is too early to tell, and there is no time for more.
+pub(super) fn has_no_time(at: At<'_>) -> Option<Next> {
+    let ends = at.evidence.is_late && at.evidence.manner.is_sparing() && is_open(at);
+    let reason = "something rose at first, and the time for the run was spent before a longer look (--budget gives more)";
+    ends.then(|| Conclusion::because(Rule::NoTimeToLookLonger, reason).into())
+}
+
 /// It is too early to tell.
 pub(super) fn look_longer(at: At<'_>) -> Option<Next> {
     let (evidence, second) = (at.evidence, at.rules.screen.looks[1]);
     let looks = looks(at);
     let last = looks[looks.len() - 1];
-    if trend(at) != Look::More || evidence.readings >= last || is_familiar(at) {
+    if !is_open(at) {
         return None;
     }
     let planned = { looks.into_iter() }.find(|planned| *planned > evidence.readings);
@@ -65,6 +85,13 @@ pub(super) fn look_longer(at: At<'_>) -> Option<Next> {
         due = due.min(evidence.readings + until_settled(&evidence.series, at.rules));
     }
     Some(until(at, due))
+}
+
+/// Whether more readings are to tell.
+fn is_open(at: At<'_>) -> bool {
+    let looks = looks(at);
+    let is_over = at.evidence.readings >= looks[looks.len() - 1];
+    trend(at) == Look::More && !is_over && !is_familiar(at)
 }
 
 fn until(at: At<'_>, due: u32) -> Next {
@@ -84,13 +111,16 @@ fn window(window: Window) -> Next {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::investigate::{
-        rules::RULES,
-        samples::blocks,
-        screening::{
-            evidence::{Answer, Evidence},
-            samples::{asked, manner, passed, read, step, two},
+    use crate::{
+        investigate::{
+            rules::RULES,
+            samples::blocks,
+            screening::{
+                evidence::{Answer, Evidence},
+                samples::{asked, concluded, manner, passed, read, step, two},
+            },
         },
+        verdict::Series,
     };
 
     #[test]
@@ -150,6 +180,30 @@ mod tests {
     }
 
     #[test]
+    fn references_that_changed_are_read_on_once() {
+        let read = |series, refs: &[i64]| {
+            let mut evidence = read(manner(), series);
+            evidence.apart = Series::from([(Counter::Refs, refs.to_vec())]);
+            evidence
+        };
+        let asks = |evidence: &Evidence| {
+            step(evidence, see_whether_references_go_on)
+                .map(|next| asked(Some(next)))
+                .map(|window| (window.iterations, window.due))
+        };
+        let second = RULES.screen.looks[1];
+        let clean = || blocks([7; 5]);
+        assert_eq!(asks(&read(clean(), &[3, 3, 3, 4])), Some((5, second)));
+        assert_eq!(asks(&read(clean(), &[4, 3, 2, 1])), Some((5, second)));
+        assert_eq!(asks(&read(clean(), &[3, 3, 3, 3])), None);
+        // What grows is looked at longer in any case.
+        assert_eq!(asks(&read(blocks([0, 2, 4, 6, 8]), &[3, 4, 5, 6])), None);
+        // It was asked, and they do go on.
+        let known: Vec<i64> = (0..9).collect();
+        assert_eq!(asks(&read(blocks([7; 10]), &known)), None);
+    }
+
+    #[test]
     fn it_is_looked_at_until_it_rested_for_long_enough_or_the_looks_are_used_up() {
         let longer = |evidence: &Evidence| {
             step(evidence, look_longer)
@@ -175,6 +229,23 @@ mod tests {
         let mut patient = rises(13);
         patient.manner.thorough = true;
         assert_eq!(longer(&patient), Some((22, 35)));
+    }
+
+    #[test]
+    fn what_is_open_stays_so_where_there_is_no_time() {
+        let mut late = read(manner(), blocks([0, 0, 0, 0, 9]));
+        assert_eq!(step(&late, has_no_time), None);
+        late.is_late = true;
+        assert_eq!(
+            concluded(step(&late, has_no_time)).rule(),
+            Rule::NoTimeToLookLonger
+        );
+        let mut clean = read(manner(), blocks([7; 5]));
+        clean.is_late = true;
+        assert_eq!(step(&clean, has_no_time), None);
+        // Whoever asks for so many iterations has the time.
+        late.manner.iterations = Some(3);
+        assert_eq!(step(&late, has_no_time), None);
     }
 
     #[test]

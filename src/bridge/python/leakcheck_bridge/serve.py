@@ -2,6 +2,7 @@
 
 import contextlib
 import faulthandler
+import os
 import posix
 import sys
 import time
@@ -32,6 +33,7 @@ _open = posix.open
 _write = posix.write
 _close = posix.close
 _cpu = time.process_time
+_times = os.times
 
 
 def _fix_examples():
@@ -40,6 +42,10 @@ def _fix_examples():
 
     Others each time would fill its caches, and those of what is tested, by chance.
     """
+    # Its examples are made of constants in the project's modules, for which it would take ours.
+    seen = getattr(sys.modules.get("hypothesis.internal.conjecture.providers"), "_seen_modules", None)
+    if type(seen) is set:
+        seen.update(id(module) for name, module in list(sys.modules.items()) if str(name).startswith(__package__))
     core = sys.modules.get("hypothesis.core")
     # A seed of the project's own stays.
     if core is None or getattr(core, "global_force_seed", 0) is not None:
@@ -351,6 +357,8 @@ class Service:
             else:
                 raise ValueError("unknown order {!r}".format(what))
             answer["errors"] = runner.troubles.take()
+            # Of the process so far, with what its tests started.
+            answer["spent"] = sum(_times()[:4])
             link.send(answer)
             # Or the next window would see them go.
             answer = order = numbers = None
