@@ -40,7 +40,13 @@ pub fn unaccounted(count: &Count, beside: Beside, rules: &Rules) -> Option<f64> 
         .ok()
         .filter(|many| *many > 0)?;
     let lost = count.changes.iter().sum::<i64>() - count.seen;
-    let is_often = lost.abs() * rules.references.rarest >= iterations;
+    let every = |nth: i64| lost.abs() * nth >= iterations;
+    // What fills a few places in C code and rests then is not lost.
+    let goes_on = || {
+        let mut parts = (count.changes).chunks_exact(rules.references.rarest as usize);
+        parts.all(|part| part.iter().any(|change| *change != 0))
+    };
+    let is_often = every(rules.references.often) || every(rules.references.rarest) && goes_on();
     // Whatever stays and is in no list of objects may refer to anything, and so may a thread that waits in a function.
     let is_hidden = beside.threads > 0
         || beside.blocks > beside.born * rules.references.blocks
@@ -83,6 +89,11 @@ mod tests {
         assert_eq!(of(&[-2; 8], -8, NOTHING), Some(-1.0));
         assert_eq!(of(&[1; 8], 8, NOTHING), None);
         assert_eq!(of(&[1, 0, 0, 0, 0, 0, 0, 0], 0, NOTHING), None);
+        assert_eq!(of(&[0, 0, 1, 0, 0, 1, 0, 0], 0, NOTHING), Some(0.25));
+        // Four places that were filled.
+        let mut filled = [0; 16];
+        filled[..4].fill(1);
+        assert_eq!(of(&filled, 0, NOTHING), None);
         assert_eq!(of(&[], 0, NOTHING), None);
     }
 

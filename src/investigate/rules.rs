@@ -105,9 +105,11 @@ pub struct References {
     pub first: u32,
     /// and those that tell how.
     pub then: u32,
-    /// What is lost in every so many-th iteration is told, the second.
+    /// What is lost in every so many-th iteration is told, the second,
+    pub often: i64,
+    /// and what is lost more rarely where as many iterations in a row always lose some.
     pub rarest: i64,
-    /// So many iterations in a row without a change end it: twice as many as `rarest`.
+    /// So many iterations in a row without a change end it.
     pub rest: u32,
     /// Blocks that an object and what hangs on it may take: where more stay, there is something that is in no list of objects.
     pub blocks: i64,
@@ -403,7 +405,8 @@ pub const RULES: Rules = Rules {
         again: 6,
         first: 6,
         then: 16,
-        rarest: 2,
+        often: 2,
+        rarest: 4,
         rest: 4,
         blocks: 8,
         share: 0.25,

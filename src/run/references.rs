@@ -86,10 +86,11 @@ fn look_at(
         },
     )?;
     // What came once in the screen is not looked for in all that there is.
-    let goes_on = match opened.apart.get(&Counter::Refs).map(Vec::as_slice) {
-        Some([.., before, last]) => before != last,
-        _ => false,
-    };
+    let readings = opened.apart.get(&Counter::Refs).into_iter().flatten();
+    let last: Vec<&i64> = { readings.rev() }
+        .take(1 + numbers.rarest as usize)
+        .collect();
+    let goes_on = last.first() != last.last();
     if opened.outcome.status != Status::Passed || !goes_on {
         return Ok((None, opened.cpu));
     }
