@@ -3,7 +3,7 @@
 use super::{machine, native::Homes, quoted};
 use crate::{
     attribute::{native::Passage, owner::Places, sites::Growth},
-    finding::{Excerpt, Frame, Owner, Site},
+    finding::{Excerpt, Frame, Owner, Site, UNKNOWN},
     run::{FRAMES_SHOWN, Run},
 };
 
@@ -13,7 +13,7 @@ const KEPT: usize = 8;
 pub(super) fn function_of(run: &Run, place: &(String, u32)) -> String {
     run.sources
         .get(place)
-        .map_or_else(|| "<unknown>".to_owned(), |(function, _)| function.clone())
+        .map_or_else(|| UNKNOWN.to_owned(), |(function, _)| function.clone())
 }
 
 /// What grows at places of the source, largest first.
