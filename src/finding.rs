@@ -154,6 +154,25 @@ pub struct Site {
     pub callers: Vec<Frame>,
 }
 
+/// What stands for the function of code that has no file, such as a doctest's.
+pub const UNKNOWN: &str = "<unknown>";
+
+impl Site {
+    /// File, line and function, as far as that is known.
+    pub fn place(&self) -> String {
+        let Site {
+            file,
+            line,
+            function,
+            ..
+        } = self;
+        match function == UNKNOWN {
+            true => format!("{file}:{line}"),
+            false => format!("{file}:{line} in {function}"),
+        }
+    }
+}
+
 /// Some lines of a source file, kept so that a report can be rendered again where the file is not at hand.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Excerpt {

@@ -155,7 +155,7 @@ fn what_a_doctest_leaves_open_has_its_place_in_the_text_and_not_in_leakcheck() {
         panic!("{}", checked.stdout);
     };
     assert!(
-        one.summary.contains("opened at <doctest doc.txt[1]>:1"),
+        one.summary.ends_with("opened at <doctest doc.txt[1]>:1"),
         "{}",
         one.summary
     );

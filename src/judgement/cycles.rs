@@ -129,9 +129,7 @@ fn summary(cycle: &Cycle, each: f64, site: Option<&Site>) -> String {
             cycle.descriptors.len()
         ),
     };
-    let made = site.map_or_else(String::new, |site| {
-        format!(", made at {}:{} in {}", site.file, site.line, site.function)
-    });
+    let made = site.map_or_else(String::new, |site| format!(", made at {}", site.place()));
     format!(
         "{objects} left to the cycle collector after each iteration{with} by {}{made}",
         cycle.ring.holder.text

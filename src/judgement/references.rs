@@ -244,12 +244,7 @@ fn summary(lost: &Lost, native: Option<&NativeFunction>, site: Option<&Site>) ->
         )
     };
     let by = native.map_or_else(String::new, |native| format!(" by {}", native.text()));
-    let called = site.map_or_else(String::new, |site| {
-        format!(
-            ", called at {}:{} in {}",
-            site.file, site.line, site.function
-        )
-    });
+    let called = site.map_or_else(String::new, |site| format!(", called at {}", site.place()));
     let end = if lost.each < 0.0 {
         "; the process will crash when none is left"
     } else {

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     attribute::{native::Passage, owner::Places, sites::Growth},
-    finding::{Frame, Owner, Site},
+    finding::{Frame, Owner, Site, UNKNOWN},
     run::{Run, diagnosis::FRAMES_SHOWN},
 };
 
@@ -17,7 +17,7 @@ const KEPT: usize = 8;
 pub(super) fn function_of(run: &Run, place: &(String, u32)) -> String {
     run.sources
         .get(place)
-        .map_or_else(|| "<unknown>".to_owned(), |(function, _)| function.clone())
+        .map_or_else(|| UNKNOWN.to_owned(), |(function, _)| function.clone())
 }
 
 /// What grows at places of the source, largest first.

@@ -166,7 +166,9 @@ pub(super) fn summary(
         .and_then(|diagnosis| held::instance(diagnosis, resource))
         .or_else(leading)
         .map_or_else(String::new, |name| format!(", of type {name}"));
-    let holder = diagnosis
+    // Blocks that C code loses beside a file are no reason for that to stay on disk.
+    let of_it = diagnosis.filter(|diagnosis| kind != Kind::File || !diagnosis.is_lost());
+    let holder = of_it
         .and_then(held::phrase)
         .or_else(|| {
             let verb = if kind.is_in_child() {
@@ -187,19 +189,14 @@ pub(super) fn summary(
             let called = called.or(site.filter(|_| native.stack.is_empty()));
             let called = called.map_or_else(
                 || ", in a thread that is not Python's".to_owned(),
-                |site| {
-                    format!(
-                        ", called at {}:{} in {}",
-                        site.file, site.line, site.function
-                    )
-                },
+                |site| format!(", called at {}", site.place()),
             );
             let by = native.text();
             format!("{what} after each iteration{holder}, {verb} {surely}by {by}{called}")
         }
         Some(site) => format!(
-            "{what} after each iteration{holder}, {verb} at {}:{} in {}",
-            site.file, site.line, site.function
+            "{what} after each iteration{holder}, {verb} at {}",
+            site.place()
         ),
         None => format!("{what} after each iteration{holder}"),
     }

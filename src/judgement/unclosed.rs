@@ -132,7 +132,7 @@ fn summary(left: &Left, site: Option<&Site>) -> String {
     };
     let at = site.map_or_else(String::new, |site| {
         let verb = if left.made { ", opened" } else { "" };
-        format!("{verb} at {}:{} in {}", site.file, site.line, site.function)
+        format!("{verb} at {}", site.place())
     });
     format!("{what} in each iteration{at}")
 }

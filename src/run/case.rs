@@ -17,6 +17,9 @@ use crate::{
     verdict::{Counter, Series, Verdict, conclusion::Conclusion},
 };
 
+/// An object that the collector does not know has hardly more blocks of its own: itself, and the two of a dictionary.
+const BLOCKS_AN_OBJECT: f64 = 4.0;
+
 /// A suspect with its evidence.
 #[derive(Debug, Clone)]
 pub struct Case {
@@ -173,6 +176,26 @@ impl Case {
         }
     }
 
+    /// Blocks that stay of each iteration.
+    pub fn blocks(&self) -> f64 {
+        let fit = self.fits.get(&Counter::Blocks);
+        fit.map_or(0.0, |fit| fit.rate.value)
+    }
+
+    /// Whether blocks come, and neither objects that the collector knows nor entries.
+    pub fn is_of_blocks_alone(&self) -> bool {
+        self.fits.contains_key(&Counter::Blocks)
+            && is_flat(self.series.get(&Counter::Objects))
+            && !self.fits.contains_key(&Counter::Items)
+    }
+
+    /// Whether `found` objects, to which Python leads, are next to nothing of what stays: a name that is encoded for each
+    /// attribute and lost in C, 448 times, and beside it the newest entries of a log that keeps twenty. Who holds these is
+    /// not asked.
+    pub fn is_next_to_nothing(&self, found: f64) -> bool {
+        self.is_of_blocks_alone() && found * BLOCKS_AN_OBJECT < self.blocks()
+    }
+
     /// Takes over what `evidence` shows of it.
     pub(super) fn show(&mut self, evidence: &Evidence, conclusion: Conclusion) {
         let picture = Picture::of(evidence, &conclusion, &RULES);
@@ -190,5 +213,42 @@ impl Case {
         self.settled = picture.settled;
         self.spoiled = picture.spoiled;
         self.brief = picture.brief;
+    }
+}
+
+/// Growth that comes rarely may be there without having been seen to go on.
+fn is_flat(readings: Option<&Vec<i64>>) -> bool {
+    readings.is_none_or(|readings| readings.iter().max() <= readings.first().max(readings.get(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        fit::{self, Exactness},
+        verdict::rule::Rule,
+    };
+
+    #[test]
+    fn a_log_that_keeps_twenty_is_next_to_nothing_of_what_is_lost() {
+        let grows = |counters: &[(Counter, i64)]| {
+            let mut case = Case::without_evidence(0, Conclusion::by(Rule::GrewToTimeEnd));
+            for (counter, each) in counters {
+                let readings: Vec<i64> = (0..9).map(|at| at * each).collect();
+                let fit = fit::fit(&readings, Exactness::Exact);
+                case.fits.insert(*counter, fit);
+                case.series.insert(*counter, readings);
+            }
+            case
+        };
+        let lost = grows(&[(Counter::Blocks, 448)]);
+        assert!(lost.is_next_to_nothing(1.8));
+        // A dictionary takes three blocks, and its keys are counted.
+        assert!(!lost.is_next_to_nothing(150.0));
+        // What has a part of its own is no text alone.
+        for counter in [Counter::Objects, Counter::Items] {
+            let held = grows(&[(Counter::Blocks, 448), (counter, 1)]);
+            assert!(!held.is_next_to_nothing(1.8));
+        }
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn iterations(case: &Case) -> u32 {
         })
         .max()
         .unwrap_or(1);
-    if blocks_of(case) > MANY_BLOCKS {
+    if case.blocks() > MANY_BLOCKS {
         FEWEST
     } else if period > 1 {
         (2 * period + 2).clamp(ITERATIONS, MOST)
@@ -134,10 +134,4 @@ pub(super) fn follow(
 /// Objects that nothing refers to, or memory that is in none.
 pub(super) fn is_lost(case: &Case) -> bool {
     case.is_leak() && case.diagnosis.as_ref().is_some_and(Diagnosis::is_lost)
-}
-
-pub(super) fn blocks_of(case: &Case) -> f64 {
-    case.fits
-        .get(&Counter::Blocks)
-        .map_or(0.0, |fit| fit.rate.value)
 }

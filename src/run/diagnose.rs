@@ -9,7 +9,7 @@ use std::{
 use super::{
     case::Case,
     children,
-    closer::{blocks_of, iterations},
+    closer::iterations,
     diagnosis::{Diagnosis, FRAMES_SHOWN, Heap, Place},
     driver::Bench,
     end::ask,
@@ -46,8 +46,6 @@ const CAUSES: usize = 400;
 const WAYS: usize = 24;
 /// Share of the suspects' budget that the looks may take on top of it.
 const SHARE: f64 = 0.5;
-/// An object that the collector does not know has hardly more blocks of its own: itself, and the two of a dictionary.
-const BLOCKS_AN_OBJECT: f64 = 4.0;
 
 /// The causes of a case, those that only a counter shows kept apart by test: two native leaks have nothing in common.
 pub fn causes(case: &Case) -> BTreeSet<String> {
@@ -67,7 +65,7 @@ pub fn all(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, directory: &Pa
     let leaks: Vec<usize> = (0..run.cases.len())
         .filter(|at| run.cases[*at].is_leak())
         // A heap that grows by millions takes minutes to write down, and the container that does it was watched.
-        .filter(|at| blocks_of(&run.cases[*at]) < HUGE_BLOCKS)
+        .filter(|at| run.cases[*at].blocks() < HUGE_BLOCKS)
         // Who holds what only filled up says nothing of the rest.
         .filter(|at| !run.cases[*at].settled)
         .collect();
@@ -219,7 +217,7 @@ fn representatives(run: &Run, cases: &[usize]) -> Vec<usize> {
     let mut ways = BTreeSet::new();
     members.retain(|(_, causes, at)| {
         let case = &run.cases[*at];
-        let rate = blocks_of(case).round() as i64;
+        let rate = case.blocks().round() as i64;
         ways.insert((causes.clone(), case.filled(), case.resources(), rate))
     });
     members.into_iter().map(|(.., at)| at).take(WAYS).collect()
@@ -268,24 +266,6 @@ fn is_only_large(case: &Case) -> bool {
     case.series.contains_key(&Counter::Blocks)
         && !case.fits.is_empty()
         && case.fits.keys().all(is_heap)
-}
-
-/// Whether blocks come, and neither objects that the collector knows nor entries.
-fn is_of_blocks_alone(case: &Case) -> bool {
-    case.fits.contains_key(&Counter::Blocks)
-        && is_flat(case.series.get(&Counter::Objects))
-        && !case.fits.contains_key(&Counter::Items)
-}
-
-/// Whether `found` objects, to which Python leads, are next to nothing of what stays: a name that is encoded for each attribute
-/// and lost in C, 448 times, and beside it the newest entries of a log that keeps twenty. Who holds these is not asked.
-fn is_next_to_nothing(case: &Case, found: f64) -> bool {
-    is_of_blocks_alone(case) && found * BLOCKS_AN_OBJECT < blocks_of(case)
-}
-
-/// Growth that comes rarely may be there without having been seen to go on.
-fn is_flat(readings: Option<&Vec<i64>>) -> bool {
-    readings.is_none_or(|readings| readings.iter().max() <= readings.first().max(readings.get(1)))
 }
 
 fn one(
@@ -434,7 +414,7 @@ pub(super) fn explain(
     // Entries of a container that only became longer have no type of their own.
     let gained = routes.iter().filter_map(|route| route.gained_each);
     let found = gained.fold(types.iter().map(|growth| growth.count).sum(), f64::max);
-    if !routes.is_empty() && is_next_to_nothing(case, found) {
+    if !routes.is_empty() && case.is_next_to_nothing(found) {
         routes.clear();
         types.clear();
     }
@@ -445,7 +425,7 @@ pub(super) fn explain(
         // An object that is untracked and referred to by one that is not new would make that longer, or be its only
         // change; and objects that are tracked would be counted.
         unseen: routes.is_empty()
-            && is_of_blocks_alone(case)
+            && case.is_of_blocks_alone()
             && case.growths.iter().any(|growth| growth.count.grows()),
         calls: Vec::new(),
         routes,
@@ -495,36 +475,4 @@ fn one_with_others(mut routes: impl Iterator<Item = Route>) -> Option<Route> {
 fn exits(dump: &Dump) -> f64 {
     let iterations = dump.cohorts.len().max(1);
     dump.exits as f64 / iterations as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        fit::{self, Exactness},
-        verdict::{conclusion::Conclusion, rule::Rule},
-    };
-
-    #[test]
-    fn a_log_that_keeps_twenty_is_next_to_nothing_of_what_is_lost() {
-        let grows = |counters: &[(Counter, i64)]| {
-            let mut case = Case::without_evidence(0, Conclusion::by(Rule::GrewToTimeEnd));
-            for (counter, each) in counters {
-                let readings: Vec<i64> = (0..9).map(|at| at * each).collect();
-                case.fits
-                    .insert(*counter, fit::fit(&readings, Exactness::Exact));
-                case.series.insert(*counter, readings);
-            }
-            case
-        };
-        let lost = grows(&[(Counter::Blocks, 448)]);
-        assert!(is_next_to_nothing(&lost, 1.8));
-        // A dictionary takes three blocks, and its keys are counted.
-        assert!(!is_next_to_nothing(&lost, 150.0));
-        // What has a part of its own is no text alone.
-        for counter in [Counter::Objects, Counter::Items] {
-            let held = grows(&[(Counter::Blocks, 448), (counter, 1)]);
-            assert!(!is_next_to_nothing(&held, 1.8));
-        }
-    }
 }

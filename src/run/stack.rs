@@ -166,11 +166,12 @@ const INTERNAL: &str = "INTERNALERROR> ";
 
 /// The line of a runner's output that says why it ended.
 pub fn last_words(log: &str) -> String {
-    let internal = log
-        .lines()
-        .filter_map(|line| line.strip_prefix(INTERNAL))
-        .next_back();
-    internal
+    let lines = log.lines();
+    let internal: Vec<&str> = { lines.filter_map(|line| line.strip_prefix(INTERNAL)) }.collect();
+    // What is raised stands after its frames, and may have several lines: the first says what it is.
+    let frames = internal.iter().rposition(|line| line.starts_with(' '));
+    let raised = frames.and_then(|at| internal.get(at + 1));
+    { raised.or(internal.last()).copied() }
         .or_else(|| log.lines().rev().find_map(|line| line.strip_prefix("E   ")))
         .or_else(|| {
             log.lines()
@@ -270,6 +271,11 @@ Extension modules: _fast (total: 1)
             INTERNALERROR> SystemExit: not here\nmainloop: caught unexpected SystemExit!\n";
         assert_eq!(last_words(exit), "SystemExit: not here");
         assert_eq!(last_place(exit).as_deref(), Some("test_b.py:2"));
+        let long = exit.replace(
+            "not here",
+            "not here\nINTERNALERROR> Set it in the configuration.",
+        );
+        assert_eq!(last_words(&long), "SystemExit: not here");
         let usage = "ERROR: usage: pytest [options]\npytest: error: unrecognized arguments: --x\n";
         assert_eq!(last_words(usage), "unrecognized arguments: --x");
         assert_eq!(last_words(""), "no message");
