@@ -21,7 +21,7 @@ use super::{
     screen::{Look, Screened},
     slot::Slot,
     spend,
-    stage::Stage,
+    stage::{Found, Stage},
 };
 use crate::{
     investigate::rules::{Deeper, RULES},
@@ -50,9 +50,6 @@ struct Errand {
     /// CPU seconds that it may take.
     takes: f64,
 }
-
-/// What the screen has found of each test, and the fixtures that it set up.
-type Found = [Option<(Look, Vec<String>)>];
 
 /// CPU time that may be spent, in microseconds.
 #[derive(Debug)]

@@ -32,6 +32,7 @@ pub mod marks;
 mod native;
 mod noise;
 mod once;
+mod order;
 pub mod orders;
 pub mod plan;
 pub mod player;
@@ -180,6 +181,8 @@ pub struct Run {
     pub carried: Vec<Finding>,
     /// Evidence of an earlier run of those that grew in this one.
     pub overtaken: BTreeMap<usize, kept::Evidence>,
+    /// Tests that fail unless others ran before them which did not in this run.
+    pub after_others: BTreeSet<usize>,
     /// Files that other machines run.
     elsewhere: Vec<String>,
 }
@@ -272,6 +275,7 @@ impl Run {
             left_out: BTreeSet::new(),
             carried: Vec::new(),
             overtaken: BTreeMap::new(),
+            after_others: BTreeSet::new(),
             elsewhere: Vec::new(),
         }
     }
