@@ -1,22 +1,23 @@
 """Holds runs from the cache against cold ones, on a real package: with leaks put into it, or release after release.
 
-    python benches/kept_verdicts.py SUITE --source src/jinja2 --python ENV [--leaks 20] [--program leakcheck] [ARGS...]
+    python benches/kept_verdicts.py SUITE --source src/jinja2 --python ENV [--leaks 20] [--program PATH] [ARGS...]
     python benches/kept_verdicts.py tomlkit-0.12.1 tomlkit-0.12.2 ... --source tomlkit --python ENV [ARGS...]
 
 The suite is copied and checked once with a cache. Of one suite versions are made: each has a leaking line in a function
 that is chosen at random among those which a test reaches. Several suites are the releases of one project, the oldest first.
 Each version is checked from the cache that the one before left, and cold. It says for each whether the verdicts are
-equal, test by test, how many tests were kept, and the CPU time of both and of a plain run. What the budget decided of a
-test that was asked is left out.
+equal, test by test, how many tests were kept, and the CPU time of both and of a plain run. What the budget decided of
+a test that was asked is left out.
 
-Which tests reach a function that was changed is found out by themselves: in the plain run the line in it notes the test.
-Of these none may be kept, and of those that reach neither this function nor the one before nearly all should be.
+Which tests reach a function that was changed they say themselves: in the plain run the line in it notes the test. Of
+these none may be kept, and of those that reach neither this function nor the one before nearly all should be.
 
 Exits with 1 where a verdict differs, or a test is kept that reaches what was changed.
 """
 
 import argparse
 import ast
+import functools
 import json
 import os
 import pathlib
@@ -74,7 +75,7 @@ class Bench:
 
     def check(self, *arguments):
         """Verdicts by test, how many are kept and why the others were asked, and CPU seconds."""
-        command = [self.options.program, "run", "--python", self.options.python, "-q", "--report", f"json={self.report}"]
+        command = [self.options.program, "run", "--python", self.options.python, "-q", f"--report=json={self.report}"]
         run, seconds = self.call([*command, *arguments, *self.options.arguments])
         if run.returncode not in (0, 1, 4):
             sys.exit(run.stderr.decode())
@@ -119,6 +120,13 @@ def differs(warm, cold):
     return warm[0] != cold[0] and (warm[2] or not by_time)
 
 
+def with_line(text, line, column, statement):
+    """The text with a statement before one of its lines."""
+    lines = text.splitlines(keepends=True)
+    lines.insert(line - 1, " " * column + statement + "\n")
+    return "".join(lines)
+
+
 def with_leaks(bench, chance):
     """Leaks in functions of one suite, one after the other."""
     places = functions(bench.folder / bench.options.source)
@@ -129,12 +137,7 @@ def with_leaks(bench, chance):
         if tried == bench.options.leaks:
             break
         text = path.read_text()
-
-        def put_in(statement):
-            lines = text.splitlines(keepends=True)
-            lines.insert(line - 1, " " * column + statement + "\n")
-            return "".join(lines)
-
+        put_in = functools.partial(with_line, text, line, column)
         reach, plain = bench.reach(path, text, put_in)
         if not reach:
             continue
@@ -149,7 +152,8 @@ def with_leaks(bench, chance):
         bench.wrong += bool(wrongly)
         others = set() if everybody or "" in before else {test for test in warm if clean[test][2]} - reach - before
         far, kept_far = far + len(others), kept_far + len(is_kept & others)
-        print(f"    {len(reach)} reach it, kept of these: {wrongly[:5]}; of {len(others)} others {len(is_kept & others)} kept", flush=True)
+        of_others = f"of {len(others)} others {len(is_kept & others)} kept"
+        print(f"    {len(reach)} reach it, kept of these: {wrongly[:5]}; {of_others}", flush=True)
         before = reach
     print(f"{found} of {tried} leak in a test; of tests that reach no change {kept_far} of {far} were kept")
 

@@ -11,7 +11,7 @@ use super::{
     slot::Slot,
     stage::{Found, Stage},
 };
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, conclusion::Conclusion};
 
 /// Looks at them again. Returns those that no longer fail, which are replaced in `found`.
 pub(super) fn look_again<'a>(
@@ -62,7 +62,7 @@ pub(super) fn look_again<'a>(
 
 /// Whether a plain run would say that it fails.
 fn failed_at_once(look: &Look) -> bool {
-    match look.screened.concluded().map(|it| it.verdict()) {
+    match look.screened.concluded().map(Conclusion::verdict) {
         Some(Verdict::Failed) => true,
         Some(Verdict::Crashed | Verdict::TimedOut) => look.iterations <= 1,
         _ => false,

@@ -207,7 +207,8 @@ class FunctionsTest(DependsCase):
         worker.end()
 
     def test_what_is_frozen_is_noted(self):
-        files = {"app.py": APP, "test_frozen.py": "import gc\n\nimport app\n\ngc.freeze()\n\n\ndef test_one():\n    app.direct()\n"}
+        test = "import gc\n\nimport app\n\ngc.freeze()\n\n\ndef test_one():\n    app.direct()\n"
+        files = {"app.py": APP, "test_frozen.py": test}
         _, worker = self._worker(files)
         noted, _ = self._noted(worker, "test_one")
         self.assertEqual(self._functions(noted), {"test_one", "direct"})

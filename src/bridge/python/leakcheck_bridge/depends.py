@@ -1,16 +1,16 @@
 """Notes what tests depend on: functions of the project that run, modules, files that are opened, programs started.
 
 Only where that is asked for, since what is noted decides whether a later run has to ask a test again. An audit hook
-cannot be removed and returns at once while nothing is noted. Nothing may be allocated between two readings that is there
-at the next one: lists and buffers are made beforehand, and emptied when the order is answered. Each code object keeps
-one block for good once any was monitored: all that there are when the tests are collected get theirs then.
+cannot be removed and returns at once while nothing is noted. Nothing may be allocated between two readings that is
+there at the next one: lists and buffers are made beforehand, and emptied when the order is answered. Each code object
+keeps one block for good once any was monitored: all that there are when the tests are collected get theirs then.
 
-While tests are collected all code is heard of, and afterwards the project's own alone: that of all functions that there
-are then, and what an audit event says is run or made a function later. To switch events of all code on and off has each
-function of the runner, too, instrumented anew each time, and cost as much as a test's iteration. The first two iterations
-of a test are noted one by one: what ran in the first one only made something that is kept in the process (a cache, a lazy
-import), and other tests may find it there. In those after them functions that have not run before are all there is to
-hear of.
+While tests are collected all code is heard of, and afterwards the project's own alone: that of all functions that
+there are then, and what an audit event says is run or made a function later. To switch events of all code on and off
+has each function of the runner, too, instrumented anew each time, and cost as much as a test's iteration. The first two
+iterations of a test are noted one by one: what ran in the first one only made something that is kept in the process (a
+cache, a lazy import), and other tests may find it there. In those after them functions that have not run before are all
+there is to hear of.
 """
 
 import gc
@@ -247,7 +247,7 @@ class Depends:
             wait += [each for each in code.co_consts if type(each) is types.CodeType]
 
     def _take_code(self, event, args):
-        """Code comes that was not there when tests were collected: a module, a text that is compiled, what was pickled."""
+        """Code comes that was not there when tests were collected: a module, a compiled text, what was pickled."""
         if event == "object.__setattr__":
             args = args[2:] if args[1] == "__code__" else ()
         code = args[0] if args else None
