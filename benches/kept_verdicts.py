@@ -4,7 +4,7 @@
     python benches/kept_verdicts.py tomlkit-0.12.1 tomlkit-0.12.2 ... --source tomlkit --python ENV [ARGS...]
 
 The suite is copied and checked once with a cache. Of one suite versions are made: each has a leaking line in a function
-that is chosen at random among those which a test reaches. Several suites are the releases of one project, the oldest first.
+chosen at random among those that a test reaches. Several suites are releases of one project, the oldest first.
 Each version is checked from the cache that the one before left, and cold. It says for each whether the verdicts are
 equal, test by test, how many tests were kept, and the CPU time of both and of a plain run. What the budget decided of
 a test that was asked is left out.
