@@ -36,7 +36,8 @@ done
 [ -z "$SHARD" ] || call+=(--shard "$SHARD")
 case "$CACHE" in
     true)
-        call+=(--cache)
+        # Where the folder is there verdicts are kept, unless the project's settings say no.
+        mkdir -p .leakcheck/cache 2>/dev/null || true
         case "${GITHUB_EVENT_NAME:-}" in
             # Once a day or a week nothing is taken over but how often tests ran.
             schedule) call+=(--ask-all) ;;
@@ -45,8 +46,7 @@ case "$CACHE" in
             *) call+=(--deepen 0) ;;
         esac
         ;;
-    # The project's settings have the say.
-    false) ;;
+    false) call+=(--no-cache) ;;
     *) fail "cache must be true or false" ;;
 esac
 # One argument a line, so that none has to be quoted. What follows a line `--` is for the test runner.

@@ -134,7 +134,7 @@ struct RunArgs {
     #[arg(long, value_name = "SHARE", value_parser = value::from_argument(value::share))]
     min_judged: Option<f64>,
     /// Keep verdicts in .leakcheck/cache, and ask only tests of which something has changed.
-    #[arg(long, overrides_with = "no_cache")]
+    #[arg(long, overrides_with_all = ["cache", "no_cache"])]
     cache: bool,
     /// With a cache: share of a plain run's time for looking longer at what was looked at least, 0 to 1.
     #[arg(long, value_name = "SHARE", value_parser = value::from_argument(value::share))]
@@ -146,7 +146,7 @@ struct RunArgs {
     #[arg(long)]
     ask_all: bool,
     /// Ask all tests, and keep nothing.
-    #[arg(long)]
+    #[arg(long, overrides_with = "no_cache")]
     no_cache: bool,
     /// Say where the time went, by part of the run, file and test.
     #[arg(long)]

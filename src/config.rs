@@ -99,7 +99,7 @@ pub struct Config {
     /// What the project counts itself: name, and `module:function`.
     pub counters: BTreeMap<String, String>,
     /// Whether verdicts of tests are kept of which nothing has changed.
-    pub cache: bool,
+    pub cache: Choice<bool>,
     /// Days after which a kept verdict is found out anew; 0 for never.
     pub cache_days: u32,
     /// The share of a plain run's CPU time for looking longer at tests whose verdicts are kept.
@@ -128,7 +128,7 @@ pub struct Overrides {
     pub min_rate: Option<terms::Limits>,
     pub stances: Stances,
     pub counters: Option<BTreeMap<String, String>>,
-    pub cache: Option<bool>,
+    pub cache: Option<Choice<bool>>,
     pub cache_days: Option<u32>,
     pub deepen: Option<f64>,
     pub rules: Option<Vec<rule::Rule>>,
@@ -205,7 +205,7 @@ mod tests {
             min_rate: terms::Limits::default(),
             stances: Stances::default(),
             counters: BTreeMap::new(),
-            cache: false,
+            cache: Choice::Auto,
             cache_days: 14,
             deepen: 0.5,
             rules: vec![],
@@ -245,7 +245,7 @@ mod tests {
             memory: Some(Choice::Given(1 << 30)),
             min_judged: Some(0.5),
             stances: denied(),
-            cache: Some(true),
+            cache: Some(Choice::Given(true)),
             cache_days: Some(3),
             deepen: Some(0.0),
             ..Overrides::default()
@@ -275,7 +275,7 @@ mod tests {
             min_rate: terms::Limits::default(),
             stances: denied(),
             counters: BTreeMap::new(),
-            cache: true,
+            cache: Choice::Given(true),
             cache_days: 3,
             deepen: 0.0,
             rules: vec![],

@@ -123,7 +123,7 @@ pub fn report(
             .iter()
             .cloned()
             .chain(note)
-            .chain(out_of_order(run, &tests))
+            .chain(out_of_order(run))
             .chain(run.is_faulty.then(|| HOW_TO_REPORT.to_owned()))
             .collect(),
         judged,
@@ -339,17 +339,18 @@ fn codes(tests: &[TestResult], findings: &[Finding], errors: &[Trouble]) -> Vec<
     codes
 }
 
-/// What is to be said where tests failed and not all of those before them were run.
-fn out_of_order(run: &Run, tests: &[TestResult]) -> Option<String> {
-    let failed = |test: &TestResult| {
-        test.kept.is_none() && matches!(test.verdict, Verdict::Failed | Verdict::Unrepeatable)
-    };
-    let kept = run.kept.iter().flatten().count();
-    let failed = tests.iter().filter(|test| failed(test)).count();
-    (kept > 0 && failed > 0).then(|| {
-        format!(
-            "{failed} of the tests that were asked failed, and {kept} that are kept did not run before them: where they pass with `--no-cache`, they depend on these"
-        )
+/// What is to be said where tests depend on others that did not run before them.
+fn out_of_order(run: &Run) -> Option<String> {
+    let ids = run.after_others.iter().map(|at| &*run.tests[*at].id);
+    let ids: Vec<&str> = ids.collect();
+    let first = ids.first()?;
+    Some(match ids.len() {
+        1 => format!(
+            "{first} passes only after others that were kept, so these ran before it once more"
+        ),
+        many => format!(
+            "{many} tests pass only after others that were kept, so these ran before them once more: {first}, …"
+        ),
     })
 }
 

@@ -4,7 +4,7 @@ mod common;
 
 use std::{collections::BTreeSet, fs};
 
-use common::{Checked, Project, python_version};
+use common::{Checked, Packages, Project, git, python_version};
 
 /// A package with all that a test may depend on, and tests that each reach a part of it.
 fn suite() -> Project {
@@ -227,6 +227,68 @@ fn what_a_change_may_reach_is_asked_and_nothing_else() {
         "def test_more():\n    assert True\n\n\ndef test_mode",
     );
     expect("a new test", &["test_more", "test_shout", "test_mode"]);
+}
+
+#[test]
+fn what_is_imported_while_tests_run_counts_for_all_that_may_find_it() {
+    if !is_fine() {
+        return;
+    }
+    let project = Project::of(&[
+        ("app/__init__.py", ""),
+        (
+            "app/words.py",
+            "from .deep import LETTER\n\nWORD = LETTER * 3\n",
+        ),
+        ("app/deep.py", "LETTER = \"a\"\n"),
+        ("app/found.py", "NUMBER = 7\n"),
+        ("app/wide.py", "SIZE = 2\n"),
+        (
+            "app/text.py",
+            "import importlib\nimport sys\n\n\ndef word():\n    from .words import WORD\n\n    return WORD\n\n\n\
+             def number():\n    return importlib.import_module(\"app.\" + \"\".join(\"found\")).NUMBER\n",
+        ),
+        (
+            "test_wide.py",
+            "import pytest\n\n\n@pytest.fixture(scope=\"module\")\ndef wide():\n    __import__(\"app.\" + \"\".join(\"wide\"))\n\n\n\
+             def test_wide(wide):\n    assert True\n",
+        ),
+        (
+            "test_text.py",
+            "import sys\n\nfrom app.text import number, word\n\n\n\
+             def test_word():\n    assert word()\n\n\ndef test_word_too():\n    assert word() == \"aaa\"\n\n\n\
+             def test_number():\n    assert number() == 7\n\n\ndef test_number_too():\n    assert number() == 7\n\n\n\
+             def test_size():\n    wide = sys.modules.get(\"app.wide\")\n    assert wide is None or wide.SIZE == 2\n",
+        ),
+    ]);
+    run(&project, &[]).exits(0);
+    assert_eq!(asked(&run(&project, &[])), BTreeSet::new());
+    let expect = |what: &str, reached: &[&str]| {
+        let checked = run(&project, &[]);
+        let asked = asked(&checked);
+        for test in reached {
+            assert!(asked.contains(test), "{what}: {asked:?}");
+        }
+        let cold = project.check(&["--no-cache"]);
+        assert_eq!(checked.verdicts(), cold.verdicts(), "{what}");
+    };
+    let words = ["test_word", "test_word_too"];
+    edit(&project, "app/words.py", "* 3", "* 4");
+    expect("a constant", &words);
+    edit(&project, "app/words.py", "* 4", "* 3");
+    expect("a constant", &words);
+    edit(&project, "app/deep.py", "\"a\"", "\"b\"");
+    expect("what it imports", &words);
+    edit(&project, "app/deep.py", "\"b\"", "\"a\"");
+    expect("what it imports", &words);
+    project.write("app/words/__init__.py", "WORD = \"other\"\n");
+    expect("what takes its place", &words);
+    fs::remove_file(project.root().join("app/words/__init__.py")).unwrap();
+    run(&project, &[]);
+    edit(&project, "app/found.py", "7", "8");
+    expect("by a name made up", &["test_number", "test_number_too"]);
+    edit(&project, "app/wide.py", "2", "3");
+    expect("in a wider fixture", &["test_size"]);
 }
 
 #[test]
@@ -590,7 +652,7 @@ fn a_file_that_a_test_writes_again_as_it_was_is_known_the_second_time() {
 }
 
 #[test]
-fn a_test_that_depends_on_those_before_it_is_told_to_be_run_with_them() {
+fn a_test_that_depends_on_those_before_it_is_run_after_these() {
     let project = Project::of(&[
         (
             "app.py",
@@ -609,14 +671,24 @@ fn a_test_that_depends_on_those_before_it_is_told_to_be_run_with_them() {
         "    assert READY, 1",
     );
     let checked = run(&project, &[]);
+    checked.exits(0).all("clean", 2);
     if is_fine() {
-        checked
-            .exits(4)
-            .notes(&["1 of the tests", "1 that are kept", "--no-cache"]);
-        project.check(&["--no-cache"]).exits(0);
-    } else {
-        checked.exits(0);
+        assert_eq!(asked(&checked), BTreeSet::from(["test_use"]));
+        checked.notes(&["::test_use passes only after others that were kept"]);
+        // What it needs is not what it runs, so nothing is kept of it.
+        let again = run(&project, &[]);
+        assert_eq!(again.exits(0).report.kept["asked"]["after-others"], 1);
     }
+    // What fails in any order does.
+    edit(
+        &project,
+        "app.py",
+        "    assert READY, 1",
+        "    assert READY == [2]",
+    );
+    let checked = run(&project, &[]);
+    checked.exits(4);
+    assert_eq!(checked.test("::test_use").verdict, "failed");
 }
 
 #[test]
@@ -761,4 +833,278 @@ fn what_is_old_is_asked_again_and_keeps_how_often_it_ran() {
     let sum = first.test("::test_count").iterations + second.test("::test_count").iterations;
     let third = run(&project, &[]);
     assert_eq!(third.exits(0).test("::test_count").iterations, sum);
+}
+
+/// A run with nothing said about a cache, in surroundings that `set` makes.
+fn unasked(project: &Project, set: impl Fn(&mut assert_cmd::Command)) -> Checked {
+    let report = project.beside("unasked.json");
+    let mut command = project.bare();
+    command.args(["run", "--deepen=0", "--python"]);
+    command.arg(project.python());
+    command.arg(format!("--report=json={}", report.display()));
+    set(&mut command);
+    Checked::read(command.output().unwrap(), &report)
+}
+
+#[test]
+fn without_being_asked_verdicts_are_kept_where_they_last_and_nothing_is_left_to_commit() {
+    let project = suite();
+    let root = project.root();
+    project.write(".gitignore", "__pycache__/\n.pytest_cache/\n");
+    git(&root, &["init", "--quiet"]);
+    git(&root, &["add", "."]);
+    git(&root, &["commit", "--quiet", "-m", "one"]);
+    let nothing = |_: &mut assert_cmd::Command| {};
+    let in_ci = |command: &mut assert_cmd::Command| {
+        command.env("CI", "true");
+    };
+    // On a machine that is made anew for each run there is nobody to keep them for.
+    unasked(&project, in_ci).exits(0);
+    assert!(!root.join(".leakcheck").exists());
+    assert_eq!(asked(unasked(&project, nothing).exits(0)).len(), 12);
+    assert_eq!(git(&root, &["status", "--porcelain"]), "");
+    let again = unasked(&project, nothing);
+    assert_eq!(asked(again.exits(0)), BTreeSet::new());
+    assert!(
+        again.stdout.contains("12 of them kept from "),
+        "{}",
+        again.stdout
+    );
+    // Somebody brings the folder there and takes it away again.
+    assert_eq!(asked(unasked(&project, in_ci).exits(0)).len(), 12);
+    assert_eq!(asked(unasked(&project, in_ci).exits(0)), BTreeSet::new());
+    project.write("leakcheck.toml", "cache = false\n");
+    for set in [&nothing as &dyn Fn(&mut assert_cmd::Command), &in_ci] {
+        let checked = unasked(&project, set);
+        assert_eq!(asked(checked.exits(0)).len(), 12);
+        assert!(checked.report.kept.is_null());
+    }
+}
+
+#[test]
+fn whether_a_finding_is_gone_is_asked_now() {
+    let project = suite();
+    let line = "    return len(values)";
+    let leak = "    ITEMS.append([])\n    return len(values)";
+    edit(&project, "app/store.py", line, leak);
+    let nothing = |_: &mut assert_cmd::Command| {};
+    let first = unasked(&project, nothing);
+    let id = first.exits(1).only_leak().fingerprint.clone();
+    edit(&project, "app/store.py", leak, line);
+    for _ in 0..2 {
+        let question = unasked(&project, |command| {
+            command.args(["--expect-fixed", &id]);
+        });
+        assert!(!asked(question.exits(0)).is_empty());
+    }
+}
+
+#[test]
+fn where_nothing_can_be_written_nothing_is_kept_and_that_is_no_error() {
+    let project = suite();
+    project.write(".leakcheck/cache", "in the way\n");
+    for _ in 0..2 {
+        let checked = unasked(&project, |_| {});
+        assert_eq!(asked(checked.exits(0)).len(), 12);
+        let said = "cannot write .leakcheck/cache/";
+        assert!(checked.stderr.contains(said), "{}", checked.stderr);
+        assert!(checked.stderr.contains("the next run asks all tests"));
+    }
+}
+
+#[test]
+fn what_is_committed_is_not_believed() {
+    let project = suite();
+    let root = project.root();
+    run(&project, &[]).exits(0);
+    git(&root, &["init", "--quiet"]);
+    git(&root, &["add", "--force", ".leakcheck/cache"]);
+    let checked = run(&project, &[]);
+    assert_eq!(asked(checked.exits(0)).len(), 12);
+    checked.notes(&[".leakcheck/cache is under version control"]);
+    git(
+        &root,
+        &["rm", "-r", "--quiet", "--cached", ".leakcheck/cache"],
+    );
+    assert_eq!(asked(run(&project, &[]).exits(0)), BTreeSet::new());
+}
+
+/// The files of evidence.
+fn books(project: &Project) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(project.root().join(".leakcheck/cache")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let is_book = |path: &std::path::PathBuf| path.extension().is_some_and(|it| it == "json");
+    paths.filter(is_book).collect()
+}
+
+/// Changes what is in the only one, with a hash that says that it is whole.
+fn forge(project: &Project, how: impl Fn(&mut serde_json::Value)) {
+    let [file] = &books(project)[..] else {
+        panic!("one file of evidence");
+    };
+    let text = fs::read_to_string(file).unwrap();
+    let (_, body) = text.split_once('\n').unwrap();
+    let mut book = serde_json::from_str(body).unwrap();
+    how(&mut book);
+    let body = format!("{book}\n");
+    let hash = leakcheck::kept::digest(body.as_bytes());
+    let head = serde_json::json!({"schema": "leakcheck.cache/1", "hash": hash});
+    fs::write(file, format!("{head}\n{body}")).unwrap();
+}
+
+#[test]
+fn the_evidence_of_another_machine_or_python_is_none() {
+    let project = suite();
+    run(&project, &[]).exits(0);
+    let [file] = &books(&project)[..] else {
+        panic!("one file of evidence");
+    };
+    // As another one wrote it, and somebody gave it the name of ours.
+    forge(&project, |book| book["terms"] = "0".repeat(32).into());
+    assert_eq!(asked(run(&project, &[]).exits(0)).len(), 12);
+    assert_eq!(asked(run(&project, &[]).exits(0)), BTreeSet::new());
+    // Beside ours it stays what it is.
+    let other = file.with_file_name(format!("{}.json", "0".repeat(32)));
+    fs::copy(file, &other).unwrap();
+    assert_eq!(asked(run(&project, &[]).exits(0)), BTreeSet::new());
+    assert_eq!(books(&project).len(), 2);
+    let elsewhere = project.with(Packages::Newest);
+    assert_eq!(asked(run(&elsewhere, &[]).exits(0)).len(), 12);
+}
+
+#[test]
+fn hostile_evidence_stops_nothing() {
+    let project = suite();
+    let pipe = project.root().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let nowhere = |book: &mut serde_json::Value| {
+        for test in book["tests"].as_object_mut().unwrap().values_mut() {
+            test["sets"] = serde_json::json!([u32::MAX]);
+            test["own"] = serde_json::json!([u32::MAX, 0]);
+        }
+    };
+    let strange_files = |book: &mut serde_json::Value| {
+        for (at, each) in book["dependencies"]
+            .as_array_mut()
+            .unwrap()
+            .iter_mut()
+            .enumerate()
+        {
+            let files = [
+                "/dev/zero",
+                "pipe",
+                "../../../../etc/passwd",
+                "\u{1b}[2J",
+                "",
+            ];
+            let kinds = ["file", "outside", "folder", "absent", "callers"];
+            each[0] = serde_json::json!({ kinds[at % 5]: files[at / 5 % 5] });
+        }
+    };
+    let long_ago = |book: &mut serde_json::Value| {
+        let text = book
+            .to_string()
+            .replace(r#""iterations":4"#, r#""iterations":4294967295"#);
+        *book = serde_json::from_str(&text).unwrap();
+        for test in book["tests"].as_object_mut().unwrap().values_mut() {
+            test["found"]["kept"]["date"] = "\u{1b}]0;x".into();
+            test["found"]["kept"]["cpu"] = 1e300.into();
+        }
+    };
+    let no_book = |book: &mut serde_json::Value| *book = serde_json::json!({"terms": []});
+    for (what, how) in [
+        ("numbers", &nowhere as &dyn Fn(&mut serde_json::Value)),
+        ("files", &strange_files),
+        ("dates", &long_ago),
+        ("shape", &no_book),
+    ] {
+        run(&project, &[]).exits(0);
+        forge(&project, how);
+        let checked = run(&project, &[]);
+        checked.exits(0).all("clean", 12);
+        assert_eq!(asked(&checked).len(), 12, "{what}");
+        assert!(!checked.stdout.contains('\u{1b}'), "{what}");
+    }
+}
+
+#[test]
+fn a_verdict_of_the_future_is_found_out_anew() {
+    let project = suite();
+    run(&project, &[]).exits(0);
+    for (days, all) in [(1, 12), (0, 0)] {
+        run(&project, &["--ask-all"]).exits(0);
+        let date = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * days);
+        let date = date.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        forge(&project, |book| {
+            for test in book["tests"].as_object_mut().unwrap().values_mut() {
+                test["found"]["kept"]["date"] = (&*date).into();
+            }
+        });
+        let checked = run(&project, &[]);
+        assert_eq!(asked(checked.exits(0)).len(), all, "{days} days ahead");
+    }
+}
+
+#[test]
+fn two_runs_at_once_spoil_nothing() {
+    let project = suite();
+    let both: Vec<_> = (0..2)
+        .map(|_| {
+            let mut command = project.plain_command();
+            command.args(["--cache", "--deepen=0", "--quiet"]);
+            command.stdout(std::process::Stdio::null());
+            command.spawn().unwrap()
+        })
+        .collect();
+    for mut each in both {
+        assert!(each.wait().unwrap().success());
+    }
+    assert_eq!(books(&project).len(), 1);
+    assert_eq!(asked(run(&project, &[]).exits(0)), BTreeSet::new());
+}
+
+#[test]
+fn a_branch_that_is_switched_to_is_checked_as_it_is() {
+    let project = suite();
+    let root = project.root();
+    git(&root, &["init", "--quiet", "--initial-branch=main"]);
+    project.write(".gitignore", "__pycache__/\n.pytest_cache/\n");
+    let commit = |message: &str| {
+        git(&root, &["add", "."]);
+        git(&root, &["commit", "--quiet", "-m", message]);
+    };
+    commit("one");
+    git(&root, &["switch", "--quiet", "--create", "leaks"]);
+    let line = "    return len(values)";
+    let leak = "    ITEMS.append([])\n    return len(values)";
+    edit(&project, "app/store.py", line, leak);
+    commit("two");
+    for (branch, code) in [("main", 0), ("leaks", 1), ("main", 0), ("leaks", 1)] {
+        git(&root, &["switch", "--quiet", branch]);
+        let checked = run(&project, &[]);
+        checked.exits(code);
+        let cold = project.check(&["--no-cache"]);
+        assert_eq!(checked.verdicts(), cold.verdicts(), "{branch}");
+    }
+}
+
+#[test]
+fn parts_of_a_suite_do_not_push_each_other_out() {
+    let project = suite();
+    let parts = [
+        &["--shard=1/2"][..],
+        &["--shard=2/2"],
+        &["tests/test_text.py"],
+        &[],
+    ];
+    for part in parts {
+        assert!(!asked(run(&project, part).exits(0)).is_empty(), "{part:?}");
+    }
+    for part in parts {
+        assert_eq!(
+            asked(run(&project, part).exits(0)),
+            BTreeSet::new(),
+            "{part:?}"
+        );
+    }
 }

@@ -207,6 +207,12 @@ impl Repository {
     }
 }
 
+/// Whether git has anything in `folder` under version control that `path` there names. Whose folder it is is no matter.
+pub fn has_committed(folder: &Path, path: &str) -> bool {
+    let arguments = ["-c", "safe.directory=*", "ls-files", "-z", "--", path];
+    called(folder, &arguments).is_ok_and(|listed| !listed.is_empty())
+}
+
 /// What git says in `folder`. Neither hooks nor a pager of the project or its user are run.
 fn called(folder: &Path, arguments: &[&str]) -> Result<String, Refused> {
     let mut command = Command::new("git");

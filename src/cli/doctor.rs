@@ -344,7 +344,7 @@ fn resolved(config: &Config) -> Vec<(&'static str, String)> {
                 min_rate.to_string()
             },
         ),
-        ("cache", cache.to_string()),
+        ("cache", choice(cache, ToString::to_string)),
         ("cache_days", cache_days.to_string()),
         ("deepen", deepen.to_string()),
     ];

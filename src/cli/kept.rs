@@ -5,11 +5,12 @@ use std::{collections::HashSet, env, fmt::Write, fs, path::Path, sync::Arc};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    config::{Config, Runner},
+    bisect::repository::has_committed,
+    config::{Choice, Config, Runner},
     discover::Interpreter,
-    files::read,
+    files::{own::FOLDER, read},
     finding::{Finding, Status},
-    kept::{Cache, Changed, Evidence, Found, Surroundings, Wanted, digest, reason::Reason},
+    kept::{CACHE, Cache, Changed, Evidence, Found, Surroundings, Wanted, digest, reason::Reason},
     report::Report,
     run::{Run, Settings},
     verdict::{Verdict, rule::Rule},
@@ -32,18 +33,37 @@ const READ: [&str; 9] = [
 /// Those that are ours, or others in each process.
 const NOT_READ: [&str; 2] = ["PYTHONHASHSEED", "PYTEST_CURRENT_TEST"];
 
-/// The cache, where it is wanted and there can be one. With `changed` only what that reaches is asked, cache or not.
+/// Whether verdicts are to be kept, and what there is to say where that is refused.
+pub(super) fn is_wanted(
+    cache: Choice<bool>,
+    is_ci: bool,
+    project: &Path,
+) -> (bool, Option<String>) {
+    let folder = format!("{FOLDER}/{CACHE}");
+    let is_there = project.join(&folder).is_dir();
+    // In CI nothing lasts unless somebody sees to it, who has the folder be there.
+    let keeps = *cache.given().unwrap_or(&(is_there || !is_ci));
+    // What is committed could say of any test that it is clean.
+    if keeps && is_there && has_committed(project, &folder) {
+        let note = format!(
+            "{folder} is under version control, so nothing of it is believed and nothing is kept; `git rm -r --cached {folder}` takes it out"
+        );
+        return (false, Some(note));
+    }
+    (keeps, None)
+}
+
+/// The cache, where there can be one. With `changed` only what that reaches is asked, whether anything is kept or not.
 pub(super) fn open(
     config: &Config,
     settings: &Settings,
     interpreter: &Interpreter,
-    is_recorded: bool,
+    keeps: bool,
     asks_all: bool,
     changed: Option<Changed>,
 ) -> Option<Arc<Cache>> {
-    // What a program hands over is its own affair, and a recording is of all that was asked.
-    let can_be = !is_recorded && settings.setup.runner != Runner::Command.name();
-    if !can_be || !config.cache && changed.is_none() {
+    // What a program hands over is its own affair.
+    if settings.setup.runner == Runner::Command.name() {
         return None;
     }
     let surroundings = Surroundings {
@@ -60,7 +80,7 @@ pub(super) fn open(
     let now = Timestamp::now();
     let days = i64::from(config.cache_days);
     let wanted = Wanted {
-        keeps: config.cache,
+        keeps,
         oldest: match days {
             _ if asks_all => Some(now),
             0 => None,
@@ -104,9 +124,12 @@ fn terms(config: &Config, settings: &Settings, interpreter: &Interpreter) -> Str
         "{} {:?} {:?} {:?} {:?} {:?} {:?}",
         setup.runner, setup.args, setup.paths, setup.limits, setup.terms, setup.rules, setup.build,
     );
+    // Each part of a suite has evidence of its own tests only.
+    let part = settings.shard.as_ref();
+    let part = part.map(|part| (part.index, part.total));
     let _ = writeln!(
         text,
-        "{:?} {} {:?} {:?} {:?} {:?}",
+        "{part:?} {:?} {} {:?} {:?} {:?} {:?}",
         settings.policy,
         settings.pace,
         (&settings.stances, &setup.counters, setup.alone),
@@ -177,10 +200,12 @@ pub(super) fn write(cache: &Cache, run: &Run, report: &Report) -> Result<(), Str
             }
             let found = match &run.looks[at] {
                 Some(_) if is_leak && depth > 0 => Err(Reason::Deeper),
+                Some(_) if run.after_others.contains(&at) => Err(Reason::AfterOthers),
                 Some(_) if is_clean && found.contains(&*result.id) => Err(Reason::InFinding),
                 Some(look) if is_clean => Ok(Evidence {
                     // Nothing has changed since then that it depends on.
-                    iterations: look.iterations + run.older.get(&at).copied().unwrap_or(0),
+                    iterations: { look.iterations }
+                        .saturating_add(run.older.get(&at).copied().unwrap_or(0)),
                     seconds: look.seconds,
                     cpu: look.cpu_plain,
                     date: report.environment.date.clone(),

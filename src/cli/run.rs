@@ -135,6 +135,7 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         None => (None, None),
     };
     let keep = args.keep.as_ref().map(|folder| current.join(folder));
+    let is_ci = args.ci.is_on();
     config.apply(overrides(args, &current)?);
     if beside.recording.is_some() {
         // With several, what is asked of a test would depend on which of them was first.
@@ -163,14 +164,15 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
         seconds: beside.durations.files.clone(),
     });
 
-    settings.kept = kept::open(
-        &config,
-        &settings,
-        &interpreter,
-        beside.recording.is_some(),
-        asks_all,
-        changed,
-    );
+    let (keeps, refused) = match config.cache {
+        // A question is about now.
+        Choice::Auto if expected.is_some() => (false, None),
+        cache => kept::is_wanted(cache, is_ci, &project.root),
+    };
+    // A recording is of all that was asked.
+    if beside.recording.is_none() && (keeps || changed.is_some()) {
+        settings.kept = kept::open(&config, &settings, &interpreter, keeps, asks_all, changed);
+    }
     settings.setup.keep = keep;
     if let Some(recording) = &beside.recording {
         settings.setup.tape = Tape::Record(Arc::clone(recording));
@@ -196,6 +198,7 @@ fn check(args: RunArgs) -> Result<(Report, Vec<String>), Failure> {
     settings.places.bridge.clone_from(&run.directory);
     run.notes.extend(jobs(config.jobs).1);
     run.notes.extend(newer(&interpreter));
+    run.notes.extend(refused);
     run.notes.extend(waiting.map(|waiting| waiting.note));
     run.notes.extend(since.as_ref().map(|since| {
         let (left_out, all) = (run.left_out.len(), run.tests.len());
@@ -312,7 +315,12 @@ impl Beside {
             unwritten.extend(history::append(path, report, root, all).err());
         }
         if let Some(cache) = &self.cache {
-            unwritten.extend(kept::write(cache, run, report).err());
+            // No verdict hangs on it: the next run takes longer.
+            if let Err(line) = kept::write(cache, run, report) {
+                super::complain(format_args!(
+                    "leakcheck: {line}; the next run asks all tests"
+                ));
+            }
         }
         if self.records_durations {
             let seconds = judgement::seconds_by_file(run, &report.tests);
@@ -433,7 +441,7 @@ fn overrides(args: RunArgs, current: &Path) -> Result<Overrides, Failure> {
         iterations: args.iterations,
         memory: args.memory,
         min_judged: args.min_judged,
-        cache: (args.cache || args.no_cache).then_some(args.cache),
+        cache: (args.cache || args.no_cache).then_some(Choice::Given(args.cache)),
         deepen: args.deepen,
         ..Overrides::default()
     })

@@ -108,7 +108,7 @@ const KEYS: [Key; 19] = [
     },
     Key {
         name: "cache",
-        read: |to, value, _| put(&mut to.cache, value, value::flag),
+        read: |to, value, _| put(&mut to.cache, value, value::flag_or_auto),
     },
     Key {
         name: "cache_days",

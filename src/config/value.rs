@@ -129,6 +129,15 @@ pub fn flag(value: Scalar<'_>) -> Result<bool, Mismatch> {
     }
 }
 
+/// Yes, no, or as it is best.
+pub fn flag_or_auto(value: Scalar<'_>) -> Result<Choice<bool>, Mismatch> {
+    match value {
+        Scalar::Text("auto") => Ok(Choice::Auto),
+        Scalar::Flag(flag) => Ok(Choice::Given(flag)),
+        _ => Err(mismatch("true, false or \"auto\"")),
+    }
+}
+
 /// A length of time.
 pub fn duration(value: Scalar<'_>) -> Result<Choice<Duration>, Mismatch> {
     const EXPECTED: &str =

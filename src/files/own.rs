@@ -22,12 +22,17 @@ pub const GITIGNORE: &str = "\
 .tmp*
 ";
 
+/// What stands in the `.gitignore` of a folder of which nothing is for version control, that file itself included.
+const ALL: &str = "*\n";
+
 /// A folder of ours, or one in it. Neither may be a link, by which a project would have us write somewhere else.
 #[derive(Debug, Clone, Default)]
 pub struct Own {
     project: PathBuf,
     /// Below `.leakcheck`; empty for the folder itself.
     inside: &'static str,
+    /// Whether nothing in it is for version control.
+    is_ignored: bool,
 }
 
 impl Own {
@@ -36,6 +41,15 @@ impl Own {
         Own {
             project: project.to_owned(),
             inside,
+            is_ignored: false,
+        }
+    }
+
+    /// The same, of which nothing is for version control: who made no decision yet finds no new file to commit.
+    pub fn ignored(project: &Path, inside: &'static str) -> Own {
+        Own {
+            is_ignored: true,
+            ..Own::of(project, inside)
         }
     }
 
@@ -124,7 +138,12 @@ impl Own {
         }
         self.check()?;
         // Keeps pending files out of version control, unless the user has said what to keep out.
-        match write::create(&self.project.join(FOLDER).join(".gitignore"), GITIGNORE) {
+        let (folder, ignored) = if self.is_ignored {
+            (self.path(), ALL)
+        } else {
+            (self.project.join(FOLDER), GITIGNORE)
+        };
+        match write::create(&folder.join(".gitignore"), ignored) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }

@@ -22,6 +22,8 @@ struct Way {
     files: BTreeSet<String>,
     /// Modules that there are not.
     absent: BTreeSet<String>,
+    /// Files that there are not, which would take the place of others.
+    missing: BTreeSet<String>,
     /// Whether it may lead to any module that is loaded.
     finds: bool,
 }
@@ -31,8 +33,10 @@ struct Way {
 pub(super) struct Closure {
     /// Files, as kept.
     pub files: BTreeSet<String>,
-    /// What they hang on besides.
-    pub absent: BTreeSet<String>,
+    /// Modules that they hang on not being there.
+    absent: BTreeSet<String>,
+    /// Files of that kind.
+    missing: BTreeSet<String>,
 }
 
 impl<'a> Closures<'a> {
@@ -64,6 +68,7 @@ impl<'a> Closures<'a> {
                 let way = self.way(&file).clone();
                 open.extend(way.files);
                 closure.absent.extend(way.absent);
+                closure.missing.extend(way.missing);
                 finds |= way.finds;
             }
             if !finds {
@@ -107,7 +112,11 @@ impl<'a> Closures<'a> {
     fn follow(&self, file: &str, imports: &[Import], way: &mut Way) {
         let names = self.now.names(file);
         let is_package = file.ends_with("__init__.py");
-        for (level, module, members) in imports {
+        for import in imports {
+            let lazy = self.now.lazy(file, import);
+            way.files.extend(lazy.files);
+            way.missing.extend(lazy.missing);
+            let (level, module, members) = import;
             if *level == 0 {
                 self.import(module, members, way);
                 continue;
@@ -169,6 +178,7 @@ impl Closure {
             all.extend(of_part(&source.outside));
         }
         all.extend(self.absent.iter().cloned().map(Dependency::Absent));
+        all.extend(self.missing.iter().cloned().map(Dependency::File));
         all
     }
 }

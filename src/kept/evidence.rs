@@ -6,7 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -35,14 +35,20 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Whether it is from `oldest` or later. A date that nobody can read is older than all.
+    /// Whether it is from `oldest` or later. A date that nobody can read, or that is still to come, is older than all: a clock
+    /// that was wrong once would have it believed for years.
     pub(super) fn is_since(&self, oldest: Option<Timestamp>) -> bool {
-        oldest.is_none_or(|oldest| {
-            let date = self.date.parse::<Timestamp>();
-            date.is_ok_and(|date| date >= oldest)
-        })
+        let date = self.date.parse::<Timestamp>();
+        let is_past = |date: &Timestamp| *date <= Timestamp::now() + AHEAD;
+        oldest.is_none_or(|oldest| date.is_ok_and(|date| date >= oldest && is_past(&date)))
     }
 }
+
+/// The function that a module's body is.
+const MODULE: &str = "<module>";
+
+/// How far two machines' clocks may be apart.
+const AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
 /// Files of settings that runners read in a project's folder.
 pub(super) const SETTINGS: [&str; 6] = [
@@ -140,9 +146,17 @@ impl<'a> Writer<'a> {
         for (process, noted) in self.gathered.noted.values() {
             self.made_for_good(*process, noted, &mut all);
         }
+        let ended = self.gathered.ended.values();
+        let wider: Vec<_> = ended
+            .flat_map(|ended| ended.wide.values().flatten())
+            .collect();
+        for (file, name) in wider {
+            self.loaded(file, name, &mut all);
+        }
         for (process, ended) in &self.gathered.ended {
             for (file, name) in &ended.shared {
                 self.function(file, name, &mut all);
+                self.loaded(file, name, &mut all);
             }
             let opened: Vec<_> = Opened::all(&ended.opened).collect();
             if let Some(reason) = self.opened(opened.iter(), &mut all) {
@@ -157,6 +171,7 @@ impl<'a> Writer<'a> {
         for (file, name, again) in &noted.units {
             if *again == 0 {
                 self.function(file, name, all);
+                self.loaded(file, name, all);
             }
         }
         let is_again = |first: &Opened<'_>| {
@@ -174,6 +189,14 @@ impl<'a> Writer<'a> {
             if !self.now.collecting.functions && self.now.is_ours(file) {
                 all.extend(self.whole(&self.now.shown(file)));
             }
+        }
+    }
+
+    /// What hangs on a module having been loaded while tests ran: it stays for those that come later.
+    fn loaded(&mut self, file: &str, name: &str, all: &mut BTreeSet<Dependency>) {
+        if name == MODULE && self.now.is_ours(file) {
+            let file = BTreeSet::from([self.now.shown(file)]);
+            all.extend(self.closures.of(&file).dependencies(self.now));
         }
     }
 

@@ -27,6 +27,7 @@ use noted::{Collecting, Ended, Noted};
 use now::Now;
 pub use now::hash as digest;
 use reason::Reason;
+pub use store::FOLDER as CACHE;
 use store::{Book, Holding, Store};
 
 use crate::finding::Finding;

@@ -15,7 +15,7 @@ use super::{
     Surroundings,
     dependency::Dependency,
     noted::Collecting,
-    source::{self, Source},
+    source::{self, Import, Source},
     store::Book,
 };
 use crate::files::{name, read};
@@ -51,10 +51,23 @@ pub(super) struct Now<'a> {
     modules: HashMap<&'a str, &'a str>,
     callers: BTreeMap<String, BTreeSet<String>>,
     states: RefCell<HashMap<Dependency, String>>,
+    /// Whether there is a file, by its path.
+    there: RefCell<HashMap<PathBuf, bool>>,
+    /// Files of modules that are loaded.
+    loaded: HashSet<&'a str>,
     /// Files that have tests, as kept.
     tests: HashSet<String>,
     /// Folders of the project in which modules are looked for.
     roots: Vec<PathBuf>,
+}
+
+/// What an import leads to that is not loaded yet.
+#[derive(Debug, Default)]
+pub(super) struct Lazy {
+    /// Files of the project, as kept.
+    pub files: BTreeSet<String>,
+    /// Files that would be loaded in their stead, if they were there.
+    pub missing: BTreeSet<String>,
 }
 
 /// Where a `conftest.py` for the tests of a file may be, there or not.
@@ -89,6 +102,10 @@ impl<'a> Now<'a> {
                 .collect(),
             callers: BTreeMap::new(),
             states: RefCell::default(),
+            there: RefCell::default(),
+            loaded: { collecting.modules.iter() }
+                .map(|(_, file)| &**file)
+                .collect(),
             tests: HashSet::new(),
             roots: Vec::new(),
         };
@@ -154,6 +171,7 @@ impl<'a> Now<'a> {
             }
         }
         self.take_in(files, book);
+        self.take_in_lazy(book);
     }
 
     /// Reads further ones.
@@ -161,6 +179,77 @@ impl<'a> Now<'a> {
         let ours = files.filter(|file| self.is_ours(file));
         let files = ours.map(|file| self.shown(file)).collect();
         self.take_in(files, &Book::default());
+        self.take_in_lazy(&Book::default());
+    }
+
+    /// Reads those that imports lead to which are not loaded yet.
+    fn take_in_lazy(&mut self, book: &Book) {
+        loop {
+            let mut files = BTreeSet::new();
+            for (file, source) in &self.sources {
+                for import in source.iter().flat_map(|source| &source.imports) {
+                    files.extend(self.lazy(file, import).files);
+                }
+            }
+            files.retain(|file| !self.sources.contains_key(file));
+            if files.is_empty() {
+                return;
+            }
+            self.take_in(files, book);
+        }
+    }
+
+    /// The files of the project that an import in `file` leads to and that are not loaded when tests are collected, as one in
+    /// a function: whoever runs it first loads them for all.
+    pub(super) fn lazy(&self, file: &str, (level, module, members): &Import) -> Lazy {
+        let mut lazy = Lazy::default();
+        let mut parts = module.split('.').filter(|part| !part.is_empty()).peekable();
+        let mut folders = match level {
+            0 => {
+                let first = parts.peek().and_then(|name| self.module(name));
+                if first.is_some_and(|file| !self.is_ours(file)) {
+                    return lazy;
+                }
+                self.roots.clone()
+            }
+            up => {
+                let path = self.path(file);
+                let folder = path.ancestors().nth(*up).map(Path::to_owned);
+                folder.into_iter().collect()
+            }
+        };
+        for part in parts {
+            if !self.step(&folders, part, &mut lazy) {
+                return lazy;
+            }
+            folders = folders.iter().map(|folder| folder.join(part)).collect();
+        }
+        for member in members {
+            self.step(&folders, member, &mut lazy);
+        }
+        lazy
+    }
+
+    /// Whether there is a module of this name in one of the folders. It is added to what is lazy if it is not loaded.
+    fn step(&self, folders: &[PathBuf], name: &str, lazy: &mut Lazy) -> bool {
+        let all = folders.iter().flat_map(|folder| {
+            let at = folder.join(name);
+            [at.join("__init__.py"), at.with_extension("py")]
+        });
+        let (files, missing): (Vec<PathBuf>, Vec<PathBuf>) = all.partition(|path| {
+            let mut there = self.there.borrow_mut();
+            *{ there.entry(path.clone()) }.or_insert_with(|| path.is_file())
+        });
+        let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let is_loaded = |path: &PathBuf| self.loaded.contains(&*text(path));
+        if files.is_empty() || files.iter().any(is_loaded) {
+            return !files.is_empty() || folders.iter().any(|folder| folder.join(name).is_dir());
+        }
+        let ours = files.iter().map(text).filter(|path| self.is_ours(path));
+        lazy.files.extend(ours.map(|path| self.shown(&path)));
+        let missing = missing.iter().map(|path| self.shown(&text(path)));
+        lazy.missing.extend(missing);
+        true
     }
 
     fn take_in(&mut self, files: BTreeSet<String>, book: &Book) {

@@ -56,5 +56,6 @@ reasons! {
     NamedTwice: "named-twice", "Several tests have its name.";
     ProcessLost: "process-lost", "The process in which it ran was lost, and with it what its fixtures depend on.";
     TooMuch: "too-much", "It ran more functions, or opened more files, than are noted.";
+    AfterOthers: "after-others", "It fails unless others ran before it: what it depends on is not what it runs.";
     ChangedMeanwhile: "changed-meanwhile", "A file that it depends on changed while the run went on.";
 }

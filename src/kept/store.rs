@@ -18,13 +18,13 @@ use super::{
 use crate::{files::own::Own, finding::Finding};
 
 /// The folder in the project's own.
-const FOLDER: &str = "cache";
+pub const FOLDER: &str = "cache";
 /// Name and version of the format.
 const SCHEMA: &str = "leakcheck.cache/1";
 /// Bytes of the largest file that is read or written.
 const LARGEST: usize = 128 << 20;
 /// Files that are kept, the newest.
-const MOST: usize = 8;
+const MOST: usize = 16;
 
 /// Where it is.
 #[derive(Debug)]
@@ -148,7 +148,7 @@ impl Store {
     pub(super) fn of(surroundings: &Surroundings) -> Store {
         let terms = now::hash(format!("{SCHEMA}\n{}", surroundings.terms).as_bytes());
         Store {
-            folder: Own::of(&surroundings.project, FOLDER),
+            folder: Own::ignored(&surroundings.project, FOLDER),
             file: format!("{terms}.json"),
             terms,
         }
@@ -185,9 +185,6 @@ impl Store {
             hash: now::hash(body.as_bytes()),
         };
         let head = serde_json::to_string(&head).map_err(|error| wrong(&error))?;
-        // In the folder itself, since the project may have a file of its own above it.
-        let ignored = self.folder.write(".gitignore", "*\n");
-        ignored.map_err(|error| wrong(&error))?;
         let text = format!("{head}\n{body}");
         self.folder
             .write(&self.file, &text)

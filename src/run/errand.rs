@@ -17,6 +17,9 @@ use crate::{
     verdict::conclusion::Conclusion,
 };
 
+/// What the screen has found of each test, and the fixtures wider than a function that it set up.
+pub(super) type Found = [Option<(Look, Vec<String>)>];
+
 /// What all workers of the screen share.
 pub(super) struct Stage<'a> {
     pub settings: &'a Settings,

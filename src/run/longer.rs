@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    errand::Stage,
+    errand::{Found, Stage},
     loss::Loss,
     orders::Wider,
     plan,
@@ -49,9 +49,6 @@ struct Errand {
     /// CPU seconds that it may take.
     takes: f64,
 }
-
-/// What the screen has found of each test, and the fixtures that it set up.
-type Found = [Option<(Look, Vec<String>)>];
 
 /// CPU time that may be spent, in microseconds.
 #[derive(Debug)]

@@ -37,6 +37,7 @@ pub mod marks;
 mod native;
 mod noise;
 mod once;
+mod order;
 pub mod orders;
 pub mod plan;
 pub mod player;

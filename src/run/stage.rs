@@ -9,11 +9,11 @@ use std::{
 
 use super::{
     again,
-    errand::{Errand, Stage, screen_one},
+    errand::{Errand, Found, Stage, screen_one},
     event::Event,
     familiar::Familiar,
     leavings::Candidates,
-    longer,
+    longer, order,
     orders::Wider,
     plan,
     screen::Look,
@@ -63,7 +63,7 @@ pub(super) fn screen_all(
     });
     let slots: Vec<Slot<'_>> = [first].into_iter().chain(others).collect();
 
-    let order: Vec<usize> = { units.iter() }
+    let in_turn: Vec<usize> = { units.iter() }
         .flat_map(|unit| unit.tests.clone())
         .collect();
     let mut files = vec![0; tests.len()];
@@ -82,7 +82,7 @@ pub(super) fn screen_all(
         };
         look.map(|look| (look, Vec::new()))
     });
-    let found = Mutex::new(known.collect::<Vec<_>>());
+    let found: Mutex<Vec<_>> = Mutex::new(known.collect());
     let slots = each(slots, |slot| {
         let mut thawed = Instant::now();
         let mut candidates = Candidates::default();
@@ -117,10 +117,15 @@ pub(super) fn screen_all(
     });
 
     run.phases.end("first look at each test");
+    let mut found = found.into_inner().unwrap_or_default();
+    if !INTERRUPTED.load(Ordering::SeqCst) {
+        let class_of = |test: usize| familiar.again(files[test]);
+        run.after_others = order::look_again(&stage, run, &mut found, class_of);
+        run.phases.end("failed ones in their order");
+    }
 
     // Last of all: what a fixture does that is set up twice must disturb no other test.
-    let mut found = found.into_inner().unwrap_or_default();
-    let queue = wanted_again(&order, &found, settings.policy.thorough);
+    let queue = wanted_again(&in_turn, &found, settings.policy.thorough);
     let queue = Mutex::new(queue.into());
     let second = Mutex::new(Vec::new());
     let slots = each(slots, |slot| {
@@ -182,11 +187,7 @@ fn each<'a>(
 }
 
 /// The tests that are worth another look with wider fixtures set up anew: in the order of the suite, the first that uses one.
-fn wanted_again(
-    order: &[usize],
-    found: &[Option<(Look, Vec<String>)>],
-    thorough: bool,
-) -> Vec<(usize, Wider)> {
+fn wanted_again(order: &[usize], found: &Found, thorough: bool) -> Vec<(usize, Wider)> {
     let mut seen = HashSet::new();
     let wanted = order.iter().filter_map(|test| {
         let (look, fixtures) = found[*test].as_ref()?;

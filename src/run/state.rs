@@ -117,6 +117,8 @@ pub struct Run {
     pub carried: Vec<Finding>,
     /// Evidence of an earlier run of those that grew in this one.
     pub overtaken: BTreeMap<usize, kept::Evidence>,
+    /// Tests that fail unless others ran before them which did not in this run.
+    pub after_others: BTreeSet<usize>,
     /// Files that other machines run.
     pub(super) elsewhere: Vec<String>,
     /// Its folder, where the bridge was: what has its place there is nobody's code.
@@ -198,6 +200,7 @@ impl Run {
             left_out: BTreeSet::new(),
             carried: Vec::new(),
             overtaken: BTreeMap::new(),
+            after_others: BTreeSet::new(),
             elsewhere: Vec::new(),
             directory: setup.directory.clone(),
         }

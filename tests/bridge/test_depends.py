@@ -150,6 +150,70 @@ class FunctionsTest(DependsCase):
         self.assertEqual(self._functions(noted), {"test_direct", "direct"})
         worker.end()
 
+    def test_code_that_comes_later_is_noted_by_whatever_way(self):
+        files = {
+            "late.py": "def late():\n    return (lambda: 4)()\n",
+            "app.py": """
+                def generate():
+                    yield 1
+
+
+                STARTED = generate()
+                del generate
+
+
+                def one():
+                    return 1
+
+
+                def other():
+                    return 2
+            """,
+            "test_late.py": """
+                import types
+
+                import app
+
+
+                def test_import():
+                    import late
+
+                    late.late()
+
+
+                def test_made():
+                    made = types.FunctionType(app.one.__code__.replace(co_name="made", co_qualname="made"), {})
+                    made()
+
+
+                def test_put():
+                    app.other.__code__ = app.one.__code__.replace(co_name="put", co_qualname="put")
+                    app.other()
+
+
+                def test_generator():
+                    next(app.STARTED, None)
+            """,
+        }
+        _, worker = self._worker(files)
+        for test, expected in [
+            ("test_import", {"<module>", "late", "late.<locals>.<lambda>"}),
+            ("test_made", {"made"}),
+            ("test_put", {"put"}),
+            ("test_generator", {"generate"}),
+        ]:
+            noted, _ = self._noted(worker, test)
+            self.assertEqual(self._functions(noted), expected | {test})
+        worker.end()
+
+    def test_what_is_frozen_is_noted(self):
+        test = "import gc\n\nimport app\n\ngc.freeze()\n\n\ndef test_one():\n    app.direct()\n"
+        files = {"app.py": APP, "test_frozen.py": test}
+        _, worker = self._worker(files)
+        noted, _ = self._noted(worker, "test_one")
+        self.assertEqual(self._functions(noted), {"test_one", "direct"})
+        worker.end()
+
     def test_code_that_is_made_anew_is_not_kept_by_noting_it(self):
         files = {
             "test_made.py": """

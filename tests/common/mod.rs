@@ -306,7 +306,8 @@ impl Project {
         command
             .current_dir(self.root())
             .env("TMPDIR", self.temporary())
-            .args(["run", "--python"])
+            // Who runs it twice wants to see what the second run finds out.
+            .args(["run", "--no-cache", "--python"])
             .arg(&self.python);
         command
     }

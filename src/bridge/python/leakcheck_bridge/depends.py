@@ -1,12 +1,16 @@
 """Notes what tests depend on: functions of the project that run, modules, files that are opened, programs started.
 
-Only where that is asked for, since what is noted decides whether a later run has to ask a test again. While nothing is
-noted, no event of `sys.monitoring` is on; an audit hook cannot be removed and returns at once. Nothing may be
-allocated between two readings that is there at the next one: lists and buffers are made beforehand, and emptied when
-the order is answered. Each code object keeps one block for good once it was monitored: all that there are when the
-tests are collected get theirs then. The first two iterations of a test are noted one by one: what ran in the first one
-only made something that is kept in the process (a cache, a lazy import), and other tests may find it there. In those
-after them functions that have not run before are all there is to hear of.
+Only where that is asked for, since what is noted decides whether a later run has to ask a test again. An audit hook
+cannot be removed and returns at once while nothing is noted. Nothing may be allocated between two readings that is
+there at the next one: lists and buffers are made beforehand, and emptied when the order is answered. Each code object
+keeps one block for good once any was monitored: all that there are when the tests are collected get theirs then.
+
+While tests are collected all code is heard of, and afterwards the project's own alone: that of all functions that
+there are then, and what an audit event says is run or made a function later. To switch events of all code on and off
+has each function of the runner, too, instrumented anew each time, and cost as much as a test's iteration. The first two
+iterations of a test are noted one by one: what ran in the first one only made something that is kept in the process (a
+cache, a lazy import), and other tests may find it there. In those after them functions that have not run before are all
+there is to hear of.
 """
 
 import gc
@@ -58,6 +62,11 @@ _INTERPRETERS = "cpython.PyInterpreterState_New"
 _OPENING = frozenset(["open", "sqlite3.connect", "ctypes.dlopen"])
 _LISTING = frozenset(["os.listdir", "os.scandir"])
 
+#: Events after which code may run that was in no function before.
+_CODE = frozenset(["exec", "function.__new__", "object.__setattr__"])
+
+_HEARD = _PROGRAMS | _NETWORK | _OPENING | _LISTING | _CODE | {_INTERPRETERS}
+
 _OFF, _COLLECTING, _ITERATION = 0, 1, 2
 
 
@@ -69,6 +78,8 @@ class Depends:
         self._outside = tuple(outside)
         self._state = _OFF
         self._tool = -1
+        #: Whether functions that run are noted, and whether new code is looked for.
+        self._hears = self._attends = False
         #: Files and functions, one after the other.
         self._codes = [None] * _MOST  # type: list
         self._next = itertools.count().__next__
@@ -101,7 +112,14 @@ class Depends:
         #: What is opened meanwhile: nothing is read then, so test files may read thousands of data files.
         self._read = set()  # type: set
         self._known_modules = 0
-        sys.addaudithook(self._audit)
+        heard, audit = _HEARD, self._audit
+
+        def hook(event, args):
+            # `id` is an event, too, and is called by the million. A method for a hook would take three times as long.
+            if event in heard:
+                audit(event, args)
+
+        sys.addaudithook(hook)
         self._use_tool()
 
     def _use_tool(self):
@@ -120,18 +138,18 @@ class Depends:
         # type: () -> bool
         return self._tool >= 0
 
-    def _listen(self, start, end=None):
+    def _call_back(self, start, end):
         events = _monitoring.events
         _monitoring.register_callback(self._tool, events.PY_START, start)
         _monitoring.register_callback(self._tool, events.PY_RESUME, start)
         _monitoring.register_callback(self._tool, events.PY_RETURN, end)
-        _monitoring.restart_events()
-        wanted = events.PY_START | events.PY_RESUME
-        _monitoring.set_events(self._tool, wanted if end is None else wanted | events.PY_RETURN)
 
-    def _deafen(self):
+    def _listen(self):
+        # type: () -> None
+        """Each function of the project is heard of once from now on."""
         if self._tool >= 0:
-            _monitoring.set_events(self._tool, 0)
+            _monitoring.restart_events()
+            self._hears = True
 
     def _is_ours(self, path):
         # type: (str) -> bool
@@ -144,7 +162,9 @@ class Depends:
         # type: () -> None
         self._state = _COLLECTING
         if self._tool >= 0:
-            self._listen(self._on_import, self._on_imported)
+            events = _monitoring.events
+            self._call_back(self._on_import, self._on_imported)
+            _monitoring.set_events(self._tool, events.PY_START | events.PY_RESUME | events.PY_RETURN)
 
     def _on_import(self, code, _offset):
         path = code.co_filename
@@ -180,9 +200,10 @@ class Depends:
     def collected(self):
         # type: () -> dict
         """What was noted while tests were collected."""
-        self._deafen()
         self._state = _OFF
         if self._tool >= 0:
+            _monitoring.set_events(self._tool, 0)
+            self._call_back(self._on_start, None)
             self._prepare()
         self._known_modules = len(_modules)
         answer = {
@@ -200,17 +221,38 @@ class Depends:
 
     def _prepare(self):
         # type: () -> None
-        """Has each code object that is there keep its block now, and not in the first iteration that runs it."""
-        wait = [each.__code__ for each in _objects() if type(each) is types.FunctionType]
-        known = set()
+        """Has each code object that is there keep its block now, and not in the first iteration that runs it; and that
+        of the project be heard of."""
+        # What is frozen is not listed.
+        gc.unfreeze()
+        known = set()  # type: set
+        for each in _objects():
+            if type(each) is types.FunctionType:
+                self._attend(each.__code__, known)
+        self._attends = True
+
+    def _attend(self, code, known):
+        # type: (types.CodeType, set) -> None
+        """Has code and all in it be heard of where it is the project's."""
         events = _monitoring.events
+        wait = [code]
         while wait:
             code = wait.pop()
-            if id(code) not in known:
-                known.add(id(code))
-                _monitoring.set_local_events(self._tool, code, events.PY_START)
+            if id(code) in known:
+                continue
+            known.add(id(code))
+            _monitoring.set_local_events(self._tool, code, events.PY_START | events.PY_RESUME)
+            if not self._is_ours(code.co_filename):
                 _monitoring.set_local_events(self._tool, code, 0)
-                wait += [each for each in code.co_consts if type(each) is types.CodeType]
+            wait += [each for each in code.co_consts if type(each) is types.CodeType]
+
+    def _take_code(self, event, args):
+        """Code comes that was not there when tests were collected: a module, a compiled text, what was pickled."""
+        if event == "object.__setattr__":
+            args = args[2:] if args[1] == "__code__" else ()
+        code = args[0] if args else None
+        if type(code) is types.CodeType and self._is_ours(code.co_filename):
+            self._attend(code, set())
 
     # -- around iterations -----------------------------------------------------------------
 
@@ -220,10 +262,11 @@ class Depends:
         self._processes = _processes()
         self._next = itertools.count().__next__
         self._state = _ITERATION
-        if self._tool >= 0:
-            self._listen(self._on_start)
+        self._listen()
 
     def _on_start(self, code, _offset):
+        if not self._hears:
+            return _monitoring.DISABLE
         at = self._next()
         if at < _MOST:
             self._codes[at] = code
@@ -234,7 +277,7 @@ class Depends:
     def end(self):
         # type: () -> None
         """It has run. What ran is noted without keeping any code alive."""
-        self._deafen()
+        self._hears = False
         self._pass += 1
         self._gather()
 
@@ -245,8 +288,7 @@ class Depends:
         if not self._goes_on:
             self._goes_on = True
             self._next = itertools.count().__next__
-            if self._tool >= 0:
-                self._listen(self._on_start)
+            self._listen()
 
     def pause(self):
         # type: () -> None
@@ -258,7 +300,7 @@ class Depends:
         # type: () -> None
         """No more iterations come."""
         if self._goes_on:
-            self._deafen()
+            self._hears = False
             self._goes_on = False
 
     def _gather(self):
@@ -331,8 +373,7 @@ class Depends:
         self._wide += 1
         self._next = itertools.count().__next__
         self._state = _ITERATION
-        if self._tool >= 0:
-            self._listen(self._on_start)
+        self._listen()
 
     def turn(self):
         # type: () -> None
@@ -344,7 +385,7 @@ class Depends:
 
     def end_outside(self, standing):
         # type: (frozenset) -> None
-        self._deafen()
+        self._hears = False
         self._state = _OFF
         self._wide -= 1
         count = min(self._next(), _MOST)
@@ -364,6 +405,8 @@ class Depends:
     # -- files, programs, the network ------------------------------------------------------
 
     def _audit(self, event, args):
+        if event in _CODE and self._attends:
+            self._take_code(event, args)
         if not self._state:
             return
         if event in _OPENING:
