@@ -369,7 +369,7 @@ pub const RULES: Rules = Rules {
     budget: Budget {
         whole: 5,
         last: 20,
-        least_last: 10,
+        least_last: 30,
         small: 10_000.0,
         reserve: 20.0,
         least: 60,

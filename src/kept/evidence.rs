@@ -1,4 +1,4 @@
-//! What is kept of a test, and how the evidence of a run is put together.
+//! How the evidence of a run is put together.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -6,49 +6,20 @@ use std::{
     time::SystemTime,
 };
 
-use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
-
 use super::{
     Found as Test, Gathered,
+    book::{Book, Entry, Evidence, Found},
     closure::{Closures, of_part},
     dependency::Dependency,
     noted::{Noted, Opened},
     now::{Now, conftests_above},
     reason::Reason,
     source::Place,
-    store::{Book, Entry, Found},
 };
 use crate::finding::Finding;
 
-/// What is kept of a test: that nothing grew in it, and by how much looking.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Evidence {
-    /// How often it ran.
-    pub iterations: u32,
-    /// Wall seconds of its first iteration.
-    pub seconds: f64,
-    /// CPU seconds that a plain run would spend on it.
-    pub cpu: f64,
-    /// When that was, in RFC 3339 and UTC.
-    pub date: String,
-}
-
-impl Evidence {
-    /// Whether it is from `oldest` or later. A date that nobody can read, or that is still to come, is older than all: a clock
-    /// that was wrong once would have it believed for years.
-    pub(super) fn is_since(&self, oldest: Option<Timestamp>) -> bool {
-        let date = self.date.parse::<Timestamp>();
-        let is_past = |date: &Timestamp| *date <= Timestamp::now() + AHEAD;
-        oldest.is_none_or(|oldest| date.is_ok_and(|date| date >= oldest && is_past(&date)))
-    }
-}
-
 /// The function that a module's body is.
 const MODULE: &str = "<module>";
-
-/// How far two machines' clocks may be apart.
-const AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
 /// Files of settings that runners read in a project's folder.
 pub(super) const SETTINGS: [&str; 6] = [

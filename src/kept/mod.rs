@@ -1,5 +1,6 @@
 //! What earlier runs found out and still holds: verdicts of tests of which nothing has changed that they depend on.
 
+mod book;
 mod changed;
 mod closure;
 mod dependency;
@@ -17,10 +18,11 @@ use std::{
     time::SystemTime,
 };
 
+use book::Book;
+pub use book::Evidence;
 pub use changed::Changed;
 use changed::Reach;
 use dependency::Dependency;
-pub use evidence::Evidence;
 use evidence::Writer;
 use jiff::Timestamp;
 use noted::{Collecting, Ended, Noted};
@@ -28,7 +30,7 @@ use now::Now;
 pub use now::hash as digest;
 use reason::Reason;
 pub use store::FOLDER as CACHE;
-use store::{Book, Holding, Store};
+use store::{Holding, Store};
 
 use crate::finding::Finding;
 

@@ -13,10 +13,10 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Surroundings,
+    book::Book,
     dependency::Dependency,
     noted::Collecting,
     source::{self, Import, Source},
-    store::Book,
 };
 use crate::files::{name, read};
 

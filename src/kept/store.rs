@@ -4,18 +4,18 @@
 //! A database would survive a crash in the middle of a write as well; but what is written is small, is read whole by
 //! everybody, and two runs that end at the same time may each replace what the other wrote: that costs time and no verdict.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    fs,
-};
+use std::{collections::HashMap, fs};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Surroundings, dependency::Dependency, evidence::Evidence, now, now::Now, reason::Reason,
-    source::Source,
+    Surroundings,
+    book::{Book, Entry, Evidence, Found},
+    now,
+    now::Now,
+    reason::Reason,
 };
-use crate::{files::own::Own, finding::Finding};
+use crate::files::own::Own;
 
 /// The folder in the project's own.
 pub const FOLDER: &str = "cache";
@@ -34,62 +34,10 @@ pub(super) struct Store {
     terms: String,
 }
 
-/// What is in a file.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Book {
-    /// What everything holds for.
-    pub terms: String,
-    /// Everything that any test depends on, with the state that it was in.
-    pub dependencies: Vec<(Dependency, String)>,
-    /// Indices into these, of what several tests have in common.
-    pub sets: Vec<Vec<u32>>,
-    /// By id.
-    pub tests: BTreeMap<String, Entry>,
-    /// What does not fail. It holds as long as all of its tests are kept.
-    #[serde(default)]
-    pub findings: Vec<Finding>,
-    /// Files of which it was not known whether they were read before or after they changed. So their content is taken
-    /// note of before the next run begins.
-    pub watched: BTreeSet<String>,
-    /// Sources, by the hash of all of each.
-    pub sources: BTreeMap<String, Source>,
-}
-
-/// A test.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Entry {
-    /// Its file, as kept.
-    pub file: String,
-    /// What is known, or why nothing is kept.
-    pub found: Found,
-    /// Iterations of a look in which it grew, where the few of the screen are not enough for that; else 0.
-    #[serde(default)]
-    pub depth: u32,
-    /// Indices of sets.
-    pub sets: Vec<u32>,
-    /// Indices of dependencies.
-    pub own: Vec<u32>,
-}
-
-/// What is known of a test, or why nothing is kept.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Found {
-    Kept(Evidence),
-    Asked(Reason),
-}
-
 #[derive(Serialize, Deserialize)]
 struct Head {
     schema: String,
     hash: String,
-}
-
-impl Book {
-    /// Everything that a test depends on.
-    pub(super) fn dependencies(&self) -> impl Iterator<Item = &Dependency> {
-        self.dependencies.iter().map(|(dependency, _)| dependency)
-    }
 }
 
 /// Says which entries of a book still hold.

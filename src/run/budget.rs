@@ -199,7 +199,7 @@ mod tests {
         whole.limit(1);
         whole.plain(4.0);
         assert!(!whole.is_late());
-        assert_eq!(whole.left(), seconds(10));
+        assert_eq!(whole.left(), seconds(30));
         whole.spend(8.0);
         assert!(whole.is_late());
         // Thousands of tests take a millisecond each.
