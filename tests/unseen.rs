@@ -199,6 +199,32 @@ def test_a(base):
     checked.exits(0).all("clean", 1);
 }
 
+#[test]
+fn what_is_set_up_once_more_for_a_longer_look_is_no_error_where_it_ends() {
+    let ends = "ENDS = bytearray(1)\n\ndef end():\n    ENDS[0] = min(ENDS[0] + 1, 9)\n    assert ENDS[0] < 2\n\n";
+    let pytest = format!(
+        "import pytest\n\n{ends}@pytest.fixture(scope='module')\ndef base():\n    yield 1\n    end()\n\ndef test_a(base):\n    pass\n"
+    );
+    let unittest = format!(
+        "import unittest\n\n{ends}class TestIt(unittest.TestCase):\n    @classmethod\n    def tearDownClass(cls):\n        end()\n\n    def test_a(self):\n        pass\n"
+    );
+    let other = "import unittest\n\nclass TestOther(unittest.TestCase):\n    def test_b(self):\n        pass\n";
+    for (runner, text) in [
+        ("pytest", &pytest),
+        ("pytest", &unittest),
+        ("unittest", &unittest),
+    ] {
+        let project = Project::of(&[("test_a.py", text), ("test_b.py", other)]);
+        let checked = project.check(&["--runner", runner, "--no-cache"]);
+        assert!(
+            checked.report.errors.is_empty(),
+            "{:?}",
+            checked.report.errors
+        );
+        checked.exits(0).all("clean", 2);
+    }
+}
+
 // -- errors in the midst of our own code -------------------------------------------------------------------
 
 /// Tests after which the process cannot be read as before: name, and what it does. None of them fails in a plain run.

@@ -167,7 +167,7 @@ impl Plan {
                     continue;
                 };
                 let begun = Instant::now();
-                let longer = match rare::look_at(worker, index, errand.window) {
+                let mut longer = match rare::look_at(worker, index, errand.window) {
                     Ok(longer) => longer,
                     Err(Loss::Interrupted) => return None,
                     Err(_) => {
@@ -181,6 +181,9 @@ impl Plan {
                     }
                 };
                 spend(stage.shared, errand.test, begun);
+                if let Ok(mut shared) = stage.shared.lock() {
+                    shared.errors.append(&mut longer.errors);
+                }
                 match errand.why {
                     Why::Hint => self.for_hints.spend(longer.cpu),
                     Why::Kept | Why::Known => self.for_kept.spend(longer.cpu),

@@ -4,7 +4,7 @@
 use super::{
     loss::Loss,
     orders,
-    protocol::Status,
+    protocol::{Status, Trouble},
     screen::{self, Look},
     worker::Worker,
 };
@@ -27,6 +27,8 @@ pub(super) struct Longer {
     pub iterations: u32,
     /// CPU seconds.
     pub cpu: f64,
+    /// What went wrong beside it: fixtures of the tests before it were ended.
+    pub errors: Vec<Trouble>,
 }
 
 /// Looks at a test for some windows of `iterations` each: for one, where nothing rises in that.
@@ -44,7 +46,7 @@ pub(super) fn look_at(worker: &mut Worker, index: usize, iterations: u32) -> Res
             orders::Run::on(iterations)
         };
         // Most rise no more, and what is not read in between takes no time.
-        let window = screen::run(
+        let mut window = screen::run(
             worker,
             orders::Run {
                 between: nth > 0,
@@ -52,6 +54,7 @@ pub(super) fn look_at(worker: &mut Worker, index: usize, iterations: u32) -> Res
             },
         )?;
         longer.cpu += window.cpu;
+        longer.errors.append(&mut window.errors);
         longer.iterations += window.iterations;
         extend(&mut series, &window.series);
         each.push(window.series);

@@ -124,6 +124,9 @@ pub(super) fn screen_all(
         run.phases.end("failed ones in their order");
     }
 
+    let deeper = longer::Plan::of(settings, run, &found);
+    let slots = each(slots, |slot| deeper.work(&stage, slot));
+    run.phases.end("longer looks");
     // Last of all: what a fixture does that is set up twice must disturb no other test.
     let queue = wanted_again(&in_turn, &found, settings.policy.thorough);
     let queue = Mutex::new(queue.into());
@@ -144,9 +147,6 @@ pub(super) fn screen_all(
         Some(())
     });
     run.phases.end("wider fixtures anew");
-    let deeper = longer::Plan::of(settings, run, &found);
-    let slots = each(slots, |slot| deeper.work(&stage, slot));
-    run.phases.end("longer looks");
     for slot in slots {
         let process = slot.process;
         let ended = end(slot, &shared, true);

@@ -599,8 +599,8 @@ class Scopes(BridgeCase):
         self.assertIn("no class tear-down", error["message"])
         self.assertPassed(worker.run("test_d", iterations=1, warmup=1))
         self.assertPassed(worker.run("test_b", iterations=1, warmup=1))
-        (error,) = worker.end()
-        self.assertIn("no class tear-down", error["message"])
+        # Set up once more for us, so that its end says nothing new.
+        self.assertEqual(worker.end(), [])
 
 
 @needs_pytest

@@ -414,7 +414,7 @@ class _ClassCaches:
 
 
 class _Strategies:
-    """hypothesis' cache of strategies, of which each test with examples puts in hundreds that are new objects each time.
+    """hypothesis' cache of strategies. Each test with examples puts hundreds into it that are new objects each time.
 
     Until its 1,024 are replaced by such, five iterations later, each test grows, and what is in the place of what was
     frozen moves malloc's heap for good. Empty at each boundary, it is as full in each iteration.

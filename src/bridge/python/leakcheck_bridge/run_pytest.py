@@ -266,10 +266,11 @@ class _Noting:
 
 
 class _Only:
-    """Stands for a next item that shares nothing but the session."""
+    """Stands for a next item that shares nothing but these."""
 
-    def __init__(self, session):
-        self._chain = [session]
+    def __init__(self, chain):
+        # type: (list) -> None
+        self._chain = chain
 
     def listchain(self):
         # type: () -> list
@@ -290,6 +291,8 @@ class Runner:
         self.protocol = _Protocol(self._base_temp)
         #: Failed teardowns of wider fixtures; they belong to tests that were answered for already.
         self.troubles = outcome.Troubles()
+        #: Modules, classes and so on whose fixtures were ended.
+        self._ended = set()  # type: set
         self._item = None
         self._pristine = {}  # type: dict
         self._first = True
@@ -354,11 +357,21 @@ class Runner:
         self._renew()
 
     def _teardown_to(self, following):
-        """Ends the fixtures wider than a function that `following` does not share."""
-        try:
-            self._session._setupstate.teardown_exact(following)
-        except BaseException as error:
-            self.troubles.add(self._last_nodeid, "in teardown of a wider fixture: " + outcome.describe(error))
+        """Ends the fixtures wider than a function that `following` does not share, the innermost first.
+
+        What was ended before and is ended again was set up once more for us: that it cannot be is nothing to tell.
+        """
+        state = self._session._setupstate
+        needed = [] if following is None else following.listchain()
+        while list(state.stack) != needed[: len(state.stack)]:
+            *outer, node = state.stack
+            try:
+                state.teardown_exact(_Only(outer))
+            except BaseException as error:
+                if node not in self._ended:
+                    self.troubles.add(self._last_nodeid, "in teardown of a wider fixture: " + outcome.describe(error))
+            if not self.troubles.closed:
+                self._ended.add(node)
 
     def finish(self):
         # type: () -> None
@@ -388,7 +401,7 @@ class Runner:
     def end_wider(self, session):
         # type: (bool) -> None
         """Tears the fixtures of class, module and package down; those of the session too where asked for."""
-        self._teardown_to(None if session else _Only(self._session))
+        self._teardown_to(None if session else _Only([self._session]))
         wider = self.protocol.wider
         wider[:] = [fixturedef for fixturedef in wider if fixturedef.cached_result is not None]
 

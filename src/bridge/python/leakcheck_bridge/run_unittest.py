@@ -79,6 +79,8 @@ class Runner:
         self._blocked = outcome.OK
         self._doctest_globals = None
         self._ended_wider = False
+        #: Classes, and names of modules, whose fixtures were ended.
+        self._ended = set()  # type: set
 
     @property
     def troubles(self):
@@ -93,6 +95,20 @@ class Runner:
         except BaseException as error:
             return outcome.Outcome(outcome.FAILED, "setup", outcome.describe(error))
         return result.ended
+
+    def _end(self, which, call, *args):
+        """Ends the fixtures of a class or module, if of any.
+
+        What was ended before and is ended again was set up once more for us: that it cannot be is nothing to tell.
+        """
+        closed = self.troubles.closed
+        self.troubles.closed = closed or which in self._ended
+        try:
+            return self._wider(call, *args)
+        finally:
+            self.troubles.closed = closed
+            if which is not None and not closed:
+                self._ended.add(which)
 
     def turn(self):
         # type: () -> None
@@ -112,9 +128,12 @@ class Runner:
         if not hasattr(result, "_moduleSetUpFailed"):
             result._moduleSetUpFailed = False
         # The same three steps, in the same order, as TestSuite.run takes before each test.
-        steps = [self._wider(suite._tearDownPreviousClass, test, result)]
+        before = getattr(result, "_previousTestClass", None)
+        ends = before is not None and before is not test.__class__
+        steps = [self._end(before if ends else None, suite._tearDownPreviousClass, test, result)]
         self.turn()
-        steps.append(self._wider(suite._handleModuleFixture, test, result))
+        ends = ends and before.__module__ != test.__class__.__module__
+        steps.append(self._end(before.__module__ if ends else None, suite._handleModuleFixture, test, result))
         self.turn()
         steps.append(self._wider(suite._handleClassSetUp, test, result))
         result._previousTestClass = test.__class__
@@ -176,8 +195,9 @@ class Runner:
 
     def finish(self):
         # type: () -> None
-        self._wider(self._suite._tearDownPreviousClass, None, self._result)
-        self._wider(self._suite._handleModuleTearDown, self._result)
+        before = getattr(self._result, "_previousTestClass", None)
+        self._end(before, self._suite._tearDownPreviousClass, None, self._result)
+        self._end(getattr(before, "__module__", None), self._suite._handleModuleTearDown, self._result)
 
     def wider(self):
         # type: () -> list
