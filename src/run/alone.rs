@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    case::Case, driver::Bench, known::Known, loss::Loss, orders, slot::Slot, state::Run,
-    worker::Worker,
-};
+use super::{case::Case, driver::Bench, known::Known, orders, slot::Slot, state::Run};
 use crate::{
     fit::{self, Fit},
     investigate::{
@@ -107,7 +104,7 @@ fn again(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) {
         return;
     };
     slot.discard();
-    // What others told was told of what grew after others.
+    // What is known of others is of what grew after others.
     let known = Known::default();
     let bench = Bench {
         known: &known,
@@ -116,7 +113,7 @@ fn again(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) {
     let Some(turn) = known.turns(1).pop() else {
         return;
     };
-    let judged = with(run, slot, test, |worker, index| {
+    let judged = slot.with(&run.tests, test, |worker, index| {
         bench.judge(worker, &turn, &look, index, true, false)
     });
     let Some(case) = judged else { return };
@@ -157,7 +154,7 @@ fn grown(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) -> Option
             &RULES,
         ))
         .max(RULES.windows.fewest);
-    with(run, slot, case.test, |worker, index| {
+    slot.with(&run.tests, case.test, |worker, index| {
         let order = orders::Run {
             wider: case.wider,
             iterations: window,
@@ -217,7 +214,7 @@ pub(super) fn dose(
     test: usize,
     times: u32,
 ) -> bool {
-    with(run, slot, test, |worker, index| {
+    slot.with(&run.tests, test, |worker, index| {
         let order = orders::Run {
             iterations: 0,
             ..opening(index, times)
@@ -233,22 +230,6 @@ fn opening(index: usize, warmup: u32) -> orders::Run {
         survey: true,
         warmup,
         ..orders::Run::open(index)
-    }
-}
-
-fn with<T>(
-    run: &Run,
-    slot: &mut Slot<'_>,
-    test: usize,
-    ask: impl FnOnce(&mut Worker, usize) -> Result<T, Loss>,
-) -> Option<T> {
-    let (worker, index) = slot.worker_for(&run.tests, test).ok()??;
-    match ask(worker, index) {
-        Ok(answer) => Some(answer),
-        Err(_) => {
-            slot.discard();
-            None
-        }
     }
 }
 

@@ -189,7 +189,7 @@ impl Case {
             && !self.fits.contains_key(&Counter::Items)
     }
 
-    /// Whether `found` objects, to which Python leads, are next to nothing of what stays: a name that is encoded for each
+    /// Whether `found` objects, to which Python leads, are next to nothing of what is retained: a name that is encoded for each
     /// attribute and lost in C, 448 times, and beside it the newest entries of a log that keeps twenty. Who holds these is
     /// not asked.
     pub fn is_next_to_nothing(&self, found: f64) -> bool {

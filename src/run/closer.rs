@@ -62,20 +62,14 @@ pub(super) fn look_at<T: Default>(
     case: &Case,
     look: Look<T>,
 ) -> Option<(T, f64)> {
-    let (worker, index) = slot.worker_for(&run.tests, case.test).ok()??;
-    match open(worker, bench, case, index).and_then(|(fit, cpu)| {
+    slot.with(&run.tests, case.test, |worker, index| {
+        let (fit, cpu) = open(worker, bench, case, index)?;
         if !fit {
             return Ok((T::default(), cpu));
         }
         let (found, more) = look(worker, case)?;
         Ok((found, cpu + more))
-    }) {
-        Ok(found) => Some(found),
-        Err(_) => {
-            slot.discard();
-            None
-        }
-    }
+    })
 }
 
 /// Opens the test, and tells whether it passes in good time.

@@ -54,12 +54,12 @@ impl Diagnosis {
         }
     }
 
-    /// Whether something outside Python keeps what stays: no object refers to it.
+    /// Whether what is retained is retained from outside Python: no object refers to it.
     pub fn is_lost(&self) -> bool {
         self.is_without_holder() && (self.unseen || !self.lost.is_empty())
     }
 
-    /// Whether nothing was found that holds what stays.
+    /// Whether nothing was found that retains it.
     pub fn is_without_holder(&self) -> bool {
         self.routes.is_empty() && self.exits <= 0.5
     }

@@ -7,10 +7,12 @@ use super::{
     again,
     errand::{Found, Stage},
     familiar::Class,
+    loss::Loss,
     orders, plan,
     screen::{self, Look},
     slot::Slot,
     state::Run,
+    worker::Worker,
 };
 use crate::verdict::{Verdict, conclusion::Conclusion};
 
@@ -52,9 +54,9 @@ pub(super) fn look_again<'a>(
                 found[*test] = Some(looked);
                 passed.insert(*test);
             }
-        } else if !run_once(stage, &mut slot, *test) {
-            // What it did to its process is gone with that.
-            slot.discard();
+        } else {
+            // What it did to its process is gone with that where it is lost.
+            slot.with(stage.tests, *test, run_once);
         }
     }
     let _ = slot.end(false);
@@ -71,13 +73,10 @@ fn failed_at_once(look: &Look) -> bool {
 }
 
 /// Lets a test do to the process what it does to a run.
-fn run_once(stage: &Stage<'_>, slot: &mut Slot<'_>, test: usize) -> bool {
-    let Ok(Some((worker, index))) = slot.worker_for(stage.tests, test) else {
-        return false;
-    };
+fn run_once(worker: &mut Worker, index: usize) -> Result<(), Loss> {
     let order = orders::Run {
         iterations: 0,
         ..orders::Run::open(index)
     };
-    screen::run(worker, order).is_ok()
+    screen::run(worker, order).map(|_| ())
 }

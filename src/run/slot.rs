@@ -133,6 +133,21 @@ impl<'a> Slot<'a> {
         })
     }
 
+    /// Asks a worker something about a test. `None` where there is none, or where it is lost by that: then it is let go of.
+    pub fn with<T>(
+        &mut self,
+        tests: &[Collectable],
+        test: usize,
+        ask: impl FnOnce(&mut Worker, usize) -> Result<T, Loss>,
+    ) -> Option<T> {
+        let (worker, index) = self.worker_for(tests, test).ok()??;
+        let answer = ask(worker, index).ok();
+        if answer.is_none() {
+            self.discard();
+        }
+        answer
+    }
+
     /// The tests that ran before `test` in the last worker, which may be gone.
     pub fn before(&self, test: usize) -> Vec<usize> {
         let others = self.ran.iter().copied();
