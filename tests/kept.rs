@@ -652,6 +652,27 @@ fn a_file_that_a_test_writes_again_as_it_was_is_known_the_second_time() {
 }
 
 #[test]
+fn folders_and_files_that_a_run_makes_for_itself_are_no_change() {
+    let project = Project::of(&[(
+        "test_root.py",
+        "import os\nimport pathlib\n\nROOT = pathlib.Path(__file__).parent\n\
+         TABLE = ROOT / \".hypothesis\" / \"table\"\n\
+         TABLE.parent.mkdir(exist_ok=True)\n\
+         if not TABLE.exists():\n    TABLE.write_text(\"made\")\n\
+         TABLE.read_text()\n\
+         os.close(os.open(ROOT, os.O_RDONLY))\n\n\n\
+         def test_list():\n    assert \"test_root.py\" in os.listdir(ROOT)\n\n\n\
+         def test_alone():\n    assert True\n",
+    )]);
+    run(&project, &[]).exits(0);
+    let second = run(&project, &[]);
+    assert_eq!(asked(&second), BTreeSet::new(), "{}", second.report.kept);
+    project.write("more.txt", "");
+    let changed = run(&project, &[]);
+    assert!(asked(&changed).contains("test_list"));
+}
+
+#[test]
 fn a_test_that_depends_on_those_before_it_is_run_after_these() {
     let project = Project::of(&[
         (

@@ -12,7 +12,7 @@ use super::{
     closure::{Closures, of_part},
     dependency::Dependency,
     noted::{Noted, Opened},
-    now::{Now, conftests_above},
+    now::{Now, conftests_above, is_written},
     reason::Reason,
     source::Place,
 };
@@ -231,6 +231,7 @@ impl<'a> Writer<'a> {
         let mut reason = None;
         for each in opened {
             match each.what {
+                'f' | 'd' if is_written(each.path) => {}
                 'f' => {
                     all.insert(Dependency::File(self.now.shown(each.path)));
                 }

@@ -202,7 +202,10 @@ impl Cache {
             now.read_files(conftests.iter().map(|file| &**file));
         }
         let watched = self.book.watched.iter().cloned().map(Dependency::File);
-        let before = watched.map(|it| (it.clone(), now.state(&it)));
+        // A run makes folders of its own in the project, such as the one for pytest's cache.
+        let before = watched
+            .chain(now.folders())
+            .map(|it| (it.clone(), now.state(&it)));
         let before: HashMap<_, _> = before.collect();
         let mut holding = Holding::new(&self.book, &now);
         let twice = twice(tests);

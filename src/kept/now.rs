@@ -61,6 +61,12 @@ pub(super) struct Now<'a> {
     roots: Vec<PathBuf>,
 }
 
+/// Whether Python, a runner or we have written a file: it is made anew where it is missing, so nothing depends on it.
+pub(super) fn is_written(path: &str) -> bool {
+    let mut parts = Path::new(path).components();
+    parts.any(|part| WRITTEN.iter().any(|name| part.as_os_str() == *name))
+}
+
 /// What an import leads to that is not loaded yet.
 #[derive(Debug, Default)]
 pub(super) struct Lazy {
@@ -68,6 +74,13 @@ pub(super) struct Lazy {
     pub files: BTreeSet<String>,
     /// Files that would be loaded in their stead, if they were there.
     pub missing: BTreeSet<String>,
+}
+
+/// What is in a project, as kept.
+#[derive(Debug, Default)]
+struct Inside {
+    names: Vec<String>,
+    folders: Vec<String>,
 }
 
 /// Where a `conftest.py` for the tests of a file may be, there or not.
@@ -120,9 +133,12 @@ impl<'a> Now<'a> {
 
     /// A path as it is kept: relative where it is in the project.
     pub(super) fn shown(&self, path: &str) -> String {
-        let inside = path.strip_prefix(&*name::to_text(&self.surroundings.project));
-        let inside = inside.and_then(|inside| inside.strip_prefix('/'));
-        inside.unwrap_or(path).to_owned()
+        match path.strip_prefix(&*name::to_text(&self.surroundings.project)) {
+            Some("") => String::new(),
+            inside => { inside.and_then(|inside| inside.strip_prefix('/')) }
+                .unwrap_or(path)
+                .to_owned(),
+        }
     }
 
     pub(super) fn path(&self, shown: &str) -> PathBuf {
@@ -445,6 +461,8 @@ impl<'a> Now<'a> {
     }
 
     /// Whether something was written after `begun`: nobody knows whether before or after it was read.
+    ///
+    /// What was opened as a file and is a folder holds nothing that could be.
     pub(super) fn is_newer(&self, of: &Dependency, begun: SystemTime) -> bool {
         let file = match of {
             Dependency::Function(file, _)
@@ -455,7 +473,11 @@ impl<'a> Now<'a> {
         };
         let begun = begun.duration_since(UNIX_EPOCH).unwrap_or_default();
         let begun = begun.saturating_sub(COARSE).as_nanos();
-        let changed = fs::metadata(self.path(file)).map_or(0, |found| {
+        let found = fs::metadata(self.path(file));
+        let found = found
+            .ok()
+            .filter(|found| !found.is_dir() || matches!(of, Dependency::Folder(_)));
+        let changed = found.map_or(0, |found| {
             i128::from(found.ctime()) * 1_000_000_000 + i128::from(found.ctime_nsec())
         });
         u128::try_from(changed).unwrap_or(0) >= begun
@@ -463,9 +485,27 @@ impl<'a> Now<'a> {
 
     /// The names of all files of the project but hidden ones and what Python itself writes.
     fn names_of_files(&self) -> String {
+        match self.go_through() {
+            Some(mut found) => {
+                found.names.sort();
+                hash(found.names.join("\n").as_bytes())
+            }
+            // Equal to nothing, not even to itself in the next run.
+            None => format!("too many at {:?}", SystemTime::now()),
+        }
+    }
+
+    /// The folders of the project, but hidden ones and what Python itself writes: none where there are too many.
+    pub(super) fn folders(&self) -> impl Iterator<Item = Dependency> {
+        let found = self.go_through().unwrap_or_default();
+        found.folders.into_iter().map(Dependency::Folder)
+    }
+
+    fn go_through(&self) -> Option<Inside> {
+        let mut found = Inside::default();
         let mut folders = vec![self.surroundings.project.clone()];
-        let mut names = Vec::new();
         while let Some(folder) = folders.pop() {
+            found.folders.push(self.shown(&name::to_text(&folder)));
             for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
                 let path = entry.path();
                 let name = entry.file_name();
@@ -479,16 +519,13 @@ impl<'a> Now<'a> {
                 if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                     folders.push(path);
                 }
-                names.push(text);
-                if names.len() > MOST_NAMES {
-                    // Equal to nothing, not even to itself in the next run.
-                    return format!("too many at {:?}", SystemTime::now());
+                found.names.push(self.shown(&text));
+                if found.names.len() > MOST_NAMES {
+                    return None;
                 }
             }
         }
-        let mut names: Vec<String> = names.iter().map(|name| self.shown(name)).collect();
-        names.sort();
-        hash(names.join("\n").as_bytes())
+        Some(found)
     }
 
     /// What is installed: names, versions, and the lists of files that belong to each.
