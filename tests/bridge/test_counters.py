@@ -541,7 +541,7 @@ EXAMPLES = """
     import unittest
 
     from hypothesis import core
-    from hypothesis.internal.conjecture import providers
+    from hypothesis.internal.conjecture import data, providers
     from hypothesis.strategies._internal import utils
 
 
@@ -550,6 +550,8 @@ EXAMPLES = """
             for _ in range(100):
                 strategy = [0]
                 utils._STRATEGY_CACHE[id(strategy)] = strategy
+                label = len(data.STRUCTURAL_COVERAGE_CACHE)
+                data.STRUCTURAL_COVERAGE_CACHE[label] = strategy
 
         def test_whose_constants(self):
             ours = [module for name, module in sys.modules.items() if name.startswith("leakcheck_bridge")]
@@ -566,6 +568,7 @@ class Hypothesis(BridgeCase):
         "hypothesis/core.py": "global_force_seed = None",
         "hypothesis/internal/__init__.py": "",
         "hypothesis/internal/conjecture/__init__.py": "",
+        "hypothesis/internal/conjecture/data.py": "STRUCTURAL_COVERAGE_CACHE = {}",
         "hypothesis/internal/conjecture/providers.py": "_seen_modules = set()",
         "hypothesis/strategies/__init__.py": "",
         "hypothesis/strategies/_internal/__init__.py": "",
@@ -573,7 +576,7 @@ class Hypothesis(BridgeCase):
         "test_examples.py": EXAMPLES,
     }
 
-    def test_its_cache_of_strategies_is_as_full_in_each_iteration(self):
+    def test_what_it_keeps_of_strategies_is_as_full_in_each_iteration(self):
         series = self.worker.run("test_examples.Examples.test_new_strategies", iterations=6)["series"]
         for counter in ("blocks", "objects", "items"):
             self.assertEqual(increments(series[counter])[1:], [0] * 5, counter)

@@ -414,26 +414,28 @@ class _ClassCaches:
 
 
 class _Strategies:
-    """hypothesis' cache of strategies. Each test with examples puts hundreds into it that are new objects each time.
+    """What hypothesis keeps of strategies. Each test with examples puts hundreds into it that are new objects each time.
 
-    Until its 1,024 are replaced by such, five iterations later, each test grows, and what is in the place of what was
-    frozen moves malloc's heap for good. Empty at each boundary, it is as full in each iteration.
+    Until the 1,024 of its cache are replaced by such, five iterations later, each test grows, and what is in the place
+    of what was frozen moves malloc's heap for good. The tags of strategies have no bound: a test that makes classes, and
+    strategies for them, adds some to them in each iteration. Empty at each boundary, both are as full in each iteration.
     """
 
-    _NAMES = ("_STRATEGY_CACHE", "STRATEGY_CACHE")
-
-    def _cache(self):
-        module = sys.modules.get("hypothesis.strategies._internal.utils")
-        return next((getattr(module, name) for name in self._NAMES if hasattr(module, name)), None)
+    _CACHES = (
+        ("hypothesis.strategies._internal.utils", "_STRATEGY_CACHE"),
+        ("hypothesis.strategies._internal.utils", "STRATEGY_CACHE"),
+        ("hypothesis.internal.conjecture.data", "STRUCTURAL_COVERAGE_CACHE"),
+    )
 
     def remember(self):
         self.forget()
 
     def forget(self):
-        cache = self._cache()
-        # A stand-in of the project's may know no such thing.
-        if hasattr(cache, "clear"):
-            cache.clear()
+        for module, name in self._CACHES:
+            cache = getattr(sys.modules.get(module), name, None)
+            # A stand-in of the project's may know no such thing.
+            if hasattr(cache, "clear"):
+                cache.clear()
 
 
 class _Connections:
