@@ -6,10 +6,11 @@ import itertools
 import sys
 import unittest
 
-from driver import BRIDGE, BridgeCase
+from driver import BRIDGE, BridgeCase, increments
 
 LOSES = """
     import ctypes
+    import time
     import unittest
 
     take = ctypes.pythonapi.Py_IncRef
@@ -57,6 +58,8 @@ LOSES = """
     HOLDER = _Holder()
     HOLDER.inner = _Holder()
     current = Record()
+    stamp = time.time()
+    STAMPS = {"last": time.time()}
 
 
     class Loses(unittest.TestCase):
@@ -137,6 +140,11 @@ LOSES = """
             global current
             current = Record()
 
+        def test_stamps(self):
+            global stamp
+            stamp = time.time()
+            STAMPS["last"] = time.time()
+
         def test_methods(self):
             KEPT.append(DEFAULT.__class__)
 """
@@ -185,6 +193,13 @@ class References(BridgeCase):
     def test_what_keeps_objects_as_python_does_shows_too(self):
         self.assertEqual(self.changes("test_entries")[1:], [1] * 5)
         self.assertEqual(self.changes("test_replaces")[1:], [0] * 5)
+
+    def test_what_nobody_names_any_more_is_let_go(self):
+        order = {"warmup": 1, "iterations": 3, "before": True, "between": False, "survey": True, "thaw": False}
+        for name in ("test_stamps", "test_paired", "test_stamps"):
+            ran = self.worker.answer("ran", do="run", test=self.worker.index(name), **order)
+            self.assertPassed(ran)
+        self.assertEqual(increments(ran["series"]["blocks"]), [0, 0])
 
     def test_a_second_look_names_the_object(self):
         for name, expected in (

@@ -172,6 +172,10 @@ TESTS = """
         def test_replaces(self):
             shop.STORE.last = [shop.STORE]
 
+        def test_fills_one_and_takes_another(self):
+            shop.STORE.names.add(1)
+            shop.STORE.names = set()
+
         def test_puts_elsewhere(self):
             for source, target in ((0, 199), (1, 2)):
                 shop.SHELVES[source].pop()
@@ -391,6 +395,10 @@ class Watched(BridgeCase):
         self.assertEqual(self.first_look("test_cache_of_the_same"), ([0] * 6, True))
         self.assertEqual(self.ends(0), ([], None))
         self.assertEqual(self.first_look("test_nothing"), ([0] * 6, False))
+
+    def test_what_came_into_one_that_is_gone_is_gone_with_it(self):
+        filled = self.screened("test_fills_one_and_takes_another", survey=True)["series"]
+        self.assertEqual(increments(filled["items"]), [0] * 5)
 
     def test_what_is_replaced_is_let_go(self):
         series = self.look("test_turns", 20)

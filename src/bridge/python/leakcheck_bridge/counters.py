@@ -707,6 +707,9 @@ class Counters:
             last()
         self.tasks.remember()
         self._thread_level = self._threads()
+        # Whatever the level, the first reading lets go of what only we have by then: the collection before it replaces
+        # what a callback of the project's keeps of the last one.
+        self._raw[0] = -1
         _freeze()
 
     def adopt(self):

@@ -176,8 +176,9 @@ class Cohort:
     """What the tests of a file can name, and how many references there are to it."""
 
     def __init__(self):
-        #: The first so many are held as modules and classes hold them: of what one replaces by another the first one
-        #: stays, until the next survey. The others are entries of containers, and let go of.
+        #: The first so many are held as modules and classes hold them, and let go of once none of these names them: a
+        #: module that sets a time anew, as hypothesis does, would grow by the first one. Those that are still named
+        #: have been given back by others than those who have them. The rest are entries of containers.
         self._objects = [PLANTED]  # type: list
         self._firm = 1
         # All in arrays, since a number would be growth. Whether they were ever counted; references that we took, and
@@ -253,20 +254,22 @@ class Cohort:
         # type: () -> bool
         """Lets go of entries that only we have, and says whether there was any: kept longer, they would be growth."""
         objects, firm = self._objects, self._firm
-        if any(self._props[firm:]):
+        if any(self._props):
             self._stop_protecting()
-        if _OURS not in map(_getrefcount, objects[firm:]):
+        # Not of a slice, which would have one more of each.
+        if _OURS not in map(_getrefcount, itertools.islice(objects, 1, None)):
             return False
         before = sum(map(_getrefcount, objects))
-        for at in range(firm, len(objects)):
-            if _getrefcount(objects[at]) == _OURS:
+        for at in range(1, len(objects)):
+            if _getrefcount(objects[at]) == _OURS and (at >= firm or not _is_named(objects[at])):
                 objects[at] = PLANTED
-        self._sums[2] += sum(map(_getrefcount, objects)) - before
-        return True
+        after = sum(map(_getrefcount, objects))
+        self._sums[2] += after - before
+        return after != before
 
     def _stop_protecting(self):
         """Gives back what we took of entries that nobody else has by now."""
-        for at in range(self._firm, len(self._objects)):
+        for at in range(1, len(self._objects)):
             prop = self._props[at]
             if prop and _getrefcount(self._objects[at]) - prop <= _OURS and not _is_named(self._objects[at]):
                 _count_of(self._objects[at]).value -= prop

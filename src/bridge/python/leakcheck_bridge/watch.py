@@ -524,8 +524,9 @@ class Watch:
         """Lets go of what only the watch still has, and says whether there was any: kept longer, it would be growth.
 
         A test that drops the oldest of a hundred lists for each one that it makes would grow a hundred times. The lists
-        here keep their length, and so their memory; what was gained in those that are gone stays counted, or growth
-        elsewhere would not show.
+        here keep their length, and so their memory; what those that are gone had gained at the last reading stays
+        counted, or growth elsewhere would not show. What came into one after that is gone with it: hypothesis, for one,
+        puts a number into a set and then takes another set, in each test.
         """
         gone = False
         for first, held in ((0, self._containers), (len(self._containers), self._adopted)):
@@ -534,7 +535,7 @@ class Watch:
                 continue
             for at in range(len(held)):
                 if sys.getrefcount(held[at]) == OURS:
-                    self._gone[0] += max(len(held[at]) - self._least[first + at], 0)
+                    self._gone[0] += max(self._last[first + at] - self._least[first + at], 0)
                     held[at] = _GONE
                     gone = True
         return gone
