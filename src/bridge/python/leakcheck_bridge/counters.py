@@ -414,11 +414,11 @@ class _ClassCaches:
 
 
 class _Strategies:
-    """What hypothesis keeps of strategies. Each test with examples puts hundreds into it that are new objects each time.
+    """What hypothesis keeps of strategies: each test with examples puts hundreds into it that are new objects each time.
 
     Until the 1,024 of its cache are replaced by such, five iterations later, each test grows, and what is in the place
-    of what was frozen moves malloc's heap for good. The tags of strategies have no bound: a test that makes classes, and
-    strategies for them, adds some to them in each iteration. Empty at each boundary, both are as full in each iteration.
+    of what was frozen moves malloc's heap for good. The tags of strategies have no bound: a test that makes classes,
+    and strategies for them, adds some to them in each iteration. Empty at each boundary, both are as full each time.
     """
 
     _CACHES = (
