@@ -414,7 +414,7 @@ class _ClassCaches:
 
 
 class _Strategies:
-    """What hypothesis keeps of strategies: each test with examples puts hundreds into it that are new objects each time.
+    """What hypothesis keeps of strategies. Each test with examples adds hundreds, which are new objects each time.
 
     Until the 1,024 of its cache are replaced by such, five iterations later, each test grows, and what is in the place
     of what was frozen moves malloc's heap for good. The tags of strategies have no bound: a test that makes classes,
