@@ -3,5 +3,4 @@
 
 pub mod answer;
 pub mod imports;
-pub mod repository;
 pub mod search;

@@ -3,6 +3,7 @@
 //! A path may come from a project, from a test process or from a report, and what is there may be a device without an end,
 //! a pipe that nobody writes to, or a link to somewhere else.
 
+pub mod git;
 pub mod name;
 pub mod own;
 pub mod read;

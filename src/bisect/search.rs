@@ -1,6 +1,8 @@
-//! Which commit is asked next. Pure: git puts the candidates in order, and what was answered is given.
+//! Which commit is asked next: git puts the candidates in order, and what was answered is given.
 
 use std::collections::BTreeSet;
+
+use crate::files::git::{Refused, Repository};
 
 /// After so many that could not be judged of those that are left, nobody wants to wait for the rest.
 const MOST_SKIPPED: usize = 30;
@@ -23,6 +25,17 @@ pub struct Candidates {
     pub best: Vec<String>,
     /// From old to new.
     pub line: Vec<String>,
+}
+
+impl Candidates {
+    /// The commits of a repository that may have brought what `bad` shows and none of `goods` does.
+    pub fn of(repository: &Repository, bad: &str, goods: &[String]) -> Result<Candidates, Refused> {
+        let listed = |how: &[&str]| repository.between(how, bad, goods);
+        Ok(Candidates {
+            best: listed(&["--bisect-all"])?,
+            line: listed(&["--topo-order", "--reverse"])?,
+        })
+    }
 }
 
 /// What comes next where `bad` is the candidate that is known to show it.

@@ -27,12 +27,14 @@ use crate::{
     attribute::fingerprint::{self, LEAST_DIGITS},
     bisect::{
         answer::{self, Answer, Target},
-        repository::{Repository, short},
         search::{self, Candidates, Next},
     },
     config::{Choice, Config, Runner, text as shown, value},
     exit_code::ExitCode,
-    files::write,
+    files::{
+        git::{Repository, short},
+        write,
+    },
     finding::Finding,
     report::{Report, text},
     supervise,
@@ -413,7 +415,7 @@ impl Search<'_> {
     ) -> Result<Answered, End> {
         let repository = &self.bench.repository;
         let candidates = |bad: &str, goods: &[String]| -> Result<Candidates, End> {
-            let found = repository.candidates(bad, goods);
+            let found = Candidates::of(repository, bad, goods);
             Ok(found.map_err(|error| error.to_string())?)
         };
         let mut goods = vec![good];

@@ -3,8 +3,8 @@
 use std::{env, fmt::Display, path::Path};
 
 use crate::{
-    bisect::repository::{Repository, short},
     config::text,
+    files::git::{Repository, short},
     kept::Changed,
 };
 

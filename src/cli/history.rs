@@ -8,9 +8,8 @@ use std::{
 use clap::Args;
 
 use crate::{
-    bisect::repository::Repository,
     exit_code::ExitCode,
-    files::{read, write},
+    files::{git::Repository, read, write},
     report::{
         Report,
         history::{self, History, Line, Story},

@@ -5,10 +5,9 @@ use std::{collections::HashSet, env, fmt::Write, fs, path::Path, sync::Arc};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    bisect::repository::has_committed,
     config::{Choice, Config, Runner},
     discover::Interpreter,
-    files::{own::FOLDER, read},
+    files::{git::has_committed, own::FOLDER, read},
     finding::{Finding, Status},
     kept::{CACHE, Cache, Changed, Evidence, Found, Surroundings, Wanted, digest, reason::Reason},
     report::Report,

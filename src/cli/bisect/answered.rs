@@ -9,11 +9,9 @@ use serde::Serialize;
 
 use super::super::publish::terminal_width;
 use crate::{
-    bisect::{
-        answer::{self, Answer, Target},
-        repository::Commit,
-    },
+    bisect::answer::{self, Answer, Target},
     exit_code::ExitCode,
+    files::git::Commit,
     finding::Finding,
     report::{self, Report, markdown::code, place, plain, text},
 };

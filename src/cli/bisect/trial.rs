@@ -18,12 +18,12 @@ use nix::{
 use super::super::report;
 use crate::{
     baseline::files::Folder,
-    bisect::{
-        imports,
-        repository::{REDIRECTING, Repository},
-    },
+    bisect::imports,
     discover::{Interpreter, interpreter::Env},
-    files::{read, write},
+    files::{
+        git::{REDIRECTING, Repository},
+        read, write,
+    },
     report::{Report, text},
     run::worker::INTERRUPTED,
     supervise,

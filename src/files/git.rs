@@ -1,4 +1,5 @@
-//! The project's git repository: its commits, and worktrees of them. The user's checkout and index are never touched.
+//! The project's git repository: its commits, and worktrees of them. The user's checkout and index are never touched, and
+//! neither hooks nor a pager of the project or its user are run.
 
 use std::{
     fmt, io,
@@ -6,8 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::search::Candidates;
-use crate::files::name;
+use super::name;
 
 /// Variables that would have git work on something else than the folder it is called in: hooks of git set them.
 pub const REDIRECTING: [&str; 8] = [
@@ -20,6 +20,22 @@ pub const REDIRECTING: [&str; 8] = [
     "GIT_PREFIX",
     "GIT_NAMESPACE",
 ];
+
+/// What git said of something that it could not do.
+#[derive(Debug)]
+pub struct Refused(String);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Self {
+        Refused(format!("cannot start git: {error}"))
+    }
+}
 
 /// A repository.
 #[derive(Debug)]
@@ -52,26 +68,10 @@ pub fn short(id: &str) -> &str {
     id.get(..10).unwrap_or(id)
 }
 
-/// What git said of something that it could not do.
-#[derive(Debug)]
-pub struct Refused(String);
-
-impl fmt::Display for Refused {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0)
-    }
-}
-
-impl From<io::Error> for Refused {
-    fn from(error: io::Error) -> Self {
-        Refused(format!("cannot start git: {error}"))
-    }
-}
-
 impl Repository {
     /// The one that `folder` is in.
     pub fn of(folder: &Path) -> Result<Repository, Refused> {
-        let top = called(folder, &["rev-parse", "--show-toplevel"])?;
+        let top = ask(folder, &["rev-parse", "--show-toplevel"])?;
         Ok(Repository {
             top: name::to_path(line(&top)),
         })
@@ -103,23 +103,22 @@ impl Repository {
             .is_ok()
     }
 
-    /// The commits that may have brought what `bad` shows and none of `goods` does.
-    pub fn candidates(&self, bad: &str, goods: &[String]) -> Result<Candidates, Refused> {
-        let listed = |how: &[&str]| -> Result<Vec<String>, Refused> {
-            let mut arguments = vec!["rev-list"];
-            arguments.extend(how);
-            arguments.extend([bad, "--not"]);
-            arguments.extend(goods.iter().map(|good| &**good));
-            let said = self.git(&arguments)?;
-            let ids = said
-                .lines()
-                .filter_map(|line| line.split_whitespace().next());
-            Ok(ids.map(str::to_owned).collect())
-        };
-        Ok(Candidates {
-            best: listed(&["--bisect-all"])?,
-            line: listed(&["--topo-order", "--reverse"])?,
-        })
+    /// The commits that lead to `late` and to none of `early`, in the order that `how` asks of `git rev-list`.
+    pub fn between(
+        &self,
+        how: &[&str],
+        late: &str,
+        early: &[String],
+    ) -> Result<Vec<String>, Refused> {
+        let mut arguments = vec!["rev-list"];
+        arguments.extend(how);
+        arguments.extend([late, "--not"]);
+        arguments.extend(early.iter().map(|id| &**id));
+        let said = self.git(&arguments)?;
+        let ids = said
+            .lines()
+            .filter_map(|line| line.split_whitespace().next());
+        Ok(ids.map(str::to_owned).collect())
     }
 
     /// What there is to know of a commit.
@@ -203,18 +202,18 @@ impl Repository {
     }
 
     fn git(&self, arguments: &[&str]) -> Result<String, Refused> {
-        called(&self.top, arguments)
+        ask(&self.top, arguments)
     }
 }
 
 /// Whether git has anything in `folder` under version control that `path` there names. Whose folder it is is no matter.
 pub fn has_committed(folder: &Path, path: &str) -> bool {
     let arguments = ["-c", "safe.directory=*", "ls-files", "-z", "--", path];
-    called(folder, &arguments).is_ok_and(|listed| !listed.is_empty())
+    ask(folder, &arguments).is_ok_and(|listed| !listed.is_empty())
 }
 
-/// What git says in `folder`. Neither hooks nor a pager of the project or its user are run.
-fn called(folder: &Path, arguments: &[&str]) -> Result<String, Refused> {
+/// What git says in `folder` when it is called with `arguments`.
+pub fn ask(folder: &Path, arguments: &[&str]) -> Result<String, Refused> {
     let mut command = Command::new("git");
     command
         .args([
