@@ -163,10 +163,10 @@ struct RunArgs {
     /// Fail for snapshots of what is gone, too.
     #[arg(long)]
     deny_stale: bool,
-    /// Ask whether a finding is gone, by its fingerprint or the first digits: 0 if it is, 1 if it is still there, 3 if it cannot be told; only its tests run, unless others are named.
+    /// Ask whether a finding is gone, by its fingerprint or the first digits: 0 if it is, 1 if it is still there, 3 if unknown; only its tests run, unless others are named.
     #[arg(long, value_name = "ID", conflicts_with_all = ["shard", "deny_stale", "record_durations"])]
     expect_fixed: Option<String>,
-    /// Run only the tests of the findings that wait since the runs before; all where none waits. For those who are fixing.
+    /// Run only the tests of the findings that wait since the runs before; all tests if none waits. Useful while fixing.
     #[arg(long = "lf", visible_alias = "last-failed", conflicts_with_all = ["shard", "deny_stale", "record_durations", "expect_fixed"])]
     last_failed: bool,
     /// Run one of several parts of the suite, such as 2/8; auto takes it from the CI system's variables.

@@ -1,4 +1,4 @@
-//! From the raw results of a run to what is reported: a verdict for every test, findings, the exit code.
+//! From the raw results of a run and what was said of each test to what is reported: findings and the exit code.
 
 mod apart;
 mod cause;

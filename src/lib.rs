@@ -1,8 +1,11 @@
 //! leakcheck repeats every test of a Python suite, reads exact counters after each iteration, and names what grows.
 //!
-//! Data goes one way through the modules: [`config`] and [`discover`] say what to test, [`bridge`] carries the half
-//! that lives in Python, [`run`] drives workers and measures, [`investigate`] decides what is asked of them, [`supervise`] ends what they leave, [`fit`] turns series into shapes, [`attribute`] finds
-//! places and owners, [`judgement`] makes verdicts and findings of it all, and [`report`] writes them down.
+//! Data goes one way through the modules: [`config`] and [`discover`] say what to test, [`kept`] which tests need not be
+//! asked, [`bridge`] carries the half that lives in Python, [`run`] drives workers and measures, [`investigate`] decides
+//! what is asked of them and what is said of each test, [`supervise`] ends what they leave, [`fit`] turns series into
+//! shapes, [`attribute`] and [`symbols`] find places, holders and owners, [`judgement`] makes findings and the exit code
+//! of it all, [`baseline`] holds them against what was accepted, and [`report`] writes them down. [`bisect`] looks for
+//! the commit that brought one, and [`watch`] at a running service.
 
 pub mod attribute;
 pub mod baseline;

@@ -231,7 +231,7 @@ fn counters(page: &mut String, interpreter: &Interpreter, examined: &Examined) {
             Counter::Library(_) => ", where its module is loaded",
             _ => alone,
         };
-        let text = format!("  {:<9} {word}{seen}{alone}{why}\n", counter.name());
+        let text = format!("  {:<13} {word}{seen}{alone}{why}\n", counter.name());
         page.push_str(&text);
     }
     page.push_str(&format!(

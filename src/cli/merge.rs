@@ -35,7 +35,7 @@ pub struct MergeArgs {
     /// Add a line of figures to a file, which `leakcheck history FILE` draws.
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
-    /// How often an hour the code under test runs in real life: rates are then told for an hour too.
+    /// How often an hour the code under test runs in real life: rates are then shown per hour too.
     #[arg(long, value_name = "N", value_parser = publish::times)]
     per_hour: Option<f64>,
     #[command(flatten)]

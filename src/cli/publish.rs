@@ -27,7 +27,7 @@ pub struct OutputArgs {
     /// Also write the report to a file; can be given several times.
     #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = report_file)]
     pub reports: Vec<(Format, PathBuf)>,
-    /// Show no progress, and one line for each finding.
+    /// Show no progress, and one line for each finding that fails.
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Show what was discounted, what is accepted, and why tests could not be judged.

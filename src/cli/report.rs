@@ -23,7 +23,7 @@ pub struct ReportArgs {
     /// What `leakcheck run --report json=FILE` wrote; `-` is the standard input.
     #[arg(value_name = "RUN.json")]
     file: PathBuf,
-    /// How often an hour the code under test runs in real life: rates are then told for an hour too.
+    /// How often an hour the code under test runs in real life: rates are then shown per hour too.
     #[arg(long, value_name = "N", value_parser = publish::times)]
     per_hour: Option<f64>,
     #[command(flatten)]

@@ -152,9 +152,11 @@ pub struct Budget {
     pub small: f64,
     /// as long as all of these take less than one such part of it.
     pub reserve: f64,
-    /// The least that all of them get together: caches with ends of their own are worth a minute,
+    /// The least that there is for a whole run, and the least that suspects may take at most: caches with ends of their own
+    /// are worth a minute.
     pub least: u64,
-    /// and what of it goes to those that are likely to be what is known: one leak in many tests is not.
+    /// So much of the suspects' time, or a plain run, goes to those that are likely to be what is known: one leak in many
+    /// tests is not.
     pub least_plenty: u64,
     /// The most that a long run gets,
     pub long_run: u64,

@@ -436,9 +436,9 @@ fn unjudged(
     if !counts.is_empty() {
         let hint = match style.detail {
             Detail::Verbose => {
-                "--report json=FILE has every one; leakcheck explain RULE says more of a rule in brackets"
+                "--report json=FILE has every one; leakcheck explain RULE explains the rule in brackets"
             }
-            Detail::Quiet | Detail::Normal => "-v says why of each",
+            Detail::Quiet | Detail::Normal => "-v gives the reason for each",
         };
         let line = format!("{} ({hint})", counts.join(", "));
         paragraph("not judged:", YELLOW, &line, 4, width, out)?;

@@ -99,7 +99,7 @@ impl Whole {
             .collect();
         (least > 0 && !all.is_empty()).then(|| {
             format!(
-                "a run takes {} times the CPU of a plain one, or {least} s; left for want of time: {} (--budget gives more)",
+                "time was up ({} times the CPU of a plain run, or {least} s) before {} (--budget 10m gives more)",
                 RULES.budget.whole,
                 all.join(", ")
             )
@@ -216,11 +216,11 @@ mod tests {
         whole.leave("suspect");
         let said = whole.said().unwrap();
         assert!(
-            said.contains("5 times the CPU of a plain one, or 60 s"),
+            said.contains("5 times the CPU of a plain run, or 60 s"),
             "{said}"
         );
         assert!(
-            said.contains(": 1 longer look, 2 suspects (--budget"),
+            said.contains(" before 1 longer look, 2 suspects (--budget"),
             "{said}"
         );
         // Nothing that a process says of itself overflows.

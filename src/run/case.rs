@@ -147,12 +147,6 @@ impl Case {
     pub fn resources(&self) -> Vec<Counter> {
         Counter::resources_of(&self.fits).collect()
     }
-
-    /// The places and the watched containers that grow.
-    pub fn growing_things(&self) -> BTreeSet<String> {
-        growth::things(&self.growths, &self.containers)
-    }
-
     /// Whether the places account for all that grows: a container that takes its memory from a free list stands at none,
     /// and two with the same entries cannot be told apart.
     pub fn is_explained(&self) -> bool {

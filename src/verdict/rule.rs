@@ -201,7 +201,7 @@ rules! {
         verdict: Some(Verdict::Unstable),
         says: "It grew in one process and not in the other.",
         example: "blocks +2 in each of 34 iterations of the first process, and flat in 40 of the second.",
-        action: "Run it again with `leakcheck inspect TEST`. Growth that hangs on the order of tests, on time or on chance comes and goes.",
+        action: "Run it again with `leakcheck inspect TEST`. Growth that depends on the order of tests, on time or on chance comes and goes.",
     }
     ProcessEndedOnce {
         name: "process-ended-once",

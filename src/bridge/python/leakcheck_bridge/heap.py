@@ -60,8 +60,6 @@ _LENGTHS = {
 }
 #: The collector tracks none of these as long as they refer to nothing that it tracks.
 _HOPPED = kinds.ids_of(dict, bytearray, array.array)
-#: So many entries at the end of a container that grew tell what it gains.
-_NEWEST = 16
 
 
 def length_function(cls):
