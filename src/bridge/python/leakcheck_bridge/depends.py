@@ -105,7 +105,8 @@ class Depends:
         self._began = frozenset()  # type: frozenset
         self._turns = []  # type: list
         # While tests are collected.
-        self._started = []  # type: list        self._called = set()  # type: set
+        self._started = []  # type: list
+        self._called = set()  # type: set
         self._ran = set()  # type: set
         #: What is opened meanwhile: nothing is read then, so test files may read thousands of data files.
         self._read = set()  # type: set
