@@ -267,11 +267,14 @@ pub fn advice_native(code: &str, function: &NativeFunction) -> String {
         &function.name
     };
     match (function.owner, &function.package) {
-        (Some(Owner::Dependency), package) => format!(
-            "`{}` is not yours: look for a release of {} in which `{name}` gives back what it takes, and report it there if there is none.",
-            function.module(),
-            package.as_deref().unwrap_or(function.module()),
-        ),
+        // A library of neither the project nor a package may be anybody's.
+        (Some(Owner::Dependency), package) if package.is_some() || function.module.is_some() => {
+            format!(
+                "`{}` is not yours: look for a release of {} in which `{name}` gives back what it takes, and report it there if there is none.",
+                function.module(),
+                package.as_deref().unwrap_or(function.module()),
+            )
+        }
         (Some(Owner::Project), _) if code == LOST || code == of(Kind::Reference) => format!(
             "Give back the reference that `{name}` takes (Py_DECREF; in Rust let the Py drop instead of into_ptr or forget), on error paths too.",
         ),

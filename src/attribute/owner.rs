@@ -20,6 +20,9 @@ pub struct Places {
 /// Top-level modules of pytest and what it cannot do without.
 const RUNNER_MODULES: [&str; 6] = ["_pytest", "pytest", "pluggy", "iniconfig", "xdist", "py"];
 
+/// Where libraries of the system lie.
+const SYSTEM: [&str; 4] = ["/usr", "/lib", "/lib64", "/nix"];
+
 /// Folders in which a project may keep its packages.
 const SOURCES: [&str; 3] = ["", "src", "lib"];
 
@@ -66,13 +69,26 @@ impl Places {
         Some(Owner::Project)
     }
 
-    /// Whether a file with machine code is the project's or a package's, by whichever name its folder is known.
+    /// Whether a file with machine code is the project's or a package's, by whichever name its folder is known; or
+    /// nobody's that comes with Python or the system, such as a library in the build folder beside the project.
     pub fn is_users_code(&self, file: &str) -> bool {
         let path = &*name::to_path(file);
-        { self.packages.iter().chain([&self.project]) }.any(|folder| {
+        let is_in = |folder: &PathBuf| {
             let real = folder.canonicalize();
             path.starts_with(folder) || real.is_ok_and(|real| path.starts_with(real))
-        })
+        };
+        if { self.packages.iter().chain([&self.project]) }.any(is_in) {
+            return true;
+        }
+        // `/opt/python/lib/python3.12`, beside which lie the libraries of the interpreter and, with conda, all others.
+        let prefixes = self
+            .stdlib
+            .iter()
+            .filter_map(|folder| folder.ancestors().nth(2));
+        let theirs = prefixes.chain(SYSTEM.map(Path::new));
+        path.is_absolute()
+            && (self.bridge.as_os_str().is_empty() || !path.starts_with(&self.bridge))
+            && !theirs.map(Path::to_path_buf).any(|folder| is_in(&folder))
     }
 
     fn module_of_package(&self, path: &Path) -> Option<String> {
@@ -187,6 +203,29 @@ mod tests {
             nowhere.owner("/home/p/tests/test_a.py"),
             Some(Owner::Project)
         );
+    }
+
+    #[test]
+    fn a_library_is_users_code_unless_it_comes_with_python_or_the_system() {
+        let mut places = places();
+        places.stdlib = vec!["/opt/python/lib/python3.12".into()];
+        for (file, users) in [
+            ("/home/p/src/fast.so", true),
+            (
+                "/home/p/.venv/lib/python3.12/site-packages/lz4/_frame.so",
+                true,
+            ),
+            ("/home/build/libshop.so", true),
+            ("/opt/shop/lib/libshop.so", true),
+            ("/opt/python/lib/libpython3.12.so.1.0", false),
+            ("/opt/python/lib/python3.12/lib-dynload/_ssl.so", false),
+            ("/usr/lib/x86_64-linux-gnu/libc.so.6", false),
+            ("/lib64/ld-linux-x86-64.so.2", false),
+            ("/tmp/lc/tracer.so", false),
+            ("linux-vdso.so.1", false),
+        ] {
+            assert_eq!(places.is_users_code(file), users, "{file}");
+        }
     }
 
     #[test]

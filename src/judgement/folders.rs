@@ -67,6 +67,9 @@ impl<'a> Folders<'a> {
             function.owner = Some(Owner::Interpreter);
         } else if inside(std::slice::from_ref(&self.places.project), path).is_some() {
             function.owner = Some(Owner::Project);
+        } else if self.places.is_users_code(&path.to_string_lossy()) {
+            // A library in a build folder beside the project, or in one of its own.
+            function.owner = Some(Owner::Dependency);
         }
         function
     }

@@ -239,6 +239,11 @@ mod tests {
                 "`f` in `_sqlite3` (Python's own)",
                 Some(Owner::Interpreter),
             ),
+            (
+                "/build/libshop.so".to_owned(),
+                "`f` in `libshop`",
+                Some(Owner::Dependency),
+            ),
             ("/lib/libc.so.6".to_owned(), "`f` in `libc.so.6`", None),
             ("/usr/bin/python3.12".to_owned(), "`f`", None),
             ("/usr/lib/libpython3.12.so.1.0".to_owned(), "`f`", None),
