@@ -1,6 +1,9 @@
 //! The shortest way from what lives for its own sake (modules, threads, fixtures, C) to every object.
 
-use std::{collections::VecDeque, mem};
+use std::{
+    collections::{HashSet, VecDeque},
+    mem,
+};
 
 use super::{
     graph::{Dump, Graph},
@@ -47,6 +50,8 @@ pub struct Ways {
     /// Objects in the order in which they were reached.
     pub order: Vec<u32>,
     roots: Vec<(u32, Root)>,
+    /// What a module has before its turn comes.
+    claimed: HashSet<u32>,
 }
 
 /// What the search must not go through, and where it begins.
@@ -56,7 +61,8 @@ pub struct Terrain {
     ours: Vec<bool>,
     /// The runner's.
     runners: Vec<bool>,
-    code: Vec<u32>,
+    /// Modules and their names, the first to have what several have.
+    code: Vec<(u32, String)>,
     state: Vec<(u32, Root)>,
     runner: Vec<u32>,
 }
@@ -100,7 +106,7 @@ impl Terrain {
                     Some(Owner::Dependency) => 1,
                     _ => 0,
                 };
-                // The deeper of two modules is where a shared object was made; the other imports it.
+                // The deeper of two modules is where a shared object was made, unless one has its class; the other imports it.
                 let depth = name.matches('.').count();
                 code.push((rank, std::cmp::Reverse(depth), name.clone(), node));
             }
@@ -126,7 +132,9 @@ impl Terrain {
         Terrain {
             ours,
             runners,
-            code: code.into_iter().map(|(.., node)| node).collect(),
+            code: { code.into_iter() }
+                .map(|(_, _, name, node)| (node, name))
+                .collect(),
             state,
             runner,
         }
@@ -168,6 +176,7 @@ impl Ways {
             phase: vec![None; graph.len()],
             order: Vec::new(),
             roots: Vec::new(),
+            claimed: HashSet::new(),
         };
         let mut closed = terrain.ours.clone();
         for node in without {
@@ -177,15 +186,20 @@ impl Ways {
         for (at, runner) in terrain.runners.iter().enumerate() {
             closed[at] |= runner;
         }
-        let modules = terrain.code.iter().map(|node| (*node, Root::Module));
-        ways.spread(graph, &closed, Phase::Code, modules.collect());
+        let modules = terrain.code.iter().map(|(node, _)| (*node, Root::Module));
+        let queue = ways.begin(&closed, Phase::Code, modules.collect());
+        for (module, name) in &terrain.code {
+            ways.claim(graph, &closed, *module, name);
+        }
+        ways.spread(graph, &closed, Phase::Code, queue);
         let mut for_fixtures = closed.clone();
         for (node, root) in &terrain.state {
             if *root == Root::Fixture {
                 for_fixtures[*node as usize] = open[*node as usize];
             }
         }
-        ways.spread(graph, &for_fixtures, Phase::State, terrain.state.clone());
+        let queue = ways.begin(&for_fixtures, Phase::State, terrain.state.clone());
+        ways.spread(graph, &for_fixtures, Phase::State, queue);
         let unreferred = |ways: &Ways| -> Vec<(u32, Root)> {
             (0..graph.len() as u32)
                 .filter(|node| {
@@ -198,13 +212,16 @@ impl Ways {
                 .collect()
         };
         let roots = unreferred(&ways);
-        ways.spread(graph, &closed, Phase::Outside, roots);
+        let queue = ways.begin(&closed, Phase::Outside, roots);
+        ways.spread(graph, &closed, Phase::Outside, queue);
         let runner = terrain.runner.iter().map(|node| (*node, Root::Runner));
-        ways.spread(graph, &open, Phase::Runner, runner.collect());
+        let queue = ways.begin(&open, Phase::Runner, runner.collect());
+        ways.spread(graph, &open, Phase::Runner, queue);
         ways
     }
 
-    fn spread(&mut self, graph: &Graph, closed: &[bool], phase: Phase, roots: Vec<(u32, Root)>) {
+    /// Reaches the roots, which are where the search goes on.
+    fn begin(&mut self, closed: &[bool], phase: Phase, roots: Vec<(u32, Root)>) -> VecDeque<u32> {
         let mut queue = VecDeque::new();
         for (node, root) in roots {
             if self.phase[node as usize].is_none() && !closed[node as usize] {
@@ -214,6 +231,35 @@ impl Ways {
                 queue.push_back(node);
             }
         }
+        queue
+    }
+
+    /// Notes that a module has what is of its own classes, and not one that imports it: `apps` of Django is an `Apps` of
+    /// `django.apps.registry`, and eighty modules know it.
+    fn claim(&mut self, graph: &Graph, closed: &[bool], module: u32, name: &str) {
+        let Some(namespace) = graph.targets(module).last() else {
+            return;
+        };
+        if closed[module as usize] || closed[*namespace as usize] {
+            return;
+        }
+        for target in graph.targets(*namespace) {
+            let class = graph.type_of(*target).strip_prefix(name);
+            if class.is_some_and(|class| class.starts_with('.'))
+                && self.reach(*target, *namespace, closed, Phase::Code)
+            {
+                self.claimed.insert(*target);
+            }
+        }
+    }
+
+    fn spread(
+        &mut self,
+        graph: &Graph,
+        closed: &[bool],
+        phase: Phase,
+        mut queue: VecDeque<u32>,
+    ) {
         // What C code keeps for a module stands before its variables and has no name there, so it comes after all that has:
         // a dictionary of a package's that its extension knows as well is known by its name.
         let mut unnamed: Vec<(u32, u32)> = Vec::new();
@@ -224,7 +270,10 @@ impl Ways {
                 let nameless = targets.len().saturating_sub(1) * usize::from(is_module);
                 unnamed.extend(targets[..nameless].iter().map(|target| (node, *target)));
                 for target in &targets[nameless..] {
-                    if self.reach(*target, node, closed, phase) {
+                    let is_claimed = self.parent[*target as usize] == node;
+                    if self.reach(*target, node, closed, phase)
+                        || is_claimed && self.claimed.remove(target)
+                    {
                         queue.push_back(*target);
                     }
                 }
@@ -358,6 +407,35 @@ mod tests {
         // Where nobody else has it, C code has.
         assert_eq!(ways.to(2), [0, 2]);
         assert_eq!(Ways::search(&graph, &terrain, &[5]).to(6), [0, 3, 6]);
+    }
+
+    #[test]
+    fn an_object_is_known_by_the_module_that_has_its_class() {
+        // 0 the module with the class, 1 a deeper one that imports 4; both have 5 too, of another class.
+        let graph = graph(
+            &[
+                ("module", 0, &[2]),
+                ("module", 0, &[3]),
+                ("dict", 0, &[4, 5]),
+                ("dict", 0, &[4, 5]),
+                ("app.registry.Apps", 0, &[6]),
+                ("list", 0, &[7]),
+                ("Row", 1, &[]),
+                ("Row", 1, &[]),
+            ],
+            1,
+        );
+        let dump = dump(&[
+            (0, "app.registry", "/p/app/registry.py"),
+            (16, "app.web.views.list", "/p/app/web/views/list.py"),
+        ]);
+        let terrain = Terrain::new(&graph, &dump, &places());
+        let ways = Ways::search(&graph, &terrain, &[]);
+        assert_eq!(ways.to(6), [0, 2, 4, 6]);
+        assert_eq!(ways.to(7), [1, 3, 5, 7]);
+        // Where it is not there, the other one has it.
+        let without = Ways::search(&graph, &terrain, &[2]);
+        assert_eq!(without.to(6), [1, 3, 4, 6]);
     }
 
     #[test]

@@ -89,14 +89,20 @@ def is_theirs(name):
     return top == "__main__" or not (top in _STDLIB or top in _RUNNER or top.startswith("pytest_"))
 
 
-def _top(kind):
+def _module_of(kind):
     # type: (type) -> str
-    """The topmost package of a class."""
+    """The module of a class."""
     try:
-        return str(type.__dict__["__module__"].__get__(kind)).partition(".")[0]
+        return str(type.__dict__["__module__"].__get__(kind))
     except AttributeError:
         # The collector has cleared it while something still has an instance of it.
         return ""
+
+
+def _top(kind):
+    # type: (type) -> str
+    """The topmost package of a class."""
+    return _module_of(kind).partition(".")[0]
 
 
 def _is_hub(kind):
@@ -233,12 +239,17 @@ def _roots(others):
     closed = {id(module) for _, module in modules}
     closed.update(id(_namespace(module)) for _, module in modules)
     found = [(obj, name) for name, obj in _of_the_interpreter()]
-    # What two modules have was made in the deeper one, and in no module of tests; the other imports it. As the ways
-    # through the heap have it (path.rs), so that one logger of many modules has one name.
+    # What two modules have was made in the one that has its class, or in the deeper one, and in no module of tests; the
+    # other imports it. As the ways through the heap have it (path.rs), so that one logger of many modules has one name.
     theirs = [(name, module) for name, module in modules if type(module) is types.ModuleType and is_theirs(name)]
+    own, rest, homes = [], [], {}  # type: list, list, dict
     for name, module in sorted(theirs, key=_rank_of):
         _met[name] = module
-        found += of_namespace(_namespace(module) or {}, name)
+        for named in of_namespace(_namespace(module) or {}, name):
+            kind = type(named[0])
+            home = homes.get(id(kind)) or homes.setdefault(id(kind), _module_of(kind))
+            (own if home == name else rest).append(named)
+    found += own + rest
     found += [(obj, name) for obj, name in others if _top(type(obj)) not in _RUNNER]
     return found, closed
 
