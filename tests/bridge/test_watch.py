@@ -294,13 +294,18 @@ class Watched(BridgeCase):
 
         names = ["tests.unit.test_shop", "lark", "lark.utils", "conftest", "lark.parsers.earley", "contest"]
         modules = {name: types.ModuleType(name) for name in names}
+        apps = type("Apps", (), {"__module__": "lark.utils"})()
         for module in modules.values():
             module.logger = names
+            module.apps = apps
         with mock.patch.dict(sys.modules, modules):
             roots, _ = watch._roots(())
         found = [name for obj, name in roots if obj is names]
         deep = ["lark.parsers.earley.logger", "lark.utils.logger", "contest.logger", "lark.logger"]
         self.assertEqual(found, [*deep, "tests.unit.test_shop.logger", "conftest.logger"])
+        # The module of its class, where that has it.
+        found = [name for obj, name in roots if obj is apps]
+        self.assertEqual(found[:2], ["lark.utils.apps", "lark.parsers.earley.apps"])
 
     def test_a_length_of_the_projects_own_is_not_asked_for(self):
         self.assertEqual(increments(self.look("test_own_length")["items"]), [0] * 6)
