@@ -130,7 +130,7 @@ fn doctor_lists_what_is_counted() {
         .unwrap();
     let page = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
-        page.contains("connections exact, where its module is loaded"),
+        page.contains("connections   exact, where its module is loaded"),
         "{page}"
     );
     assert!(page.contains("arrow_bytes"), "{page}");

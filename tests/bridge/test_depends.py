@@ -5,7 +5,7 @@ import sys
 import sysconfig
 import unittest
 
-from driver import BRIDGE, BridgeCase, needs_pytest
+from driver import BRIDGE, BridgeCase, increments, needs_pytest
 
 OUTSIDE = sorted({os.path.dirname(os.__file__) + "/", sysconfig.get_paths()["purelib"] + "/", BRIDGE + "/"})
 
@@ -248,6 +248,15 @@ class FunctionsTest(DependsCase):
                 readings = ran["series"][counter]
                 # The second iteration is noted too, and the first one that is judged.
                 self.assertLessEqual(readings[-1], readings[1], (name, counter, readings))
+
+    def test_how_much_is_noted_is_no_block_of_its_own(self):
+        # The names that are noted in the second iteration end past byte 256.
+        long = "x" * 150 + ".txt"
+        test = "def test_reads():\n    with open({!r}) as file:\n        file.read()\n".format(long)
+        _, worker = self._worker({long: "data", "test_reads.py": test})
+        for _ in range(2):
+            _, ran = self._noted(worker, "test_reads", iterations=5)
+        self.assertLessEqual(max(increments(ran["series"]["blocks"])[1:]), 0)
 
     def test_what_runs_while_tests_are_collected_is_noted_with_who_had_it_run(self):
         project, worker = self._worker({"app.py": APP, "test_app.py": TESTS})

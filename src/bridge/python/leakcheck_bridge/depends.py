@@ -13,6 +13,7 @@ cache, a lazy import), and other tests may find it there. In those after them fu
 there is to hear of.
 """
 
+import array
 import gc
 import itertools
 import posix
@@ -28,6 +29,8 @@ _TOOLS = (3, 4, 2)
 
 #: Functions of all kinds that may run in one iteration.
 _MOST = 1 << 16
+#: Of what it is counted how far it goes.
+_FUNCTIONS, _OPENED = range(2)
 #: Bytes of the names of files opened in one.
 _ROOM = 1 << 18
 
@@ -87,9 +90,10 @@ class Depends:
         self._again = bytearray(_MOST)
         self._files = [None] * _MOST  # type: list
         self._names = [None] * _MOST  # type: list
-        self._found = 0
         self._opened = bytearray(_ROOM)
-        self._opened_to = 0
+        # How many functions, and how many bytes of what was opened. In an array: a number above 256 would be one block
+        # more in the iteration that comes to it.
+        self._ends = array.array("q", [0, 0])
         self._full = False
         #: Which iteration of the open test is noted.
         self._pass = 0
@@ -311,7 +315,7 @@ class Depends:
             return
         codes, files, names, again = self._codes, self._files, self._names, self._again
         second = self._pass > 1
-        seen = {(files[at], names[at]): at for at in range(self._found)}
+        seen = {(files[at], names[at]): at for at in range(self._ends[_FUNCTIONS])}
         inside = []  # type: list
         for at in range(count):
             code, codes[at] = codes[at], None
@@ -335,13 +339,14 @@ class Depends:
                 # Several may have one name, as generator expressions of one function do.
                 self._more |= second and not again[known]
                 again[known] |= second
-            elif self._found < _MOST:
-                files[self._found], names[self._found] = path, name
+            elif self._ends[_FUNCTIONS] < _MOST:
+                found = self._ends[_FUNCTIONS]
+                files[found], names[found] = path, name
                 # What comes in the second iteration only is nothing that the first one did for good.
-                again[self._found] = second
+                again[found] = second
                 self._more = True
-                seen[path, name] = self._found
-                self._found += 1
+                seen[path, name] = found
+                self._ends[_FUNCTIONS] += 1
         del inside[:]
 
     def begin_wide(self, key):
@@ -462,23 +467,24 @@ class Depends:
         text = (when + kind + path).encode("utf-8", "surrogateescape") + b"\0"
         if self._goes_on and self._has(text):
             return
-        to = self._opened_to + len(text)
+        begin = self._ends[_OPENED]
+        to = begin + len(text)
         if to > _ROOM:
             self._full = True
             return
-        self._opened[self._opened_to : to] = text
-        self._opened_to = to
+        self._opened[begin:to] = text
+        self._ends[_OPENED] = to
         self._more = True
 
     def _has(self, text):
         # type: (bytes) -> bool
-        opened, to = self._opened, self._opened_to
+        opened, to = self._opened, self._ends[_OPENED]
         return opened.startswith(text, 0, to) or opened.find(b"\0" + text, 0, to) >= 0
 
     def _take_opened(self):
         # type: () -> list
-        text = bytes(self._opened[: self._opened_to]).decode("utf-8", "surrogateescape")
-        self._opened_to = 0
+        text = bytes(self._opened[: self._ends[_OPENED]]).decode("utf-8", "surrogateescape")
+        self._ends[_OPENED] = 0
         return sorted(set(text.split("\0")) - {""})
 
     # -- answers ---------------------------------------------------------------------------
@@ -491,15 +497,15 @@ class Depends:
         self._forget()
 
     def _forget(self):
-        for at in range(self._found):
+        for at in range(self._ends[_FUNCTIONS]):
             self._files[at] = self._names[at] = None
             self._again[at] = 0
-        self._found = 0
+        self._ends[_FUNCTIONS] = 0
 
     def noted(self, standing):
         # type: (frozenset) -> dict
         """What the open test ran, and which wider fixtures stand."""
-        pairs = [[self._files[at], self._names[at], self._again[at]] for at in range(self._found)]
+        pairs = [[self._files[at], self._names[at], self._again[at]] for at in range(self._ends[_FUNCTIONS])]
         answer = {
             "passes": self._pass,
             "units": pairs,
