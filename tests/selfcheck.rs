@@ -176,9 +176,9 @@ fn doctor_shows_what_there_is() {
         for words in [
             format!("python      CPython {major}.{minor}"),
             format!("runner      {runner} "),
-            "  blocks    exact, saw the planted leak".to_owned(),
-            "  fds       exact, saw the planted leak".to_owned(),
-            "  threads   exact\n".to_owned(),
+            "  blocks        exact, saw the planted leak".to_owned(),
+            "  fds           exact, saw the planted leak".to_owned(),
+            "  threads       exact\n".to_owned(),
             "self-check  passed in ".to_owned(),
             "pyproject.toml".to_owned(),
             "  jobs = 3\n".to_owned(),
@@ -204,7 +204,7 @@ fn doctor_says_why_a_counter_is_not_exact_and_fails_where_one_is_blind() {
     assert_eq!(output.status.code(), Some(0), "{page}");
     for words in [
         "build       PYTHONMALLOC=malloc counts nothing, and is pymalloc in",
-        "  blocks    exact, saw",
+        "  blocks        exact, saw",
     ] {
         assert!(page.contains(words), "{page}");
     }
@@ -222,7 +222,7 @@ fn doctor_says_why_a_counter_is_not_exact_and_fails_where_one_is_blind() {
     let page = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{page}");
     assert!(
-        page.contains("  blocks    absent: this Python does not count"),
+        page.contains("  blocks        absent: this Python does not count"),
         "{page}"
     );
 
@@ -242,7 +242,7 @@ fn doctor_says_why_a_counter_is_not_exact_and_fails_where_one_is_blind() {
         "{page}"
     );
     assert!(
-        page.contains("  blocks    estimate: objects that were made"),
+        page.contains("  blocks        estimate: objects that were made"),
         "{page}"
     );
 }

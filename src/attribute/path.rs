@@ -253,13 +253,7 @@ impl Ways {
         }
     }
 
-    fn spread(
-        &mut self,
-        graph: &Graph,
-        closed: &[bool],
-        phase: Phase,
-        mut queue: VecDeque<u32>,
-    ) {
+    fn spread(&mut self, graph: &Graph, closed: &[bool], phase: Phase, mut queue: VecDeque<u32>) {
         // What C code keeps for a module stands before its variables and has no name there, so it comes after all that has:
         // a dictionary of a package's that its extension knows as well is known by its name.
         let mut unnamed: Vec<(u32, u32)> = Vec::new();
