@@ -187,19 +187,17 @@ impl Ways {
             closed[at] |= runner;
         }
         let modules = terrain.code.iter().map(|(node, _)| (*node, Root::Module));
-        let queue = ways.begin(&closed, Phase::Code, modules.collect());
         for (module, name) in &terrain.code {
             ways.claim(graph, &closed, *module, name);
         }
-        ways.spread(graph, &closed, Phase::Code, queue);
+        ways.spread(graph, &closed, Phase::Code, modules.collect());
         let mut for_fixtures = closed.clone();
         for (node, root) in &terrain.state {
             if *root == Root::Fixture {
                 for_fixtures[*node as usize] = open[*node as usize];
             }
         }
-        let queue = ways.begin(&for_fixtures, Phase::State, terrain.state.clone());
-        ways.spread(graph, &for_fixtures, Phase::State, queue);
+        ways.spread(graph, &for_fixtures, Phase::State, terrain.state.clone());
         let unreferred = |ways: &Ways| -> Vec<(u32, Root)> {
             (0..graph.len() as u32)
                 .filter(|node| {
@@ -212,26 +210,10 @@ impl Ways {
                 .collect()
         };
         let roots = unreferred(&ways);
-        let queue = ways.begin(&closed, Phase::Outside, roots);
-        ways.spread(graph, &closed, Phase::Outside, queue);
+        ways.spread(graph, &closed, Phase::Outside, roots);
         let runner = terrain.runner.iter().map(|node| (*node, Root::Runner));
-        let queue = ways.begin(&open, Phase::Runner, runner.collect());
-        ways.spread(graph, &open, Phase::Runner, queue);
+        ways.spread(graph, &open, Phase::Runner, runner.collect());
         ways
-    }
-
-    /// Reaches the roots, which are where the search goes on.
-    fn begin(&mut self, closed: &[bool], phase: Phase, roots: Vec<(u32, Root)>) -> VecDeque<u32> {
-        let mut queue = VecDeque::new();
-        for (node, root) in roots {
-            if self.phase[node as usize].is_none() && !closed[node as usize] {
-                self.phase[node as usize] = Some(phase);
-                self.order.push(node);
-                self.roots.push((node, root));
-                queue.push_back(node);
-            }
-        }
-        queue
     }
 
     /// Notes that a module has what is of its own classes, and not one that imports it: `apps` of Django is an `Apps` of
@@ -253,7 +235,16 @@ impl Ways {
         }
     }
 
-    fn spread(&mut self, graph: &Graph, closed: &[bool], phase: Phase, mut queue: VecDeque<u32>) {
+    fn spread(&mut self, graph: &Graph, closed: &[bool], phase: Phase, roots: Vec<(u32, Root)>) {
+        let mut queue = VecDeque::new();
+        for (node, root) in roots {
+            if self.phase[node as usize].is_none() && !closed[node as usize] {
+                self.phase[node as usize] = Some(phase);
+                self.order.push(node);
+                self.roots.push((node, root));
+                queue.push_back(node);
+            }
+        }
         // What C code keeps for a module stands before its variables and has no name there, so it comes after all that has:
         // a dictionary of a package's that its extension knows as well is known by its name.
         let mut unnamed: Vec<(u32, u32)> = Vec::new();

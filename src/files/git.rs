@@ -213,7 +213,7 @@ pub fn has_committed(folder: &Path, path: &str) -> bool {
 }
 
 /// What git says in `folder` when it is called with `arguments`.
-pub fn ask(folder: &Path, arguments: &[&str]) -> Result<String, Refused> {
+fn ask(folder: &Path, arguments: &[&str]) -> Result<String, Refused> {
     let mut command = Command::new("git");
     command
         .args([

@@ -231,7 +231,7 @@ impl<'a> Writer<'a> {
         let mut reason = None;
         for each in opened {
             match each.what {
-                'f' | 'd' if is_written(each.path) => {}
+                'f' | 'd' if is_written(Path::new(each.path)) => {}
                 'f' => {
                     all.insert(Dependency::File(self.now.shown(each.path)));
                 }

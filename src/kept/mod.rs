@@ -204,7 +204,7 @@ impl Cache {
         let watched = self.book.watched.iter().cloned().map(Dependency::File);
         // A run makes folders of its own in the project, such as the one for pytest's cache.
         let before = watched
-            .chain(now.folders())
+            .chain(now.folders_of_code())
             .map(|it| (it.clone(), now.state(&it)));
         let before: HashMap<_, _> = before.collect();
         let mut holding = Holding::new(&self.book, &now);

@@ -62,8 +62,8 @@ pub(super) struct Now<'a> {
 }
 
 /// Whether Python, a runner or we have written a file: it is made anew where it is missing, so nothing depends on it.
-pub(super) fn is_written(path: &str) -> bool {
-    let mut parts = Path::new(path).components();
+pub(super) fn is_written(path: &Path) -> bool {
+    let mut parts = path.components();
     parts.any(|part| WRITTEN.iter().any(|name| part.as_os_str() == *name))
 }
 
@@ -74,13 +74,6 @@ pub(super) struct Lazy {
     pub files: BTreeSet<String>,
     /// Files that would be loaded in their stead, if they were there.
     pub missing: BTreeSet<String>,
-}
-
-/// What is in a project, as kept.
-#[derive(Debug, Default)]
-struct Inside {
-    names: Vec<String>,
-    folders: Vec<String>,
 }
 
 /// Where a `conftest.py` for the tests of a file may be, there or not.
@@ -390,6 +383,19 @@ impl<'a> Now<'a> {
         ours.map(|file| self.shown(file)).collect()
     }
 
+    /// Folders of the project in which a run makes some of its own: at the top, and beside modules that are imported.
+    pub(super) fn folders_of_code(&self) -> BTreeSet<Dependency> {
+        let files = self.files_of_modules();
+        let inside = files
+            .iter()
+            .map(Path::new)
+            .filter(|file| file.is_relative());
+        { inside.flat_map(|file| file.ancestors().skip(1)) }
+            .chain([Path::new("")])
+            .map(|folder| Dependency::Folder(name::to_text(folder)))
+            .collect()
+    }
+
     /// In which state something is.
     pub(super) fn state(&self, of: &Dependency) -> String {
         if let Some(known) = self.states.borrow().get(of) {
@@ -415,7 +421,7 @@ impl<'a> Now<'a> {
             }
             Dependency::Folder(folder) => {
                 let mut names: Vec<_> = fs::read_dir(self.path(folder)).ok()?.flatten().collect();
-                names.retain(|entry| !WRITTEN.iter().any(|name| entry.file_name() == *name));
+                names.retain(|entry| !is_written(Path::new(&entry.file_name())));
                 let mut names: Vec<_> = names.iter().map(fs::DirEntry::file_name).collect();
                 names.sort();
                 let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
@@ -485,27 +491,9 @@ impl<'a> Now<'a> {
 
     /// The names of all files of the project but hidden ones and what Python itself writes.
     fn names_of_files(&self) -> String {
-        match self.go_through() {
-            Some(mut found) => {
-                found.names.sort();
-                hash(found.names.join("\n").as_bytes())
-            }
-            // Equal to nothing, not even to itself in the next run.
-            None => format!("too many at {:?}", SystemTime::now()),
-        }
-    }
-
-    /// The folders of the project, but hidden ones and what Python itself writes: none where there are too many.
-    pub(super) fn folders(&self) -> impl Iterator<Item = Dependency> {
-        let found = self.go_through().unwrap_or_default();
-        found.folders.into_iter().map(Dependency::Folder)
-    }
-
-    fn go_through(&self) -> Option<Inside> {
-        let mut found = Inside::default();
         let mut folders = vec![self.surroundings.project.clone()];
+        let mut names = Vec::new();
         while let Some(folder) = folders.pop() {
-            found.folders.push(self.shown(&name::to_text(&folder)));
             for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
                 let path = entry.path();
                 let name = entry.file_name();
@@ -519,13 +507,16 @@ impl<'a> Now<'a> {
                 if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                     folders.push(path);
                 }
-                found.names.push(self.shown(&text));
-                if found.names.len() > MOST_NAMES {
-                    return None;
+                names.push(text);
+                if names.len() > MOST_NAMES {
+                    // Equal to nothing, not even to itself in the next run.
+                    return format!("too many at {:?}", SystemTime::now());
                 }
             }
         }
-        Some(found)
+        let mut names: Vec<String> = names.iter().map(|name| self.shown(name)).collect();
+        names.sort();
+        hash(names.join("\n").as_bytes())
     }
 
     /// What is installed: names, versions, and the lists of files that belong to each.
