@@ -30,13 +30,12 @@ pub(super) fn findings(
     let mut found = Vec::new();
     let held = Held::new(&run.cases);
     let homes = Homes::new(places);
-    let parts: Vec<Vec<Case>> = run.cases.iter().map(within::parts).collect();
-    let cases: Vec<&Case> = { run.cases.iter().zip(&parts) }
-        .flat_map(|(case, parts)| match &parts[..] {
-            [] => vec![case],
-            parts => parts.iter().collect(),
-        })
+    let parts: Vec<Case> = { run.cases.iter() }
+        .map(|case| pythons::without_its_native(case, python))
+        .flat_map(|case| within::parts(&case).unwrap_or_else(|| vec![case]))
+        .flat_map(|case| pythons::parts(&case, python).map_or_else(|| vec![case], Vec::from))
         .collect();
+    let cases: Vec<&Case> = parts.iter().collect();
     for (verdict, excused) in [
         (Verdict::Leak, false),
         (Verdict::Leak, true),
@@ -61,7 +60,7 @@ pub(super) fn findings(
             let mut finding = cause.finding();
             if verdict == Verdict::Leak {
                 let cases: Vec<&Case> = group.tests.iter().map(|at| evidence[*at].case).collect();
-                let known = pythons::known(&finding, &cases, python);
+                let known = pythons::known(&finding, &held, &cases, python);
                 let stance = run.stances.on(Subject::Interpreter);
                 pythons::settle(&mut finding, known, stance);
             }

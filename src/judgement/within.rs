@@ -7,12 +7,12 @@ use crate::{
     verdict::Counter,
 };
 
-/// What grows in a test, in parts that are causes of their own; empty where it is one. Python's memory and that of C code beside
+/// What grows in a test, in parts that are causes of their own; `None` where it is one. Python's memory and that of C code beside
 /// it, and what child processes have more.
-pub(super) fn parts(case: &Case) -> Vec<Case> {
+pub(super) fn parts(case: &Case) -> Option<Vec<Case>> {
     let halves = |case: &Case| case.parts().map(|(python, native)| [python, native]);
     let Some(there) = of_children(case) else {
-        return halves(case).map_or_else(Vec::new, Vec::from);
+        return halves(case).map(Vec::from);
     };
     let mut found = Vec::from([there]);
     let mut here = case.clone();
@@ -27,7 +27,7 @@ pub(super) fn parts(case: &Case) -> Vec<Case> {
             None => found.push(here),
         }
     }
-    found
+    Some(found)
 }
 
 /// That of the children alone. The other end of a connection that stays open here is no leak of theirs.
