@@ -213,6 +213,8 @@ fn fit_knows_numbers_only() {
         .as_table()
         .unwrap()
         .keys()
+        // Its numbers can be written down.
+        .filter(|name| *name != "serde")
         .map(|name| format!("{}::", name.replace('-', "_")))
         .collect();
     let mut wrong = Vec::new();

@@ -1,7 +1,8 @@
 //! The labelled corpus under each of its runners: a confusion table by kind, every miss, and the targets.
 //!
 //! `LEAKCHECK_CORPUS=resources/pytest,native` runs a part of it, `cargo test --test corpus -- --nocapture` shows the
-//! table of a good run as well. `LEAKCHECK_CORPUS_WITH="PYTHONMALLOC=malloc LD_PRELOAD=…"` runs it with these variables.
+//! table of a good run as well. `LEAKCHECK_CORPUS_WITH="PYTHONMALLOC=malloc LD_PRELOAD=…"` runs it with these variables, and
+//! `LEAKCHECK_CORPUS_RECORD=FOLDER` records each part in a folder of its own there, for `leakcheck replay`.
 
 mod common;
 
@@ -505,6 +506,11 @@ impl Job {
             .filter_map(|variable| variable.split_once('='));
         let mut command = project.command();
         command.args(args).arg(option).envs(variables);
+        if let Some(folder) = env::var_os("LEAKCHECK_CORPUS_RECORD") {
+            fs::create_dir_all(&folder).unwrap();
+            let name = self.name().replace('/', "-");
+            command.arg("--record").arg(Path::new(&folder).join(name));
+        }
         let output = command.output().unwrap();
         let text = fs::read_to_string(&path).unwrap_or_else(|error| {
             let printed = String::from_utf8_lossy(&output.stderr);

@@ -246,6 +246,42 @@ fn another_rule_is_told_and_fails_nothing() {
 }
 
 #[test]
+fn another_number_decides_once_more() {
+    let project = project();
+    let folder = recorded(&project, &[]);
+    let with = |numbers: &[&str]| {
+        let options = numbers.iter().flat_map(|it| ["--number", it]);
+        replayed_with(&folder, &options.collect::<Vec<_>>())
+    };
+    // With no bytes that a leak may take its long run ends at once, and its rule is another one.
+    let (code, text) = with(&["long_run.bytes=1"]);
+    assert!(text.contains("now grew-to-"), "{text}");
+    assert!(
+        text.ends_with(": 4 as recorded, 1 by another rule\n"),
+        "{text}"
+    );
+    assert_eq!(code, 0, "{text}");
+    // A series of readings is judged by others as well: where a pattern is none, the same is asked of more tests.
+    let (_, text) = with(&["fit.window=3"]);
+    assert!(text.contains("off the record"), "{text}");
+    let (code, text) = replayed_with(&folder, &["--numbers"]);
+    assert!(text.contains("\nlong_run.bytes=64000000.0\n"), "{text}");
+    assert!(text.contains("\nscreen.looks.3=34\n"), "{text}");
+    assert_eq!(code, 0, "{text}");
+    for (number, words) in [
+        ("long_run", "write NAME=VALUE"),
+        ("long_run=1", "there is no number long_run"),
+        ("no.such=1", "there is no number no.such"),
+        ("longest=some", "some is no number"),
+        ("longest=1.5", "invalid type"),
+    ] {
+        let (code, text) = with(&[number]);
+        assert!(text.contains(words), "{text}");
+        assert_eq!((code, text.lines().count()), (2, 1), "{text}");
+    }
+}
+
+#[test]
 fn what_is_no_recording_is_refused_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |words: &str| {

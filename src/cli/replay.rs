@@ -7,12 +7,14 @@ use std::{
 };
 
 use clap::Args;
+use serde_json::{Value, json};
 
 use super::run::{code_of, interruptible};
 use crate::{
     attribute::code,
     exit_code::ExitCode,
     finding::Finding,
+    investigate::rules::{self, Rules},
     judgement,
     report::text::{brief, counted, shortened},
     run::{
@@ -27,10 +29,17 @@ use crate::{
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
     /// What `leakcheck run --record` wrote.
-    folder: PathBuf,
+    #[arg(required_unless_present = "numbers")]
+    folder: Option<PathBuf>,
     /// Lists the findings as well, and counts those without a holder.
     #[arg(long)]
     findings: bool,
+    /// Decides with another number than the usual one, to see what hangs on it.
+    #[arg(long, value_name = "NAME=VALUE")]
+    number: Vec<String>,
+    /// Lists the numbers that decide, with their values.
+    #[arg(long)]
+    numbers: bool,
 }
 
 /// Replays the recording; 1 where a verdict is another one, 3 where nothing could be compared.
@@ -39,7 +48,15 @@ pub(super) fn replay(args: &ReplayArgs) -> ExitCode {
 }
 
 fn replayed(args: &ReplayArgs) -> ExitCode {
-    let recording = match Replay::open(&args.folder) {
+    let Some(folder) = args.folder.as_ref().filter(|_| !args.numbers) else {
+        let _ = list_numbers(&mut anstream::stdout());
+        return ExitCode::Success;
+    };
+    let opened = with_numbers(&args.number).and_then(|rules| {
+        rules::try_others(rules);
+        Replay::open(folder)
+    });
+    let recording = match opened {
         Ok(recording) => Arc::new(recording),
         Err(message) => {
             super::complain(format_args!("leakcheck: {}", brief(&message)));
@@ -74,6 +91,47 @@ fn replayed(args: &ReplayArgs) -> ExitCode {
     } else {
         ExitCode::NoEvidence
     }
+}
+
+/// Each number with its name, `screen.looks.0`, and its value.
+fn numbers_of(value: &Value, name: &str, found: &mut Vec<(String, Value)>) {
+    let inner: Vec<(String, &Value)> = match value {
+        Value::Object(fields) => fields.iter().map(|(key, it)| (key.clone(), it)).collect(),
+        Value::Array(items) => { items.iter().enumerate() }
+            .map(|(at, it)| (at.to_string(), it))
+            .collect(),
+        number => return found.push((name.to_owned(), number.clone())),
+    };
+    for (key, value) in inner {
+        let dot = if name.is_empty() { "" } else { "." };
+        numbers_of(value, &format!("{name}{dot}{key}"), found);
+    }
+}
+
+fn list_numbers(out: &mut dyn Write) -> io::Result<()> {
+    let mut found = Vec::new();
+    numbers_of(&json!(rules::USUAL), "", &mut found);
+    found
+        .iter()
+        .try_for_each(|(name, value)| writeln!(out, "{name}={value}"))
+}
+
+/// The usual numbers with those that were given in their places.
+fn with_numbers(given: &[String]) -> Result<Rules, String> {
+    let mut all = json!(rules::USUAL);
+    for text in given {
+        let (name, value) =
+            { text.split_once('=') }.ok_or_else(|| format!("--number {text}: write NAME=VALUE"))?;
+        let place = { all.pointer_mut(&format!("/{}", name.replace('.', "/"))) }
+            .filter(|place| place.is_number())
+            .ok_or_else(|| {
+                format!("there is no number {name}; `leakcheck replay --numbers` lists them")
+            })?;
+        *place = { value.parse().ok() }
+            .filter(Value::is_number)
+            .ok_or_else(|| format!("--number {text}: {value} is no number"))?;
+    }
+    serde_json::from_value(all).map_err(|error| format!("--number: {error}"))
 }
 
 /// What was found, a line each, and how many leaks nobody was found to hold.

@@ -1,15 +1,9 @@
 //! Shape rules for estimated counters, whose readings carry noise: growth must show in every part.
 
 use super::level::{Levels, thirds};
+use super::numbers::NUMBERS;
 use super::robust::{Slope, Z_95, kendall, theil_sen};
 use super::{Rate, Shape};
-
-/// Fewest readings that can be called growth. Each third then has its own 95 % interval.
-const FEWEST: usize = 15;
-
-/// A last third slower than the first by this factor is filling up. Noise hides the difference
-/// from the intervals long before it hides it from the slopes.
-const SLOWED: f64 = 2.0 / 3.0;
 
 pub(super) fn judge(readings: &[i64]) -> (Shape, Rate) {
     let Some(overall) = theil_sen(readings) else {
@@ -19,7 +13,7 @@ pub(super) fn judge(readings: &[i64]) -> (Shape, Rate) {
     if kendall(readings).z < Z_95 {
         return (Shape::Flat, unproven);
     }
-    if readings.len() < FEWEST {
+    if readings.len() < NUMBERS.fewest_estimated {
         return (Shape::Noisy, unproven);
     }
     // A significant trend alone proves nothing: a filled cache and a single step have one too.
@@ -30,7 +24,7 @@ pub(super) fn judge(readings: &[i64]) -> (Shape, Rate) {
     if everywhere && Levels::of(readings).rise_throughout() {
         return if first.high < last.low {
             (Shape::Accelerating, rate)
-        } else if last.value < first.value * SLOWED {
+        } else if last.value < first.value * NUMBERS.slowed {
             (Shape::Saturating, Rate::within(last.value, 0.0, last.high))
         } else {
             (Shape::Linear, rate)

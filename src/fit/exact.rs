@@ -1,23 +1,13 @@
 //! Shape rules for exact counters, where every unit is a fact: patterns first, statistics last.
 
-use super::level::{Levels, longest_gap, thirds, troughs};
+use super::level::{Levels, from_first_rise, longest_gap, thirds, troughs};
+use super::numbers::NUMBERS;
 use super::pattern::{Pattern, majority};
 use super::robust::{kendall, slope_rate};
 use super::{Rate, Shape};
 
-/// Fewest increments from which irregular growth is called growth.
-const FEWEST_IRREGULAR: usize = 8;
-
-/// Up to this many clean rises are single events rather than filling.
-const FEW_RISES: usize = 3;
-
-/// One-sided 10 % point of the standard normal distribution.
-const Z_ONE_SIDED_90: f64 = 1.282;
-
-/// One-sided 0.1 % point: acceleration is claimed on clear evidence only.
-const Z_CLEAR: f64 = 3.09;
-
 pub(super) fn judge(readings: &[i64]) -> (Shape, Rate) {
+    let readings = from_first_rise(readings);
     let deltas = increments(readings);
     if deltas.iter().all(|&d| d == 0) {
         return (Shape::Flat, Rate::zero(true));
@@ -32,7 +22,7 @@ pub(super) fn judge(readings: &[i64]) -> (Shape, Rate) {
     // A cache that fills beside a steady leak, or a leak that began late. A series that ever
     // dropped may as well drop again.
     let half = deltas.len() / 2;
-    if deltas.len() - half >= FEWEST_IRREGULAR
+    if deltas.len() - half >= NUMBERS.fewest_irregular
         && deltas[..half].iter().all(|&d| d >= 0)
         && let Some(pattern) = Pattern::find(&readings[half..], &deltas[half..])
     {
@@ -48,7 +38,7 @@ pub(super) fn judge(readings: &[i64]) -> (Shape, Rate) {
         Falls::Back => return (Shape::Flat, Rate::zero(false)),
         Falls::Unclear => return (Shape::Noisy, noisy(readings, 0.0)),
     }
-    if deltas.len() < FEWEST_IRREGULAR || !levels.rise_throughout() {
+    if deltas.len() < NUMBERS.fewest_irregular || !levels.rise_throughout() {
         return standing(&levels, readings);
     }
     rising(&levels, readings, &deltas)
@@ -68,7 +58,11 @@ fn even(deltas: &[i128]) -> Option<Rate> {
     let mut sorted = deltas.to_vec();
     sorted.sort_unstable();
     let (&least, &most) = (sorted.first()?, sorted.last()?);
-    let share = if sorted.len() < 4 { 100 } else { 10 };
+    let share = if sorted.len() < 4 {
+        NUMBERS.few_agree
+    } else {
+        NUMBERS.agree
+    };
     let agree = least > 0 && (most - least).checked_mul(share)? <= least;
     agree.then(|| Rate::within(sorted[sorted.len() / 2] as f64, least as f64, most as f64))
 }
@@ -84,11 +78,6 @@ enum Falls {
     /// It may or may not.
     Unclear,
 }
-
-/// This many troughs, each above the one before by nearly the same, are growth beneath the teeth. What else settles in the
-/// meantime rises by ever less.
-const RISING_TROUGHS: usize = 4;
-const NEARLY: i128 = 2;
 
 /// A cache that is trimmed when it is full makes teeth, and where in a tooth the series ends is chance. So troughs are
 /// compared with troughs.
@@ -115,8 +104,8 @@ fn falling(readings: &[i64], deltas: &[i128]) -> Falls {
         let (least, most) = (each.clone().min(), each.max());
         let nearly_same = least
             .zip(most)
-            .is_some_and(|(a, b)| 0 < a && b <= NEARLY * a);
-        troughs.len() >= RISING_TROUGHS && nearly_same
+            .is_some_and(|(a, b)| 0 < a && b <= NUMBERS.nearly * a);
+        troughs.len() >= NUMBERS.rising_troughs && nearly_same
     };
     if rise <= 0.0 {
         Falls::Back
@@ -137,7 +126,7 @@ fn passes_its_peak(readings: &[i64], trough: usize) -> bool {
         return false;
     };
     let (peak, fall) = (i128::from(peak), i128::from(peak) - i128::from(lowest));
-    after.len() > FEWEST_IRREGULAR && i128::from(last) > peak + fall / 2
+    after.len() > NUMBERS.fewest_irregular && i128::from(last) > peak + fall / 2
 }
 
 /// Series with a stretch in which nothing grew: flat, a step, filled up, or unclear.
@@ -147,11 +136,13 @@ fn standing(levels: &Levels, readings: &[i64]) -> (Shape, Rate) {
         return (Shape::Flat, Rate::zero(false));
     };
     let quiet = readings.len() - 1 - last;
-    if rises.len() == 1 || rises.len() <= FEW_RISES && quiet >= 2 {
+    if rises.len() == 1 || rises.len() <= NUMBERS.few_rises && quiet >= 2 {
         return (Shape::Step, Rate::zero(false));
     }
     let early = rises.iter().filter(|&&i| i <= readings.len() / 3).count();
-    if rises.len() > FEW_RISES && (quiet > longest_gap(&rises).max(1) || 2 * early > rises.len()) {
+    if rises.len() > NUMBERS.few_rises
+        && (quiet > longest_gap(&rises).max(1) || 2 * early > rises.len())
+    {
         return (Shape::Saturating, Rate::zero(false));
     }
     (Shape::Noisy, noisy(readings, 0.0))
@@ -190,7 +181,8 @@ fn noisy(readings: &[i64], slowest: f64) -> Rate {
 /// neither a late jump nor a late start is taken for acceleration.
 fn accelerates(deltas: &[i128]) -> bool {
     let (early, late) = deltas.split_at(deltas.len() / 2);
-    kendall(deltas).z >= Z_CLEAR && kendall(early).tau >= 0.4 && kendall(late).tau >= 0.4
+    let half = |deltas| kendall(deltas).tau >= NUMBERS.in_each_half;
+    kendall(deltas).z >= NUMBERS.clear_trend && half(early) && half(late)
 }
 
 /// The rises get rarer or smaller, as with a cache that meets ever fewer new keys.
@@ -203,16 +195,16 @@ fn dwindles(deltas: &[i128], rates: [f64; 3]) -> bool {
     let [early, _, late] =
         thirds(deltas.len()).map(|(a, b)| deltas[a..b].iter().filter(is_rise).count());
     let z = kendall(deltas).z;
-    let slower = rates[2] <= 0.75 * rates[0] && z <= -Z_ONE_SIDED_90;
+    let slower = rates[2] <= NUMBERS.dwindled * rates[0] && z <= -NUMBERS.no_trend;
     let rarer = 2 * late <= early && z < 0.0;
     let rises: Vec<i128> = deltas.iter().filter(is_rise).copied().collect();
-    (slower || rarer) && kendall(&rises).z < Z_ONE_SIDED_90
+    (slower || rarer) && kendall(&rises).z < NUMBERS.no_trend
 }
 
 /// Whether the last half rises evenly to the end: then large single rises before it (a table that was resized) are all
 /// that made the first half faster. What runs dry has ever more increments of nothing, or ever smaller ones.
 fn goes_on(late: &[i128]) -> bool {
-    late.len() >= FEWEST_IRREGULAR && steady(late) && kendall(late).z > -Z_ONE_SIDED_90
+    late.len() >= NUMBERS.fewest_irregular && steady(late) && kendall(late).z > -NUMBERS.no_trend
 }
 
 /// Whether three in four increments, or more, are within half of the median one.
@@ -231,6 +223,18 @@ mod tests {
     use super::super::{Exactness, fit};
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_falls_first_takes_nothing_from_what_rises_after_it() {
+        for length in 5..40 {
+            let rises = (1..=length).map(|nth| 3048 + 112 * nth);
+            let readings: Vec<i64> = [5000, 3656, 3048].into_iter().chain(rises).collect();
+            let (shape, rate) = judge(&readings);
+            assert_eq!((shape, rate.value), (Shape::Linear, 112.0), "{length}");
+        }
+        let settles = [900, 500, 600, 600, 600, 600, 600, 600, 600];
+        assert_eq!(judge(&settles).0, Shape::Step);
+    }
 
     #[test]
     fn a_few_large_increments_may_differ_by_a_trifle() {

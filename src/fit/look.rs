@@ -1,6 +1,7 @@
 //! The first, cheap look at an exact counter: most tests are clean after five readings.
 
 use super::level::{floor, rebased};
+use super::numbers::NUMBERS;
 use std::borrow::Cow;
 
 /// What the first few readings allow to say.
@@ -13,12 +14,6 @@ pub enum Look {
     /// Too early to tell.
     More,
 }
-
-/// Increments looked at together. A leak in every 2nd, 3rd or 4th iteration rises at least once
-/// in any four increments in a row, wherever these begin.
-const WINDOW: usize = 4;
-/// Readings that end the search.
-const LAST: usize = 34;
 
 /// Screens the readings of one exact counter, from the first boundary on.
 ///
@@ -34,12 +29,18 @@ pub fn first_look(readings: &[i64]) -> Look {
     let floor = floor(readings);
     let last = readings.len().saturating_sub(1);
     let grew = |from: usize, to: usize| floor[to] > floor[from];
+    let (window, [each_time, seldom, end]) = (NUMBERS.window, NUMBERS.looks);
     match readings.len() {
-        0..=WINDOW => Look::More,
-        5..10 if grew(last - WINDOW, last) => Look::More,
-        5..10 => Look::Clean,
-        10..18 => {
-            let start = last - WINDOW;
+        few if few <= window => Look::More,
+        first if first < each_time => {
+            if grew(last - window, last) {
+                Look::More
+            } else {
+                Look::Clean
+            }
+        }
+        second if second < seldom => {
+            let start = last - window;
             let every_time = (start..last).all(|i| grew(i, i + 1));
             // The rising edge of a sawtooth stays below the tooth before it; ask again later.
             let new_high = readings[..=start].iter().all(|&r| r < readings[last]);
@@ -51,11 +52,11 @@ pub fn first_look(readings: &[i64]) -> Look {
         }
         // Only the last three windows: before them lies what a first iteration sets up.
         readings => {
-            let windows = [3, 2, 1].map(|nth| last - nth * WINDOW);
-            let every_time = (last - WINDOW..last).all(|i| grew(i, i + 1));
-            if !windows.into_iter().all(|from| grew(from, from + WINDOW)) {
+            let windows = [3, 2, 1].map(|nth| last - nth * window);
+            let every_time = (last - window..last).all(|i| grew(i, i + 1));
+            if !windows.into_iter().all(|from| grew(from, from + window)) {
                 Look::Clean
-            } else if readings < LAST && !every_time {
+            } else if readings < end && !every_time {
                 Look::More
             } else {
                 Look::Suspect
@@ -70,28 +71,31 @@ pub fn until_settled(readings: &[i64]) -> u32 {
     let rest = floor
         .windows(2)
         .rev()
-        .take(WINDOW)
+        .take(NUMBERS.window)
         .take_while(|pair| pair[1] <= pair[0])
         .count();
-    u32::try_from(WINDOW - rest).unwrap_or(0)
+    u32::try_from(NUMBERS.window - rest).unwrap_or(0)
 }
-
-/// Increments that hold a leak in every 11th iteration.
-const PATIENT: usize = 11;
 
 /// The same for growth as rare as every 11th iteration. Meant to be asked after 13 and 35 readings; 34 or more never
 /// give [`Look::More`].
 pub fn patient_look(readings: &[i64]) -> Look {
     let floor = floor(&rebased(readings));
     let last = readings.len().saturating_sub(1);
+    let (patient, [.., end]) = (NUMBERS.patient, NUMBERS.looks);
     match readings.len() {
-        0..=PATIENT => Look::More,
-        12..34 if floor[last] > floor[last - PATIENT] => Look::More,
-        12..34 => Look::Clean,
+        few if few <= patient => Look::More,
+        first if first < end => {
+            if floor[last] > floor[last - patient] {
+                Look::More
+            } else {
+                Look::Clean
+            }
+        }
         // A step of the first iterations lies before both.
         _ => {
-            let risen = |from: usize| floor[from + PATIENT] > floor[from];
-            if risen(last - 2 * PATIENT) && risen(last - PATIENT) {
+            let risen = |from: usize| floor[from + patient] > floor[from];
+            if risen(last - 2 * patient) && risen(last - patient) {
                 Look::Suspect
             } else {
                 Look::Clean

@@ -4,10 +4,11 @@ mod estimate;
 mod exact;
 mod level;
 mod look;
+pub mod numbers;
 mod pattern;
 mod robust;
 
-pub use level::{falls_back, longest_climb, longest_pause, rebased};
+pub use level::{falls_back, from_first_rise, longest_climb, longest_pause, rebased};
 pub use look::{Look, first_look, patient_look, until_settled};
 
 /// Whether two readings of the counter can be trusted to the last unit.

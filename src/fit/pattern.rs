@@ -1,14 +1,9 @@
 //! Increments that repeat, exactly or with few exceptions: the signature of most leaks.
 
 use super::level::{Levels, thirds};
+use super::numbers::NUMBERS;
 use super::robust::slope_rate;
 use super::{Rate, Shape};
-
-/// Longest pattern looked for, in iterations.
-const LONGEST_PERIOD: usize = 11;
-
-/// A pattern may fail in one of this many increments: a buffer moved, an index doubled.
-const ONE_EXCEPTION_IN: usize = 8;
 
 /// Increments that repeat: `total` units in every `period` iterations.
 #[derive(Clone, Copy)]
@@ -25,7 +20,7 @@ impl Pattern {
     /// In this order, because `[1, 1, 1, 1, 1, 1, 1, 1, 1, 6]` over and over is no series of ones
     /// with exceptions.
     pub(super) fn find(readings: &[i64], deltas: &[i128]) -> Option<Pattern> {
-        let periods = 1..=LONGEST_PERIOD.min(deltas.len() / 2);
+        let periods = 1..=NUMBERS.longest_period.min(deltas.len() / 2);
         periods
             .clone()
             .find_map(|period| Pattern::strict(deltas, period))
@@ -62,7 +57,7 @@ impl Pattern {
         }
         let steps = deltas.len();
         let exceptions = steps - fitting;
-        let few = exceptions * ONE_EXCEPTION_IN <= steps.max(ONE_EXCEPTION_IN);
+        let few = exceptions * NUMBERS.one_exception_in <= steps.max(NUMBERS.one_exception_in);
         let pattern = Pattern { period, total };
         // Where rises are rare, so are exceptions: they have to be few beside the rises, too.
         if total <= 0 || !few || fitting_rises < 2 * exceptions + 2 {

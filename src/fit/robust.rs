@@ -1,11 +1,8 @@
 //! Rank statistics that a few wild readings cannot sway: Theil-Sen slope, Kendall's trend test.
 
 use super::Rate;
+use super::numbers::NUMBERS;
 use std::cmp::Ordering;
-
-/// Both statistics look at every pair of readings; longer series are thinned to this many
-/// evenly spaced ones, which keeps the cost bounded and hardly widens the interval.
-const MOST_POINTS: usize = 500;
 
 /// 97.5 % quantile of the standard normal distribution: two-sided 95 %.
 pub(super) const Z_95: f64 = 1.959_963_984_540_054;
@@ -102,9 +99,9 @@ fn variance_of_s<T: Ord + Copy>(values: &[T]) -> f64 {
     (term(values.len()) - ties) / 18.0
 }
 
-/// The values with their places in time, at most [`MOST_POINTS`] of them, first and last included.
+/// The values with their places in time, at most `points` of them, first and last included.
 fn thinned<T: Copy>(series: &[T]) -> Vec<(usize, T)> {
-    let count = series.len().min(MOST_POINTS);
+    let count = series.len().min(NUMBERS.points);
     (0..count)
         .map(|nth| nth * (series.len() - 1) / (count - 1).max(1))
         .map(|i| (i, series[i]))
@@ -244,9 +241,9 @@ mod tests {
     fn long_series_are_thinned_end_to_end() {
         let series: Vec<i64> = (0..10_000).map(|i| 3 * i).collect();
         let points = thinned(&series);
-        assert_eq!(points.len(), MOST_POINTS);
+        assert_eq!(points.len(), NUMBERS.points);
         assert_eq!(points[0], (0, 0));
-        assert_eq!(points[MOST_POINTS - 1], (9_999, 29_997));
+        assert_eq!(points[NUMBERS.points - 1], (9_999, 29_997));
         let slope = theil_sen(&series).unwrap();
         assert_eq!((slope.low, slope.value, slope.high), (3.0, 3.0, 3.0));
     }

@@ -10,7 +10,8 @@ pub fn rests(readings: Option<&Vec<i64>>, least: u32, rules: &Rules) -> bool {
         return true;
     };
     // What was let go of once is not got back: what rises after it is growth, however far below.
-    let readings = &*fit::rebased(readings);
+    let readings = fit::rebased(fit::from_first_rise(readings));
+    let readings = &*readings;
     let quiet = (readings.len() / 3).max(least as usize).min(readings.len());
     let (before, last) = readings.split_at(readings.len() - quiet);
     let Some((top, bottom)) = before.iter().max().zip(before.iter().min()) else {
@@ -49,6 +50,17 @@ pub(super) fn pause(readings: &Readings) -> u32 {
 mod tests {
     use super::*;
     use crate::investigate::rules::RULES;
+
+    #[test]
+    fn what_rises_after_a_fall_at_the_beginning_does_not_rest() {
+        let rises = |nth: i64| 3048 + 112 * nth;
+        let readings: Vec<i64> = [5000, 3656].into_iter().chain((0..15).map(rises)).collect();
+        assert!(!super::rests(Some(&readings), 2, &RULES));
+        let fills: Vec<i64> = { [5000, 3656].into_iter() }
+            .chain((0..30).map(|nth| rises(nth.min(6))))
+            .collect();
+        assert!(super::rests(Some(&fills), 2, &RULES));
+    }
 
     #[test]
     fn only_a_flat_end_is_rest() {

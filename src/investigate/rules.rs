@@ -1,7 +1,14 @@
 //! The numbers that can change a verdict, each with its unit and its reason.
 
-/// The numbers by which a test is screened and a suspect judged. There is one set of them, [`RULES`]; tests may try others.
-#[derive(Debug, Clone)]
+use std::sync::{LazyLock, OnceLock};
+
+use serde::{Deserialize, Serialize};
+
+use crate::fit::numbers::{self, Numbers};
+
+/// The numbers by which a test is screened and a suspect judged. There is one set of them, [`RULES`]; tests may try others,
+/// and so may `leakcheck replay --number`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Rules {
     /// Iterations of the first window in the fresh process.
     pub first_window: u32,
@@ -51,10 +58,12 @@ pub struct Rules {
     pub deeper: Deeper,
     /// What nobody closes.
     pub unclosed: Unclosed,
+    /// Series of readings.
+    pub fit: Numbers,
 }
 
 /// The numbers of tests in which something rose once, and which are looked at for longer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Rare {
     /// So many windows, in each of which something has to rise by about as much,
     pub windows: u32,
@@ -67,7 +76,7 @@ pub struct Rare {
 }
 
 /// The numbers of longer looks at tests whose verdicts are kept, in the time that this saves.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Deeper {
     /// The share is of a plain run's CPU time and of so many seconds besides, or small suites would never get deep.
     pub besides: f64,
@@ -84,7 +93,7 @@ pub struct Deeper {
 }
 
 /// The numbers of a look for what nobody closes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Unclosed {
     /// Iterations in each of which it has to be left open,
     pub iterations: u32,
@@ -97,7 +106,7 @@ pub struct Unclosed {
 }
 
 /// The numbers of a count of references.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct References {
     /// Iterations that show whether references change in a second process too,
     pub again: u32,
@@ -124,7 +133,7 @@ pub struct References {
 }
 
 /// The numbers of what moves in a process by itself: threads that go on between tests.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Noise {
     /// Readings with no test between them,
     pub readings: u32,
@@ -139,7 +148,7 @@ pub struct Noise {
 }
 
 /// The numbers of the time that there is, in CPU seconds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Budget {
     /// The whole run takes so many times what a plain run takes, or `least`: looking at each test takes four of these.
     pub whole: u32,
@@ -167,7 +176,7 @@ pub struct Budget {
 }
 
 /// The numbers of leaks that are judged again alone, each in a process that nothing else ran in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Isolation {
     /// Leaks: a start of a process each; suites with more have been red for long.
     pub most: usize,
@@ -190,7 +199,7 @@ pub struct Isolation {
 }
 
 /// The numbers of tests that are run again, since one after them grew in one process only.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Predecessors {
     /// Tests that are explained so; each takes a dozen starts of a process.
     pub most: usize,
@@ -205,7 +214,7 @@ pub struct Predecessors {
 }
 
 /// The numbers of iterations with the same random numbers.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Randomness {
     /// Iterations with the same ones, at least: what leaks in every 11th does so in each such stretch.
     pub each: u32,
@@ -216,7 +225,7 @@ pub struct Randomness {
 }
 
 /// The numbers of the screen.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Screen {
     /// Readings with which a test is looked at until it is decided; the first of them is taken before the warm-up. Most are
     /// clean after the first look: a leak in every 4th iteration shows in any four increments.
@@ -242,7 +251,7 @@ pub struct Screen {
 }
 
 /// When native memory grows beside what Python keeps.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Beside {
     /// Bytes an iteration from which it is told: the least that malloc gives out.
     pub least: f64,
@@ -255,7 +264,7 @@ pub struct Beside {
 }
 
 /// The numbers of the windows with which a suspect begins.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Windows {
     /// Windows that may follow the first before growth is said to be in the first process only.
     pub more: usize,
@@ -266,7 +275,7 @@ pub struct Windows {
 }
 
 /// When a watched container gains entries.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Containers {
     /// More entries than this came more than once,
     pub once: f64,
@@ -275,7 +284,7 @@ pub struct Containers {
 }
 
 /// The numbers of traced windows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Tracing {
     /// Iterations.
     pub iterations: u32,
@@ -302,7 +311,7 @@ pub struct Tracing {
 }
 
 /// The numbers of the long run, in which what fills may come to its end.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LongRun {
     /// Bytes that it may keep: no cache that a test fills is meant to be larger.
     pub bytes: f64,
@@ -341,8 +350,8 @@ impl Rules {
     }
 }
 
-/// The numbers that are used.
-pub const RULES: Rules = Rules {
+/// The numbers that are used unless others are tried.
+pub const USUAL: Rules = Rules {
     first_window: 8,
     longest: 16_384,
     block: 48.0,
@@ -476,4 +485,16 @@ pub const RULES: Rules = Rules {
         readings: 4.0,
         rises: 2,
     },
+    fit: numbers::USUAL,
 };
+
+static OTHERS: OnceLock<Rules> = OnceLock::new();
+
+/// The numbers in use.
+pub static RULES: LazyLock<Rules> = LazyLock::new(|| OTHERS.get().cloned().unwrap_or(USUAL));
+
+/// Has this process decide by others, to see what hangs on them. Comes too late once something was decided.
+pub fn try_others(rules: Rules) {
+    numbers::try_others(rules.fit.clone());
+    let _ = OTHERS.set(rules);
+}

@@ -16,14 +16,14 @@ use super::{
 };
 use crate::{
     config::{rule::Rule, terms::Terms},
-    investigate::rules::RULES,
+    investigate::rules::USUAL,
 };
 
 /// Set when the user wants everything to end.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Most readings of one answer; a longer window takes several orders.
-pub const CAPACITY: u32 = RULES.answer;
+pub const CAPACITY: u32 = USUAL.answer;
 
 /// Asks for a stack dump. Linux never sends this one and test suites do not use it.
 #[cfg(target_os = "linux")]
