@@ -24,6 +24,7 @@ from . import (
     references,
     refs,
     resources,
+    route,
     trace,
     unclosed,
 )
@@ -552,6 +553,8 @@ class Repeater:
         """Runs iterations, noting what each of them leaves, and writes the whole heap down as a graph."""
         heartbeat = self._heartbeat
         begun = _cpu()
+        # What is watched is held by us, and would be seen to be.
+        self._meter.let_go()
         if frames and not self._is_traceable():
             frames = 0
         recorder = heap.Recorder(self._meter, iterations, frames)
@@ -616,11 +619,19 @@ class Repeater:
             "graph": graph,
         }
 
-    def forget_places(self):
-        # type: () -> None
-        """Of a dump only the first question is about places; garbage is asked about until it is freed."""
+    def name(self, paths):
+        # type: (list) -> dict
+        """The names along ways through the heap that was written down last, and where what they lead to is from."""
+        names = route.Names(paths)
+        told = {
+            "re": "named",
+            "paths": [names.path(path) for path in paths],
+            "places": [names.raised(path[-1]) or self.places.get(path[-1], []) for path in paths],
+        }
         if self._garbage is None:
+            # Of a dump only the first question is about places; garbage is asked about until it is freed.
             self.places = {}
+        return told
 
     def free(self):
         # type: () -> dict
@@ -640,6 +651,7 @@ class Repeater:
         """
         meter, heartbeat = self._meter, self._heartbeat
         begun = _cpu()
+        meter.let_go()
         read = read or meter.heap
         recorder = calls.Recorder(read, most, iterations + 1)
         total = read.count if type(read) is calls.Descriptors else read
