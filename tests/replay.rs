@@ -140,6 +140,39 @@ fn a_recording_says_nothing_of_the_project_and_decides_once_more_without_python(
 }
 
 #[test]
+fn the_limit_of_a_cache_is_found_once_more() {
+    let shelf = "\
+goods = []
+MOST_GOODS = 5000
+
+
+def test_fills():
+    if len(goods) >= MOST_GOODS:
+        del goods[0]
+    goods.append([1])
+
+
+def test_leaks():
+    swordfish.append([1])
+
+
+swordfish = []
+";
+    let project = Project::of(&[("test_orchestra.py", shelf)]);
+    let folder = recorded(&project, &[]);
+    let said = fs::read_to_string(folder.join("verdicts.json")).unwrap();
+    assert!(said.contains(r#""rule":"limit-found""#), "{said}");
+    let lowered = { files(&folder).into_iter() }.any(|file| {
+        let bytes = fs::read(file).unwrap();
+        String::from_utf8_lossy(&bytes).contains(r#""do":"lower""#)
+    });
+    assert!(lowered);
+    let (code, text) = replayed(&folder);
+    assert!(text.ends_with(": 2 as recorded\n"), "{text}");
+    assert_eq!(code, 0, "{text}");
+}
+
+#[test]
 fn names_are_in_a_recording_that_was_asked_for_them() {
     let project = project();
     let folder = recorded(&project, &["--record-names"]);

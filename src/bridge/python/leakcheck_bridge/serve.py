@@ -37,19 +37,25 @@ _times = os.times
 
 #: Orders that are a method of `repeat.Repeater`, with the fields that are its arguments.
 _PLAIN = {
-    "bound": ("iterations", "quick"),
+    "beside": ("container", "reach"),
     "count": ("first", "then"),
     "dump": ("iterations", "file", "frames"),
+    "fill": ("warmup", "iterations", "quick"),
     "follow": ("always", "within", "without", "frames"),
     "free": (),
+    "gain": ("iterations", "most", "crowd", "data"),
     "garbage": ("file", "frames"),
     "grown": ("iterations",),
+    "hold": ("lowered", "through", "seconds", "thaw", "warmup", "iterations"),
+    "lower": ("container", "number", "value", "iterations", "patience"),
     "name": ("paths",),
     "replay": ("each", "times"),
     "still": ("readings", "pause"),
     "trace": ("iterations", "frames", "last_only", "settling"),
     "unclosed": ("iterations", "frames"),
 }
+#: Orders before which what is held to look for limits stays.
+_SEARCH = ("gain", "beside", "lower", "hold")
 
 
 def _fix_examples():
@@ -264,6 +270,8 @@ class Service:
             if what == "run" and "test" in order and not runner.reaches(order["test"]):
                 self.pending = order
                 return
+            if what not in _SEARCH:
+                repeater.end_search()
             call = self._taken(order, repeater)
             # Orders differ in size; none may be alive while a window is open.
             order = None
