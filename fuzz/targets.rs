@@ -13,7 +13,12 @@ use leakcheck::{
     baseline::{files, format::Entry},
     config::Config,
     fit::{self, Exactness},
-    investigate::{readings, signature::signature},
+    investigate::{
+        limit, readings,
+        rules::RULES,
+        signature::signature,
+        trial::{Filling, Gained, Levels, Numbers, Told},
+    },
     judgement::{Baseline, Joined},
     report::{self, Detail, Format, Style},
     run::{
@@ -22,7 +27,10 @@ use leakcheck::{
         protocol::Record,
         wire,
     },
-    verdict::{Series, conclusion::filled},
+    verdict::{
+        Series,
+        conclusion::{Filled, filled},
+    },
     watch::heap::{Heap, memory::Memory},
 };
 
@@ -61,9 +69,35 @@ pub fn wire(data: &[u8]) {
             iterations,
             ..orders::Run::open(0)
         }),
-        Record::Bound(_) => Order::Bound(orders::Bound {
+        Record::Filled(_) => Order::Fill(orders::Fill {
+            warmup: 1,
             iterations,
             quick: false,
+        }),
+        Record::Gained(_) => Order::Gain(orders::Gain {
+            iterations,
+            most: 6,
+            crowd: 1,
+            data: 1,
+        }),
+        Record::Beside(_) => Order::Beside(orders::Beside {
+            container: 0,
+            reach: RULES.limits.reach.clone(),
+        }),
+        Record::Lowered(_) => Order::Lower(orders::Lower {
+            container: 0,
+            number: 0,
+            value: 1,
+            iterations,
+            patience: 1.0,
+        }),
+        Record::Held(_) => Order::Hold(orders::Hold {
+            lowered: Vec::new(),
+            through: 0,
+            seconds: 1.0,
+            thaw: false,
+            warmup: 1,
+            iterations,
         }),
         Record::Traced(_) => Order::Trace(orders::Trace {
             iterations,
@@ -125,13 +159,18 @@ pub fn wire(data: &[u8]) {
     let places = places();
     match record {
         Record::Ran(ran) => look_at(ran.series),
-        Record::Bound(bound) => {
-            let _ = filled(&bound.filled);
-            bound
-                .window
-                .into_iter()
-                .for_each(|window| look_at(window.series));
+        Record::Filled(filling) => {
+            let (_, what): (Vec<u64>, Vec<Filled>) = filling.filled.into_iter().unzip();
+            let _ = filled(&what);
         }
+        Record::Gained(gained) => search(vec![Told::Gained(gained)]),
+        Record::Beside(numbers) => search(vec![Told::Gained(gained()), Told::Beside(numbers)]),
+        Record::Lowered(lowered) => search(vec![
+            Told::Gained(gained()),
+            Told::Beside(numbers()),
+            Told::Lowered(lowered),
+        ]),
+        Record::Held(held) => look_at(held.window.series),
         Record::Traced(traced) => {
             let grown = sites::growing(&traced.boundaries, &traced.tracebacks, 4, &places);
             let _ = lines::stays(&grown);
@@ -158,6 +197,43 @@ pub fn wire(data: &[u8]) {
             let _ = lost::suspect(&referred.calls, &sought, &Homeless);
         }
         _ => {}
+    }
+}
+
+/// Goes on with the search for a limit from such answers.
+fn search(told: Vec<Told>) {
+    let filling = Filling {
+        passed: true,
+        filled: Vec::new(),
+        cpu: 0.1,
+    };
+    let told: Vec<Told> = [Told::Filled(filling)].into_iter().chain(told).collect();
+    let _ = limit::search(&told, 4, false, &RULES.limits);
+}
+
+fn gained() -> Gained {
+    Gained {
+        containers: vec![(1, "list".to_owned(), 2)],
+        cpu: 0.1,
+        now: Levels {
+            lengths: vec![9],
+            ..Levels::default()
+        },
+    }
+}
+
+fn numbers() -> Numbers {
+    Numbers {
+        numbers: vec![("a.C.limit".to_owned(), 0, 700)],
+        walks: 3,
+        passed: true,
+        seconds: 0.1,
+        cpu: 0.1,
+        now: Levels {
+            lengths: vec![10],
+            values: vec![Some(700)],
+            resident: 1,
+        },
     }
 }
 
@@ -301,7 +377,8 @@ pub fn heap(data: &[u8]) {
         return;
     };
     let places = places();
-    ended::disregard(&mut graph, &dump, &places);
+    let some: Vec<u64> = graph.ids.iter().copied().take(2).collect();
+    ended::disregard(&mut graph, &dump, &some, &places);
     let _ = holder::decide(&graph, &dump, &places);
     let terrain = Terrain::new(&graph, &dump, &places);
     let ways = Ways::search(&graph, &terrain, &[]);

@@ -140,6 +140,39 @@ fn a_recording_says_nothing_of_the_project_and_decides_once_more_without_python(
 }
 
 #[test]
+fn the_limit_of_a_cache_is_found_once_more() {
+    let shelf = "\
+goods = []
+MOST_GOODS = 5000
+
+
+def test_fills():
+    if len(goods) >= MOST_GOODS:
+        del goods[0]
+    goods.append([1])
+
+
+def test_leaks():
+    swordfish.append([1])
+
+
+swordfish = []
+";
+    let project = Project::of(&[("test_orchestra.py", shelf)]);
+    let folder = recorded(&project, &[]);
+    let said = fs::read_to_string(folder.join("verdicts.json")).unwrap();
+    assert!(said.contains(r#""rule":"limit-found""#), "{said}");
+    let lowered = { files(&folder).into_iter() }.any(|file| {
+        let bytes = fs::read(file).unwrap();
+        String::from_utf8_lossy(&bytes).contains(r#""do":"lower""#)
+    });
+    assert!(lowered);
+    let (code, text) = replayed(&folder);
+    assert!(text.ends_with(": 2 as recorded\n"), "{text}");
+    assert_eq!(code, 0, "{text}");
+}
+
+#[test]
 fn names_are_in_a_recording_that_was_asked_for_them() {
     let project = project();
     let folder = recorded(&project, &["--record-names"]);
@@ -253,17 +286,17 @@ fn another_number_decides_once_more() {
         let options = numbers.iter().flat_map(|it| ["--number", it]);
         replayed_with(&folder, &options.collect::<Vec<_>>())
     };
-    // With no bytes that a leak may take its long run ends at once, and its rule is another one.
-    let (code, text) = with(&["long_run.bytes=1"]);
-    assert!(text.contains("now grew-to-"), "{text}");
-    assert!(
-        text.ends_with(": 4 as recorded, 1 by another rule\n"),
-        "{text}"
-    );
-    assert_eq!(code, 0, "{text}");
-    // A series of readings is judged by others as well: where a pattern is none, the same is asked of more tests.
-    let (_, text) = with(&["fit.window=3"]);
+    // With no time for suspects none is judged.
+    let (code, text) = with(&["budget.whole=0", "budget.least=0", "budget.least_last=0"]);
+    assert!(text.contains("leak by grew-to-"), "{text}");
+    assert!(text.contains("now undecided by "), "{text}");
+    assert_eq!(code, 1, "{text}");
+    // Where more is asked than then, there is no answer.
+    let (_, text) = with(&["first_window=9"]);
     assert!(text.contains("off the record"), "{text}");
+    // What nothing hangs on changes nothing.
+    let (_, text) = with(&["fit.points=400"]);
+    assert!(text.ends_with(": 5 as recorded\n"), "{text}");
     let (code, text) = replayed_with(&folder, &["--numbers"]);
     assert!(text.contains("\nlong_run.bytes=64000000.0\n"), "{text}");
     assert!(text.contains("\nscreen.looks.3=34\n"), "{text}");

@@ -8,9 +8,9 @@ use super::{
 use crate::verdict::LARGEST_BLOCK;
 
 /// Takes out of the growth what nothing but containers with an end keeps: most of what came may be a cache's, and who
-/// holds that says nothing of the leak beside it.
-pub fn disregard(graph: &mut Graph, dump: &Dump, places: &Places) {
-    let ended: Vec<u32> = dump.ended.iter().filter_map(|id| graph.find(*id)).collect();
+/// holds that says nothing of the leak beside it. `ended` are the identities of containers that have one.
+pub fn disregard(graph: &mut Graph, dump: &Dump, ended: &[u64], places: &Places) {
+    let ended: Vec<u32> = ended.iter().filter_map(|id| graph.find(*id)).collect();
     leave_out(graph, dump, places, &ended);
     // A pool or a full ring has an object of every iteration and never more of them: for each that came one went.
     let exchanging = exchanging(graph);
@@ -120,12 +120,12 @@ mod tests {
             4,
         );
         (graph.before[1], graph.lengths[1]) = (7, 9);
-        let (mut dump, places) = app();
+        let (dump, places) = app();
         let born = |graph: &Graph| -> Vec<u16> { (3..7).map(|node| graph.born(node)).collect() };
-        disregard(&mut graph, &dump, &places);
+        disregard(&mut graph, &dump, &[], &places);
         assert_eq!(born(&graph), [2, 2, 3, 2]);
-        dump.ended = vec![graph.ids[1]];
-        disregard(&mut graph, &dump, &places);
+        let ended = [graph.ids[1]];
+        disregard(&mut graph, &dump, &ended, &places);
         assert_eq!(born(&graph), [0, 2, 3, 0]);
         assert_eq!(graph.gained(1), 0);
         assert_eq!(beside((4, 4)), [2, 3]);
@@ -149,9 +149,9 @@ mod tests {
         );
         (graph.before[2], graph.lengths[2]) = (7, 11);
         (graph.before[3], graph.lengths[3]) = registry;
-        let (mut dump, places) = app();
-        dump.ended = vec![graph.ids[1]];
-        disregard(&mut graph, &dump, &places);
+        let (dump, places) = app();
+        let ended = [graph.ids[1]];
+        disregard(&mut graph, &dump, &ended, &places);
         [5, 6].map(|node| graph.born(node))
     }
 
@@ -202,7 +202,7 @@ mod tests {
             (graph.before[1], graph.lengths[1]) = ring;
             (graph.before[2], graph.lengths[2]) = registry;
             let (dump, places) = app();
-            disregard(&mut graph, &dump, &places);
+            disregard(&mut graph, &dump, &[], &places);
             [3, 4].map(|node| graph.born(node))
         };
         assert_eq!(made((20, 20), (7, 11)), [0, 0]);

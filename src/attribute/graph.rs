@@ -35,9 +35,6 @@ pub struct Dump {
     pub exits: i64,
     /// Whether an instance's attributes are an object of their own (before Python 3.11).
     pub split_dicts: bool,
-    /// Identities of containers that have an end, where that was asked.
-    #[serde(default)]
-    pub ended: Vec<u64>,
 }
 
 /// Objects are numbered as they stand in the file.

@@ -3,7 +3,7 @@
 use std::{fs, io, path::Path, path::PathBuf};
 
 /// Version of the wire protocol; the bridge states its own in its first message.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 const FILES: &[(&str, &str)] = &[
     ("start.py", include_str!("python/start.py")),

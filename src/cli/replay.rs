@@ -100,7 +100,8 @@ fn numbers_of(value: &Value, name: &str, found: &mut Vec<(String, Value)>) {
         Value::Array(items) => { items.iter().enumerate() }
             .map(|(at, it)| (at.to_string(), it))
             .collect(),
-        number => return found.push((name.to_owned(), number.clone())),
+        Value::Number(_) => return found.push((name.to_owned(), value.clone())),
+        _ => return,
     };
     for (key, value) in inner {
         let dot = if name.is_empty() { "" } else { "." };

@@ -1,6 +1,9 @@
 //! The numbers that can change a verdict, each with its unit and its reason.
 
-use std::sync::{LazyLock, OnceLock};
+use std::{
+    borrow::Cow,
+    sync::{LazyLock, OnceLock},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -58,8 +61,73 @@ pub struct Rules {
     pub deeper: Deeper,
     /// What nobody closes.
     pub unclosed: Unclosed,
+    /// The limits of what a test fills.
+    pub limits: Limits,
     /// Series of readings.
     pub fit: Numbers,
+}
+
+/// The numbers of the search for what limits the containers that a test fills.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Limits {
+    /// Iterations in which comes what is put in once, before those that tell what fills, and before a window,
+    pub warmup: u32,
+    /// and in which what fills gains entries.
+    pub gaining: u32,
+    /// Containers that grew, of which there is time for a few: the largest growth first.
+    pub grown: usize,
+    /// In a heap of so many objects and entries each walk takes too long.
+    pub crowd: u32,
+    /// What holds more objects is data, in which nobody has dictionaries of settings.
+    pub data: u32,
+    /// How far numbers are looked for.
+    pub reach: Reach,
+    /// Iterations with a number lowered: the first one may still take the place of what is about to be dropped,
+    pub trial: u32,
+    /// and those in which what was full before is trimmed, or never.
+    pub shorter: u32,
+    /// A cache may hold nearly so many times its limit until it is trimmed.
+    pub overshoot: i64,
+    /// One that is emptied when it is full, or put aside for another, is held to so many times what it gained: what two
+    /// iterations add, twice, so that it holds something.
+    pub low: i64,
+    /// A limit of more entries is none for a test suite; it may be one of bytes.
+    pub entries: i64,
+    /// Numbers that are tried at most,
+    pub most_tried: usize,
+    /// and in any case, since one test may take as long as all of them may:
+    pub least_tried: usize,
+    /// so many CPU seconds.
+    pub cpu: f64,
+    /// Nor is anything tried once the process has so many bytes more than before.
+    pub memory: u64,
+    /// A lowered limit may make a test wait. It is let go after so many seconds,
+    pub patience: f64,
+    /// or so many times what an iteration takes otherwise.
+    pub patience_factor: f64,
+    /// Iterations after which a cache is taken to hold nothing of other tests any more,
+    pub through: u32,
+    /// and CPU seconds that these may take.
+    pub through_cpu: f64,
+}
+
+/// How far numbers are looked for that may be a limit: what the bridge looks through, and no more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reach {
+    /// A limit's name has one of these words in it.
+    pub names: Cow<'static, str>,
+    /// A larger number is none, not even of bytes.
+    pub highest: i64,
+    /// Literals in code have no name. Below the first of these a cache is full soon enough, and above the second it never is.
+    pub literals: (i64, i64),
+    /// A dictionary with more entries is not one of settings.
+    pub settings: u32,
+    /// How far up from a container: its owner, what has that, and one more.
+    pub levels: u32,
+    /// Objects that refer to one and are gone up from: more have what everybody has.
+    pub above: u32,
+    /// Objects whose referrers are asked for, in the search for the limits of one test; a walk over the heap each.
+    pub walks: u32,
 }
 
 /// The numbers of tests in which something rose once, and which are looked at for longer.
@@ -444,6 +512,38 @@ pub const USUAL: Rules = Rules {
         frames: 10,
         share: 0.25,
         least: 10.0,
+    },
+    limits: Limits {
+        warmup: 1,
+        gaining: 2,
+        grown: 6,
+        crowd: 1_000_000,
+        data: 1000,
+        reach: Reach {
+            names: Cow::Borrowed(
+                "max size cap limit bound entries keep most depth history backlog quota threshold window slots length \
+                    count",
+            ),
+            highest: 64_000_000,
+            literals: (64, 1_000_000),
+            settings: 100,
+            levels: 3,
+            above: 5,
+            walks: 24,
+        },
+        trial: 4,
+        shorter: 2,
+        overshoot: 4,
+        low: 2,
+        entries: 1_000_000,
+        most_tried: 16,
+        least_tried: 2,
+        cpu: 1.0,
+        memory: 200_000_000,
+        patience: 2.0,
+        patience_factor: 20.0,
+        through: 512,
+        through_cpu: 1.0,
     },
     windows: Windows {
         more: 4,

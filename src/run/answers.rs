@@ -3,16 +3,14 @@
 
 use super::{
     orders::{self, Order},
-    protocol::{self, Record, Window},
+    protocol::{self, Record},
 };
-use crate::verdict::Series;
+use crate::{investigate::trial::Levels, verdict::Series};
 
 /// Largest figure of a reading: 32 TB, or as many objects. Differences and sums of those are figures still.
 const LARGEST: i64 = 1 << 45;
 /// Readings of an order beside those of its iterations: when the window opens, and around the warm-up.
 const BESIDE: u64 = 3;
-/// Iterations that a search for what has an end may take, besides those of its windows.
-const SEARCH: u64 = 1024;
 /// Iterations that are followed line by line.
 const FOLLOWED: u64 = 8;
 /// C frames of a stack.
@@ -33,8 +31,13 @@ impl Order {
             Order::Dump(dump) => u64::from(dump.iterations) + 1,
             Order::Calls(calls) => u64::from(calls.iterations) + 2,
             Order::Replay(replay) => u64::from(replay.each) * u64::from(replay.times),
-            // A window with one more before it, up to three times.
-            Order::Bound(bound) => 3 * (u64::from(bound.iterations) + 1) + SEARCH,
+            Order::Fill(fill) => u64::from(fill.warmup) + u64::from(fill.iterations),
+            Order::Gain(gain) => u64::from(gain.iterations),
+            Order::Beside(_) => 1,
+            Order::Lower(lower) => u64::from(lower.iterations),
+            Order::Hold(hold) => {
+                u64::from(hold.through) + u64::from(hold.warmup) + u64::from(hold.iterations)
+            }
             Order::Follow(_) => FOLLOWED,
             Order::Garbage(_) => 1,
             // No test runs between its readings.
@@ -62,11 +65,34 @@ pub fn check(order: &Order, record: &Record) -> Result<(), String> {
             Ok(())
         }
         (Order::Still(_), Record::Still(still)) => series(&still.series, most),
-        (Order::Bound(order), Record::Bound(bound)) => {
-            times(&[bound.cpu])?;
-            bound.window.as_ref().map_or(Ok(()), |window| {
-                self::window(window, u64::from(order.iterations) + 1)
-            })
+        (Order::Fill(_), Record::Filled(filling)) => times(&[filling.cpu]),
+        (Order::Gain(order), Record::Gained(gained)) => {
+            times(&[gained.cpu])?;
+            few(
+                "containers",
+                gained.containers.len() as u64,
+                order.most as u64,
+            )?;
+            numbers(gained.containers.iter().map(|(.., gain)| gain))?;
+            levels(&gained.now)
+        }
+        (Order::Beside(_), Record::Beside(beside)) => {
+            times(&[beside.cpu, beside.seconds])?;
+            numbers(beside.numbers.iter().map(|(.., value)| value))?;
+            levels(&beside.now)
+        }
+        (Order::Lower(_), Record::Lowered(lowered)) => {
+            times(&[lowered.cpu])?;
+            few("iterations", lowered.each.len() as u64, most)?;
+            numbers(&lowered.each)?;
+            levels(&lowered.now)
+        }
+        (Order::Hold(order), Record::Held(held)) => {
+            times(&[held.cpu, held.window.cpu])?;
+            let most = u64::from(order.warmup) + u64::from(order.iterations);
+            few("iterations", u64::from(held.window.iterations), most)?;
+            numbers(&held.lengths)?;
+            series(&held.window.series, most)
         }
         (Order::Trace(_), Record::Traced(traced)) => {
             times(&[traced.cpu])?;
@@ -257,10 +283,8 @@ fn series(series: &Series, iterations: u64) -> Result<(), String> {
     Ok(())
 }
 
-fn window(window: &Window, iterations: u64) -> Result<(), String> {
-    few("iterations", u64::from(window.iterations), iterations)?;
-    times(&[window.cpu])?;
-    series(&window.series, iterations)
+fn levels(levels: &Levels) -> Result<(), String> {
+    numbers(levels.lengths.iter().chain(levels.values.iter().flatten()))
 }
 
 fn sites(

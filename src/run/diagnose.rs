@@ -305,10 +305,12 @@ pub(super) fn survey(
         return Ok(None);
     }
     // Asking takes iterations, and a process has few descriptors to lose.
+    let mut ended = Vec::new();
     if !case.fits.keys().any(|counter| counter.is_scarce()) {
-        // The dump says then which containers it fills that have an end. In the process that judged the test they may
-        // have been full by the time it was asked there.
-        bench.budget.spend(ask(worker, 1, false)?.cpu);
+        // In the process that judged the test what it fills may have been full by the time it was asked there.
+        let ends = ask(worker, 1, false)?;
+        bench.budget.spend(ends.cpu);
+        ended = ends.ended;
     }
     let order = |frames| orders::Dump {
         iterations: iterations(case),
@@ -333,7 +335,7 @@ pub(super) fn survey(
     let Ok(mut graph) = Graph::of_file(file, &dump) else {
         return Ok(None);
     };
-    ended::disregard(&mut graph, &dump, bench.places);
+    ended::disregard(&mut graph, &dump, &ended, bench.places);
     if is_only_large(case) {
         let each = case.fits.values().map(|fit| fit.rate.value).sum();
         ended::disregard_small(&mut graph, each);

@@ -213,10 +213,10 @@ fn containers(worker: &mut Worker, iterations: u32) -> Result<(Answer, f64), Los
 }
 
 fn capacity(worker: &mut Worker, iterations: u32) -> Result<(Answer, f64), Loss> {
-    let bound = ask(worker, iterations, false)?;
-    let window = bound.window.map(emptied);
-    let cpu = bound.cpu + window.as_ref().map_or(0.0, |window| window.cpu);
-    let filled = bound.filled;
+    let ends = ask(worker, iterations, false)?;
+    let window = ends.window.map(emptied);
+    let cpu = ends.cpu + window.as_ref().map_or(0.0, |window| window.cpu);
+    let filled = ends.filled;
     Ok((Answer::Capacity(Capacity { filled, window }), cpu))
 }
 

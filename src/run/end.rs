@@ -1,17 +1,34 @@
-//! Asks a worker what the open test fills that has an end to read.
+//! Asks a worker what the open test fills that has an end.
 
 use super::{
     loss::Loss,
-    orders,
-    protocol::{self, Bound, Outcome, Status},
+    protocol::{self, Outcome, Status},
     worker::Worker,
 };
 
-use crate::investigate::evidence::{Failure, Window};
+use crate::investigate::{
+    evidence::{Failure, Window},
+    limit::{Ends, search},
+    rules::RULES,
+    trial::{Ask, Told},
+};
 
-/// Sends a bound order and takes its answer.
-pub(super) fn ask(worker: &mut Worker, iterations: u32, quick: bool) -> Result<Bound, Loss> {
-    worker.ask(orders::Bound { iterations, quick })
+/// Asks until it is known.
+pub(super) fn ask(worker: &mut Worker, iterations: u32, quick: bool) -> Result<Ends, Loss> {
+    let mut told = Vec::new();
+    loop {
+        let next = match search(&told, iterations, quick, &RULES.limits) {
+            Ok(ends) => return Ok(ends),
+            Err(next) => next,
+        };
+        told.push(match next {
+            Ask::Fill(order) => Told::Filled(worker.ask(order)?),
+            Ask::Gain(order) => Told::Gained(worker.ask(order)?),
+            Ask::Beside(order) => Told::Beside(worker.ask(order)?),
+            Ask::Lower(order) => Told::Lowered(worker.ask(order)?),
+            Ask::Hold(order) => Told::Held(worker.ask(order)?),
+        });
+    }
 }
 
 /// What a window showed in which what has an end was emptied.

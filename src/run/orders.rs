@@ -3,10 +3,13 @@
 use serde::Serialize;
 
 use super::protocol::{
-    self, Called, Counted, Described, Dumped, Ended, Followed, Freed, Named, Populated, Ran,
-    Record, Referred, Survived, Traced,
+    self, Called, Counted, Described, Dumped, Ended, Filling, Followed, Freed, Gained, Held,
+    Lowered, Named, Numbers, Populated, Ran, Record, Referred, Survived, Traced,
 };
-pub use crate::investigate::experiment::Wider;
+pub use crate::investigate::{
+    experiment::Wider,
+    trial::{Beside, Fill, Gain, Hold, Lower},
+};
 use crate::verdict::Counter;
 
 /// An order with the type of its answer.
@@ -59,7 +62,11 @@ orders! {
     Follow -> Followed(Followed),
     Calls -> Called(Called),
     Grown -> Grown(protocol::Grown),
-    Bound -> Bound(protocol::Bound),
+    Fill -> Filled(Filling),
+    Gain -> Gained(Gained),
+    Beside -> Beside(Numbers),
+    Lower -> Lowered(Lowered),
+    Hold -> Held(Held),
     Replay -> Ran(Ran),
     Count -> Counted(Counted),
     References -> Referred(Referred),
@@ -219,15 +226,6 @@ pub struct Calls {
 pub struct Grown {
     /// How many.
     pub iterations: u32,
-}
-
-/// Finds what the open test fills that has an end, and reads a window with that emptied at every boundary.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Bound {
-    /// Iterations with a reading, where there is any such thing.
-    pub iterations: u32,
-    /// Only what says itself where its end is, and was there when the first test of the file was asked for it.
-    pub quick: bool,
 }
 
 /// Like [`Run`] of the open test, with the same random numbers for a while, and then with others.

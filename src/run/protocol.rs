@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-pub use crate::verdict::outcome::{Outcome, Status};
 use crate::{
     attribute::{
         graph::Dump, lines::Function, lost::Call, native::Node, route::Step, survivors::Survivors,
@@ -14,7 +13,11 @@ use crate::{
     finding::Kind,
     investigate::references::{Beside, Count},
     kept::noted,
-    verdict::{Counter, Series, conclusion::Filled},
+    verdict::{Counter, Series},
+};
+pub use crate::{
+    investigate::trial::{Filling, Gained, Held, Lowered, Numbers, Window},
+    verdict::outcome::{Outcome, Status},
 };
 
 /// What a worker reads when it starts.
@@ -84,8 +87,16 @@ pub enum Record {
     Still(Still),
     /// Answer to [`orders::Follow`](super::orders::Follow).
     Followed(Followed),
-    /// Answer to [`orders::Bound`](super::orders::Bound).
-    Bound(Bound),
+    /// Answer to [`orders::Fill`](super::orders::Fill).
+    Filled(Filling),
+    /// Answer to [`orders::Gain`](super::orders::Gain).
+    Gained(Gained),
+    /// Answer to [`orders::Beside`](super::orders::Beside).
+    Beside(Numbers),
+    /// Answer to [`orders::Lower`](super::orders::Lower).
+    Lowered(Lowered),
+    /// Answer to [`orders::Hold`](super::orders::Hold).
+    Held(Held),
     /// Answer to [`orders::Dump`](super::orders::Dump) and [`orders::Garbage`](super::orders::Garbage).
     Dumped(Dumped),
     /// Answer to [`orders::Free`](super::orders::Free).
@@ -239,30 +250,6 @@ pub struct Ran {
     /// What the test depends on, where that was asked for.
     #[serde(default)]
     pub noted: Option<noted::Noted>,
-}
-
-/// Answer to [`orders::Bound`](super::orders::Bound).
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Bound {
-    /// What the test fills.
-    pub filled: Vec<Filled>,
-    /// CPU seconds of the search.
-    pub cpu: f64,
-    /// With all of that emptied at every boundary; none where nothing was found.
-    pub window: Option<Window>,
-}
-
-/// A window within another answer.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Window {
-    /// Iterations begun.
-    pub iterations: u32,
-    /// Of the last iteration.
-    pub outcome: Outcome,
-    /// CPU seconds.
-    pub cpu: f64,
-    /// The readings.
-    pub series: Series,
 }
 
 /// Answer to [`orders::Trace`](super::orders::Trace).

@@ -322,10 +322,10 @@ impl<'a> Screen<'a> {
             }
             Experiment::Empty => Answer::Emptied(ask(self.worker, 0, true)?.filled),
             Experiment::Ends { iterations } => {
-                let bound = ask(self.worker, iterations, true)?;
+                let ends = ask(self.worker, iterations, true)?;
                 Answer::Ends(Capacity {
-                    filled: bound.filled,
-                    window: bound.window.map(emptied),
+                    filled: ends.filled,
+                    window: ends.window.map(emptied),
                 })
             }
             Experiment::Noise { seconds } => Answer::Noise(still::listen(self.worker, seconds)?),

@@ -30,8 +30,8 @@ const WORDS: &str = "
 ";
 
 /// Fields whose values are the wire's own words.
-const OURS: [&str; 9] = [
-    "do", "re", "status", "phase", "counter", "lost", "start", "worker", "heap",
+const OURS: [&str; 10] = [
+    "do", "re", "status", "phase", "counter", "lost", "start", "worker", "heap", "reach",
 ];
 
 /// Other words for those of a project.

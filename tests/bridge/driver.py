@@ -300,6 +300,15 @@ class Worker:
         order = {"iterations": iterations, "frames": frames, "last_only": last_only, "settling": settling}
         return self.answer("traced", do="trace", **order)
 
+    def fill(self, quick=False):
+        """What the open test fills that says itself where its end is: `[kind, name, size, most]` of each."""
+        answer = self.answer("filled", do="fill", warmup=1, iterations=2, quick=quick)
+        return [what for _, what in answer["filled"]]
+
+    def hold(self, iterations, lowered=(), through=0, thaw=False, warmup=1):
+        order = {"lowered": lowered, "through": through, "seconds": 1.0, "thaw": thaw, "warmup": warmup}
+        return self.answer("held", do="hold", iterations=iterations, **order)["window"]
+
     def describe(self, places):
         return self.answer("described", do="describe", places=places)["answers"]
 

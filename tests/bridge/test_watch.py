@@ -354,7 +354,7 @@ class Watched(BridgeCase):
 
     def bound(self, name):
         self.assertEqual(set(increments(self.look(name)["blocks"])) - {1, 2, 3, 4, 5, 6, 7, 8, 9}, set())
-        return self.worker.answer("bound", do="bound", iterations=6, quick=False)
+        return self.worker.fill()
 
     def test_what_says_its_end_is_found_and_explains_the_growth(self):
         for name, kind, own, most in (
@@ -363,16 +363,16 @@ class Watched(BridgeCase):
             ("test_handler", "MemoryHandler", "", 1000),
         ):
             with self.subTest(name):
-                answer = self.bound(name)
+                filled = self.bound(name)
                 for _ in range(BATCHES):
-                    (found,) = answer["filled"]
+                    (found,) = filled
                     self.assertEqual((found[0], found[1], found[3]), (kind, own, most))
                     self.assertTrue(0 < found[2] <= most, found)
-                    grown = increments(answer["window"]["series"]["blocks"])
+                    grown = increments(self.worker.hold(6)["series"]["blocks"])
                     if not any(grown):
                         break
                     # The interpreter's own single steps, as in `assertGrows`.
-                    answer = self.worker.answer("bound", do="bound", iterations=6, quick=False)
+                    filled = self.worker.fill()
                 self.assertEqual(grown, [0] * 6)
 
     def first_look(self, name):
@@ -384,8 +384,8 @@ class Watched(BridgeCase):
         return increments(answer["series"]["blocks"])[1:], answer["emptied"]
 
     def ends(self, iterations):
-        answer = self.worker.answer("bound", do="bound", iterations=iterations, quick=True)
-        return [found[1] for found in answer["filled"]], answer["window"]
+        names = [found[1] for found in self.worker.fill(quick=True)]
+        return names, self.worker.hold(iterations) if iterations else None
 
     def test_a_cache_that_fills_in_one_test_is_emptied_in_those_after_it(self):
         grown, emptied = self.first_look("test_cache")
@@ -411,16 +411,14 @@ class Watched(BridgeCase):
         self.assertEqual(increments(series["items"]), [0] * 20)
 
     def test_what_has_no_end_is_not_explained(self):
-        answer = self.bound("test_cache_for_ever")
-        self.assertEqual((answer["filled"], answer["window"]), ([], None))
+        self.assertEqual(self.bound("test_cache_for_ever"), [])
 
     def test_a_leak_beside_a_cache_still_shows(self):
         self.look("test_both")
         _, window = self.ends(6)
         self.assertEqual(increments(window["series"]["objects"])[1:], [1] * 5)
-        answer = self.bound("test_both")
-        self.assertEqual([found[1] for found in answer["filled"]], ["shop.parsed"])
-        self.assertEqual(increments(answer["window"]["series"]["objects"])[1:], [1] * 5)
+        self.assertEqual([found[1] for found in self.bound("test_both")], ["shop.parsed"])
+        self.assertEqual(increments(self.worker.hold(6)["series"]["objects"])[1:], [1] * 5)
 
     @linux_only
     def test_children(self):

@@ -6,4 +6,4 @@ syntax that every supported Python (3.8 and newer) understands.
 """
 
 #: Version of the wire protocol. Both halves must agree.
-PROTOCOL = 1
+PROTOCOL = 2

@@ -251,10 +251,10 @@ class Fillers(Reset):
 
 def describe(grown):
     # type: (list) -> list
-    """`[kind, name, size, most]` of each."""
+    """The identity of each, and `[kind, name, size, most]`."""
     found = []
     for way, reference, _ in grown:
         obj = reference()
         if obj is not None:
-            found.append([way.kind, way.name(obj), way.size(obj), way.most(obj)])
+            found.append([id(obj), [way.kind, way.name(obj), way.size(obj), way.most(obj)]])
     return found

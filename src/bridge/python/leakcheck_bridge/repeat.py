@@ -24,6 +24,7 @@ from . import (
     references,
     refs,
     resources,
+    route,
     trace,
     unclosed,
 )
@@ -33,9 +34,6 @@ _getframe = sys._getframe
 _perf = time.perf_counter
 _cpu = time.process_time
 _sleep = time.sleep
-#: Iterations without readings after which a cache is taken to hold nothing of other tests any more, and CPU seconds.
-_MOST_THROUGH = 512
-_LONGEST_THROUGH = 1.0
 
 #: How close to the highest level an iteration must come to be looked at there. Small levels differ between iterations.
 _NEAR = (0.99, 0.9, 0.7)
@@ -78,16 +76,6 @@ class _Names:
             self._random.setstate(self._start)
 
 
-def _rises(window):
-    # type: (dict) -> bool
-    """Whether anything that is growth by itself rises in the second half of a window."""
-    series = dict(window["series"], garbage=[])
-    if series.get("blocks") and series.get("heap"):
-        # Each object costs one or the other; those that are replaced are counted only when they come.
-        series["objects"] = []
-    return any(readings and readings[-1] > readings[len(readings) // 2] for readings in series.values())
-
-
 class Repeater:
     """Drives a runner's `iterate` for one test at a time.
 
@@ -118,12 +106,13 @@ class Repeater:
         self._garbage = None  # type: garbage.Look | None
         #: What references are counted to, once that was asked for.
         self._counted = None  # type: refs.Look | None
-        #: Identities of what the open test fills and has an end, where that was asked.
-        self._ended = array.array("Q")
         #: What says itself how far it grows, of the open file.
         self._sizes = None  # type: bounds.Bounds | None
         #: What fills, of all tests so far.
         self._fillers = bounds.Fillers()
+        #: While limits are looked for: what the open test fills, and what it fills that does not say where its end is.
+        self._filled = None  # type: bounds.Reset | None
+        self._search = None  # type: limits.Search | None
 
     def open(self, index, wider=0):
         # type: (int, int) -> None
@@ -141,7 +130,6 @@ class Repeater:
         self._fillers.forget()
         self._index = index
         self._wider = wider
-        self._ended = array.array("Q")
         if wider:
             # What stands now was set up once, as in any run; how it ends is told.
             self._runner.end_wider(wider > 1)
@@ -355,72 +343,87 @@ class Repeater:
         containers = self._meter.watch.grown(self._runner.kept())
         return {"re": "grown", "iterations": passed, "containers": containers, "cpu": _cpu() - begun}
 
-    def bound(self, iterations, quick):
-        # type: (int, bool) -> dict
-        """Finds what the open test fills that has an end, and reads a window with that emptied or full.
+    def fill(self, warmup, iterations, quick):
+        # type: (int, int, bool) -> dict
+        """What the open test fills, in iterations after others, that says itself where its end is.
 
-        When `quick`, only what says itself where its end is, and was there at the first such order since the last
-        survey: the heap is looked through once a file.
+        When `quick`, only what was there at the first such order since the last survey: the heap is looked through once
+        a file.
         """
         begun = _cpu()
-        heartbeat = self._heartbeat
         sizes = (self._sizes if quick else None) or bounds.Bounds()
         if quick:
             self._sizes = sizes
-        passes = self._passes()
+        self._meter.reset_at_boundaries(None)
+        passed = self._pass(warmup)
         # What is put in once, in a cache that was emptied, is there by now.
         sizes.remember()
-        passes = passes and all(self._passes() for _ in range(2))
-        grown = sizes.grown() if passes else []
+        passed = passed and self._pass(iterations)
+        grown = sizes.grown() if passed else []
         self._fillers.add(grown)
-        # What is gone by now is `None`, and no container of any heap.
-        self._ended = array.array("Q", [id(reference()) for _, reference, _ in grown])
-        filled = bounds.describe(grown)
-        full = []  # type: list
-        window = None
-        if grown and iterations:
-            self._meter.reset_at_boundaries(bounds.Reset(grown))
-            window = self.run(iterations, 1)
-        if passes and not quick and (window is None or _rises(window)):
-            contents = limits.Limits()
-            # Among all the objects there are, one may be like none that was thought of: then there is no limit.
-            with contextlib.suppress(Exception):
-                if all(self._passes() for _ in range(2)):
-                    full = contents.found(self._passes)
-            self._ended.extend(contents.ended)
-        heartbeat.state(heartbeat.IDLE)
-        filled += [limit.describe() for limit in full]
-        if full:
-            for limit in full:
-                limit.lower()
-            window = self.run(iterations, 1)
-            if _rises(window):
-                # What it drops first is what other tests put in, which may be smaller than what comes in its stead.
-                self._go_through(max(limit.length() for limit in full))
-                window = self.run(iterations, 1)
-            if _rises(window):
-                # What it drops was there before this window, and where only the collector can free that, it is seen to
-                # be freed only where nothing is frozen.
-                self.thaw(refreeze=False)
-                window = self.run(iterations, 0)
-            for limit in full:
-                limit.restore()
-        self._meter.reset_at_boundaries(None)
-        # The window brings its own.
-        cpu = _cpu() - begun - (window["cpu"] if window else 0.0)
-        return {"re": "bound", "filled": filled, "cpu": cpu, "window": window}
+        self._filled = bounds.Reset(grown)
+        self._heartbeat.state(self._heartbeat.IDLE)
+        return {"re": "filled", "passed": passed, "filled": bounds.describe(grown), "cpu": _cpu() - begun}
 
-    def _go_through(self, iterations):
-        # type: (int) -> None
-        """Runs iterations without readings, as long as they pass, and no longer than a second."""
-        until = _cpu() + _LONGEST_THROUGH
-        for _ in range(min(iterations, _MOST_THROUGH)):
-            if not self._passes() or _cpu() > until:
-                break
+    def gain(self, iterations, most, crowd, data):
+        # type: (int, int, int, int) -> dict
+        """Which containers gain entries in iterations, as in `limits.Search`."""
+        begun = _cpu()
+        self._search = limits.Search(crowd, data)
+        containers = self._search.grown(most if self._pass(iterations) else 0)
+        self._heartbeat.state(self._heartbeat.IDLE)
+        return {"re": "gained", "containers": containers, "cpu": _cpu() - begun, **self._search.levels()}
 
-    def _passes(self):
-        # type: () -> bool
-        return self._once().status == outcome.PASSED
+    def beside(self, container, reach):
+        # type: (int, dict) -> dict
+        """The numbers beside one of these containers, and an iteration where there are any."""
+        begun = _cpu()
+        numbers, walks = self._search.beside(container, reach)
+        start = _perf()
+        passed = bool(numbers) and self._pass(1)
+        seconds = _perf() - start
+        self._heartbeat.state(self._heartbeat.IDLE)
+        told = {"re": "beside", "numbers": numbers, "walks": walks, "passed": passed, "seconds": seconds}
+        return {**told, "cpu": _cpu() - begun, **self._search.levels()}
+
+    def lower(self, *order):
+        # type: (object) -> dict
+        """Iterations with one of these numbers set to another, as in `limits.Search.lower`."""
+        begun = _cpu()
+        told = self._search.lower(*order, lambda: self._pass(1))
+        self._heartbeat.state(self._heartbeat.IDLE)
+        return {"re": "lowered", **told, "cpu": _cpu() - begun, **self._search.levels()}
+
+    def hold(self, lowered, through, seconds, thaw, warmup, iterations):
+        # type: (list, int, float, bool, int, int) -> dict
+        """Reads a window with what fills emptied at every boundary, and numbers set to others.
+
+        Before it are at most `through` iterations without readings, which may take so many CPU seconds.
+        """
+        begun = _cpu()
+        settings = [(self._search.places[number], value) for number, value in lowered]
+        self._meter.reset_at_boundaries(self._filled)
+        try:
+            with limits.lowered(settings):
+                while through and self._pass(1) and _cpu() - begun <= seconds:
+                    through -= 1
+                if thaw:
+                    self.thaw(refreeze=False)
+                window = self.run(iterations, warmup)
+        finally:
+            self._meter.reset_at_boundaries(None)
+        levels = self._search.levels() if self._search is not None else {}
+        return {"re": "held", "window": window, "cpu": _cpu() - begun, "lengths": levels.get("lengths", [])}
+
+    def end_search(self):
+        # type: () -> None
+        """Lets go of what is held while limits are looked for, which would be seen to be held."""
+        self._filled = self._search = None
+
+    def _pass(self, iterations):
+        # type: (int) -> bool
+        """Runs iterations without readings, as long as they pass."""
+        return all(self._once().status == outcome.PASSED for _ in range(iterations))
 
     def _is_traceable(self):
         # type: () -> bool
@@ -552,6 +555,8 @@ class Repeater:
         """Runs iterations, noting what each of them leaves, and writes the whole heap down as a graph."""
         heartbeat = self._heartbeat
         begun = _cpu()
+        # What is watched is held by us, and would be seen to be.
+        self._meter.let_go()
         if frames and not self._is_traceable():
             frames = 0
         recorder = heap.Recorder(self._meter, iterations, frames)
@@ -572,8 +577,6 @@ class Repeater:
             graph = recorder.dump(path) if result.status == outcome.PASSED else None
         finally:
             recorder.close()
-        if graph is not None:
-            graph["ended"] = self._ended.tolist()
         self.places = recorder.places()
         heartbeat.state(heartbeat.IDLE)
         return {
@@ -616,11 +619,19 @@ class Repeater:
             "graph": graph,
         }
 
-    def forget_places(self):
-        # type: () -> None
-        """Of a dump only the first question is about places; garbage is asked about until it is freed."""
+    def name(self, paths):
+        # type: (list) -> dict
+        """The names along ways through the heap that was written down last, and where what they lead to is from."""
+        names = route.Names(paths)
+        told = {
+            "re": "named",
+            "paths": [names.path(path) for path in paths],
+            "places": [names.raised(path[-1]) or self.places.get(path[-1], []) for path in paths],
+        }
         if self._garbage is None:
+            # Of a dump only the first question is about places; garbage is asked about until it is freed.
             self.places = {}
+        return told
 
     def free(self):
         # type: () -> dict
@@ -640,6 +651,7 @@ class Repeater:
         """
         meter, heartbeat = self._meter, self._heartbeat
         begun = _cpu()
+        meter.let_go()
         read = read or meter.heap
         recorder = calls.Recorder(read, most, iterations + 1)
         total = read.count if type(read) is calls.Descriptors else read

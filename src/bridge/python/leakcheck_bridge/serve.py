@@ -2,6 +2,7 @@
 
 import contextlib
 import faulthandler
+import functools
 import os
 import posix
 import sys
@@ -21,7 +22,6 @@ from . import (
     outcome,
     repeat,
     resources,
-    route,
     selfcheck,
     source,
     tracer,
@@ -34,6 +34,28 @@ _write = posix.write
 _close = posix.close
 _cpu = time.process_time
 _times = os.times
+
+#: Orders that are a method of `repeat.Repeater`, with the fields that are its arguments.
+_PLAIN = {
+    "beside": ("container", "reach"),
+    "count": ("first", "then"),
+    "dump": ("iterations", "file", "frames"),
+    "fill": ("warmup", "iterations", "quick"),
+    "follow": ("always", "within", "without", "frames"),
+    "free": (),
+    "gain": ("iterations", "most", "crowd", "data"),
+    "garbage": ("file", "frames"),
+    "grown": ("iterations",),
+    "hold": ("lowered", "through", "seconds", "thaw", "warmup", "iterations"),
+    "lower": ("container", "number", "value", "iterations", "patience"),
+    "name": ("paths",),
+    "replay": ("each", "times"),
+    "still": ("readings", "pause"),
+    "trace": ("iterations", "frames", "last_only", "settling"),
+    "unclosed": ("iterations", "frames"),
+}
+#: Orders before which what is held to look for limits stays.
+_SEARCH = ("gain", "beside", "lower", "hold")
 
 
 def _fix_examples():
@@ -239,15 +261,6 @@ class Service:
             }
         )
 
-    def _reading(self, order):
-        # type: (dict) -> object
-        """What `calls` is to read: a counter, or how long one container is."""
-        if "container" in order:
-            return heap.length_of(order["container"])
-        if order["counter"] == "fds":
-            return calls.Descriptors(resources.identities, self.meter.descriptors)
-        return self.meter.reader(order["counter"])
-
     def _obey(self, runner, repeater):
         link = self.link
         while True:
@@ -257,111 +270,92 @@ class Service:
             if what == "run" and "test" in order and not runner.reaches(order["test"]):
                 self.pending = order
                 return
-            if what == "run":
-                if "test" in order:
-                    if self.tracer is not None:
-                        self.tracer.stop()
-                    if order.get("thaw"):
-                        # With no window to come the test is to see the heap as it is without us.
-                        repeater.thaw(refreeze=order["iterations"] > 0)
-                    if order.get("before") and self.census is None:
-                        self.census = census.Census()
-                    repeater.open(order["test"], order.get("wider", 0))
-                numbers = (order["iterations"], order["warmup"])
-                numbers += (order.get("before", False), order.get("between", True), order.get("survey", False))
-                numbers += (order.get("note", False),)
-                # Orders differ in size; none may be alive while a window is open.
-                order = None
-                answer = repeater.run(*numbers)
-            elif what == "selfcheck":
-                plant, *numbers = order["plant"], order["iterations"], order["warmup"]
-                order = None
-                answer = selfcheck.run(self.meter, self.heartbeat, plant, *numbers)
-            elif what == "trace":
-                numbers = (order["iterations"], order["frames"], order["last_only"], order["settling"])
-                order = None
-                answer = repeater.trace(*numbers)
-            elif what == "follow":
-                wanted = (order["always"], order["within"], order["without"], order["frames"])
-                order = None
-                answer = repeater.follow(*wanted)
-                wanted = None
-            elif what == "dump":
-                # What is watched is held by us, and would be seen to be.
-                self.meter.let_go()
-                numbers = (order["iterations"], order["file"], order["frames"])
-                order = None
-                answer = repeater.dump(*numbers)
-            elif what == "garbage":
-                numbers = (order["file"], order["frames"])
-                order = None
-                answer = repeater.garbage(*numbers)
-            elif what == "free":
-                answer = repeater.free()
-            elif what == "calls":
-                self.meter.let_go()
-                numbers = (order["iterations"], order["readings"], self._reading(order))
-                order = None
-                answer = repeater.calls(*numbers)
-            elif what == "replay":
-                numbers = (order["each"], order["times"])
-                order = None
-                answer = repeater.replay(*numbers)
-            elif what == "references":
-                answer = repeater.references(order["iterations"], order.get("target"), order.get("falls", False))
-            elif what == "unclosed":
-                numbers = (order["iterations"], order["frames"])
-                order = None
-                answer = repeater.unclosed(*numbers)
-            elif what == "survivors":
-                numbers = (order["iterations"], order["wanted"])
-                order = None
-                answer = repeater.survivors(*numbers, self.tracer)
-            elif what == "count":
-                numbers = (order["first"], order["then"])
-                order = None
-                answer = repeater.count(*numbers)
-            elif what == "name":
-                names = route.Names(order["paths"])
-                answer = {
-                    "re": "named",
-                    "paths": [names.path(path) for path in order["paths"]],
-                    "places": [names.raised(path[-1]) or repeater.places.get(path[-1], []) for path in order["paths"]],
-                }
-                names = None
-                repeater.forget_places()
-            elif what == "still":
-                answer = repeater.still(order["readings"], order["pause"])
-            elif what == "grown":
-                answer = repeater.grown(order["iterations"])
-            elif what == "bound":
-                numbers = (order["iterations"], order["quick"])
-                order = None
-                answer = repeater.bound(*numbers)
-            elif what == "describe":
-                answer = {"re": "described", "answers": source.describe(order["places"])}
-            elif what == "end":
-                repeater.finish()
-                link.send(
-                    {
-                        "re": "ended",
-                        "errors": runner.troubles.take(),
-                        "names": self.meter.names(),
-                        "notes": self.meter.troubles(),
-                        "depends": None if self.depends is None else self.depends.ended(),
-                        "grown": self.census.grown() if order.get("census") and self.census is not None else [],
-                    }
-                )
+            if what not in _SEARCH:
+                repeater.end_search()
+            call = self._taken(order, repeater)
+            # Orders differ in size; none may be alive while a window is open.
+            order = None
+            answer = call()
+            answer["errors"] = runner.troubles.take()
+            if what == "end":
+                link.send(answer)
                 self.is_over = True
                 return
-            else:
-                raise ValueError("unknown order {!r}".format(what))
-            answer["errors"] = runner.troubles.take()
             # Of the process so far, with what its tests started.
             answer["spent"] = sum(_times()[:4])
             link.send(answer)
             # Or the next window would see them go.
-            answer = order = numbers = None
+            answer = call = None
+
+    def _taken(self, order, repeater):
+        """What an order has to be done, all that it says with it."""
+        what = order["do"]
+        if what in _PLAIN:
+            return functools.partial(getattr(repeater, what), *[order[field] for field in _PLAIN[what]])
+        if what not in self._SPECIAL:
+            raise ValueError("unknown order {!r}".format(what))
+        return self._SPECIAL[what](self, order, repeater)
+
+    def _run(self, order, repeater):
+        if "test" in order:
+            if self.tracer is not None:
+                self.tracer.stop()
+            if order.get("thaw"):
+                # With no window to come the test is to see the heap as it is without us.
+                repeater.thaw(refreeze=order["iterations"] > 0)
+            if order.get("before") and self.census is None:
+                self.census = census.Census()
+            repeater.open(order["test"], order.get("wider", 0))
+        numbers = (order["iterations"], order["warmup"], order.get("before", False), order.get("between", True))
+        return functools.partial(repeater.run, *numbers, order.get("survey", False), order.get("note", False))
+
+    def _selfcheck(self, order, repeater):
+        numbers = (order["plant"], order["iterations"], order["warmup"])
+        return functools.partial(selfcheck.run, self.meter, self.heartbeat, *numbers)
+
+    def _calls(self, order, repeater):
+        if "container" in order:
+            read = heap.length_of(order["container"])
+        elif order["counter"] == "fds":
+            read = calls.Descriptors(resources.identities, self.meter.descriptors)
+        else:
+            read = self.meter.reader(order["counter"])
+        return functools.partial(repeater.calls, order["iterations"], order["readings"], read)
+
+    def _references(self, order, repeater):
+        numbers = (order["iterations"], order.get("target"), order.get("falls", False))
+        return functools.partial(repeater.references, *numbers)
+
+    def _survivors(self, order, repeater):
+        return functools.partial(repeater.survivors, order["iterations"], order["wanted"], self.tracer)
+
+    def _describe(self, order, repeater):
+        return lambda: {"re": "described", "answers": source.describe(order["places"])}
+
+    def _end(self, order, repeater):
+        counted = order.get("census") and self.census is not None
+
+        def end():
+            repeater.finish()
+            return {
+                "re": "ended",
+                "names": self.meter.names(),
+                "notes": self.meter.troubles(),
+                "depends": None if self.depends is None else self.depends.ended(),
+                "grown": self.census.grown() if counted else [],
+            }
+
+        return end
+
+    _SPECIAL = {
+        "calls": _calls,
+        "describe": _describe,
+        "end": _end,
+        "references": _references,
+        "run": _run,
+        "selfcheck": _selfcheck,
+        "survivors": _survivors,
+    }
 
 
 def main(orders_path):
