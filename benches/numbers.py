@@ -1,16 +1,18 @@
-"""Which verdicts hang on which number: decides recorded runs once more with each number that decides changed by a fifth.
+"""Which verdicts hang on which number: decides recorded runs once more, each time with one number changed by a fifth.
 
     cargo build --release
     LEAKCHECK_CORPUS_RECORD=target/recordings cargo test --test corpus -- --ignored
     python3 benches/numbers.py target/recordings/* --write docs/numbers.md
 
-A number is made smaller and larger by a fifth, a whole one by 1 at least. Tests of which something else than before would
-then be asked are off the record: their verdict would have to be measured anew. Standard library only; no Python is started.
+A number is made smaller and larger by a fifth, a whole one by 1 at least. Tests of which something else than before
+would then be asked are off the record: their verdict would have to be measured anew. Standard library only; no Python
+is started.
 """
 
 import argparse
 import collections
 import concurrent.futures
+import itertools
 import os
 import re
 import subprocess
@@ -21,10 +23,10 @@ Found = collections.namedtuple("Found", "verdict rule off")
 PAGE = """\
 # Numbers
 
-The numbers that can change a verdict, and how many of {tests:,} recorded tests each of them decides: of their verdict, or of the
-rule by which they have it, when the number is a fifth smaller or larger. Of tests that are *off the record* something else would
-be asked with the other number, so that a recording has no answer. What each number is for stands beside it, in
-`src/investigate/rules.rs` and `src/fit/numbers.rs`.
+The numbers that can change a verdict, and how many of {tests:,} recorded tests have another verdict, or the same by
+another rule, when the number is a fifth smaller or larger. Of tests that are *off the record* something else would be
+asked then, and a recording has no answer. What each number is for stands beside it, in `src/investigate/rules.rs` and
+`src/fit/numbers.rs`.
 
 This page is made by `benches/numbers.py` from recordings of the [corpus](../fixtures/README.md).
 
@@ -34,7 +36,8 @@ This page is made by `benches/numbers.py` from recordings of the [corpus](../fix
 
 
 def run(leakcheck, *args):
-    done = subprocess.run([leakcheck, "replay", *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    command = [leakcheck, "replay", *args]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return done.returncode, done.stdout
 
 
@@ -71,7 +74,8 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         plain = list(pool.map(lambda folder: replay(leakcheck, folder), options.recordings))
         tests = sum(count for _, count in plain)
-        print("{:,} tests; as recorded, but for {}".format(tests, [found for found, _ in plain if any(found)] or "none"))
+        others = [found for found, _ in plain if any(found)]
+        print("{:,} tests; as recorded, but for {}".format(tests, others or "none"))
         # What differs with the usual numbers says nothing about another one.
         before = dict(zip(options.recordings, plain))
         rows = []
@@ -80,12 +84,11 @@ def main():
             cells = []
             for by in (-1, 1):
                 given = "--number={}={}".format(name, changed(value, by))
-                found = pool.map(lambda folder, given=given: (folder, replay(leakcheck, folder, given)[0]), options.recordings)
+                found = pool.map(replay, itertools.repeat(leakcheck), options.recordings, itertools.repeat(given))
                 more = []
-                for folder, now in found:
-                    then, count = before[folder]
-                    now = now or Found(0, 0, count)
-                    more.append([one - other for one, other in zip(now, then)])
+                for (now, _), (then, count) in zip(found, before.values()):
+                    answers = now or Found(0, 0, count)
+                    more.append([one - other for one, other in zip(answers, then)])
                 cells.append(", ".join(str(sum(column)) for column in zip(*more)))
             rows.append("| `{}` | {} | {} | {} |".format(name, value, *cells))
             print(rows[-1], flush=True)

@@ -75,6 +75,8 @@ struct Label {
     /// Kinds that may be reported beside it.
     #[serde(default)]
     also: Vec<String>,
+    /// The rule that decides it.
+    rule: Option<String>,
     /// The code of its leak.
     code: Option<String>,
     /// What holds it, as a reader would say it.
@@ -289,6 +291,9 @@ fn judge(
         let same = |finding: &&Finding| finding.tests.iter().any(|id| names(cause, id));
         !leaks.is_empty() && leaks.iter().all(same)
     };
+    if let Some(rule) = label.rule.as_ref().filter(|rule| **rule != test.rule) {
+        wrong.push(format!("decided by {}, not by {rule}", test.rule));
+    }
     let blamed = test.verdict == "leak" && label.caused_by.as_ref().is_some_and(blamed);
     let accepted = blamed
         || test.verdict == label.verdict

@@ -3,4 +3,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash tests/lints.sh
-cargo test --locked --lib --test architecture --test documentation --test replay
+cargo test --locked --no-fail-fast --lib --test architecture --test documentation --test replay

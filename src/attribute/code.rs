@@ -515,6 +515,7 @@ mod tests {
         texts.sort_unstable();
         texts.dedup();
         let all = Kind::ALL.len() + 4;
-        assert_eq!((codes.len(), texts.len()), (all, all));
+        assert_eq!(codes.len(), all, "two kinds with one code: {codes:?}");
+        assert_eq!(texts.len(), all, "two kinds with one advice: {texts:#?}");
     }
 }

@@ -32,6 +32,7 @@ fn sections() -> impl Iterator<Item = &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::Kind;
 
     #[test]
     fn every_code_that_a_finding_can_carry_is_explained_whole() {
@@ -39,12 +40,17 @@ mod tests {
         let mut used: Vec<&str> = source
             .match_indices("\"LK")
             .map(|(at, _)| &source[at + 1..at + 6])
+            .chain(Kind::ALL.map(|kind| kind.facts().code))
             .collect();
         used.sort_unstable();
         used.dedup();
         assert!(used.len() > 20, "{used:?}");
         for code in used {
-            let section = section(code).unwrap_or_else(|| panic!("{code} is not explained"));
+            let section = section(code).unwrap_or_else(|| {
+                panic!(
+                    "docs/leaks.md has no section `## {code}: …` (CONTRIBUTING.md, To add a code)"
+                )
+            });
             for part in [
                 "**Cause.**",
                 "**How it looks.**",
@@ -56,7 +62,10 @@ mod tests {
                 assert!(section.contains(part), "{code} has no {part}");
             }
             let fix = fix(code).unwrap_or_default();
-            assert!(fix.ends_with('.') && !fix.contains('\n'), "{code}: {fix}");
+            assert!(
+                fix.ends_with('.') && !fix.contains('\n'),
+                "{code}: the paragraph after **Fix.** is to be followed by an empty line and to end in a full stop: {fix}"
+            );
         }
     }
 

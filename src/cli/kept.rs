@@ -190,7 +190,7 @@ pub(super) fn write(cache: &Cache, run: &Run, report: &Report) -> Result<(), Str
         .enumerate()
         .map(|(at, (test, result))| {
             let is_clean =
-                result.verdict == Verdict::Clean && result.rule == Some(Rule::NothingGrew);
+                result.verdict == Verdict::Clean && result.rule.is_some_and(Rule::shows_nothing);
             let is_leak = result.verdict == Verdict::Leak;
             let depth = run.deep.get(&at).copied().unwrap_or(0);
             if !is_leak {

@@ -106,7 +106,7 @@ const fn facts(kind: Kind, word: &'static str, code: &'static str) -> Facts {
     }
 }
 
-/// One entry for each kind, in the order of [`Kind`].
+/// One entry for each kind, in the order of [`Kind`]. What else a kind of its own needs is a table in CONTRIBUTING.md.
 const TABLE: [Facts; 17] = [
     Facts {
         label: "memory",
@@ -357,7 +357,10 @@ mod tests {
     #[test]
     fn the_table_has_every_kind_once_and_in_order() {
         for (at, facts) in TABLE.iter().enumerate() {
-            assert_eq!(facts.kind as usize, at);
+            assert_eq!(
+                facts.kind as usize, at,
+                "TABLE is in another order than Kind"
+            );
             assert!(!facts.advice.is_empty(), "{}", facts.word);
             let word = serde_json::to_string(&facts.kind).unwrap();
             assert_eq!(word, format!("\"{}\"", facts.word));
@@ -376,8 +379,11 @@ mod tests {
         };
         for counter in resources() {
             let facts = Kind::of(counter).facts();
-            assert_eq!(facts.counter, Some(counter));
-            assert!(facts.words.is_some() && facts.rates.contains(&counter.name()));
+            assert_eq!(facts.counter, Some(counter), "no entry of TABLE is of it");
+            assert!(
+                facts.words.is_some() && facts.rates.contains(&counter.name()),
+                "{counter:?} is a resource: its entry in TABLE needs `words`, and its name in `rates`"
+            );
         }
         assert!(resources().count() > 4);
     }

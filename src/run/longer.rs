@@ -233,7 +233,7 @@ impl Plan {
 
 fn is_clean(look: &Look) -> bool {
     let rule = look.screened.concluded().map(Conclusion::rule);
-    rule == Some(Rule::NothingGrew) && look.wider == Wider::Stay
+    rule.is_some_and(Rule::shows_nothing) && look.wider == Wider::Stay
 }
 
 /// A test that may be looked at longer.

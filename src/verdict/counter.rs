@@ -124,7 +124,8 @@ const NO_PROC: &str = "/proc is not there to be counted in";
 const NO_CHILD: &str =
     "a child process cannot be started here to try it, or /proc does not tell what it has";
 
-/// One entry for each counter, in the order of [`Counter`].
+/// One entry for each counter, in the order of [`Counter`]: of resources that grow together the last one here is named.
+/// What else a counter needs is a table in CONTRIBUTING.md.
 const TABLE: [Facts; 17] = [
     Facts {
         meaning: "live blocks of Python's allocator (up to 512 bytes each)",
@@ -485,12 +486,15 @@ mod tests {
 
     #[test]
     fn the_table_has_every_counter_once_and_in_order() {
-        assert!(Counter::ALL.is_sorted());
+        assert!(
+            Counter::ALL.is_sorted(),
+            "TABLE is in another order than Counter"
+        );
         let names: BTreeSet<&str> = Counter::ALL.map(Counter::name).into();
         assert_eq!(names.len(), Counter::ALL.len());
         for counter in Counter::ALL {
             assert_eq!(Counter::named(counter.name()), Some(counter));
-            assert!(!counter.meaning().is_empty(), "{counter:?}");
+            assert!(!counter.meaning().is_empty(), "{counter:?} has no meaning");
         }
     }
 

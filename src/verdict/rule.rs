@@ -1,4 +1,6 @@
 //! The rules by which verdicts are made: the one table of their names, what each says, an example, and what to do.
+//!
+//! What is done with a clean test depends on [`Rule::shows_nothing`]: whether it is kept, looked at longer, told to others.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -461,6 +463,12 @@ impl Rule {
         self.entry().verdict
     }
 
+    /// Whether a test that it decides shows nothing at all: its verdict is kept, it may be looked at longer, others are told
+    /// that it does not grow. Of other clean tests there is something to say, and they are asked in each run.
+    pub fn shows_nothing(self) -> bool {
+        self == Rule::NothingGrew
+    }
+
     /// One plain sentence.
     pub fn says(self) -> &'static str {
         self.entry().says
@@ -535,6 +543,24 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn of_each_clean_rule_it_is_said_whether_it_shows_nothing() {
+        let clean = Rule::ALL
+            .iter()
+            .filter(|it| it.verdict() == Some(Verdict::Clean));
+        let (nothing, something): (Vec<Rule>, Vec<Rule>) = clean.partition(|it| it.shows_nothing());
+        assert_eq!(nothing, [Rule::NothingGrew]);
+        assert_eq!(
+            something,
+            [
+                Rule::RisesAndFalls,
+                Rule::GrowsAfterLeak,
+                Rule::GrowsAfterTest
+            ],
+            "a new clean rule: say in `shows_nothing` which of the two it is, and here"
+        );
+    }
 
     #[test]
     fn each_rule_has_a_name_of_its_own_and_says_something_of_its_own() {

@@ -23,8 +23,8 @@ pub fn growth(evidence: &Evidence, screened: &Screened, rules: &Rules) -> Series
 /// The readings by which it was decided.
 pub(super) fn shown(at: At<'_>, screened: &Screened) -> Series {
     let mut series = at.evidence.series.clone();
-    let rested = [Rule::NothingGrew, Rule::DeclaredLimitEmptied];
-    if { screened.concluded() }.is_some_and(|said| rested.contains(&said.rule())) {
+    let rests = |rule: Rule| rule.shows_nothing() || rule == Rule::DeclaredLimitEmptied;
+    if { screened.concluded() }.is_some_and(|said| rests(said.rule())) {
         return series;
     }
     // What the first iteration leaves once is no part of the growth.
@@ -42,7 +42,7 @@ pub(super) fn shown(at: At<'_>, screened: &Screened) -> Series {
 /// Whether something rose in it, not in the warm-up only, and then no more: set up once, or lost in every 10th iteration. Where
 /// a number of iterations was asked for it had these.
 pub fn rose_once(evidence: &Evidence, screened: &Screened, rules: &Rules) -> bool {
-    let clean = { screened.concluded() }.is_some_and(|said| said.rule() == Rule::NothingGrew);
+    let clean = { screened.concluded() }.is_some_and(|said| said.rule().shows_nothing());
     let later = |readings: &Vec<i64>| readings.get(1..).unwrap_or_default().to_vec();
     let series = &evidence.series;
     let series = { series.iter() }.map(|(counter, readings)| (*counter, later(readings)));

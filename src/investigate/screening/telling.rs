@@ -57,7 +57,7 @@ pub(super) fn tell(at: At<'_>, screened: &Screened) -> Option<Next> {
         return None;
     }
     let told = match screened.concluded().map(Conclusion::rule) {
-        Some(Rule::NothingGrew | Rule::DeclaredLimitEmptied) => None,
+        Some(rule) if rule.shows_nothing() || rule == Rule::DeclaredLimitEmptied => None,
         Some(_) => return None,
         None if is_as_expected(at) => expected(at).cloned(),
         None => Some(signature(&shown(at, screened))),

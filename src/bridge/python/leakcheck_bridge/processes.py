@@ -67,7 +67,10 @@ def are_none():
 
 def content(path):
     # type: (str) -> bytes
-    """The first bytes of a file of /proc; none where the process is gone, or is not ours to look into."""
+    """The first bytes of a file of /proc; none where the process is gone, or is not ours to look into.
+
+    Of a list that is the first page of its entries.
+    """
     try:
         descriptor = _open(path, _FLAGS)
     except OSError:

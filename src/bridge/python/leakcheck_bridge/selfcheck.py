@@ -236,7 +236,7 @@ class _Stock:
         _STOCK[0] = 0
 
 
-#: What is planted; by how much each counter must show it is for the other half to say.
+#: What is planted; by how much each counter must show it is for the other half to say, as `plant` in `counter.rs`.
 _PLANTS = (_Objects, _References, _Allocations, _Descriptors, _Maps, _Files, _Warnings, _Stock)
 
 
