@@ -6,13 +6,20 @@ use std::{cell::OnceCell, collections::BTreeMap, fs, io, path::PathBuf};
 
 use jiff::civil::date;
 use leakcheck::{
-    attribute::{
-        cycle, dominators::Dominators, ended, graph::Dump, graph::Graph, holder, lines, lost,
-        native, owner::Places, path::Terrain, path::Ways, sites, types,
-    },
     baseline::{files, format::Entry},
     config::Config,
+    explain::{lines, lost, native, sites},
     fit::{self, Exactness},
+    heap::{
+        cycle,
+        dominators::Dominators,
+        ended,
+        graph::{Dump, Graph},
+        holder,
+        owner::Places,
+        path::{Terrain, Ways},
+        types,
+    },
     investigate::{
         limit, readings,
         rules::RULES,
@@ -21,17 +28,17 @@ use leakcheck::{
     },
     judgement::{Baseline, Joined},
     report::{self, Detail, Format, Style},
-    run::{
-        answers, marks,
-        orders::{self, Order},
-        protocol::Record,
-        wire,
-    },
     verdict::{
         Series,
         conclusion::{Filled, filled},
     },
     watch::heap::{Heap, memory::Memory},
+    worker::{
+        answers, marks,
+        orders::{self, Order},
+        protocol::Record,
+        wire,
+    },
 };
 
 /// Takes an input.

@@ -1,11 +1,11 @@
 //! From the raw results of a run and what was said of each test to what is reported: findings and the exit code.
 
+mod allowances;
 mod apart;
 mod cause;
 mod cycles;
 mod cython;
 mod ends;
-mod excuse;
 mod figures;
 mod findings;
 mod folders;
@@ -23,29 +23,28 @@ mod references;
 mod retained;
 mod shape;
 mod sites;
-mod standing;
 mod summary;
 mod unclosed;
+mod visibility;
 mod within;
 
 use std::collections::BTreeMap;
 
 use crate::{
-    attribute::owner::Places,
     baseline::{acceptance::Package, compare::Outcome},
     exit_code::ExitCode,
     finding::{Finding, Status},
+    heap::owner::Places,
     investigate::unasked::{self, Why},
     report::{Environment, Report, Shard, Snapshots, Timing},
     run::{
         Alike, Run,
         case::Case,
-        orders::Wider,
-        protocol::Trouble,
         screen::Screened,
         shard::{Division, Share},
     },
     verdict::{Series, TestResult, Verdict, conclusion::Conclusion, rule::Rule},
+    worker::{orders::Wider, protocol::Trouble},
 };
 
 /// What is said where leakcheck itself failed.
@@ -53,12 +52,12 @@ const HOW_TO_REPORT: &str = "to report a fault of leakcheck's own, add what `lea
 /// Readings of a series that a report keeps.
 const READINGS_KEPT: usize = 256;
 
-use excuse::Excuses;
+use allowances::Excuses;
 pub use inspection::inspection;
 pub use merge::Joined;
 use native::Homes;
-pub use standing::Baseline;
-use standing::Scope;
+pub use visibility::Baseline;
+use visibility::Scope;
 
 /// Builds the report, and says what follows for the snapshots. `min_judged` is the share of the tests that ran which
 /// must have been judged, `package_of` the installed package that a file as shown belongs to.
@@ -81,9 +80,9 @@ pub fn report(
     let scope = Scope::of(
         run,
         &tests,
-        standing::packages(&findings, &environment, package_of),
+        visibility::packages(&findings, &environment, package_of),
     );
-    let outcome = standing::compare(&mut findings, &scope, baseline);
+    let outcome = visibility::compare(&mut findings, &scope, baseline);
     let shard = run.shard.as_ref().map(|division| Shard {
         index: division.index,
         total: division.total,

@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use leakcheck::{
-    attribute::explain,
     config,
     exit_code::ExitCode,
+    explain::pages,
     kept::reason::Reason,
     report::address,
     verdict::{Verdict, rule::Rule},
@@ -200,7 +200,7 @@ fn every_page_is_in_the_book_once() {
 #[test]
 fn each_code_and_rule_has_an_address() {
     let site = Some("https://example.org/docs/");
-    for (code, _) in explain::codes() {
+    for (code, _) in pages::codes() {
         let address = format!("https://example.org/docs/leaks.html#{code}");
         assert_eq!(address::of_code(site, code), Some(address));
     }

@@ -6,12 +6,12 @@ use std::{collections::BTreeMap, fs, path::PathBuf, process::Output};
 
 use common::Project;
 use leakcheck::{
-    attribute::{
+    exit_code::ExitCode,
+    finding::{Curve, Holder, HolderStep, Owner, Role, TypeGrowth},
+    heap::{
         partition::{Partition, References, Share},
         surroundings::Held,
     },
-    exit_code::ExitCode,
-    finding::{Curve, Holder, HolderStep, Owner, Role, TypeGrowth},
     report::{
         Environment,
         inspect::{

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Checked, Project};
-use leakcheck::attribute::pythons::KNOWN;
+use leakcheck::explain::pythons::KNOWN;
 
 /// A test for each leak that is known, named after its source.
 const PYTHONS: &str = "\

@@ -11,7 +11,7 @@ use common::{
     workflow::{self, commands},
 };
 use leakcheck::{
-    attribute::explain,
+    explain::pages,
     finding::{Kind, Level, Owner, Status},
     report::{Detail, Format, Report, Standing, is_accepted, markdown, read},
     verdict::{Counter, Verdict},
@@ -268,7 +268,7 @@ fn sarif_is_valid_and_carries_rules_flows_fingerprints_and_suppressions() {
     let run = &sarif["runs"][0];
     let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
     let results = run["results"].as_array().unwrap();
-    for (code, title) in explain::codes() {
+    for (code, title) in pages::codes() {
         let rule = rules.iter().find(|rule| rule["id"] == code).unwrap();
         let told = rule["shortDescription"]["text"].as_str().unwrap();
         assert_eq!(told.to_lowercase(), title.to_lowercase());
@@ -331,7 +331,7 @@ fn reports_lead_to_the_documentation_where_the_build_knows_its_address() {
         .iter()
         .filter(|rule| !rule["helpUri"].is_null())
         .collect();
-    assert_eq!(with.len(), explain::codes().count());
+    assert_eq!(with.len(), pages::codes().count());
     assert_valid(&schema("tests/schemas/sarif-2.1.0.json"), &sarif);
     report.environment.docs = None;
     for format in formats {

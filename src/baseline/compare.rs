@@ -11,7 +11,7 @@ use super::{
     acceptance::{Acceptance, Package},
     files::File,
     format::{Entry, Snapshot, Waiting},
-    kin, rates,
+    moved, rates,
     scope::{Absent, Scope},
     scrub,
 };
@@ -138,7 +138,7 @@ fn matched(
     let new_ones: Vec<&Finding> = new.iter().map(|at| &findings[*at]).collect();
     let left_ones: Vec<&Snapshot> = left.iter().map(|of| ones[*of].1).collect();
     let untested = |snapshot: &Snapshot| scope.absent(snapshot) == Absent::Untested;
-    for (at, of) in kin::pairs(&new_ones, &left_ones, &untested, build) {
+    for (at, of) in moved::pairs(&new_ones, &left_ones, &untested, build) {
         matched.insert(new[at], left[of]);
     }
     matched
@@ -298,7 +298,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::{
-        attribute::fingerprint,
+        explain::fingerprint,
         finding::{Kind, Measured, Owner, Rate, Site},
     };
 

@@ -8,8 +8,8 @@ use std::{
 
 use super::format::{Entry, Snapshot};
 use crate::{
-    attribute::fingerprint,
     config::text,
+    explain::fingerprint,
     files::{
         own::{FOLDER, Own},
         read::Refusal,

@@ -4,7 +4,7 @@ pub mod acceptance;
 pub mod compare;
 pub mod files;
 pub mod format;
-mod kin;
+mod moved;
 pub mod pending;
 pub mod rates;
 mod render;

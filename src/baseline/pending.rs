@@ -8,7 +8,7 @@ use super::{
     files::{self, File, Folder, Unusable},
     format::{Entry, Snapshot, Waiting, Whole},
 };
-use crate::attribute::fingerprint::{self, LEAST_DIGITS};
+use crate::explain::fingerprint::{self, LEAST_DIGITS};
 
 /// Why a decision could not be carried out; nothing was lost.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use super::{
     rates::Figures,
     snapshot::{Snapshot, Whole},
 };
-use crate::{attribute::explain, config::text};
+use crate::{config::text, explain::pages};
 
 /// The finding as text, safe to print.
 pub fn snapshot(of: &Snapshot) -> String {
@@ -64,7 +64,7 @@ pub fn snapshot(of: &Snapshot) -> String {
         lines.push("  seen in more tests".to_owned());
     }
     acceptance(&of.accepted, &mut lines);
-    if let Some(advice) = explain::fix(&of.code) {
+    if let Some(advice) = pages::fix(&of.code) {
         lines.push(format!("  fix: {advice}"));
     }
     lines.push(String::new());

@@ -24,13 +24,13 @@ use super::{
     unwritable,
 };
 use crate::{
-    attribute::fingerprint::{self, LEAST_DIGITS},
     bisect::{
         answer::{self, Answer, Target},
         search::{self, Candidates, Next},
     },
     config::{Choice, Config, Runner, text as shown, value},
     exit_code::ExitCode,
+    explain::fingerprint::{self, LEAST_DIGITS},
     files::{
         git::{Repository, short},
         write,

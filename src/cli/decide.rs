@@ -5,7 +5,6 @@ use jiff::civil::Date;
 
 use super::snapshots::{self, Where};
 use crate::{
-    attribute::fingerprint,
     baseline::{
         acceptance::Acceptance,
         format::Entry,
@@ -13,6 +12,7 @@ use crate::{
     },
     config::text,
     exit_code::ExitCode,
+    explain::fingerprint,
 };
 
 /// Options of `leakcheck accept`.

@@ -6,7 +6,6 @@ use std::{
 };
 
 use crate::{
-    attribute::fingerprint,
     baseline::{
         files::{File, Folder},
         format::{Entry, Snapshot},
@@ -15,6 +14,7 @@ use crate::{
     config::text,
     discover::Project,
     exit_code::ExitCode,
+    explain::fingerprint,
     report::{Report, text::counted},
 };
 

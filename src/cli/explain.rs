@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use crate::{
-    attribute::explain,
     exit_code::ExitCode,
+    explain::pages,
     report::address::{self, SITE},
     verdict::rule::Rule,
 };
@@ -14,7 +14,7 @@ pub(super) fn explain(name: Option<&str>) -> ExitCode {
     let mut out = anstream::stdout();
     let written = match name {
         None => list(&mut out),
-        Some(name) => match (explain::section(name), Rule::of_name(name)) {
+        Some(name) => match (pages::section(name), Rule::of_name(name)) {
             (Some(section), _) => writeln!(out, "{section}")
                 .and_then(|()| more(address::of_code(SITE, &name.to_uppercase()), &mut out)),
             (None, Some(rule)) => write!(out, "{}: {}", rule.name(), rule.section())
@@ -40,7 +40,7 @@ fn more(address: Option<String>, out: &mut dyn Write) -> io::Result<()> {
 
 fn list(out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "Kinds of leaks:")?;
-    for (code, title) in explain::codes() {
+    for (code, title) in pages::codes() {
         writeln!(out, "  {code}  {title}")?;
     }
     writeln!(out, "\nRules by which a test has its verdict:")?;

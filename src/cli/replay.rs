@@ -11,18 +11,18 @@ use serde_json::{Value, json};
 
 use super::run::{code_of, interruptible};
 use crate::{
-    attribute::code,
     exit_code::ExitCode,
+    explain::code,
     finding::Finding,
     investigate::rules::{self, Rules},
     judgement,
     report::text::{brief, counted, shortened},
     run::{
         self,
-        player::Replay,
         replay::{self, Replayed},
     },
     verdict::{TestResult, rule::Rule},
+    worker::player::Replay,
 };
 
 /// Options of `leakcheck replay`.

@@ -33,9 +33,8 @@ use crate::{
     judgement,
     kept::Cache,
     report::{Environment, Report, address, events::Log, progress::Progress, text},
-    run::{
-        self, loss::StartError, record::Recording, shard::Wanted, tape::Tape, worker::INTERRUPTED,
-    },
+    run::{self, shard::Wanted},
+    worker::{INTERRUPTED, loss::StartError, record::Recording, tape::Tape},
 };
 
 /// An end before there is a report: what to print, and the exit code.

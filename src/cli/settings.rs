@@ -3,7 +3,6 @@
 use std::{env, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use crate::{
-    attribute::owner::Places,
     config::{Choice, Config, Runner, terms::Terms},
     discover::{
         Interpreter, Project,
@@ -11,13 +10,13 @@ use crate::{
         machine,
     },
     files::name,
-    run::{
-        Settings,
+    heap::owner::Places,
+    run::{Settings, screen::Policy},
+    worker::{
+        Limits, Setup,
         build::{Build, Jit},
         deadly::Deadly,
-        screen::Policy,
         tape::Tape,
-        worker::{Limits, Setup},
     },
 };
 

@@ -10,7 +10,6 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use super::RunArgs;
 use crate::{
-    attribute::fingerprint,
     baseline::{
         compare::Outcome,
         files::{File, Folder, Unusable},
@@ -19,6 +18,7 @@ use crate::{
     },
     config::text,
     discover::Project,
+    explain::fingerprint,
     judgement::Baseline,
     report::Report,
 };

@@ -24,13 +24,13 @@ use crate::{
     exit_code::ExitCode,
     files::write as write_file,
     report::{text, watch as pages},
-    run::worker::INTERRUPTED,
     supervise::{Ending, Folder, Supervised},
     watch::{
         process::Proc,
         session::{self, Asked, Session},
         summary::{End, Summary},
     },
+    worker::INTERRUPTED,
 };
 
 /// From one look to the next, where nobody says otherwise.

@@ -8,7 +8,7 @@ use super::{
     readings::extend,
 };
 use crate::{
-    attribute::sites::Growth,
+    explain::sites::Growth,
     fit::Exactness,
     verdict::{
         Counter, Series,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::rules::Rules;
 use crate::{
-    attribute::sites::Growth,
+    explain::sites::Growth,
     fit::{self, Exactness, Fit},
     verdict::{Counter, LARGEST_BLOCK, Series},
 };

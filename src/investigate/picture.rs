@@ -12,7 +12,7 @@ use super::{
     tracing::{self, Sites},
 };
 use crate::{
-    attribute::sites::Growth,
+    explain::sites::Growth,
     fit::Fit,
     verdict::{Counter, Series, Verdict, conclusion::Conclusion, rule::Rule},
 };

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    attribute::sites::Growth,
+    explain::sites::Growth,
     fit,
     verdict::{Counter, LARGEST_BLOCK, Series},
 };

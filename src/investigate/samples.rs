@@ -10,7 +10,7 @@ use super::{
     rules::RULES,
 };
 use crate::{
-    attribute::sites::Growth,
+    explain::sites::Growth,
     finding::Owner,
     fit::{self, Exactness},
     verdict::{Counter, Series, conclusion::Conclusion},

@@ -10,7 +10,7 @@ use super::{
     rules::Rules,
 };
 use crate::{
-    attribute::sites::Growth,
+    explain::sites::Growth,
     finding::Owner,
     fit::{Exactness, Shape},
     verdict::{Counter, LARGEST_BLOCK, Series, conclusion::Conclusion, rule::Rule},

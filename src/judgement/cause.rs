@@ -11,14 +11,12 @@ use super::{
     parts, shape, sites, summary, within,
 };
 use crate::{
-    attribute::{
-        code, fingerprint, group::Group, holder::Gain, lost::Call, native::Passage, route::Route,
-        sites::Growth,
-    },
+    explain::{code, fingerprint, group::Group, lost::Call, native::Passage, sites::Growth},
     finding::{
         Finding, Holder, Kind, Level, Measured, NativeFunction, Owner, Site, Status, TypeGrowth,
     },
     fit::Fit,
+    heap::{holder::Gain, route::Route},
     run::{
         Run,
         case::Case,

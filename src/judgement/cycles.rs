@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{excuse, sites};
+use super::{allowances, sites};
 use crate::{
-    attribute::{code, fingerprint, owner::Places},
+    explain::{code, fingerprint},
     finding::{Curve, Finding, Kind, Measured, Rate, Site, Status, stance::Subject},
+    heap::owner::Places,
     report::text::{bytes, number},
     run::{
         Run,
@@ -46,7 +47,7 @@ fn finding(
         .iter()
         .flat_map(|(one, _)| one.alike.iter().copied().chain([one.test]))
         .collect();
-    let is_allowed = |test| excuse::covers(run, test, Counter::Garbage, cycle.objects as f64);
+    let is_allowed = |test| allowances::covers(run, test, Counter::Garbage, cycle.objects as f64);
     let allowed = tests.iter().all(|test| is_allowed(*test));
     if !allowed {
         tests.retain(|test| !is_allowed(*test));

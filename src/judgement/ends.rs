@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    attribute::{code, fingerprint},
+    explain::{code, fingerprint},
     finding::{Finding, Holder, Kind, Level, Owner, Status},
     run::Run,
     verdict::{

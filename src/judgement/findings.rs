@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{
+    allowances::Excuses,
     apart,
     cause::Cause,
     ends,
-    excuse::Excuses,
     held::Held,
     key::{Evidence, Key, keys},
     losses,
@@ -14,8 +14,9 @@ use super::{
     parts, pythons, within,
 };
 use crate::{
-    attribute::{group, owner::Places},
+    explain::group,
     finding::{Finding, stance::Subject},
+    heap::owner::Places,
     run::{Run, case::Case},
     verdict::Verdict,
 };

@@ -6,15 +6,13 @@ use std::{
 };
 
 use crate::{
-    attribute::{
-        native::{Function, is_interpreter},
-        owner::Places,
-    },
     discover::{
         native::{self, Crate},
         packages,
     },
+    explain::native::{Function, is_interpreter},
     finding::{NativeFunction, Owner},
+    heap::owner::Places,
 };
 
 /// The folders of all of them, and the crates of the project.

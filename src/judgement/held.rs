@@ -3,14 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::{
-    attribute::{
-        holder::Gain,
+    explain::{
         lost::{Call, Stays},
-        route::Route,
         sites::Growth,
-        types,
     },
     finding::{Kind, TypeGrowth},
+    heap::{holder::Gain, route::Route, types},
     run::{case::Case, diagnose, diagnosis::Diagnosis},
     verdict::Counter,
 };

@@ -2,12 +2,12 @@
 
 use super::{Baseline, kept, machine, native::Homes, quoted, report, sites};
 use crate::{
-    attribute::{
+    explain::{
         lines::{self, Function, Stays},
         native::Passage,
-        owner::Places,
     },
     finding::{Curve, Rate},
+    heap::owner::Places,
     report::{
         Environment,
         inspect::{

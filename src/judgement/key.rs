@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 
 use super::{held::Held, native::Homes, sites::function_of, within};
 use crate::{
-    attribute::{
+    explain::{
         native::Passage,
-        owner::Places,
-        route::Route,
         sites::{Growth, from_chosen},
     },
+    heap::{owner::Places, route::Route},
     run::{Run, case::Case, diagnosis::Place},
     verdict::Counter,
 };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    attribute::{code, fingerprint},
+    explain::{code, fingerprint},
     finding::{Finding, Kind, Level, Owner, Status},
     run::Run,
     verdict::loss::Loss,

@@ -8,14 +8,14 @@ use std::{
 
 use super::{cython, folders::Folders, quoted};
 use crate::{
-    attribute::{
+    discover,
+    explain::{
         lost::Call,
         native::{Function, Passage, is_interpreter},
-        owner::Places,
     },
-    discover,
     files::read,
     finding::{Chunks, Frame, NativeFrame, NativeFunction, Owner, Site},
+    heap::owner::Places,
     symbols::{Named, Symbols},
 };
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{
     codes, share_judged, sort,
-    standing::{self, Baseline, Scope},
+    visibility::{self, Baseline, Scope},
 };
 use crate::{
     baseline::{compare::Outcome, scrub},
@@ -70,7 +70,7 @@ impl Joined {
         baseline: &Baseline<'_>,
     ) -> (Report, Outcome) {
         let report = &mut self.report;
-        let outcome = standing::compare(&mut report.findings, &self.scope, baseline);
+        let outcome = visibility::compare(&mut report.findings, &self.scope, baseline);
         report.snapshots.accepted = baseline.accepted.len();
         report.snapshots.untested = outcome.untested;
         report.min_judged = min_judged.unwrap_or(report.min_judged);
@@ -234,7 +234,7 @@ fn join(mut ones: Vec<One>) -> Joined {
             .iter()
             .map(|test| {
                 let alike = alike.contains(&*test.id);
-                (test.id.clone(), standing::is_judged(test, alike))
+                (test.id.clone(), visibility::is_judged(test, alike))
             })
             .collect(),
         complete: missing.is_empty() && errors.is_empty() && kept.is_empty(),

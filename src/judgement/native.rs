@@ -7,13 +7,13 @@ use super::{
     machine::{self, Machine},
 };
 use crate::{
-    attribute::{
+    explain::{
         lost::{self, Born, Call, Sought, Stays},
         native::{Function, Passage},
-        owner::Places,
         sites::Growth,
     },
     finding::{NativeFrame, NativeFunction, Owner},
+    heap::owner::Places,
     run::{case::Case, diagnosis::Diagnosis},
     verdict::{Counter, LARGEST_BLOCK},
 };

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    attribute::{group::Group, route::Route},
+    explain::group::Group,
     finding::{Holder, TypeGrowth},
+    heap::route::Route,
     run::{case::Case, diagnosis::Diagnosis},
     verdict::Counter,
 };

@@ -4,11 +4,9 @@ use std::collections::BTreeSet;
 
 use super::held::Held;
 use crate::{
-    attribute::{
-        pythons::{KNOWN, Known, Sign},
-        route::Route,
-    },
+    explain::pythons::{KNOWN, Known, Sign},
     finding::{Finding, Kind, Level, NativeFunction, Owner, stance::Stance},
+    heap::route::Route,
     run::{case::Case, diagnosis::Diagnosis},
     verdict::{Counter, TestResult, Verdict},
 };

@@ -7,12 +7,12 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::{
-    attribute::owner::Places,
     files::{
         name,
         read::{self, SOURCE},
     },
     finding::Excerpt,
+    heap::owner::Places,
     run::Run,
 };
 

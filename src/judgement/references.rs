@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{excuse, machine, native::Homes, sites};
+use super::{allowances, machine, native::Homes, sites};
 use crate::{
-    attribute::{code, fingerprint, lost::Call},
+    explain::{code, fingerprint, lost::Call},
     finding::{
         Curve, Finding, Kind, Measured, NativeFunction, Owner, Rate, Site, Status,
         stance::{Stance, Subject},
@@ -76,7 +76,7 @@ fn finding(run: &Run, homes: &Homes<'_>, cause: &[String], seen: &[Seen<'_>]) ->
     });
     let best = order[0];
     let (one, lost) = (best.one, best.lost);
-    let is_allowed = |test| excuse::covers(run, test, Counter::Refs, lost.each.abs());
+    let is_allowed = |test| allowances::covers(run, test, Counter::Refs, lost.each.abs());
     let all = seen
         .iter()
         .flat_map(|seen| seen.one.alike.iter().copied().chain([seen.one.test]));

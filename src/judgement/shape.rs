@@ -1,7 +1,7 @@
 //! The word for how a test grows, over all counters that do.
 
 use crate::{
-    attribute::native::WOBBLE,
+    explain::native::WOBBLE,
     fit::{Fit, Shape},
     run::case::Case,
     verdict::Counter,

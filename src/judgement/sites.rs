@@ -6,8 +6,9 @@ use super::{
     quoted::{self, excerpt},
 };
 use crate::{
-    attribute::{native::Passage, owner::Places, sites::Growth},
+    explain::{native::Passage, sites::Growth},
     finding::{Frame, Owner, Site, UNKNOWN},
+    heap::owner::Places,
     run::{Run, diagnosis::FRAMES_SHOWN},
 };
 

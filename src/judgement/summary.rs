@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::held::{self, Lost};
 use crate::{
-    attribute::types,
     finding::{Holder, Kind, NativeFunction, Rate, Site, TypeGrowth},
+    heap::types,
     report::{
         growth::amount,
         text::{bytes, number},

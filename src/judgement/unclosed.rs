@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{excuse, sites};
+use super::{allowances, sites};
 use crate::{
-    attribute::{code, fingerprint, owner::Places, sites::from_chosen, types},
+    explain::{code, fingerprint, sites::from_chosen},
     finding::{Curve, Finding, Kind, Measured, Owner, Rate, Site, Status, stance::Subject},
+    heap::{owner::Places, types},
     report::text::number,
     run::{
         Run,
@@ -49,7 +50,7 @@ fn finding(
     let (one, left) = seen
         .iter()
         .min_by_key(|(one, _)| (one.left.len(), one.test))?;
-    let is_allowed = |test| excuse::covers(run, test, Counter::Unclosed, left.each);
+    let is_allowed = |test| allowances::covers(run, test, Counter::Unclosed, left.each);
     let all = seen
         .iter()
         .flat_map(|(one, _)| one.alike.iter().copied().chain([one.test]));

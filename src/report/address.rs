@@ -1,7 +1,7 @@
 //! Where the documentation is on the web, for reports to lead there. Who builds leakcheck says it, as the release workflow
 //! does (`LEAKCHECK_DOCS=https://… cargo build`); what is built without leads nowhere, and `leakcheck explain` has the same text.
 
-use crate::{attribute::explain, verdict::rule::Rule};
+use crate::{explain::pages, verdict::rule::Rule};
 
 /// The folder of its pages.
 pub const SITE: Option<&str> = option_env!("LEAKCHECK_DOCS");
@@ -13,7 +13,7 @@ pub(super) fn site() -> Option<&'static str> {
 
 /// What the page of leaks says of a code; nothing for one that it does not know.
 pub fn of_code(site: Option<&str>, code: &str) -> Option<String> {
-    let (code, _) = explain::codes().find(|(known, _)| *known == code)?;
+    let (code, _) = pages::codes().find(|(known, _)| *known == code)?;
     Some(format!("{}/leaks.html#{code}", base(site)?))
 }
 

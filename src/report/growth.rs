@@ -5,7 +5,7 @@ use super::{
     text::{bytes, number},
 };
 use crate::{
-    attribute::code,
+    explain::code,
     finding::{Curve, Finding, Kind, Rate},
     verdict::counter::{Counter, Unit, is_size},
 };

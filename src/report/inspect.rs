@@ -17,11 +17,11 @@ use serde::Serialize;
 
 use super::Environment;
 use crate::{
-    attribute::{partition::Partition, surroundings::Held},
     exit_code::ExitCode,
     finding::{Curve, Finding, Holder, Owner, TypeGrowth},
-    run::protocol::Trouble,
+    heap::{partition::Partition, surroundings::Held},
     verdict::TestResult,
+    worker::protocol::Trouble,
 };
 
 /// Everything there is to say of one test.

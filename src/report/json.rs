@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     finding::{Finding, Status},
-    run::protocol::Trouble,
     verdict::{
         Series, TestResult, Verdict,
         rule::{self, Rule},
     },
+    worker::protocol::Trouble,
 };
 
 /// Name and version of the schema. Within a version it only grows.

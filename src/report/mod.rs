@@ -40,8 +40,9 @@ use crate::{
     baseline::acceptance::Package,
     exit_code::ExitCode,
     finding::{Finding, Level, Status},
-    run::{protocol::Trouble, shard::Share},
+    run::shard::Share,
     verdict::{Counter, TestResult, Verdict},
+    worker::protocol::Trouble,
 };
 
 /// Where and with what a run took place.

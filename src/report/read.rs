@@ -11,10 +11,8 @@ use super::{
     text,
 };
 use crate::{
-    attribute::fingerprint,
-    exit_code::ExitCode,
-    finding::Finding,
-    run::{protocol::Trouble, shard::MOST},
+    exit_code::ExitCode, explain::fingerprint, finding::Finding, run::shard::MOST,
+    worker::protocol::Trouble,
 };
 
 /// Why a text is no report that can be rendered.

@@ -11,8 +11,8 @@ use super::{
     text::{self, brief, shortened},
 };
 use crate::{
-    attribute::explain,
     exit_code::ExitCode,
+    explain::pages,
     finding::{Finding, Holder, Level, Site, Status},
 };
 
@@ -76,7 +76,7 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
 
 /// Every code there is, and those of the report that this version does not know.
 fn rules(report: &Report) -> Vec<String> {
-    let mut codes: Vec<String> = explain::codes().map(|(code, _)| code.to_owned()).collect();
+    let mut codes: Vec<String> = pages::codes().map(|(code, _)| code.to_owned()).collect();
     codes.extend(
         report
             .standing(Standing::Present)
@@ -89,7 +89,7 @@ fn rules(report: &Report) -> Vec<String> {
 
 /// What the code is about, in a few words.
 pub(super) fn title(of: &str) -> String {
-    let title = explain::codes()
+    let title = pages::codes()
         .find(|(code, _)| *code == of)
         .map_or("something stays after each iteration", |(_, title)| title);
     let mut letters = title.chars();
@@ -105,7 +105,7 @@ fn rule(site: Option<&str>, of: &str) -> Value {
         "defaultConfiguration": {"level": "error"},
         "properties": {"tags": ["reliability", "resource-leak", "python"], "precision": "very-high", "problem.severity": "error"},
     });
-    if let (Some(section), Some(fix)) = (explain::section(of), explain::fix(of)) {
+    if let (Some(section), Some(fix)) = (pages::section(of), pages::fix(of)) {
         rule["fullDescription"] = json!({"text": format!("{}. {fix}", title(of))});
         rule["help"] = json!({"text": fix, "markdown": format!("## {section}")});
     }

@@ -5,13 +5,12 @@ use super::{
     case::Case,
     errand::Stage,
     familiar::Class,
-    loss::Loss,
     noise,
-    protocol::Collectable,
     screen::{Look, Screened},
     shared::{Shared, note, trouble},
     slot::Slot,
 };
+use crate::worker::{loss::Loss, protocol::Collectable};
 use crate::{
     investigate::afterwards::{Found, reconsider},
     verdict::conclusion::Conclusion,

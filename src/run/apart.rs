@@ -8,14 +8,13 @@ use std::{
 };
 
 use super::{
-    loss::Loss,
     rounds::{self, Found},
     screen::Look,
     shared::{Shared, absorb, finish, note},
     slot::Slot,
     state::{Run, Settings, files_without},
-    worker::{INTERRUPTED, Worker},
 };
+use crate::worker::{INTERRUPTED, Worker, loss::Loss};
 use crate::{
     finding::stance::{Stance, Subject},
     verdict::Counter,

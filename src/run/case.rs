@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{diagnosis::Diagnosis, orders::Wider};
+use super::diagnosis::Diagnosis;
+use crate::worker::orders::Wider;
 use crate::{
-    attribute::{native::Passage, sites::Growth},
+    explain::{native::Passage, sites::Growth},
     fit::Fit,
     investigate::{
         afterwards::{Found, reconsider},

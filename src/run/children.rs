@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    case::Case, driver::Bench, loss::Loss, orders, protocol::Populated, screen, worker::Worker,
-};
+use super::{case::Case, driver::Bench, screen};
+use crate::worker::{Worker, loss::Loss, orders, protocol::Populated};
 use crate::{finding::TypeGrowth, verdict::Counter};
 
 /// Iterations between the two countings.

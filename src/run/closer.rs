@@ -1,19 +1,14 @@
 //! A closer look at the test of a case: opens it, and follows what it adds to a counter.
 
-use super::{
-    case::Case,
-    diagnosis::Diagnosis,
-    driver::Bench,
+use super::{case::Case, diagnosis::Diagnosis, driver::Bench, screen, slot::Slot, state::Run};
+use crate::worker::{
+    Worker,
     loss::Loss,
     orders,
     protocol::{Called, Status},
-    screen,
-    slot::Slot,
-    state::Run,
-    worker::Worker,
 };
 use crate::{
-    attribute::native::{self, Passage},
+    explain::native::{self, Passage},
     fit::Shape,
     verdict::Counter,
 };

@@ -7,14 +7,11 @@ use super::{
     closer::{self, look_at},
     diagnose,
     driver::Bench,
-    loss::Loss,
-    orders,
-    protocol::Status,
     screen,
     slot::Slot,
     state::Run,
-    worker::{INTERRUPTED, Worker},
 };
+use crate::worker::{INTERRUPTED, Worker, loss::Loss, orders, protocol::Status};
 use crate::{
     investigate::{afterwards::Found, randomness::is_kept_once, rules::RULES},
     verdict::Counter,
@@ -132,7 +129,7 @@ mod tests {
     use super::*;
     use crate::run::diagnosis::Diagnosis;
     use crate::{
-        attribute::sites::Growth,
+        explain::sites::Growth,
         finding::Owner,
         fit::{self, Exactness},
         verdict::{conclusion::Conclusion, rule::Rule},

@@ -7,32 +7,32 @@ use std::{
 };
 
 use super::{
+    capacity::ask,
     case::Case,
     children,
     closer::iterations,
     diagnosis::{Diagnosis, FRAMES_SHOWN, Heap, Place},
     driver::Bench,
-    end::ask,
-    lines,
+    lines, screen,
+    slot::Slot,
+    state::Run,
+};
+use crate::worker::{
+    INTERRUPTED, Worker,
     loss::Loss,
     orders,
     protocol::{Dumped, Status},
-    screen,
-    slot::Slot,
-    state::Run,
-    worker::{INTERRUPTED, Worker},
 };
 use crate::{
-    attribute::{
+    explain::{group, sites},
+    files::name,
+    heap::{
         ended,
         graph::{Dump, Graph},
-        group,
         holder::{self, Chosen, Gain},
         path::{Phase, Root, Terrain, Ways},
         route::{self, FINALIZERS, Route, Step},
-        sites,
     },
-    files::name,
     verdict::Counter,
 };
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    attribute::{
+    explain::lost::Call,
+    finding::{Kind, TypeGrowth},
+    heap::{
         graph::{Dump, Graph},
         holder::Decision,
-        lost::Call,
         route::Route,
     },
-    finding::{Kind, TypeGrowth},
 };
 
 /// What a look at the heap found out.

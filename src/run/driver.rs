@@ -3,20 +3,23 @@
 use std::collections::BTreeMap;
 
 use super::{
-    budget::Budget,
+    capacity::{ask, emptied, failure},
     case::Case,
-    end::{ask, emptied, failure},
-    known::{Known, Turn},
+    conclusions::{Known, Turn},
+    screen::{self, Look},
+    still,
+};
+use crate::worker::{
+    Worker,
+    budget::Budget,
     loss::Loss,
     orders,
     protocol::{Ran, Status},
-    screen::{self, Look},
-    still,
-    worker::Worker,
 };
 use crate::{
-    attribute::{owner::Places, sites},
+    explain::sites,
     fit::{Exactness, Fit},
+    heap::owner::Places,
     investigate::{
         decide::next,
         evidence::{Answer, Capacity, Evidence, Gained, Told, Trace, Window},

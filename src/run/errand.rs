@@ -4,13 +4,15 @@ use std::{sync::Mutex, time::Instant};
 
 use super::{
     familiar::Class,
-    loss::{Loss, StartError},
-    orders::Wider,
-    protocol::Collectable,
     screen::{self, Look, Opening, Screened},
     shared::{Shared, fault, spend, trouble},
     slot::Slot,
     state::Settings,
+};
+use crate::worker::{
+    loss::{Loss, StartError},
+    orders::Wider,
+    protocol::Collectable,
 };
 use crate::{
     investigate::unasked::{self, Why},

@@ -2,8 +2,9 @@
 
 use super::diagnosis::Place;
 use crate::{
-    attribute::{lost::Call, ring::Ring},
+    explain::lost::Call,
     finding::{Owner, TypeGrowth},
+    heap::ring::Ring,
 };
 
 /// What a look at one test found.

@@ -5,24 +5,26 @@ use std::{collections::BTreeMap, path::Path};
 use super::{
     diagnosis::Place,
     finds::{Cycle, Garbage},
+    screen,
+};
+use crate::worker::{
+    Worker,
     loss::Loss,
     orders::{self, Free, Wider},
     protocol::Status,
-    screen,
-    worker::Worker,
 };
 use crate::{
-    attribute::{
-        cycle::{self, Part},
-        graph::Graph,
-        maker::{Maker, Makers},
-        owner::Places,
-        ring::{self, Ring},
-        route::Step,
-        sites,
-    },
+    explain::sites,
     files::name,
     finding::{Owner, TypeGrowth},
+    heap::{
+        cycle::{self, Part},
+        graph::Graph,
+        owner::Places,
+        responsibility::{Maker, Makers},
+        ring::{self, Ring},
+        route::Step,
+    },
 };
 
 /// Objects in cycles that are asked about; a larger tangle is of more of the same.

@@ -10,39 +10,43 @@ use std::{
 
 use super::{
     again,
-    budget::Budget,
     case::Case,
-    choose, diagnose,
+    conclusions::Known,
+    diagnose,
     driver::Bench,
     errand::{Errand, Stage, screen_one},
     event::Event,
     familiar::Familiar,
     finds::Garbage,
     garbage::{self, Told},
-    known::Known,
-    loss::{Loss, StartError},
-    orders, prepare,
-    protocol::{Followed, Status},
-    screen,
+    prepare, screen, select,
     shared::{Shared, absorb, finish},
     slot::Slot,
     state::{Run, Settings, files_without},
     suspects,
-    worker::{INTERRUPTED, Worker},
+};
+use crate::worker::{
+    INTERRUPTED, Worker,
+    budget::Budget,
+    loss::{Loss, StartError},
+    orders,
+    protocol::{Followed, Status},
 };
 use crate::{
-    attribute::{
-        dominators::Dominators,
+    explain::{
         lines::{self, Function, Stays},
-        maker::{Makers, files_of_tests},
-        partition::{self, Partition},
-        path::{Phase, Terrain, Ways},
-        route::Route,
         sites,
-        surroundings::{self, Held},
     },
     finding::TypeGrowth,
     fit::Fit,
+    heap::{
+        dominators::Dominators,
+        partition::{self, Partition},
+        path::{Phase, Terrain, Ways},
+        responsibility::{Makers, files_of_tests},
+        route::Route,
+        surroundings::{self, Held},
+    },
     investigate::{
         growth::{affordable, bytes_per_iteration},
         rules::RULES,
@@ -125,7 +129,7 @@ pub fn inspect(
     let mut slot = Slot::new(&settings.setup, "a0", settings.hash_seeds.0, Vec::new());
     let collected = slot.start()?;
     let mut run = Run::of(&settings.setup, collected, &slot);
-    let test = choose::choose(&run.tests, wanted).map_err(|message| not_found(&run, message))?;
+    let test = select::choose(&run.tests, wanted).map_err(|message| not_found(&run, message))?;
     tell(Event::Collected { tests: 1 });
     screen(settings, &mut run, slot, test, tell)?;
     run.plain_cpu = run.looks[test].as_ref().map_or(0.0, |look| look.cpu_plain);

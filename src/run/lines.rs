@@ -5,11 +5,10 @@ use super::{
     closer,
     diagnosis::{Diagnosis, Heap, Place},
     driver::Bench,
-    loss::Loss,
-    worker::Worker,
 };
+use crate::worker::{Worker, loss::Loss};
 use crate::{
-    attribute::{holder::Gain, path::Phase, route::Route, types},
+    heap::{holder::Gain, path::Phase, route::Route, types},
     verdict::Counter,
 };
 

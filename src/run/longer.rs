@@ -13,8 +13,6 @@ use std::{
 
 use super::{
     errand::{Found, Stage},
-    loss::Loss,
-    orders::Wider,
     plan,
     rare::{self, Longer},
     screen::{Look, Screened},
@@ -22,6 +20,7 @@ use super::{
     slot::Slot,
     state::{Run, Settings},
 };
+use crate::worker::{loss::Loss, orders::Wider};
 use crate::{
     investigate::rules::{Deeper, RULES},
     kept::reason::Reason,

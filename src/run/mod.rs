@@ -1,85 +1,62 @@
 //! The engine: screens every test, judges the suspects in fresh processes, and tells events as it goes.
 
 mod again;
-mod alone;
-pub mod answers;
 mod apart;
-pub mod budget;
-pub mod build;
+mod capacity;
 pub mod case;
 mod children;
-mod choose;
 mod closer;
+mod conclusions;
 mod content;
-mod conversation;
-pub mod deadly;
+pub mod cycle_garbage;
 pub mod diagnose;
 pub mod diagnosis;
 pub mod driver;
-mod end;
 mod errand;
 pub mod event;
 mod familiar;
 pub mod finds;
 pub mod garbage;
-mod hang;
 pub mod inspect;
-mod known;
-mod layout;
-pub mod leavings;
-mod limits;
+mod isolation;
 mod lines;
-mod live;
-mod log;
 mod longer;
-pub mod loss;
-pub mod marks;
 mod native;
 mod noise;
 mod once;
 mod order;
-pub mod orders;
 pub mod plan;
-pub mod player;
 mod predecessors;
-pub mod preload;
-mod process;
-pub mod protocol;
 mod rare;
-pub mod record;
 pub mod references;
 pub mod replay;
 mod rounds;
 pub mod screen;
-mod scrub;
+mod select;
 pub mod selfcheck;
-pub mod setup;
 pub mod shard;
 mod shared;
 mod slot;
-mod stack;
 mod stage;
 mod state;
 mod still;
 mod suspects;
-pub mod tape;
 mod tracer;
 pub mod unclosed;
-pub mod wire;
-pub mod worker;
 
 use std::{collections::HashSet, sync::atomic::Ordering, time::Instant};
 
 use event::Event;
-use loss::StartError;
-use protocol::Collectable;
 use shard::Division;
 use slot::Slot;
 pub use state::{Alike, Phases, Run, Settings};
-use tape::Tape;
-use worker::INTERRUPTED;
 
-use crate::{bridge, config::terms::Terms, supervise::Folder};
+use crate::{
+    bridge,
+    config::terms::Terms,
+    supervise::Folder,
+    worker::{INTERRUPTED, loss::StartError, marks, protocol::Collectable, tape::Tape},
+};
 
 /// Makes the directory of a run, which goes with it, and puts the bridge there.
 fn prepare(settings: &Settings) -> Result<(Folder, Settings), StartError> {

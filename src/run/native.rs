@@ -11,15 +11,13 @@ use super::{
     content, diagnose,
     diagnosis::FRAMES_SHOWN,
     driver::Bench,
-    loss::Loss,
-    orders,
     slot::Slot,
     state::{Run, Settings},
     tracer::{self, Tracer},
-    worker::{INTERRUPTED, Worker},
 };
+use crate::worker::{INTERRUPTED, Worker, loss::Loss, orders};
 use crate::{
-    attribute::{
+    explain::{
         lost::Call,
         native::{self, Passage},
     },

@@ -1,7 +1,7 @@
 //! Takes back leaks that repeating makes: of a test that changes what it has once and not anew for each repeat.
 
 use super::{case::Case, diagnose, state::Run};
-use crate::{attribute::once, investigate::afterwards::Found, verdict::Counter};
+use crate::{heap::once, investigate::afterwards::Found, verdict::Counter};
 
 /// What a container of a test's parameter is called where no heap was looked at.
 const PARAMETER: &str = "parameter ";

@@ -7,14 +7,13 @@ use super::{
     again,
     errand::{Found, Stage},
     familiar::Class,
-    loss::Loss,
-    orders, plan,
+    plan,
     screen::{self, Look},
     slot::Slot,
     state::Run,
-    worker::Worker,
 };
 use crate::verdict::{Verdict, conclusion::Conclusion};
+use crate::worker::{Worker, loss::Loss, orders};
 
 /// Looks at them again. Returns those that no longer fail, which are replaced in `found`.
 pub(super) fn look_again<'a>(

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use super::protocol::Collectable;
+use crate::worker::protocol::Collectable;
 
 /// Tests of one file; they share module fixtures and stay in one worker.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::{
-    alone::{dose, look},
     driver::Bench,
+    isolation::{dose, look},
     slot::Slot,
     state::Run,
 };

@@ -1,12 +1,12 @@
 //! Looks for longer at tests in which something rose once. What is lost in every 10th iteration shows in the screen's few
 //! only by chance, and then once; what is set up once looks just so. More iterations of these few tests tell.
 
-use super::{
+use super::screen::{self, Look};
+use crate::worker::{
+    Worker,
     loss::Loss,
     orders,
     protocol::{Status, Trouble},
-    screen::{self, Look},
-    worker::Worker,
 };
 use crate::{
     investigate::{readings::extend, rules::RULES, screening::rises_evenly},

@@ -5,13 +5,15 @@ use super::{
     apart::{self, Sought},
     diagnosis::Place,
     finds::{Lost, References},
-    loss::Loss,
-    orders::{self, Wider},
-    protocol::Status,
     rounds::Found,
     screen::{self, Look},
     state::{Run, Settings},
-    worker::Worker,
+};
+use crate::worker::{
+    Worker,
+    loss::Loss,
+    orders::{self, Wider},
+    protocol::Status,
 };
 use crate::{
     finding::stance::Subject,

@@ -3,20 +3,22 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
+    screen::Policy,
+    state::{Run, Settings},
+};
+use crate::worker::{
     build::{Build, Jit},
     deadly::Deadly,
     limits::Limits,
     player::Replay,
     record::{Head, RUN, Recording, Told},
-    screen::Policy,
     setup::Setup,
-    state::{Run, Settings},
     tape::Tape,
 };
 use crate::{
-    attribute::owner::Places,
     config::terms::Terms,
     files::name,
+    heap::owner::Places,
     verdict::{TestResult, Verdict, rule::Rule},
 };
 

@@ -1,15 +1,17 @@
 //! The screen: repeats every test, and does with each what there is to find out until enough is known to conclude from.
 
 use super::{
-    end::{ask, emptied},
+    capacity::{ask, emptied},
     familiar::Class,
+    still,
+};
+pub use crate::investigate::screening::experiment::Screened;
+use crate::worker::{
+    Worker,
     loss::Loss,
     orders::{self, Ask, Order, Wider},
     protocol::{Ran, Status, Trouble},
-    still,
-    worker::Worker,
 };
-pub use crate::investigate::screening::experiment::Screened;
 use crate::{
     config::terms::Terms,
     investigate::{

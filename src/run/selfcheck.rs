@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, fs, time::Instant};
 
-use super::{
+use super::{screen, still};
+use crate::worker::{
+    Setup, Worker,
     loss::{Loss, StartError},
     orders,
     protocol::{Hello, Status},
-    screen, still,
-    worker::{Setup, Worker},
 };
 use crate::{
     bridge,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{plan, protocol::Collectable};
+use super::plan;
+use crate::worker::protocol::Collectable;
 
 /// More machines than anybody has.
 pub const MOST: usize = 10_000;

@@ -6,13 +6,11 @@ use std::{
     time::Instant,
 };
 
-use super::{
-    finds::Leavings,
+use super::{finds::Leavings, slot::Slot, state::Run};
+use crate::worker::{
+    INTERRUPTED,
     loss::Loss,
     protocol::{Ended, Trouble},
-    slot::Slot,
-    state::Run,
-    worker::INTERRUPTED,
 };
 
 /// What the workers of one stage collect while they go.

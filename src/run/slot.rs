@@ -2,14 +2,14 @@
 
 use std::{collections::HashMap, sync::atomic::Ordering};
 
-use super::{
+use super::selfcheck;
+use crate::config::terms::Terms;
+use crate::worker::{
+    Setup, Worker,
     loss::{Loss, StartError},
     orders,
     protocol::{Collectable, Collected, Ended, Hello},
-    selfcheck,
-    worker::{Setup, Worker},
 };
-use crate::config::terms::Terms;
 
 /// So many losses in a row without a single answer between them end the attempts.
 const PATIENCE: u32 = 3;

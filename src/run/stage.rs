@@ -9,19 +9,17 @@ use std::{
 
 use super::{
     again,
+    cycle_garbage::Candidates,
     errand::{Errand, Found, Stage, screen_one},
     event::Event,
     familiar::Familiar,
-    leavings::Candidates,
-    longer, order,
-    orders::Wider,
-    plan,
+    longer, order, plan,
     screen::Look,
     shared::{Shared, absorb, end, next},
     slot::Slot,
     state::{Run, Settings},
-    worker::INTERRUPTED,
 };
+use crate::worker::{INTERRUPTED, orders::Wider};
 use crate::{
     finding::stance::{Stance, Subject},
     investigate::{rules::RULES, screening::fixtures::worth_another_look},

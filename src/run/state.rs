@@ -11,16 +11,18 @@ use super::{
     case::Case,
     event::Event,
     finds::{Leavings, References, Unclosed},
-    protocol::{Collectable, Collected, Trouble},
     screen::{self, Look},
-    setup::Setup,
     shard::{self, Division},
     slot::Slot,
 };
+use crate::worker::{
+    protocol::{Collectable, Collected, Trouble},
+    setup::Setup,
+};
 use crate::{
-    attribute::owner::Places,
     config::terms::Terms,
     finding::{Finding, stance::Stances},
+    heap::owner::Places,
     kept::{self, reason::Reason},
     verdict::{Counter, rule::Rule},
 };

@@ -8,23 +8,24 @@ use std::{
 };
 
 use super::{
-    again, alone,
-    budget::Budget,
+    again,
     case::Case,
+    conclusions::{Known, Turn},
     diagnose,
     diagnosis::FRAMES_SHOWN,
     driver::Bench,
     event::Event,
-    known::{Known, Turn},
-    loss::{Loss, StartError},
-    native, noise, once,
-    orders::Wider,
-    plan, predecessors,
-    protocol::Collectable,
+    isolation, native, noise, once, plan, predecessors,
     screen::{Look, Screened},
     shared::{Shared, absorb, fault, finish, next, spend},
     slot::Slot,
     state::{Alike, Run, Settings, files_without},
+};
+use crate::worker::{
+    budget::Budget,
+    loss::{Loss, StartError},
+    orders::Wider,
+    protocol::Collectable,
 };
 use crate::{
     fit::Exactness,
@@ -163,7 +164,7 @@ pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event
     let left = judge_some(run, &bench, &others, &mut slots, tell, true);
     let left = left.into_iter().map(|test| (test, bounded[&test]));
     confirm_alike(run, left, Rule::LikeTestBudget, tell);
-    alone::confirm(run, &bench, &mut slots[0]);
+    isolation::confirm(run, &bench, &mut slots[0]);
     // What is run again is in files without suspects as well.
     let elsewhere = run.elsewhere.clone();
     let mut whole = Slot::new(&settings.setup, "b", settings.hash_seeds.1, elsewhere);

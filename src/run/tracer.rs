@@ -7,17 +7,12 @@ use super::{
     case::Case,
     closer,
     driver::Bench,
-    loss::Loss,
-    orders,
-    preload::Preload,
-    protocol::Status,
-    setup::Setup,
     slot::Slot,
     state::{Run, Settings, files_without},
-    worker::Worker,
 };
+use crate::worker::{Worker, loss::Loss, orders, preload::Preload, protocol::Status, setup::Setup};
 use crate::{
-    attribute::{
+    explain::{
         native::{Passage, is_interpreter},
         survivors::{Leaking, Survivors, leaking},
     },

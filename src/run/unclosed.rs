@@ -6,13 +6,15 @@ use super::{
     apart::{self, Sought},
     diagnosis::Place,
     finds::{Left, Unclosed},
-    loss::Loss,
-    orders,
-    protocol::{Status, Warned},
     rounds::Found,
     screen::{self, Look},
     state::{Run, Settings},
-    worker::Worker,
+};
+use crate::worker::{
+    Worker,
+    loss::Loss,
+    orders,
+    protocol::{Status, Warned},
 };
 use crate::{
     finding::stance::{Stance, Subject},

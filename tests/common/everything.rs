@@ -1,7 +1,7 @@
 //! A report that has every verdict, status, kind, level and owner in it, as the JSON that a run writes.
 
 use leakcheck::{
-    attribute::code,
+    explain::code,
     finding::{Kind, Status},
     report::{Detail, Format, Report, Style, read, write},
     verdict::{Verdict, rule::Rule},

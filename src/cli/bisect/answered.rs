@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::super::publish::terminal_width;
+use crate::cli::publish::terminal_width;
 use crate::{
     bisect::answer::{self, Answer, Target},
     exit_code::ExitCode,

@@ -15,7 +15,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::super::report;
+use crate::cli::report;
 use crate::{
     baseline::files::Folder,
     bisect::imports,
@@ -25,8 +25,8 @@ use crate::{
         read, write,
     },
     report::{Report, text},
-    run::worker::INTERRUPTED,
     supervise,
+    worker::INTERRUPTED,
 };
 
 /// What is brought along is text; a larger file is none that a test needs.

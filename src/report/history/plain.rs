@@ -6,7 +6,7 @@ use super::{
     History,
     story::{Life, Place, Story},
 };
-use crate::attribute::fingerprint;
+use crate::explain::fingerprint;
 use crate::report::{
     growth, spark,
     text::{brief, counted, number, shortened},

@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use super::{Garbage, Inspection, Place, Routine};
 use crate::{
-    attribute::{
+    finding::{Curve, Finding, Kind, Owner},
+    heap::{
         partition::{Partition, Share},
         surroundings::Held,
     },
-    finding::{Curve, Finding, Kind, Owner},
     report::{
         growth, spark,
         text::{brief, bytes, counted, number, shortened, shown},

@@ -15,7 +15,7 @@ pub(super) fn draw(holding: &Holding, id: &str) -> String {
         at,
         entries: held
             .iter()
-            .map(|held: &crate::attribute::surroundings::Held| (figures::held(held), held.born > 0))
+            .map(|held: &crate::heap::surroundings::Held| (figures::held(held), held.born > 0))
             .collect(),
     };
     let end = holding.holder.path.len().saturating_sub(1);

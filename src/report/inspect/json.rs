@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use super::{Garbage, Holding, Inspection, Native, Peak, Routine};
 use crate::{
-    attribute::partition::Partition,
     finding::{Curve, Finding, TypeGrowth},
+    heap::partition::Partition,
     report::{
         Environment,
         json::{Test, pretty},
     },
-    run::protocol::Trouble,
+    worker::protocol::Trouble,
 };
 
 /// Name and version of the schema. Within a version it only grows.
