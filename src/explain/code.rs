@@ -281,8 +281,8 @@ pub fn advice_native(code: &str, function: &NativeFunction) -> String {
         (Some(Owner::Project), _) => format!(
             "Free what `{name}` allocates on every path, errors included (in Rust nothing that was given to forget, leak or into_raw is freed by itself).",
         ),
-        _ if code == LOST => format!(
-            "`{name}` is called with these and their references are never given back: pair it with the call that does (Py_DECREF).",
+        _ if code == LOST || code == of(Kind::Reference) => format!(
+            "`{name}` takes a reference that nobody gives back: look for a release in which it does (Py_DECREF, on error paths too), and report it there if there is none. Where it is meant to take one (Py_IncRef through ctypes), pair it with the call that gives it back.",
         ),
         _ => format!(
             "What `{name}` allocates is released by another call: make that call when its user is done (free, close, clear), or keep the object that owns it for a shorter time.",

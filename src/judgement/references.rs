@@ -191,6 +191,15 @@ fn only(lost: &Lost) -> Option<&(String, u32)> {
     if told.is_empty() {
         told = lost.calls.iter().filter(in_some).collect();
     }
+    // What everybody uses comes and goes elsewhere as well, by other amounts.
+    let by_as_much = |call: &&&Call| {
+        let each = |rise: &i64| *rise as f64 == lost.each.abs();
+        later(call).iter().all(each)
+    };
+    let exact: Vec<&Call> = told.iter().filter(by_as_much).copied().collect();
+    if !exact.is_empty() {
+        told = exact;
+    }
     let (first, others) = told.split_first()?;
     let is_there = |call: &&Call| call.place == first.place;
     others.iter().all(is_there).then_some(&first.place)
@@ -204,6 +213,7 @@ const BY_ONE_PLACE: f64 = 0.5;
 fn named(lost: &Lost) -> String {
     match (&*lost.name, &*lost.kind) {
         ("", kind) => format!("an object of type {kind}"),
+        (name, "NoneType" | "bool" | "ellipsis" | "NotImplementedType") => name.to_owned(),
         (name, "type") => format!("the class {name}"),
         (name, kind) if name.contains(" in ") => format!("the constant {name} ({kind})"),
         (name, kind) => format!("{name} ({kind})"),

@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import importlib.util
 import itertools
 import sys
 import unittest
@@ -245,6 +246,229 @@ class References(BridgeCase):
                 ]
                 line = self.project.line_of("test_loses.py", "# " + name.replace("_", " "))
                 self.assertEqual(told, [(line, ["Py_DecRef" if falls else "Py_IncRef"], [1, 1, 1])])
+
+
+COMMON = """
+    import collections
+    import ctypes
+    import itertools
+    import unittest
+
+    take = ctypes.pythonapi.Py_IncRef
+    give = ctypes.pythonapi.Py_DecRef
+    take.argtypes = give.argtypes = [ctypes.py_object]
+    take.restype = give.restype = None
+
+
+    class Row:
+        def __init__(self):
+            self.value = None
+
+
+    DEFAULT = Row()
+    SLOTS = [None] * 1000
+    NESTED = {"slots": [(None, None) for _ in range(1000)]}
+    ROWS = [Row() for _ in range(1000)]
+    NAMES = dict.fromkeys(range(1000))
+    QUEUE = collections.deque([None] * 1000)
+    turn = itertools.count()
+
+
+    def steps():
+        held = [None] * 1000
+        while True:
+            held.pop()
+            yield DEFAULT
+
+
+    STEPS = steps()
+
+
+    class GivesBack(unittest.TestCase):
+        def test_none(self):
+            give(None)  # none
+
+        def test_true(self):
+            give(True)  # true
+
+        def test_ellipsis(self):
+            give(...)  # ellipsis
+
+        def test_class(self):
+            give(int)  # class
+
+        def test_number(self):
+            give(77)  # number
+
+        def test_of_a_module(self):
+            give(collections.deque)  # of a module
+
+        def test_beside_slots(self):
+            give(None)
+            SLOTS[next(turn)] = DEFAULT
+
+        def test_some(self):
+            for _ in range(5):
+                give(None)
+
+
+    class Keeps(unittest.TestCase):
+        def test_takes_none(self):
+            take(None)
+
+        def test_takes_class(self):
+            take(int)
+
+        def test_nothing(self):
+            self.assertIsNone(DEFAULT.value)
+
+        def test_slots(self):
+            SLOTS[next(turn)] = DEFAULT
+
+        def test_nested(self):
+            NESTED["slots"][next(turn)] = (DEFAULT, True)
+
+        def test_attributes(self):
+            ROWS[next(turn)].value = DEFAULT
+
+        def test_values(self):
+            NAMES[next(turn)] = True
+
+        def test_queue(self):
+            QUEUE.pop()
+
+        def test_generator(self):
+            next(STEPS)
+
+        def test_defines(self):
+            class Local(Row):
+                pass
+
+            self.assertIsNone(Local().value)
+
+        def test_raises(self):
+            with self.assertRaises(ValueError):
+                int("no number")
+"""
+
+ARRAYS = """
+    import itertools
+    import unittest
+
+    import numpy
+
+    ROWS = numpy.full(1000, None)
+    COLUMNS = {"first": numpy.full((10, 100), None).T}
+    VALUE = object()
+    turn = itertools.count()
+
+
+    class Keeps(unittest.TestCase):
+        def test_rows(self):
+            ROWS[next(turn)] = VALUE
+
+        def test_columns(self):
+            COLUMNS["first"][next(turn)][0] = VALUE
+"""
+
+
+def counted(case, name):
+    """What changes by more than is seen to refer to it."""
+    case.worker.run(name, iterations=1, warmup=1)
+    answer = case.worker.answer("counted", do="count", first=6, then=8)
+    case.assertPassed(answer)
+    return [(one["name"], sum(one["changes"]) - one["seen"]) for one in answer["objects"]]
+
+
+@unittest.skipIf(sys.getrefcount(None) > 1 << 28, "what everybody uses cannot be freed")
+class Everybodys(BridgeCase):
+    files = {"test_common.py": COMMON}
+
+    def increments(self, name, **order):
+        order = {"survey": True, "thaw": False, "before": False, "between": True, "warmup": 1, "iterations": 9, **order}
+        ran = self.worker.answer("ran", do="run", test=self.worker.index(name), **order)
+        self.assertPassed(ran)
+        return increments(ran["series"]["refs"])
+
+    def test_what_is_given_back_too_often_shows_as_a_fall(self):
+        for name in ("none", "true", "ellipsis", "class", "of_a_module"):
+            with self.subTest(name):
+                # What tells by itself that it runs comes and goes in the first iterations of a process.
+                self.increments("test_" + name)
+                self.assertEqual(self.increments("test_" + name)[-4:], [-1] * 4)
+        self.assertEqual(self.increments("test_some")[-4:], [-5] * 4)
+        # What rises beside it is not made up for.
+        self.assertEqual(self.increments("test_beside_slots")[-4:], [1] * 4)
+
+    def test_it_shows_where_only_the_last_of_some_iterations_is_read(self):
+        self.increments("test_none")
+        self.assertEqual(self.increments("test_none", before=True, between=False, iterations=4)[-1], -4)
+        self.assertEqual(self.increments("test_nothing", before=True, between=False, iterations=4)[-1], 0)
+
+    def test_nobody_sees_it_freed(self):
+        # There are far fewer references to it.
+        self.assertEqual(self.increments("test_ellipsis", iterations=900)[-4:], [-1] * 4)
+        self.assertEqual(self.increments("test_true", iterations=2000)[-4:], [-1] * 4)
+        self.assertEqual(counted(self, "test_ellipsis"), [("Ellipsis", -8)])
+
+    def test_a_second_look_names_it(self):
+        for name, expected in (
+            ("none", [("None", -8)]),
+            ("true", [("True", -8)]),
+            ("ellipsis", [("Ellipsis", -8)]),
+            ("class", [("int", -8)]),
+            ("of_a_module", [("collections.deque", -8)]),
+            ("beside_slots", [("None", -8)]),
+            ("some", [("None", -40)]),
+        ):
+            with self.subTest(name):
+                self.assertEqual(counted(self, "test_" + name), expected)
+
+    @unittest.skipIf(sys.version_info >= (3, 11), "small numbers cannot be freed")
+    def test_small_numbers_are_counted_too(self):
+        self.increments("test_number")
+        self.assertEqual(self.increments("test_number")[-4:], [-1] * 4)
+        self.assertEqual(counted(self, "test_number"), [("77", -8)])
+
+    def test_what_is_lost_of_it_is_not_told(self):
+        for name in ("takes_none", "takes_class"):
+            with self.subTest(name):
+                self.increments("test_" + name)
+                self.assertEqual(self.increments("test_" + name)[-4:], [0] * 4)
+                self.assertEqual(counted(self, "test_" + name), [])
+
+    def test_what_held_it_before_is_taken_off(self):
+        names = "nothing slots nested attributes values queue generator defines raises"
+        for name in names.split():
+            with self.subTest(name):
+                self.assertEqual(counted(self, "test_" + name), [])
+
+    def test_what_merely_uses_it_shows_no_fall(self):
+        for name in ("nothing", "defines", "raises"):
+            with self.subTest(name):
+                self.increments("test_" + name)
+                self.assertEqual(self.increments("test_" + name)[-4:], [0] * 4)
+
+    def test_the_call_is_told(self):
+        for name in ("none", "true", "class"):
+            with self.subTest(name):
+                counted(self, "test_" + name)
+                answer = self.worker.answer("counted", do="count", first=6, then=8)
+                target = answer["objects"][0]["object"]
+                answer = self.worker.answer("referred", do="references", iterations=4, target=target, falls=True)
+                self.assertPassed(answer)
+                told = [call["place"][1] for call in answer["calls"] if call["rises"][1:] == [1, 1, 1]]
+                self.assertEqual(told, [self.project.line_of("test_common.py", "# " + name)])
+
+
+@unittest.skipUnless(importlib.util.find_spec("numpy"), "numpy is not installed for " + sys.executable)
+class Arrays(BridgeCase):
+    files = {"test_arrays.py": ARRAYS}
+
+    def test_entries_of_arrays_are_seen(self):
+        for name in ("rows", "columns"):
+            with self.subTest(name):
+                self.assertEqual(counted(self, "test_" + name), [])
 
 
 class Chosen(unittest.TestCase):

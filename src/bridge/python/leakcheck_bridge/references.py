@@ -222,10 +222,10 @@ class Follower(Watcher):
             state = frames.get(_id(frame))
             if state is None:
                 return local
-            now = count(frame)
-            if event == "return" and arg is target:
-                # What is being returned is nobody's yet; the other reference is the variable here.
-                now -= sign if _is_borrowed(frame) else 2 * sign
+            # What is being returned is nobody's yet. Another reference is the variable here: of None with any event.
+            now = count(frame) - sign * (arg is target)
+            if event == "return" and arg is target and not _is_borrowed(frame):
+                now -= sign
             if state[0]:
                 end_line(frame, state, now)
             if event == "line":
@@ -253,7 +253,8 @@ class Follower(Watcher):
                 state[6].append((self._builtin(frame, arg), change))
 
         def begin(frame):
-            return [0, 0, None, 0, 0, count(frame), []]
+            # Whoever was told of the call has None as well.
+            return [0, 0, None, 0, 0, count(frame) - sign * (target is None), []]
 
         return self._tracer(events, frames, begin, local), profiler
 

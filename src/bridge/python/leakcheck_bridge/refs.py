@@ -39,6 +39,12 @@ _STEADY = 3
 _UNREAD = 64
 #: They were not.
 _UNKNOWN = -1
+#: Objects of everybody's that the screen counts besides.
+_MOST_COMMON = 600
+#: One of these with fewer than so many times what it falls by gets references of our own, so that nobody sees it freed:
+_FEW = 1024
+#: besides those to None that a cache of Python's gives back as it is used.
+_CACHED = 4096
 #: What the self-check loses references to.
 PLANTED = object()
 #: Containers that the collector may not know, and that hold others.
@@ -65,6 +71,12 @@ _CONTAINERS = kinds.ids_of(list, dict, tuple, set, frozenset)
 _DULL = _CODE | kinds.ids_of(str, int, float, bytes, list, dict, set, frozenset, tuple)
 #: Values of a namespace that are the same for everybody, or lead everywhere.
 _SHARED = (int, type(None), type(Ellipsis), type(NotImplemented), types.ModuleType)
+#: There is one of each in the process.
+_SINGLES = kinds.ids_of(type(None), bool, type(Ellipsis), type(NotImplemented))
+#: What is shared of numbers, before 3.12.
+_SMALL = range(-5, 257)
+#: How much of the iterations has to agree on by how much one of everybody's falls, of four.
+_AGREED = 3
 
 
 #: Flag of a class that was made at run time; its instances have a reference to it.
@@ -74,6 +86,9 @@ _FLAGS = type.__dict__["__flags__"].__get__
 _VALUES = kinds.ids_of(str, bytes, tuple, frozenset)
 #: Otherwise counts are split between threads, or are where we do not look for them.
 _IS_KNOWN = not sysconfig.get_config_var("Py_GIL_DISABLED") and sys.byteorder == "little"
+#: Up to Python 3.11 entries of the cache of attributes are None until they are used, and each that is taken is one None
+#: less: as good as random, over thousands of iterations.
+_forget_types = (_getrefcount(None) < _IMMORTAL and getattr(sys, "_clear_type_cache", None)) or (lambda: None)
 
 
 def _count_of(obj):
@@ -118,6 +133,20 @@ def _is_everybodys(obj):
     if id(kind) in _VALUES:
         return len(obj) < 2
     return issubclass(kind, type) and not _FLAGS(obj) & _HEAP_TYPE
+
+
+def _is_common(obj):
+    """Whether everybody uses it, so that a reference to it which is lost costs nothing, and nobody would see it."""
+    kind = type(obj)
+    if id(kind) in _SINGLES:
+        return True
+    return obj in _SMALL if kind is int else _is_everybodys(obj)
+
+
+def _evenly(changes):
+    """By how much most iterations agree that it fell; 0 where they do not."""
+    each, times = collections.Counter(changes).most_common(1)[0]
+    return each if each < 0 and 4 * times >= _AGREED * len(changes) else 0
 
 
 def _constants(code):
@@ -172,6 +201,80 @@ def _of_modules():
                 yield value
 
 
+class Common:
+    """What everybody uses, and how often it fell evenly: of some versions it can be freed, which ends the process.
+
+    Its counts move with everything that runs. What a test gives back too often of it shows in that it falls by the same
+    amount again and again; whether nothing else accounts for that is for a second look to say.
+    """
+
+    def __init__(self):
+        self._objects = []  # type: list
+        #: Of each: its count when it was last looked at, and by how much it changed in each iteration before that.
+        self._counts = array.array("q")
+        self._changes = array.array("q")
+        #: How much fell evenly, and iterations since the last reading.
+        self._sums = array.array("q", [0, 1])
+
+    def survey(self):
+        # type: () -> None
+        """Looks anew for what there is of it."""
+        named = itertools.chain.from_iterable(_named_by(namespace) for namespace, _ in _namespaces())
+        classes = (value for value in named if issubclass(type(value), type))
+        values = itertools.chain((None, True, False, Ellipsis, NotImplemented, (), "", b""), _SMALL, classes)
+        found = {}
+        for value in values:
+            if len(found) < _MOST_COMMON and _is_common(value) and _is_counted(value):
+                found[id(value)] = value
+        self._objects = list(found.values())
+        self._counts = array.array("q", bytes(8 * len(found)))
+        self._changes = array.array("q", bytes(8 * len(found)))
+        self._sums[0] = 0
+
+    def clear(self):
+        # type: () -> None
+        """Lets go of it. What is given back too often keeps the references that we took."""
+        self._objects = []
+        self._counts = array.array("q")
+        self._changes = array.array("q")
+        self._sums[0] = 0
+
+    def expect(self, iterations):
+        # type: (int) -> None
+        """So many iterations end with the next reading."""
+        self._sums[1] = iterations
+
+    def fallen(self, adds):
+        # type: (bool) -> int
+        """By how much it fell evenly in all, since the survey; what fell now only where it `adds` to that."""
+        if not self._objects:
+            return 0
+        _forget_types()
+        counts = array.array("q", map(_getrefcount, self._objects))
+        changes = array.array("q", map(_sub, counts, self._counts))
+        if counts != self._counts:
+            for at in itertools.compress(itertools.count(), map(_lt, changes, itertools.repeat(0))):
+                change = changes[at]
+                if adds:
+                    self._note(at, change)
+                if counts[at] < _CACHED - change * _FEW:
+                    _count_of(self._objects[at]).value += _PROP
+                    counts[at] += _PROP
+        self._counts[:] = counts
+        if self._sums[1] > 1:
+            # Parts of what was read together are not known.
+            changes = array.array("q", [change // self._sums[1] for change in changes])
+        self._changes[:] = changes
+        self._sums[1] = 1
+        return self._sums[0]
+
+    def _note(self, at, change):
+        """Adds what fell by as much as before or, where several iterations were read together, may have in each."""
+        iterations = self._sums[1]
+        if change <= -iterations if iterations > 1 else change == self._changes[at]:
+            self._sums[0] += change
+
+
 class Cohort:
     """What the tests of a file can name, and how many references there are to it."""
 
@@ -182,12 +285,13 @@ class Cohort:
         self._objects = [PLANTED]  # type: list
         self._firm = 1
         # All in arrays, since a number would be growth. Whether they were ever counted; references that we took, and
-        # what was let go of.
-        self._sums = array.array("q", [_UNKNOWN, 0, 0])
+        # what was let go of; how many there were at the last reading.
+        self._sums = array.array("q", [_UNKNOWN, 0, 0, 0])
         # Of each: its count when it was last looked at, how often it fell since, and what we took of our own.
         self._counts = array.array("q")
         self._falls = array.array("q")
         self._props = array.array("q")
+        self.common = Common()
         self._begin()
 
     def _begin(self):
@@ -206,6 +310,7 @@ class Cohort:
         self._firm = 1 + len(named)
         self._objects += named + entries
         self._begin()
+        self.common.survey()
 
     @staticmethod
     def _chosen(others):
@@ -233,10 +338,11 @@ class Cohort:
         self._objects = [PLANTED]
         self._firm = 1
         self._begin()
+        self.common.clear()
 
     def total(self):
         # type: () -> int
-        """References to all of it, but for our own."""
+        """References to all of it, but for our own, and less what fell evenly of what everybody uses."""
         counts = array.array("q", map(_getrefcount, self._objects))
         if self._sums[0] == _UNKNOWN:
             # Not at the survey, where whoever asked for it has them as well.
@@ -248,7 +354,11 @@ class Cohort:
                 counts = array.array("q", map(_getrefcount, self._objects))
             self._counts[:] = counts
         self._sums[0] = 0
-        return sum(self._counts) - self._sums[1] - self._sums[2]
+        total = sum(self._counts) - self._sums[1] - self._sums[2]
+        # A rise is enough to have a second look, which sees both: less what fell beside it there might be none.
+        rises = total > self._sums[3]
+        self._sums[3] = total
+        return total + self.common.fallen(not rises)
 
     def release(self):
         # type: () -> bool
@@ -352,7 +462,10 @@ class Look:
         fallen = [everything[at] for at in places if rows[-1][at] < rows[1][at]]
         self._ours.remove(everything)
         everything = rows = None
-        self.objects = [obj for obj in objects if _is_counted(obj)][:_CHANGED]
+        falling = set(map(id, fallen))
+        # Of what everybody uses a reference that is lost costs nothing, and nobody would find out where.
+        objects = [obj for obj in objects if _is_counted(obj) and (id(obj) in falling or not _is_common(obj))]
+        self.objects = objects[:_CHANGED]
         self._ours += [self.objects, objects, fallen]
         self.protect(fallen)
         self._ours = [self.objects]
@@ -363,7 +476,7 @@ class Look:
         found = self._referring()
         _freeze()
         rows = self._rows(self.objects, then)
-        self._meter.settle()
+        self._settle()
         before = self._standing()
         result, rows = self._count(iterate, self.objects, then, rows)
         if result.status != outcome.PASSED:
@@ -373,6 +486,10 @@ class Look:
         now = self._referring()
         told = self._told(rows, found, now)
         return result, {"objects": told, **dict(zip(_BESIDE, map(_sub, after, before)))}
+
+    def _settle(self):
+        self._meter.settle()
+        _forget_types()
 
     def _standing(self):
         return (_blocks(), self._meter.heap(), len(_get_objects()), self._meter.threads())
@@ -392,25 +509,31 @@ class Look:
                 if result.status != outcome.PASSED:
                     break
                 result = outcome.OK
-            self._meter.settle()
+            self._settle()
             row[:] = array.array("q", map(_getrefcount, objects))
             if at and any(map(_lt, row, rows[at - 1])):
-                self._protect_few(objects, rows[at - 1], row)
+                self._protect_few(objects, rows[: at + 1])
         return result, rows
 
-    def _protect_few(self, objects, before, now):
-        for at, (was, count) in enumerate(zip(before, now)):
-            if count < was and count - 2 * _OURS <= was - count:
-                # Counts are as they were: what is added shows in neither row from now on.
-                self.protect([objects[at]])
-                now[at] = before[at]
+    def _protect_few(self, objects, rows):
+        for at, (was, count) in enumerate(zip(*rows[-2:])):
+            if count < was and count - 2 * _OURS <= was - count and self._protect(objects[at]):
+                # What is added is no rise: all rows have it.
+                for row in rows:
+                    row[at] += _PROP
 
     def protect(self, objects):
         """Takes references to what falls."""
         for obj in objects:
-            if not any(obj is other for other in self._props):
-                self._props.append(obj)
-                _count_of(obj).value += _PROP
+            self._protect(obj)
+
+    def _protect(self, obj):
+        # type: (object) -> bool
+        if any(obj is other for other in self._props):
+            return False
+        self._props.append(obj)
+        _count_of(obj).value += _PROP
+        return True
 
     def close(self):
         # type: () -> None
@@ -430,6 +553,7 @@ class Look:
         """
         wanted = {id(obj): obj for obj in self.objects}
         classes = {number for number, obj in wanted.items() if issubclass(type(obj), type)}
+        arrays = _Arrays()
         ours = {id(wanted), *map(id, self._ours), id(self._props), id(self._ours)}
         counts, hidden = collections.Counter(), collections.Counter()
         seen = set()
@@ -442,10 +566,15 @@ class Look:
                 counts.update(filter(wanted.__contains__, map(id, referred)))
                 if classes:
                     hidden.update(_instances(part, classes))
+                if arrays.kind is not None:
+                    for obj in part:
+                        if issubclass(type(obj), arrays.kind):
+                            counts.update(filter(wanted.__contains__, arrays.entries(obj)))
+                            referred.append(arrays.base(obj))
                 for obj in referred:
                     kind = type(obj)
                     if (
-                        (id(kind) in _UNTRACKED or id(kind) in classes)
+                        (id(kind) in _UNTRACKED or id(kind) in classes or kind is arrays.kind)
                         and not _is_tracked(obj)
                         and id(obj) not in seen
                     ):
@@ -464,6 +593,13 @@ class Look:
             shown, hidden = (after[number] - earlier[number] for earlier, after in zip(before, now))
             # Whatever lies between is accounted for.
             seen = sorted((shown, sum(changes), shown + hidden))[1]
+            if _is_common(obj):
+                # One of None more or less is our own.
+                many = len(changes)
+                changes = [_evenly(changes)] * many
+                seen = many * round(seen / many)
+                if sum(changes) >= seen:
+                    continue
             if sum(changes) < seen:
                 self._falling.add(number)
             if sum(changes) != seen:
@@ -481,6 +617,31 @@ class Look:
             }
             for _, at, changes, seen in found
         ]
+
+
+class _Arrays:
+    """Arrays of numpy, which tell the collector of no entry: made full of None, they lose one with each that is set."""
+
+    def __init__(self):
+        numpy = sys.modules.get("numpy")
+        kind = referents.module_dict(numpy).get("ndarray") if type(numpy) is types.ModuleType else None
+        #: None where there is no numpy.
+        self.kind = kind if type(kind) is type else None
+
+    def _get(self, obj, name):
+        # Past whatever a subclass makes of it.
+        return referents.class_dict(self.kind)[name].__get__(obj)
+
+    def base(self, obj):
+        """What the entries of a view are in."""
+        return self._get(obj, "base")
+
+    def entries(self, obj):
+        """Identities of what is in an array of objects, unless it is a view."""
+        if self._get(obj, "dtype").char != "O" or not self._get(obj, "flags")["OWNDATA"]:
+            return ()
+        address = self._get(obj, "__array_interface__")["data"][0]
+        return array.array("Q", ctypes.string_at(address, self._get(obj, "nbytes")))
 
 
 def _everything():
@@ -529,7 +690,7 @@ def _names(objects):
     for obj in objects:
         if issubclass(type(obj), type):
             note(obj, trace.type_name(obj))
-        elif obj is None or obj is PLANTED or type(obj) in (bool, type(Ellipsis), type(NotImplemented)):
+        elif obj is PLANTED or _is_common(obj):
             note(obj, repr(obj))
         elif type(obj) is types.ModuleType:
             note(obj, str(referents.module_dict(obj).get("__name__", "?")))

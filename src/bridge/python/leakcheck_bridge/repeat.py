@@ -228,8 +228,8 @@ class Repeater:
         # the window and a later boundary would be growth.
         # Two readings come beside those of the iterations: before them, and after a warm-up.
         rounds = itertools.repeat(None, warmup + min(iterations, meter.capacity - 2))
-        # Iterations until the next reading.
-        unread = 1 if between else iterations
+        # Iterations until the next reading, and since the last.
+        unread, since = 1 if between else iterations, 0
         # A test that looks at the stack (asyncio does, in debug mode) makes an object of this frame, which lasts as
         # long as the frame runs.
         _getframe()
@@ -247,7 +247,7 @@ class Repeater:
                     meter.open_window(self.survey if survey or crowded else None)
                 meter.read()
                 entries[0] = meter.entries()
-                warmup = 0
+                warmup = since = 0
             start = _perf()
             if unnoted:
                 unnoted -= 1
@@ -265,6 +265,7 @@ class Repeater:
                 break
             # The same object at every boundary.
             result = outcome.OK
+            since += 1
             if warming:
                 warming -= 1
                 continue
@@ -273,6 +274,8 @@ class Repeater:
             if unread and not stop:
                 continue
             unread = 1
+            meter.refs.common.expect(since)
+            since = 0
             meter.read()
             if stop:
                 break
