@@ -19,7 +19,12 @@ pub fn growing(series: &Series, exactness: impl Fn(Counter) -> Exactness) -> Fit
         .iter()
         .filter(|(counter, _)| !counter.is_apart())
         .filter(|(counter, _)| !counter.comes_in_pieces() || counter.decides(series))
-        .map(|(counter, readings)| (*counter, fit::fit(readings, exactness(*counter))))
+        .map(|(counter, readings)| {
+            let fit = fit::fit(readings, exactness(*counter));
+            let whole = counter.comes_in_pieces();
+            let fit = if whole { over_all(fit, readings) } else { fit };
+            (*counter, fit)
+        })
         .filter(|(_, fit)| fit.grows())
         .collect();
     if fits.keys().any(|counter| counter.decides(series)) {
@@ -27,6 +32,20 @@ pub fn growing(series: &Series, exactness: impl Fn(Counter) -> Exactness) -> Fit
     } else {
         Fits::new()
     }
+}
+
+/// The rate over all iterations but the first, of what comes by whole pages: of 10 kB each, most take three pages, some two.
+fn over_all(mut fit: Fit, readings: &[i64]) -> Fit {
+    if let [_, first, .., last] = readings
+        && fit.grows()
+        && !fit.rate.exact
+    {
+        let rate = &mut fit.rate;
+        rate.value = (last - first) as f64 / (readings.len() - 2) as f64;
+        rate.interval.0 = rate.interval.0.min(rate.value);
+        rate.interval.1 = rate.interval.1.max(rate.value);
+    }
+    fit
 }
 
 /// How much of a counter each iteration adds; nothing of one that does not grow.
@@ -102,4 +121,23 @@ pub fn bytes_per_iteration(series: &Series, rules: &Rules) -> f64 {
 /// Whether what grows at a place is too large for pymalloc, which `blocks` counts.
 pub(super) fn is_large(growth: &Growth) -> bool {
     growth.bytes.rate.value > growth.count.rate.value * LARGEST_BLOCK
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_by_pages_has_its_rate_over_all_of_them() {
+        let readings: Vec<i64> = (0..=64).map(|nth| 4096 * (nth * 10_250 / 4096)).collect();
+        let series = Series::from([(Counter::ChildMemory, readings)]);
+        let fits = growing(&series, |_| Exactness::Exact);
+        let rate = fits[&Counter::ChildMemory].rate;
+        assert!((rate.value - 10_250.0).abs() < 100.0, "{rate:?}");
+        assert!(rate.interval.0 <= rate.value && rate.value <= rate.interval.1);
+        let even: Vec<i64> = (0..=64).map(|nth| 8192 * nth).collect();
+        let series = Series::from([(Counter::ChildMemory, even)]);
+        let fits = growing(&series, |_| Exactness::Exact);
+        assert!((fits[&Counter::ChildMemory].rate.value - 8192.0).abs() < 1.0);
+    }
 }
