@@ -356,6 +356,30 @@ mod tests {
     }
 
     #[test]
+    fn a_lost_reference_is_given_back_by_no_other_call_whoever_takes_it() {
+        let advice = |code: &str, owner| {
+            let function = NativeFunction {
+                name: "ipc.Memory.write".to_owned(),
+                library: "ipc".to_owned(),
+                owner,
+                ..NativeFunction::default()
+            };
+            advice_native(code, &function)
+        };
+        let reference = of(Kind::Reference);
+        for code in [LOST, reference] {
+            for owner in [None, Some(Owner::Project)] {
+                let advice = advice(code, owner);
+                assert!(advice.contains("Py_DECREF"), "{advice}");
+                assert!(!advice.contains("released by another call"), "{advice}");
+            }
+        }
+        // A package that is built into one file and says nothing of itself.
+        assert!(advice(reference, Some(Owner::Dependency)).contains("takes a reference"));
+        assert!(advice(of(Kind::Native), None).contains("is released by another call"));
+    }
+
+    #[test]
     fn what_the_way_goes_through_decides_the_code() {
         let module = ("module", "app", "attribute");
         let list = ("container", "list", "index");
