@@ -28,6 +28,8 @@ another rule, when the number is a fifth smaller or larger. Of tests that are *o
 asked then, and a recording has no answer. What each number is for stands beside it, in `src/investigate/rules.rs` and
 `src/fit/numbers.rs`.
 
+Of {numbers} numbers {deciding} change a verdict so, each of at most {most:,}; {none} change nothing in these recordings.
+
 This page is made by `benches/numbers.py` from recordings of the [corpus](../fixtures/README.md).
 
 | number | is | smaller: verdicts, rules, off the record | larger: verdicts, rules, off the record |
@@ -94,7 +96,11 @@ def main():
             print(rows[-1], flush=True)
     if options.write:
         with open(options.write, "w", encoding="utf-8") as file:
-            file.write(PAGE.format(tests=tests) + "\n".join(rows) + "\n")
+            verdicts = [max(int(cell.split(",")[0]) for cell in row.split("|")[3:5]) for row in rows]
+            none = sum(row.count(" 0, 0, 0 ") == 2 for row in rows)
+            deciding = sum(count > 0 for count in verdicts)
+            head = PAGE.format(tests=tests, numbers=len(rows), deciding=deciding, most=max(verdicts), none=none)
+            file.write(head + "\n".join(rows) + "\n")
 
 
 if __name__ == "__main__":
