@@ -28,7 +28,7 @@ another rule, when the number is a fifth smaller or larger. Of tests that are *o
 asked then, and a recording has no answer. What each number is for stands beside it, in `src/investigate/rules.rs` and
 `src/fit/numbers.rs`.
 
-Of {numbers} numbers {deciding} change a verdict so, each of at most {most:,}; {none} change nothing in these recordings.
+Of {numbers} numbers {deciding} change a verdict so, each of at most {most:,}; {none} change nothing here.
 
 This page is made by `benches/numbers.py` from recordings of the [corpus](../fixtures/README.md).
 
