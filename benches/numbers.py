@@ -75,6 +75,9 @@ def main():
     leakcheck = os.path.abspath(options.leakcheck)
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         plain = list(pool.map(lambda folder: replay(leakcheck, folder), options.recordings))
+        for folder, (found, _) in zip(options.recordings, plain):
+            if found is None:
+                raise SystemExit("{}: it has no answer to what is asked now; record it anew".format(folder))
         tests = sum(count for _, count in plain)
         others = [found for found, _ in plain if any(found)]
         print("{:,} tests; as recorded, but for {}".format(tests, others or "none"))

@@ -42,7 +42,7 @@ impl Source {
         found
     }
 
-    /// The path of its module: `["run", "worker"]` for `worker/mod.rs`.
+    /// The path of its module: `["run", "screen"]` for `run/screen.rs`.
     fn module(&self) -> Vec<String> {
         let mut parts: Vec<String> = self
             .path
@@ -77,7 +77,7 @@ impl Source {
             .join("\n")
     }
 
-    /// Every path into this crate that it names, whole: `["run", "worker", "Loss"]`.
+    /// Every path into this crate that it names, whole: `["worker", "loss", "Loss"]`.
     fn uses(&self) -> BTreeSet<Vec<String>> {
         let code = self.code();
         let mut found = BTreeSet::new();
@@ -181,7 +181,7 @@ fn assert_unused(from: &str, forbidden: &[&str]) {
 #[test]
 fn groups_of_imports_are_taken_apart() {
     let source = Source {
-        path: "run/worker.rs".into(),
+        path: "worker/live.rs".into(),
         text: "//! x\nuse super::{protocol::{Order, Ran as R}, stack};\nuse crate::{bridge,\n    \
                report::{self, text::*},\n};\nfn f() { crate::judgement::bytes(1.0) }\n#[cfg(test)]\nmod tests {\n    \
                use crate::cli;\n}\n"
@@ -195,13 +195,13 @@ fn groups_of_imports_are_taken_apart() {
             "judgement::bytes",
             "report",
             "report::text",
-            "run::protocol::Order",
-            "run::protocol::Ran",
-            "run::stack",
+            "worker::protocol::Order",
+            "worker::protocol::Ran",
+            "worker::stack",
         ]
     );
     assert!(source.uses_module(&["report"]) && !source.uses_module(&["cli"]));
-    assert_eq!(source.top(), "run");
+    assert_eq!(source.top(), "worker");
 }
 
 #[test]
@@ -251,8 +251,14 @@ fn the_report_sees_data_only() {
     assert_unused(
         "report",
         &[
+            "worker::Worker",
+            "worker::conversation",
             "worker::live",
+            "worker::player",
+            "worker::process",
+            "worker::record",
             "worker::setup",
+            "worker::tape",
             "run::slot",
             "run::driver",
             "run::screen",

@@ -307,6 +307,8 @@ fn another_number_decides_once_more() {
         ("no.such=1", "there is no number no.such"),
         ("longest=some", "some is no number"),
         ("longest=1.5", "invalid type"),
+        ("long_run.uneven=0", "with this long_run.uneven"),
+        ("fit.window=12", "with this fit.window"),
     ] {
         let (code, text) = with(&[number]);
         assert!(text.contains(words), "{text}");

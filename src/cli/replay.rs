@@ -37,7 +37,7 @@ pub(super) struct ReplayArgs {
     /// Decides with another number than the usual one, to see what hangs on it.
     #[arg(long, value_name = "NAME=VALUE")]
     number: Vec<String>,
-    /// Lists the numbers that decide, with their values.
+    /// Lists these numbers with their values.
     #[arg(long)]
     numbers: bool,
 }
@@ -132,7 +132,49 @@ fn with_numbers(given: &[String]) -> Result<Rules, String> {
             .filter(Value::is_number)
             .ok_or_else(|| format!("--number {text}: {value} is no number"))?;
     }
-    serde_json::from_value(all).map_err(|error| format!("--number: {error}"))
+    let rules: Rules = serde_json::from_value(all).map_err(|error| format!("--number: {error}"))?;
+    match impossible(&rules) {
+        Some(name) => Err(format!("--number: nothing can be decided with this {name}")),
+        None => Ok(rules),
+    }
+}
+
+/// What of other numbers nothing can be decided by, if anything: something is divided by them, or a look is longer than
+/// there are readings.
+fn impossible(rules: &Rules) -> Option<&'static str> {
+    let Rules {
+        budget,
+        fit,
+        limits,
+        long_run,
+        predecessors,
+        ..
+    } = rules;
+    let least = [
+        (budget.last.into(), 1, "budget.last"),
+        (budget.share.into(), 1, "budget.share"),
+        (predecessors.share.into(), 1, "predecessors.share"),
+        (long_run.uneven, 1, "long_run.uneven"),
+        (limits.overshoot, 1, "limits.overshoot"),
+        (
+            i64::try_from(long_run.resident).unwrap_or(1),
+            1,
+            "long_run.resident",
+        ),
+        (
+            i64::try_from(fit.readings_per_fall).unwrap_or(1),
+            1,
+            "fit.readings_per_fall",
+        ),
+        (rules.answer.into(), 3, "answer"),
+    ];
+    let few = least.iter().find(|(number, least, _)| number < least);
+    let long = [
+        (fit.window.saturating_mul(3) >= fit.looks[1], "fit.window"),
+        (fit.patient.saturating_mul(2) >= fit.looks[2], "fit.patient"),
+    ];
+    let long = long.iter().find(|(is_long, _)| *is_long);
+    few.map(|(.., name)| *name).or(long.map(|(_, name)| *name))
 }
 
 /// What was found, a line each, and how many leaks nobody was found to hold.

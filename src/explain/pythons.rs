@@ -20,8 +20,8 @@ pub enum Sign {
 pub struct Known {
     /// How it shows.
     pub sign: Sign,
-    /// Blocks of an entry of the holder with all that it has, at most: one for a lock, and any number for a class of a project's.
-    pub blocks: f64,
+    /// Blocks of an entry of the holder with all that it has, at most: one for a lock; any number for a class of a project's.
+    pub blocks: Option<f64>,
     /// Bytes of native memory that come with each entry at most, those of a lock say.
     pub native: f64,
     /// What happens, in one clause.
@@ -41,7 +41,7 @@ pub struct Known {
 pub const KNOWN: [Known; 4] = [
     Known {
         sign: Sign::Holder(&["threading._shutdown_locks"]),
-        blocks: 1.0,
+        blocks: Some(1.0),
         native: 64.0,
         what: "the lock of a thread that is never joined stays",
         source: "gh-81969",
@@ -51,7 +51,7 @@ pub const KNOWN: [Known; 4] = [
     },
     Known {
         sign: Sign::Holder(&["_ctypes._pointer_type_cache", "ctypes._pointer_type_cache"]),
-        blocks: f64::INFINITY,
+        blocks: None,
         native: 256.0,
         what: "each type that `ctypes.POINTER` was called with stays",
         source: "gh-100926",
@@ -61,7 +61,7 @@ pub const KNOWN: [Known; 4] = [
     },
     Known {
         sign: Sign::Tracing,
-        blocks: f64::INFINITY,
+        blocks: None,
         native: 0.0,
         what: "`tracemalloc.stop()` keeps the tracebacks that it has seen",
         source: "gh-121390",
@@ -71,7 +71,7 @@ pub const KNOWN: [Known; 4] = [
     },
     Known {
         sign: Sign::Function("posix.putenv"),
-        blocks: f64::INFINITY,
+        blocks: None,
         native: 0.0,
         what: "the C library keeps each value that an environment variable ever had",
         source: "os.putenv",

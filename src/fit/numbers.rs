@@ -48,7 +48,8 @@ pub struct Numbers {
     /// Increments of a first look that are looked at together. A leak in every 2nd, 3rd or 4th iteration rises at least once
     /// in any four increments in a row, wherever these begin.
     pub window: usize,
-    /// Readings at which it is looked at what rises in each iteration, what rises now and then, and which end the search.
+    /// Readings of the later looks: at the first, what rises in every iteration is a suspect; at the second, what rises now
+    /// and then; the third ends the search.
     pub looks: [usize; 3],
     /// Increments that hold a leak in every 11th iteration.
     pub patient: usize,

@@ -598,3 +598,23 @@ pub fn try_others(rules: Rules) {
     numbers::try_others(rules.fit.clone());
     let _ = OTHERS.set(rules);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_are_asked_for_when_there_is_an_answer() {
+        let Numbers {
+            window,
+            looks,
+            patient,
+            longest_period,
+            ..
+        } = USUAL.fit;
+        let asked = USUAL.screen.looks.map(|readings| readings as usize);
+        assert_eq!(asked, [window + 1, looks[0], looks[1], looks[2]]);
+        assert!(USUAL.screen.patient.map(|readings| readings as usize) > [patient, looks[2]]);
+        assert_eq!(patient, longest_period);
+    }
+}

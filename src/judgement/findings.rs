@@ -32,9 +32,9 @@ pub(super) fn findings(
     let held = Held::new(&run.cases);
     let homes = Homes::new(places);
     let parts: Vec<Case> = { run.cases.iter() }
-        .map(|case| pythons::without_its_native(case, python))
+        .map(|case| pythons::without_its_native(case, &held, python))
         .flat_map(|case| within::parts(&case).unwrap_or_else(|| vec![case]))
-        .flat_map(|case| pythons::parts(&case, python).map_or_else(|| vec![case], Vec::from))
+        .flat_map(|case| pythons::parts(&case, &held, python).map_or_else(|| vec![case], Vec::from))
         .collect();
     let cases: Vec<&Case> = parts.iter().collect();
     for (verdict, excused) in [

@@ -49,6 +49,12 @@ impl<'a> Held<'a> {
         self.of_cause(case, &cause)
     }
 
+    /// The holder of what grows at a place, as the looks at other tests found it.
+    pub fn of_place(&self, case: &Case, growth: &Growth) -> Option<&'a Route> {
+        let (file, line) = growth.place();
+        self.of_cause(case, &format!("{file}:{line}"))
+    }
+
     /// The holder of any of the places of a case, or of a case in which no place grows.
     pub fn of_any(&self, case: &'a Case, wanted: impl Fn(&Growth) -> bool) -> Option<&'a Route> {
         let mut growths = case.growths.iter().filter(|growth| wanted(growth));

@@ -25,18 +25,8 @@ pub(super) fn known(
 ) -> Option<&'static Known> {
     let is = |known: &&Known| match known.sign {
         Sign::Holder(names) => finding.holder.as_ref().is_some_and(|holder| {
-            let name = &holder.name;
-            // Of a test that was not looked at itself, each place has to be one of those whose holder is known.
-            let of_it = |route: &Route| route.holder.name == *name;
-            let every_place = |case: &Case| {
-                { case.growths.iter() }
-                    .all(|growth| held.of_growth(case, growth).is_some_and(of_it))
-            };
-            names.contains(&&**name)
-                && holder.also.is_empty()
-                && cases
-                    .iter()
-                    .all(|case| is_all(case, known) && every_place(case))
+            names.contains(&&*holder.name) && holder.also.is_empty() && { cases.iter() }
+                .all(|case| is_all(case, held, known) && !has_more(case, held, known))
         }),
         Sign::Function(name) => {
             let only = |case: &&Case| case.passages.len() == 1;
@@ -67,98 +57,120 @@ fn heap(case: &Case) -> f64 {
     case.fits.values().map(|fit| fit.rate.value).sum()
 }
 
+/// Who holds what Python keeps in a test: as the look at it found, or where nobody looked, as those at its neighbours did of
+/// each place; `None` where of one place nobody knows.
+fn holders<'a>(case: &'a Case, held: &Held<'a>) -> Option<Vec<&'a Route>> {
+    match &case.diagnosis {
+        Some(diagnosis) => Some(diagnosis.routes.iter().collect()),
+        None => { case.growths.iter() }
+            .map(|growth| held.of_place(case, growth))
+            .collect(),
+    }
+}
+
 /// Whether the holder of a leak of Python's own holds all the memory that Python keeps in a test.
-fn is_all(case: &Case, known: &Known) -> bool {
+fn is_all(case: &Case, held: &Held<'_>, known: &Known) -> bool {
     let Sign::Holder(names) = known.sign else {
         return false;
     };
     let is_it = |name: &str| names.contains(&name);
-    let others = case.containers.iter().map(|(name, _)| name);
-    // Of a test that was not looked at nobody knows the entries.
-    let holds = |diagnosis: &Diagnosis| {
-        { diagnosis.routes.iter() }.all(|route| is_it(&route.holder.name))
-            && diagnosis.lost.is_empty()
-            && case.blocks() <= known.blocks * entries(case, known) + 0.5
-    };
-    case.diagnosis.iter().all(holds) && { others }.all(|name| is_it(name))
+    let entries = entries(case, held, known);
+    let is_few = |most: f64| case.blocks() <= most * entries + 0.5;
+    let is_lost = case
+        .diagnosis
+        .as_ref()
+        .is_some_and(|it| !it.lost.is_empty());
+    !is_lost
+        && holders(case, held)
+            .is_some_and(|routes| routes.iter().all(|route| is_it(&route.holder.name)))
+        && case.containers.iter().all(|(name, _)| is_it(name))
+        && known.blocks.is_none_or(is_few)
+}
+
+/// Whether a counter is of what Python keeps, or native memory beside it.
+fn is_of_objects(counter: Counter) -> bool {
+    matches!(
+        counter,
+        Counter::Blocks | Counter::Objects | Counter::Items | Counter::Heap
+    )
+}
+
+/// Whether a test shows something that no entry of such a holder has: a pipe, a file, a mapping, kilobytes of malloc's.
+fn has_more(case: &Case, held: &Held<'_>, known: &Known) -> bool {
+    let mut others = { case.fits.keys() }.filter(|counter| !is_of_objects(**counter));
+    others.any(|counter| counter.decides(&case.series))
+        || case.native.is_some() && !is_its(case, held, known)
 }
 
 /// What the test leaks beside a leak of Python's own, apart from that: a thread that nobody waits for leaves its lock
-/// on Python 3.8, and a pipe that stays open in the same test is the project's all the same. Empty where it leaks nothing else.
-pub(super) fn parts(case: &Case, python: &str) -> Option<[Case; 2]> {
-    let known = |known: &&Known| known.is_in(python) && entries(case, known) > 0.0;
-    let known = KNOWN.iter().find(known)?;
-    let of_objects = [
-        Counter::Blocks,
-        Counter::Objects,
-        Counter::Items,
-        Counter::Heap,
-    ];
-    let is_more =
-        |counter: &Counter| !of_objects.contains(counter) && counter.decides(&case.series);
-    let native = case.native.filter(|_| !is_its(case, known));
-    if !is_all(case, known) || native.is_none() && !case.fits.keys().any(is_more) {
+/// on Python 3.8, and a pipe that stays open in the same test is the project's all the same. `None` where it leaks nothing else,
+/// or where the project holds objects as well: then all of it is the project's.
+pub(super) fn parts(case: &Case, held: &Held<'_>, python: &str) -> Option<[Case; 2]> {
+    let is_it = |known: &&Known| known.is_in(python) && entries(case, held, known) > 0.0;
+    let known = KNOWN.iter().find(is_it)?;
+    if !is_all(case, held, known) || !has_more(case, held, known) {
         return None;
     }
+    let native = case.native.filter(|_| !is_its(case, held, known));
     let mut rest = Case {
-        leader: case.leader,
-        wider: case.wider,
-        iterations: case.iterations,
-        brief: case.brief,
         series: case.series.clone(),
         passages: case.passages.clone(),
         native,
         // Whoever holds Python's lock does not hold the pipe.
+        beside: Some(Vec::new()),
         diagnosis: case.diagnosis.clone().map(|diagnosis| Diagnosis {
             covers: BTreeSet::new(),
             routes: Vec::new(),
             types: Vec::new(),
             ..diagnosis
         }),
-        ..Case::without_evidence(case.test, case.judged.clone())
+        ..case.part()
     };
+    rest.fits = { case.fits.iter() }
+        .filter(|(counter, _)| !is_of_objects(**counter))
+        .map(|(counter, fit)| (*counter, *fit))
+        .collect();
     rest.fits.extend(native.map(|fit| (Counter::Heap, fit)));
     let mut own = Case {
-        native: None,
         passages: Vec::new(),
-        ..case.clone()
+        ..case.without_native()
     };
-    for (counter, fit) in &case.fits {
-        if is_more(counter) {
-            own.fits.remove(counter);
-            rest.fits.insert(*counter, *fit);
-        }
-    }
+    own.fits.retain(|counter, _| is_of_objects(*counter));
     Some([own, rest])
 }
 
 /// A case without the native memory that comes with a leak of Python's own: with the lock of a thread, beside a list of the
 /// project's that grows.
-pub(super) fn without_its_native(case: &Case, python: &str) -> Case {
-    let is_it = |known: &Known| known.is_in(python) && is_its(case, known);
-    let native = case.native.filter(|_| !KNOWN.iter().any(is_it));
-    Case {
-        native,
-        beside: case.beside.clone().filter(|_| native.is_some()),
-        ..case.clone()
+pub(super) fn without_its_native(case: &Case, held: &Held<'_>, python: &str) -> Case {
+    let is_it = |known: &Known| known.is_in(python) && is_its(case, held, known);
+    match KNOWN.iter().any(is_it) {
+        true => Case {
+            native: None,
+            beside: None,
+            ..case.clone()
+        },
+        false => case.clone(),
     }
 }
 
 /// Whether native memory is no more than what comes with the entries that a leak of Python's own gains.
-fn is_its(case: &Case, known: &Known) -> bool {
+fn is_its(case: &Case, held: &Held<'_>, known: &Known) -> bool {
     case.native
-        .is_some_and(|fit| fit.rate.value <= known.native * entries(case, known))
+        .is_some_and(|fit| fit.rate.value <= known.native * entries(case, held, known))
 }
 
 /// Entries an iteration that the holder of a leak of Python's own gains.
-fn entries(case: &Case, known: &Known) -> f64 {
+fn entries(case: &Case, held: &Held<'_>, known: &Known) -> f64 {
     let Sign::Holder(names) = known.sign else {
         return 0.0;
     };
     let of = |name: &str| names.contains(&name);
-    let routes = case.diagnosis.iter().flat_map(|it| &it.routes);
-    let seen = routes.filter(|route| of(&route.holder.name));
-    let seen: f64 = seen.filter_map(|route| route.gained_each).sum();
+    let routes = holders(case, held).unwrap_or_default();
+    let seen = routes.iter().filter(|route| of(&route.holder.name));
+    // Several places may feed one holder.
+    let seen = seen
+        .filter_map(|route| route.gained_each)
+        .fold(0.0, f64::max);
     let watched = case.containers.iter().filter(|(name, _)| of(name));
     seen.max(watched.map(|(_, gained)| gained).sum())
 }
@@ -209,5 +221,71 @@ pub(super) fn explain(findings: &[Finding], tests: &mut [TestResult]) {
                 None => why.to_owned(),
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        fit::{self, Exactness},
+        investigate::unasked::{Why, say},
+    };
+
+    const LOCKS: &str = "threading._shutdown_locks";
+
+    fn grows(counters: &[(Counter, i64)]) -> Case {
+        let mut case = Case::without_evidence(0, say(Why::Interrupted("here")));
+        case.containers = vec![(LOCKS.to_owned(), 1.0)];
+        for (counter, each) in counters {
+            let readings: Vec<i64> = (0..9).map(|nth| nth * each).collect();
+            case.fits
+                .insert(*counter, fit::fit(&readings, Exactness::Exact));
+            case.series.insert(*counter, readings);
+        }
+        case
+    }
+
+    fn of_malloc(mut case: Case, each: i64) -> Case {
+        let readings: Vec<i64> = (0..9).map(|nth| nth * each).collect();
+        case.native = Some(fit::fit(&readings, Exactness::Exact));
+        case
+    }
+
+    #[test]
+    fn what_comes_beside_the_lock_of_a_thread_is_apart() {
+        let held = Held::new(&[]);
+        let parts = |case: &Case, python| parts(case, &held, python);
+        let lock = grows(&[(Counter::Blocks, 1), (Counter::Heap, 48)]);
+        assert!(parts(&of_malloc(lock.clone(), 48), "3.8.18").is_none());
+        let pipe = grows(&[(Counter::Blocks, 1), (Counter::Fds, 2)]);
+        let [own, rest] = parts(&pipe, "3.8.18").unwrap();
+        assert_eq!(own.fits.keys().collect::<Vec<_>>(), [&Counter::Blocks]);
+        assert_eq!(rest.fits.keys().collect::<Vec<_>>(), [&Counter::Fds]);
+        assert!(rest.containers.is_empty() && rest.beside.is_some());
+        // A Python that is not known for it has no part of its own in the leak.
+        assert!(parts(&pipe, "3.9.18").is_none());
+        let heap = of_malloc(grows(&[(Counter::Blocks, 1), (Counter::Heap, 5056)]), 5008);
+        let [own, rest] = parts(&heap, "3.8.18").unwrap();
+        assert!(own.native.is_none() && own.fits[&Counter::Heap].rate.value < 100.0);
+        assert!((rest.fits[&Counter::Heap].rate.value - 5008.0).abs() < 1.0);
+        // Two blocks more than the lock: the project holds something, or lost it.
+        assert!(parts(&grows(&[(Counter::Blocks, 3), (Counter::Fds, 2)]), "3.8.18").is_none());
+    }
+
+    #[test]
+    fn native_memory_of_a_lock_is_no_leak_beside_a_list() {
+        let held = Held::new(&[]);
+        let mut case = of_malloc(grows(&[(Counter::Blocks, 3), (Counter::Heap, 48)]), 48);
+        case.containers.push(("shop.orders".to_owned(), 1.0));
+        case.beside = Some(Vec::new());
+        let without = without_its_native(&case, &held, "3.8.18");
+        assert!(without.native.is_none() && without.beside.is_none());
+        assert!(without_its_native(&case, &held, "3.9.18").native.is_some());
+        assert!(
+            without_its_native(&of_malloc(case, 480), &held, "3.8.18")
+                .native
+                .is_some()
+        );
     }
 }

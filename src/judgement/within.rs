@@ -39,13 +39,9 @@ fn of_children(case: &Case) -> Option<Case> {
         return None;
     }
     let mut there = Case {
-        leader: case.leader,
-        wider: case.wider,
-        iterations: case.iterations,
-        brief: case.brief,
         series: case.series.clone(),
         fits: case.fits.clone(),
-        ..Case::without_evidence(case.test, case.judged.clone())
+        ..case.part()
     };
     there.fits.retain(|counter, _| is_theirs(counter));
     Some(there)

@@ -105,26 +105,41 @@ impl Case {
     pub fn parts(&self) -> Option<(Case, Case)> {
         let (fit, passages) = (self.native?, self.beside.as_ref()?);
         let mut native = Case {
-            leader: self.leader,
-            wider: self.wider,
-            iterations: self.iterations,
-            brief: self.brief,
             native: Some(fit),
             beside: Some(Vec::new()),
             passages: passages.clone(),
-            ..Case::without_evidence(self.test, self.judged.clone())
+            ..self.part()
         };
         native.fits.insert(Counter::Heap, fit);
         let heap = self.series.get(&Counter::Heap);
         native
             .series
             .extend(heap.map(|heap| (Counter::Heap, heap.clone())));
+        Some((self.without_native(), native))
+    }
+
+    /// The same test with nothing that grows: for what is a cause of its own.
+    pub fn part(&self) -> Case {
+        Case {
+            leader: self.leader,
+            wider: self.wider,
+            iterations: self.iterations,
+            brief: self.brief,
+            ends_tracing: self.ends_tracing,
+            ..Case::without_evidence(self.test, self.judged.clone())
+        }
+    }
+
+    /// The case without the native memory that Python does not account for.
+    pub fn without_native(&self) -> Case {
         let mut python = Case {
             native: None,
             beside: None,
             ..self.clone()
         };
-        if let Some(heap) = python.fits.get_mut(&Counter::Heap) {
+        if let Some(fit) = self.native
+            && let Some(heap) = python.fits.get_mut(&Counter::Heap)
+        {
             let rate = &mut heap.rate;
             rate.value = (rate.value - fit.rate.value).max(0.0);
             rate.interval.0 = (rate.interval.0 - fit.rate.interval.1).clamp(0.0, rate.value);
@@ -133,7 +148,7 @@ impl Case {
                 python.fits.remove(&Counter::Heap);
             }
         }
-        Some((python, native))
+        python
     }
 
     /// Names of the watched containers that gained entries.

@@ -5,7 +5,10 @@ use super::{
     orders::{self, Order},
     protocol::{self, Record},
 };
-use crate::{investigate::trial::Levels, verdict::Series};
+use crate::{
+    investigate::{rules::RULES, trial::Levels},
+    verdict::Series,
+};
 
 /// Largest figure of a reading: 32 TB, or as many objects. Differences and sums of those are figures still.
 const LARGEST: i64 = 1 << 45;
@@ -76,8 +79,13 @@ pub fn check(order: &Order, record: &Record) -> Result<(), String> {
             numbers(gained.containers.iter().map(|(.., gain)| gain))?;
             levels(&gained.now)
         }
-        (Order::Beside(_), Record::Beside(beside)) => {
+        (Order::Beside(order), Record::Beside(beside)) => {
             times(&[beside.cpu, beside.seconds])?;
+            few(
+                "walks",
+                u64::from(beside.walks),
+                u64::from(order.reach.walks),
+            )?;
             numbers(beside.numbers.iter().map(|(.., value)| value))?;
             levels(&beside.now)
         }
@@ -91,7 +99,7 @@ pub fn check(order: &Order, record: &Record) -> Result<(), String> {
             times(&[held.cpu, held.window.cpu])?;
             let most = u64::from(order.warmup) + u64::from(order.iterations);
             few("iterations", u64::from(held.window.iterations), most)?;
-            numbers(&held.lengths)?;
+            lengths(&held.lengths)?;
             series(&held.window.series, most)
         }
         (Order::Trace(_), Record::Traced(traced)) => {
@@ -284,7 +292,18 @@ fn series(series: &Series, iterations: u64) -> Result<(), String> {
 }
 
 fn levels(levels: &Levels) -> Result<(), String> {
-    numbers(levels.lengths.iter().chain(levels.values.iter().flatten()))
+    lengths(&levels.lengths)?;
+    numbers(levels.values.iter().flatten())
+}
+
+/// Of the containers that grew, of which so many were asked for.
+fn lengths(lengths: &[i64]) -> Result<(), String> {
+    few(
+        "containers",
+        lengths.len() as u64,
+        RULES.limits.grown as u64,
+    )?;
+    numbers(lengths)
 }
 
 fn sites(

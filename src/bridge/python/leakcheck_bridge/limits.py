@@ -357,7 +357,11 @@ def _alarm(seconds):
         finally:
             _set_timer(signal.ITIMER_REAL, *timer)
             if before is not None:
-                _signal(signal.SIGALRM, before)
+                # A signal that waits is handled first.
+                try:
+                    _signal(signal.SIGALRM, before)
+                finally:
+                    _signal(signal.SIGALRM, before)
 
 
 def _newest(container):
@@ -374,11 +378,16 @@ def _gain(entry):
 
 @contextlib.contextmanager
 def lowered(settings):
-    """Sets numbers, `(place, value)` of each, and puts all of them back, whatever happens."""
+    """Sets numbers, `(place, value)` of each, and puts all of them back, whatever happens.
+
+    One that is there no more, or does not let itself be set now, is left as it is: then what it held goes on to grow.
+    """
     with contextlib.ExitStack() as stack:
         for place, value in settings:
-            stack.callback(place.put, place.get())
-            place.put(value)
+            before = _read(place)
+            if before is not None:
+                stack.callback(_set, place, before)
+                _set(place, value)
         yield
 
 
