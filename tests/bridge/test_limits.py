@@ -364,20 +364,28 @@ class Found(BridgeCase):
         self.filled = self.worker.fill()
         return self.worker.answer("gained", do="gain", **GAIN)
 
+    #: The one that grew whose numbers are lowered.
+    container = 0
+
     def beside(self, container=0):
         """`[name, nearness, value]` of the numbers beside a container."""
         self.told = self.worker.answer("beside", do="beside", container=container, reach=REACH)
         return self.told["numbers"]
 
     def lower(self, number, value, iterations=4, patience=2.0):
-        order = {"container": 0, "number": number, "value": value, "iterations": iterations, "patience": patience}
-        return self.worker.answer("lowered", do="lower", **order)
+        order = {"container": self.container, "number": number, "value": value}
+        return self.worker.answer("lowered", do="lower", iterations=iterations, patience=patience, **order)
 
     def find(self, name, wanted, limit):
         """Which of the numbers beside what a test fills that is, and how many entries there are."""
-        self.gain(name)
-        self.assertIn([wanted, 0, limit], self.beside())
-        return self.told["numbers"].index([wanted, 0, limit]), self.told["lengths"][0]
+        containers, before = self.gain(name)["containers"], 0
+        # Which of two that grow alike comes first is chance.
+        for self.container in range(len(containers)):
+            numbers = self.beside(self.container)
+            if [wanted, 0, limit] in numbers:
+                return before + numbers.index([wanted, 0, limit]), self.told["lengths"][self.container]
+            before += len(numbers)
+        raise AssertionError("{} is beside none of {}".format(wanted, containers))
 
     def assertUnchanged(self):
         """Whatever was lowered is as it was."""
