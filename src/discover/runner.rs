@@ -6,8 +6,10 @@ use super::command;
 use super::interpreter::Interpreter;
 use super::scan::{self, Sign};
 use super::suite::{Project, TEST_FOLDERS, file_of};
-use crate::config::{Choice, Runner, text};
-use crate::files::read::{self, SETTINGS};
+use crate::{
+    config::{Choice, Runner, text},
+    files::read::{self, SETTINGS},
+};
 
 /// Why the tests cannot be run. Both end in the command that fixes it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,11 +1,13 @@
 //! The codes of leak kinds, which of them a case is, and the sentence that says what to do about this one.
 
-use crate::finding::{Finding, Kind, NativeFunction, Owner};
-use crate::heap::{
-    holder::Gain,
-    path::{Root, is_test_module},
-    route::{Route, Step},
-    types,
+use crate::{
+    finding::{Finding, Kind, NativeFunction, Owner},
+    heap::{
+        holder::Gain,
+        path::{Root, is_test_module},
+        route::{Route, Step},
+        types,
+    },
 };
 
 /// A test whose repeat killed the process: a reference count gone wrong shows so.

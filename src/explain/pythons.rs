@@ -7,12 +7,23 @@ type Version = (u32, u32, u32);
 /// How such a leak is told from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
-    /// This container of the standard library holds what stays, and nothing else does.
-    Holder(&'static [&'static str]),
+    /// A container of the standard library holds what stays, and nothing else does.
+    Holder(Holder),
     /// All of it is native memory, and this function of Python's own allocates it.
     Function(&'static str),
     /// All of it is native memory that no function is certain to allocate, and the test ends tracemalloc.
     Tracing,
+}
+
+/// A container of the standard library, and what an entry of it has at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holder {
+    /// Its name, which is another one in another version.
+    pub names: &'static [&'static str],
+    /// Blocks: one for a lock; any number for a class of a project's.
+    pub blocks: Option<u32>,
+    /// Bytes of native memory, those of a lock say.
+    pub native: u32,
 }
 
 /// A leak that is known.
@@ -20,10 +31,6 @@ pub enum Sign {
 pub struct Known {
     /// How it shows.
     pub sign: Sign,
-    /// Blocks of an entry of the holder with all that it has, at most: one for a lock; any number for a class of a project's.
-    pub blocks: Option<f64>,
-    /// Bytes of native memory that come with each entry at most, those of a lock say.
-    pub native: f64,
     /// What happens, in one clause.
     pub what: &'static str,
     /// Number of the issue, or who says so.
@@ -40,9 +47,11 @@ pub struct Known {
 /// All that are known. A test on each Python shows that it is there, or is not.
 pub const KNOWN: [Known; 4] = [
     Known {
-        sign: Sign::Holder(&["threading._shutdown_locks"]),
-        blocks: Some(1.0),
-        native: 64.0,
+        sign: Sign::Holder(Holder {
+            names: &["threading._shutdown_locks"],
+            blocks: Some(1),
+            native: 64,
+        }),
         what: "the lock of a thread that is never joined stays",
         source: "gh-81969",
         url: "https://github.com/python/cpython/issues/81969",
@@ -50,9 +59,11 @@ pub const KNOWN: [Known; 4] = [
         fixed: &[(3, 9, 6), (3, 10, 0)],
     },
     Known {
-        sign: Sign::Holder(&["_ctypes._pointer_type_cache", "ctypes._pointer_type_cache"]),
-        blocks: None,
-        native: 256.0,
+        sign: Sign::Holder(Holder {
+            names: &["_ctypes._pointer_type_cache", "ctypes._pointer_type_cache"],
+            blocks: None,
+            native: 256,
+        }),
         what: "each type that `ctypes.POINTER` was called with stays",
         source: "gh-100926",
         url: "https://github.com/python/cpython/issues/100926",
@@ -61,8 +72,6 @@ pub const KNOWN: [Known; 4] = [
     },
     Known {
         sign: Sign::Tracing,
-        blocks: None,
-        native: 0.0,
         what: "`tracemalloc.stop()` keeps the tracebacks that it has seen",
         source: "gh-121390",
         url: "https://github.com/python/cpython/issues/121390",
@@ -71,8 +80,6 @@ pub const KNOWN: [Known; 4] = [
     },
     Known {
         sign: Sign::Function("posix.putenv"),
-        blocks: None,
-        native: 0.0,
         what: "the C library keeps each value that an environment variable ever had",
         source: "os.putenv",
         url: "https://docs.python.org/3/library/os.html#os.putenv",

@@ -28,6 +28,12 @@ impl Growth {
     pub fn place(&self) -> &(String, u32) {
         &self.frames[self.chosen]
     }
+
+    /// The same as text, by which growth in several tests is known to be of one cause.
+    pub fn cause(&self) -> String {
+        let (file, line) = self.place();
+        format!("{file}:{line}")
+    }
 }
 
 /// The growing sites of a traced window, largest first. `boundaries` holds, per boundary, the number of a

@@ -62,10 +62,7 @@ pub fn grows_memory(fits: &Fits) -> bool {
 
 /// The places that grow.
 pub fn causes(growths: &[Growth]) -> BTreeSet<String> {
-    growths
-        .iter()
-        .map(|growth| format!("{}:{}", growth.place().0, growth.place().1))
-        .collect()
+    growths.iter().map(Growth::cause).collect()
 }
 
 /// The places and the watched containers that grow.

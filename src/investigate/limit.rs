@@ -111,12 +111,9 @@ fn rises(series: &Series) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        investigate::{
-            rules::RULES,
-            trial::{Filling, Gained, Held, Levels, Lowered, Numbers},
-        },
-        verdict::outcome::{Outcome, Status},
+    use crate::investigate::{
+        rules::RULES,
+        trial::{Filling, Gained, Held, Levels, Lowered, Numbers},
     };
 
     /// After a list that grew was tried with each of so many numbers beside it, as far as there is time.
@@ -165,21 +162,7 @@ mod tests {
     }
 
     fn held(blocks: &[i64], lengths: Vec<i64>) -> Held {
-        let outcome = Outcome {
-            status: Status::Passed,
-            phase: String::new(),
-            message: String::new(),
-        };
-        Held {
-            window: Window {
-                iterations: 2,
-                outcome,
-                cpu: 0.5,
-                series: Series::from([(Counter::Blocks, blocks.to_vec())]),
-            },
-            lengths,
-            cpu: 0.75,
-        }
+        Held::passed(Series::from([(Counter::Blocks, blocks.to_vec())]), lengths)
     }
 
     #[test]

@@ -326,12 +326,9 @@ mod tests {
         investigate::{
             limit::{Ends, search},
             rules::RULES,
-            trial::{Filling, Held, Told, Window},
+            trial::{Filling, Held, Told},
         },
-        verdict::{
-            Series,
-            outcome::{Outcome, Status},
-        },
+        verdict::Series,
     };
 
     /// What a cache does when its length is compared with its limit.
@@ -476,7 +473,7 @@ mod tests {
                         now: self.now(),
                     })
                 }
-                Ask::Hold(_) => Told::Held(held()),
+                Ask::Hold(_) => Told::Held(Held::passed(Series::new(), Vec::new())),
             }
         }
 
@@ -596,23 +593,5 @@ mod tests {
         world.values = [3_000_000, 2000];
         world.search();
         assert!(world.tried().iter().all(|(number, _)| *number == 0));
-    }
-
-    fn held() -> Held {
-        let outcome = Outcome {
-            status: Status::Passed,
-            phase: String::new(),
-            message: String::new(),
-        };
-        Held {
-            window: Window {
-                iterations: 2,
-                outcome,
-                cpu: 0.5,
-                series: Series::new(),
-            },
-            lengths: Vec::new(),
-            cpu: 0.75,
-        }
     }
 }

@@ -47,22 +47,18 @@ pub fn unaccounted(count: &Count, beside: Beside, rules: &Rules) -> Option<f64> 
         parts.all(|part| part.iter().any(|change| *change != 0))
     };
     let is_often = every(rules.references.often) || every(rules.references.rarest) && goes_on();
-    // Whatever stays and is in no list of objects may refer to anything, and so may a thread that waits in a function.
-    let is_hidden = beside.threads > 0
-        || beside.blocks > beside.born * rules.references.blocks
-        || beside.born <= 0 && beside.heap >= rules.chunk;
     // Few of the objects that stay tell of the texts that are names in them: a dictionary of none of its keys, a class not of
     // its own, an attribute's descriptor neither. A cache of wrapped functions has a dozen of these for each entry.
     let is_name = count.kind == "str" && beside.born >= iterations;
+    // Whatever stays and is in no list of objects may refer to anything, and so may a thread that waits in a function.
+    let is_hidden = is_name
+        || beside.threads > 0
+        || beside.blocks > beside.born * rules.references.blocks
+        || beside.born <= 0 && beside.heap >= rules.chunk;
     // And what goes may have been all that referred to it.
     let goes = beside.blocks <= -iterations;
-    (is_often
-        && if lost < 0 {
-            !goes
-        } else {
-            !is_hidden && !is_name
-        })
-    .then_some(lost as f64 / iterations as f64)
+    (is_often && if lost < 0 { !goes } else { !is_hidden })
+        .then_some(lost as f64 / iterations as f64)
 }
 
 #[cfg(test)]

@@ -163,6 +163,28 @@ pub struct Held {
     pub cpu: f64,
 }
 
+#[cfg(test)]
+impl Held {
+    /// A window in which two iterations passed.
+    pub(super) fn passed(series: Series, lengths: Vec<i64>) -> Held {
+        let outcome = Outcome {
+            status: crate::verdict::outcome::Status::Passed,
+            phase: String::new(),
+            message: String::new(),
+        };
+        Held {
+            window: Window {
+                iterations: 2,
+                outcome,
+                cpu: 0.5,
+                series,
+            },
+            lengths,
+            cpu: 0.75,
+        }
+    }
+}
+
 /// A window within another answer.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Window {

@@ -1,6 +1,6 @@
 //! Findings out of judged suspects: which belong together, what to call them, how fast they grow.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use super::{
     allowances::Excuses,
@@ -31,12 +31,12 @@ pub(super) fn findings(
     let mut found = Vec::new();
     let held = Held::new(&run.cases);
     let homes = Homes::new(places);
-    let parts: Vec<Case> = { run.cases.iter() }
+    let parts: Vec<Cow<'_, Case>> = { run.cases.iter() }
         .map(|case| pythons::without_its_native(case, &held, python))
-        .flat_map(|case| within::parts(&case).unwrap_or_else(|| vec![case]))
-        .flat_map(|case| pythons::parts(&case, &held, python).map_or_else(|| vec![case], Vec::from))
+        .flat_map(|case| apart(within::parts(&case), case))
+        .flat_map(|case| apart(pythons::parts(&case, &held, python), case))
         .collect();
-    let cases: Vec<&Case> = parts.iter().collect();
+    let cases: Vec<&Case> = parts.iter().map(|case| &**case).collect();
     for (verdict, excused) in [
         (Verdict::Leak, false),
         (Verdict::Leak, true),
@@ -74,4 +74,12 @@ pub(super) fn findings(
     found.extend(apart::findings(run, &homes));
     found.extend(ends::findings(run));
     (found, homes.trouble().cloned())
+}
+
+/// The parts of a case that are causes of their own, or the case itself.
+fn apart(parts: Option<Vec<Case>>, whole: Cow<'_, Case>) -> Vec<Cow<'_, Case>> {
+    match parts {
+        Some(parts) => parts.into_iter().map(Cow::Owned).collect(),
+        None => vec![whole],
+    }
 }

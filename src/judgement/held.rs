@@ -38,21 +38,18 @@ impl<'a> Held<'a> {
 
     /// The holder of what grows at a place.
     pub fn of_growth(&self, case: &'a Case, growth: &Growth) -> Option<&'a Route> {
-        let (file, line) = growth.place();
-        let cause = format!("{file}:{line}");
         if let Some(diagnosis) = &case.diagnosis
-            && diagnosis.covers.contains(&cause)
+            && diagnosis.covers.contains(&growth.cause())
         {
             // What was looked at itself knows better than its neighbours.
             return diagnosis.routes.first();
         }
-        self.of_cause(case, &cause)
+        self.of_place(case, growth)
     }
 
     /// The holder of what grows at a place, as the looks at other tests found it.
     pub fn of_place(&self, case: &Case, growth: &Growth) -> Option<&'a Route> {
-        let (file, line) = growth.place();
-        self.of_cause(case, &format!("{file}:{line}"))
+        self.of_cause(case, &growth.cause())
     }
 
     /// The holder of any of the places of a case, or of a case in which no place grows.

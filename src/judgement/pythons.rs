@@ -1,11 +1,12 @@
 //! What becomes of leaks that are Python's own, or the test runner's: nobody who has the suite can fix them.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use super::held::Held;
 use crate::{
-    explain::pythons::{KNOWN, Known, Sign},
+    explain::pythons::{Holder, KNOWN, Known, Sign},
     finding::{Finding, Kind, Level, NativeFunction, Owner, stance::Stance},
+    fit::Fit,
     heap::route::Route,
     run::{case::Case, diagnosis::Diagnosis},
     verdict::{Counter, TestResult, Verdict},
@@ -24,9 +25,14 @@ pub(super) fn known(
     python: &str,
 ) -> Option<&'static Known> {
     let is = |known: &&Known| match known.sign {
-        Sign::Holder(names) => finding.holder.as_ref().is_some_and(|holder| {
-            names.contains(&&*holder.name) && holder.also.is_empty() && { cases.iter() }
-                .all(|case| is_all(case, held, known) && !has_more(case, held, known))
+        Sign::Holder(known) => finding.holder.as_ref().is_some_and(|holder| {
+            let is_all = |case: &Case| {
+                let share = Share::of(case, held, known);
+                share.is_all && !share.has_more(case)
+            };
+            known.names.contains(&&*holder.name)
+                && holder.also.is_empty()
+                && cases.iter().all(|case| is_all(case))
         }),
         Sign::Function(name) => {
             let only = |case: &&Case| case.passages.len() == 1;
@@ -57,34 +63,62 @@ fn heap(case: &Case) -> f64 {
     case.fits.values().map(|fit| fit.rate.value).sum()
 }
 
-/// Who holds what Python keeps in a test: as the look at it found, or where nobody looked, as those at its neighbours did of
-/// each place; `None` where of one place nobody knows.
-fn holders<'a>(case: &'a Case, held: &Held<'a>) -> Option<Vec<&'a Route>> {
-    match &case.diagnosis {
-        Some(diagnosis) => Some(diagnosis.routes.iter().collect()),
-        None => { case.growths.iter() }
-            .map(|growth| held.of_place(case, growth))
-            .collect(),
+/// What the holder of a leak of Python's own has of what grows in a test.
+struct Share {
+    /// Entries that it gains in an iteration.
+    entries: f64,
+    /// Whether it holds all the memory that Python keeps.
+    is_all: bool,
+    /// Whether native memory is no more than what comes with its entries.
+    is_native: bool,
+}
+
+impl Share {
+    fn of(case: &Case, held: &Held<'_>, known: Holder) -> Share {
+        let is_it = |name: &str| known.names.contains(&name);
+        // As the look at it found, or where nobody looked, as those at its neighbours did of each place.
+        let routes: Option<Vec<&Route>> = match &case.diagnosis {
+            Some(diagnosis) => Some(diagnosis.routes.iter().collect()),
+            None => { case.growths.iter() }
+                .map(|growth| held.of_place(case, growth))
+                .collect(),
+        };
+        let holds = |routes: &Vec<&Route>| routes.iter().all(|route| is_it(&route.holder.name));
+        let holds_all = routes.as_ref().is_some_and(holds)
+            && case.containers.iter().all(|(name, _)| is_it(name));
+        let its = { routes.iter().flatten() }.filter(|route| is_it(&route.holder.name));
+        // Several places may feed one holder.
+        let seen = { its.filter_map(|route| route.gained_each) }.fold(0.0, f64::max);
+        let watched = case.containers.iter().filter(|(name, _)| is_it(name));
+        let entries = seen.max(watched.map(|(_, gained)| gained).sum());
+        let is_few = |most: u32| case.blocks() <= f64::from(most) * entries + 0.5;
+        let is_lost = { case.diagnosis.iter() }.any(|diagnosis| !diagnosis.lost.is_empty());
+        let is_little = |fit: Fit| fit.rate.value <= f64::from(known.native) * entries;
+        Share {
+            entries,
+            is_all: holds_all && !is_lost && known.blocks.is_none_or(is_few),
+            is_native: case.native.is_some_and(is_little),
+        }
+    }
+
+    /// Whether a test shows something that no entry has: a pipe, a file, a mapping, kilobytes of malloc's.
+    fn has_more(&self, case: &Case) -> bool {
+        let mut others = { case.fits.keys() }.filter(|counter| !is_of_objects(**counter));
+        others.any(|counter| counter.decides(&case.series))
+            || case.native.is_some() && !self.is_native
     }
 }
 
-/// Whether the holder of a leak of Python's own holds all the memory that Python keeps in a test.
-fn is_all(case: &Case, held: &Held<'_>, known: &Known) -> bool {
-    let Sign::Holder(names) = known.sign else {
-        return false;
-    };
-    let is_it = |name: &str| names.contains(&name);
-    let entries = entries(case, held, known);
-    let is_few = |most: f64| case.blocks() <= most * entries + 0.5;
-    let is_lost = case
-        .diagnosis
-        .as_ref()
-        .is_some_and(|it| !it.lost.is_empty());
-    !is_lost
-        && holders(case, held)
-            .is_some_and(|routes| routes.iter().all(|route| is_it(&route.holder.name)))
-        && case.containers.iter().all(|(name, _)| is_it(name))
-        && known.blocks.is_none_or(is_few)
+/// What such holders that a version of Python has get of a test, if they gain anything in it.
+fn shares(case: &Case, held: &Held<'_>, python: &str) -> impl Iterator<Item = Share> {
+    KNOWN
+        .iter()
+        .filter(|known| known.is_in(python))
+        .filter_map(|known| match known.sign {
+            Sign::Holder(known) => Some(Share::of(case, held, known)),
+            _ => None,
+        })
+        .filter(|share| share.entries > 0.0)
 }
 
 /// Whether a counter is of what Python keeps, or native memory beside it.
@@ -95,23 +129,15 @@ fn is_of_objects(counter: Counter) -> bool {
     )
 }
 
-/// Whether a test shows something that no entry of such a holder has: a pipe, a file, a mapping, kilobytes of malloc's.
-fn has_more(case: &Case, held: &Held<'_>, known: &Known) -> bool {
-    let mut others = { case.fits.keys() }.filter(|counter| !is_of_objects(**counter));
-    others.any(|counter| counter.decides(&case.series))
-        || case.native.is_some() && !is_its(case, held, known)
-}
-
 /// What the test leaks beside a leak of Python's own, apart from that: a thread that nobody waits for leaves its lock
 /// on Python 3.8, and a pipe that stays open in the same test is the project's all the same. `None` where it leaks nothing else,
 /// or where the project holds objects as well: then all of it is the project's.
-pub(super) fn parts(case: &Case, held: &Held<'_>, python: &str) -> Option<[Case; 2]> {
-    let is_it = |known: &&Known| known.is_in(python) && entries(case, held, known) > 0.0;
-    let known = KNOWN.iter().find(is_it)?;
-    if !is_all(case, held, known) || !has_more(case, held, known) {
+pub(super) fn parts(case: &Case, held: &Held<'_>, python: &str) -> Option<Vec<Case>> {
+    let share = shares(case, held, python).next()?;
+    if !share.is_all || !share.has_more(case) {
         return None;
     }
-    let native = case.native.filter(|_| !is_its(case, held, known));
+    let native = case.native.filter(|_| !share.is_native);
     let mut rest = Case {
         series: case.series.clone(),
         passages: case.passages.clone(),
@@ -136,43 +162,24 @@ pub(super) fn parts(case: &Case, held: &Held<'_>, python: &str) -> Option<[Case;
         ..case.without_native()
     };
     own.fits.retain(|counter, _| is_of_objects(*counter));
-    Some([own, rest])
+    Some(vec![own, rest])
 }
 
 /// A case without the native memory that comes with a leak of Python's own: with the lock of a thread, beside a list of the
 /// project's that grows.
-pub(super) fn without_its_native(case: &Case, held: &Held<'_>, python: &str) -> Case {
-    let is_it = |known: &Known| known.is_in(python) && is_its(case, held, known);
-    match KNOWN.iter().any(is_it) {
-        true => Case {
+pub(super) fn without_its_native<'a>(
+    case: &'a Case,
+    held: &Held<'_>,
+    python: &str,
+) -> Cow<'a, Case> {
+    match shares(case, held, python).any(|share| share.is_native) {
+        true => Cow::Owned(Case {
             native: None,
             beside: None,
             ..case.clone()
-        },
-        false => case.clone(),
+        }),
+        false => Cow::Borrowed(case),
     }
-}
-
-/// Whether native memory is no more than what comes with the entries that a leak of Python's own gains.
-fn is_its(case: &Case, held: &Held<'_>, known: &Known) -> bool {
-    case.native
-        .is_some_and(|fit| fit.rate.value <= known.native * entries(case, held, known))
-}
-
-/// Entries an iteration that the holder of a leak of Python's own gains.
-fn entries(case: &Case, held: &Held<'_>, known: &Known) -> f64 {
-    let Sign::Holder(names) = known.sign else {
-        return 0.0;
-    };
-    let of = |name: &str| names.contains(&name);
-    let routes = holders(case, held).unwrap_or_default();
-    let seen = routes.iter().filter(|route| of(&route.holder.name));
-    // Several places may feed one holder.
-    let seen = seen
-        .filter_map(|route| route.gained_each)
-        .fold(0.0, f64::max);
-    let watched = case.containers.iter().filter(|(name, _)| of(name));
-    seen.max(watched.map(|(_, gained)| gained).sum())
 }
 
 /// Makes of `finding` what the settings say of leaks that are not the project's to fix.
@@ -259,14 +266,18 @@ mod tests {
         let lock = grows(&[(Counter::Blocks, 1), (Counter::Heap, 48)]);
         assert!(parts(&of_malloc(lock.clone(), 48), "3.8.18").is_none());
         let pipe = grows(&[(Counter::Blocks, 1), (Counter::Fds, 2)]);
-        let [own, rest] = parts(&pipe, "3.8.18").unwrap();
+        let [own, rest] = &parts(&pipe, "3.8.18").unwrap()[..] else {
+            panic!()
+        };
         assert_eq!(own.fits.keys().collect::<Vec<_>>(), [&Counter::Blocks]);
         assert_eq!(rest.fits.keys().collect::<Vec<_>>(), [&Counter::Fds]);
         assert!(rest.containers.is_empty() && rest.beside.is_some());
         // A Python that is not known for it has no part of its own in the leak.
         assert!(parts(&pipe, "3.9.18").is_none());
         let heap = of_malloc(grows(&[(Counter::Blocks, 1), (Counter::Heap, 5056)]), 5008);
-        let [own, rest] = parts(&heap, "3.8.18").unwrap();
+        let [own, rest] = &parts(&heap, "3.8.18").unwrap()[..] else {
+            panic!()
+        };
         assert!(own.native.is_none() && own.fits[&Counter::Heap].rate.value < 100.0);
         assert!((rest.fits[&Counter::Heap].rate.value - 5008.0).abs() < 1.0);
         // Two blocks more than the lock: the project holds something, or lost it.

@@ -10,10 +10,10 @@ use super::{
     shared::{Shared, note, trouble},
     slot::Slot,
 };
-use crate::worker::{loss::Loss, protocol::Collectable};
 use crate::{
     investigate::afterwards::{Found, reconsider},
     verdict::conclusion::Conclusion,
+    worker::{loss::Loss, protocol::Collectable},
 };
 
 /// Tests before it that are named.

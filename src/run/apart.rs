@@ -14,10 +14,10 @@ use super::{
     slot::Slot,
     state::{Run, Settings, files_without},
 };
-use crate::worker::{INTERRUPTED, Worker, loss::Loss};
 use crate::{
     finding::stance::{Stance, Subject},
     verdict::Counter,
+    worker::{INTERRUPTED, Worker, loss::Loss},
 };
 
 /// What is looked for.

@@ -1,16 +1,17 @@
 //! Asks a worker what the open test fills that has an end.
 
-use crate::worker::{
-    Worker,
-    loss::Loss,
-    protocol::{self, Outcome, Status},
-};
-
-use crate::investigate::{
-    evidence::{Failure, Window},
-    limit::{Ends, search},
-    rules::RULES,
-    trial::{Ask, Told},
+use crate::{
+    investigate::{
+        evidence::{Failure, Window},
+        limit::{Ends, search},
+        rules::RULES,
+        trial::{Ask, Told},
+    },
+    worker::{
+        Worker,
+        loss::Loss,
+        protocol::{self, Outcome, Status},
+    },
 };
 
 /// Asks until it is known.

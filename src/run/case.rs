@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnosis::Diagnosis;
-use crate::worker::orders::Wider;
 use crate::{
     explain::{native::Passage, sites::Growth},
     fit::Fit,
@@ -16,6 +15,7 @@ use crate::{
         unasked::{self, Why},
     },
     verdict::{Counter, Series, Verdict, conclusion::Conclusion},
+    worker::orders::Wider,
 };
 
 /// An object that the collector does not know has hardly more blocks of its own: itself, and the two of a dictionary.

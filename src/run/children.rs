@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{case::Case, driver::Bench, screen};
-use crate::worker::{Worker, loss::Loss, orders, protocol::Populated};
-use crate::{finding::TypeGrowth, verdict::Counter};
+use crate::{
+    finding::TypeGrowth,
+    verdict::Counter,
+    worker::{Worker, loss::Loss, orders, protocol::Populated},
+};
 
 /// Iterations between the two countings.
 const ITERATIONS: u32 = 8;

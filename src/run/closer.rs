@@ -1,16 +1,16 @@
 //! A closer look at the test of a case: opens it, and follows what it adds to a counter.
 
 use super::{case::Case, diagnosis::Diagnosis, driver::Bench, screen, slot::Slot, state::Run};
-use crate::worker::{
-    Worker,
-    loss::Loss,
-    orders,
-    protocol::{Called, Status},
-};
 use crate::{
     explain::native::{self, Passage},
     fit::Shape,
     verdict::Counter,
+    worker::{
+        Worker,
+        loss::Loss,
+        orders,
+        protocol::{Called, Status},
+    },
 };
 
 /// Iterations of a look; three of them vote.

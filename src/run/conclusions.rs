@@ -8,11 +8,10 @@ use std::{
     time::Duration,
 };
 
-use crate::worker::INTERRUPTED;
-
 use crate::{
     investigate::{rules::RULES, signature::Kind},
     verdict::{Verdict, conclusion::Conclusion},
+    worker::INTERRUPTED,
 };
 
 /// One who waits looks so often whether the run was interrupted.

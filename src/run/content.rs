@@ -11,10 +11,10 @@ use super::{
     slot::Slot,
     state::Run,
 };
-use crate::worker::{INTERRUPTED, Worker, loss::Loss, orders, protocol::Status};
 use crate::{
     investigate::{afterwards::Found, randomness::is_kept_once, rules::RULES},
     verdict::Counter,
+    worker::{INTERRUPTED, Worker, loss::Loss, orders, protocol::Status},
 };
 
 /// Asks each test in which only what nothing in Python is seen to hold grows, as far as the time for it lasts. Those whose

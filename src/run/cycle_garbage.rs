@@ -16,11 +16,11 @@ use super::{
     shared::note,
     slot::Slot,
 };
-use crate::worker::{INTERRUPTED, loss::Loss, protocol::Collectable};
 use crate::{
     finding::stance::{Stance, Subject},
     heap::responsibility::{Makers, files_of_tests},
     verdict::Counter,
+    worker::{INTERRUPTED, loss::Loss, protocol::Collectable},
 };
 
 /// Looks at the tests of a whole suite: these, and one for so many tests. Each file has its share, so that it makes no

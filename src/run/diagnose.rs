@@ -17,12 +17,6 @@ use super::{
     slot::Slot,
     state::Run,
 };
-use crate::worker::{
-    INTERRUPTED, Worker,
-    loss::Loss,
-    orders,
-    protocol::{Dumped, Status},
-};
 use crate::{
     explain::{group, sites},
     files::name,
@@ -34,6 +28,12 @@ use crate::{
         route::{self, FINALIZERS, Route, Step},
     },
     verdict::Counter,
+    worker::{
+        INTERRUPTED, Worker,
+        loss::Loss,
+        orders,
+        protocol::{Dumped, Status},
+    },
 };
 
 /// Frames kept of an allocation: enough to get from the standard library to the reader's code, mostly.

@@ -9,13 +9,6 @@ use super::{
     screen::{self, Look},
     still,
 };
-use crate::worker::{
-    Worker,
-    budget::Budget,
-    loss::Loss,
-    orders,
-    protocol::{Ran, Status},
-};
 use crate::{
     explain::sites,
     fit::{Exactness, Fit},
@@ -28,6 +21,13 @@ use crate::{
         rules::RULES,
     },
     verdict::{Counter, Series},
+    worker::{
+        Worker,
+        budget::Budget,
+        loss::Loss,
+        orders,
+        protocol::{Ran, Status},
+    },
 };
 
 /// What all judges of a run share.

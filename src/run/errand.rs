@@ -9,14 +9,14 @@ use super::{
     slot::Slot,
     state::Settings,
 };
-use crate::worker::{
-    loss::{Loss, StartError},
-    orders::Wider,
-    protocol::Collectable,
-};
 use crate::{
     investigate::unasked::{self, Why},
     verdict::conclusion::Conclusion,
+    worker::{
+        loss::{Loss, StartError},
+        orders::Wider,
+        protocol::Collectable,
+    },
 };
 
 /// What the screen has found of each test, and the fixtures wider than a function that it set up.

@@ -8,8 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::investigate::signature::Signature;
-use crate::worker::INTERRUPTED;
+use crate::{investigate::signature::Signature, worker::INTERRUPTED};
 
 /// One who waits looks so often whether the run was interrupted.
 const PATIENCE: Duration = Duration::from_millis(200);

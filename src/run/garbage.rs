@@ -7,12 +7,6 @@ use super::{
     finds::{Cycle, Garbage},
     screen,
 };
-use crate::worker::{
-    Worker,
-    loss::Loss,
-    orders::{self, Free, Wider},
-    protocol::Status,
-};
 use crate::{
     explain::sites,
     files::name,
@@ -24,6 +18,12 @@ use crate::{
         responsibility::{Maker, Makers},
         ring::{self, Ring},
         route::Step,
+    },
+    worker::{
+        Worker,
+        loss::Loss,
+        orders::{self, Free, Wider},
+        protocol::Status,
     },
 };
 

@@ -25,13 +25,6 @@ use super::{
     state::{Run, Settings, files_without},
     suspects,
 };
-use crate::worker::{
-    INTERRUPTED, Worker,
-    budget::Budget,
-    loss::{Loss, StartError},
-    orders,
-    protocol::{Followed, Status},
-};
 use crate::{
     explain::{
         lines::{self, Function, Stays},
@@ -54,6 +47,13 @@ use crate::{
         unasked::{self, Why},
     },
     verdict::{Counter, Series, conclusion::Conclusion},
+    worker::{
+        INTERRUPTED, Worker,
+        budget::Budget,
+        loss::{Loss, StartError},
+        orders,
+        protocol::{Followed, Status},
+    },
 };
 
 /// Frames kept of what is in use where most is.

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::{case::Case, conclusions::Known, driver::Bench, slot::Slot, state::Run};
-use crate::worker::orders;
 use crate::{
     fit::{self, Fit},
     investigate::{
@@ -14,6 +13,7 @@ use crate::{
         rules::RULES,
     },
     verdict::{Counter, Verdict, rule::Rule},
+    worker::orders,
 };
 
 /// Runs each leak that came after another one by itself, and takes back those that do not grow then.

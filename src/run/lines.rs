@@ -6,10 +6,10 @@ use super::{
     diagnosis::{Diagnosis, Heap, Place},
     driver::Bench,
 };
-use crate::worker::{Worker, loss::Loss};
 use crate::{
     heap::{holder::Gain, path::Phase, route::Route, types},
     verdict::Counter,
+    worker::{Worker, loss::Loss},
 };
 
 /// Rates of two windows differ where growth is uneven.

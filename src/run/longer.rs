@@ -20,11 +20,11 @@ use super::{
     slot::Slot,
     state::{Run, Settings},
 };
-use crate::worker::{loss::Loss, orders::Wider};
 use crate::{
     investigate::rules::{Deeper, RULES},
     kept::reason::Reason,
     verdict::{conclusion::Conclusion, rule::Rule},
+    worker::{loss::Loss, orders::Wider},
 };
 
 /// Why a test is looked at longer.

@@ -15,7 +15,6 @@ use super::{
     state::{Run, Settings},
     tracer::{self, Tracer},
 };
-use crate::worker::{INTERRUPTED, Worker, loss::Loss, orders};
 use crate::{
     explain::{
         lost::Call,
@@ -24,6 +23,7 @@ use crate::{
     finding::Owner,
     fit::Shape,
     verdict::Counter,
+    worker::{INTERRUPTED, Worker, loss::Loss, orders},
 };
 
 /// Tests that are looked at, as far as the time for it lasts; a suite with more native leaks has its names for the first ones.

@@ -12,8 +12,10 @@ use super::{
     slot::Slot,
     state::Run,
 };
-use crate::verdict::{Verdict, conclusion::Conclusion};
-use crate::worker::{Worker, loss::Loss, orders};
+use crate::{
+    verdict::{Verdict, conclusion::Conclusion},
+    worker::{Worker, loss::Loss, orders},
+};
 
 /// Looks at them again. Returns those that no longer fail, which are replaced in `found`.
 pub(super) fn look_again<'a>(

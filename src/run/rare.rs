@@ -2,15 +2,15 @@
 //! only by chance, and then once; what is set up once looks just so. More iterations of these few tests tell.
 
 use super::screen::{self, Look};
-use crate::worker::{
-    Worker,
-    loss::Loss,
-    orders,
-    protocol::{Status, Trouble},
-};
 use crate::{
     investigate::{readings::extend, rules::RULES, screening::rises_evenly},
     verdict::Series,
+    worker::{
+        Worker,
+        loss::Loss,
+        orders,
+        protocol::{Status, Trouble},
+    },
 };
 
 /// Whether something rose in a test, and no more.

@@ -9,12 +9,6 @@ use super::{
     screen::{self, Look},
     state::{Run, Settings},
 };
-use crate::worker::{
-    Worker,
-    loss::Loss,
-    orders::{self, Wider},
-    protocol::Status,
-};
 use crate::{
     finding::stance::Subject,
     investigate::{
@@ -22,6 +16,12 @@ use crate::{
         rules::RULES,
     },
     verdict::Counter,
+    worker::{
+        Worker,
+        loss::Loss,
+        orders::{self, Wider},
+        protocol::Status,
+    },
 };
 
 /// Looks at one test of each kind, then at another one of each, as far as the time for it lasts.

@@ -6,20 +6,20 @@ use super::{
     screen::Policy,
     state::{Run, Settings},
 };
-use crate::worker::{
-    build::{Build, Jit},
-    deadly::Deadly,
-    limits::Limits,
-    player::Replay,
-    record::{Head, RUN, Recording, Told},
-    setup::Setup,
-    tape::Tape,
-};
 use crate::{
     config::terms::Terms,
     files::name,
     heap::owner::Places,
     verdict::{TestResult, Verdict, rule::Rule},
+    worker::{
+        build::{Build, Jit},
+        deadly::Deadly,
+        limits::Limits,
+        player::Replay,
+        record::{Head, RUN, Recording, Told},
+        setup::Setup,
+        tape::Tape,
+    },
 };
 
 /// What became of a test when it was decided once more.

@@ -6,12 +6,6 @@ use super::{
     still,
 };
 pub use crate::investigate::screening::experiment::Screened;
-use crate::worker::{
-    Worker,
-    loss::Loss,
-    orders::{self, Ask, Order, Wider},
-    protocol::{Ran, Status, Trouble},
-};
 use crate::{
     config::terms::Terms,
     investigate::{
@@ -30,6 +24,12 @@ use crate::{
     },
     kept::{self, noted::Noted},
     verdict::{Counter, Series, conclusion::Conclusion, rule::Rule},
+    worker::{
+        Worker,
+        loss::Loss,
+        orders::{self, Ask, Order, Wider},
+        protocol::{Ran, Status, Trouble},
+    },
 };
 
 /// How the screen looks at each test.

@@ -3,12 +3,6 @@
 use std::{collections::BTreeMap, fs, time::Instant};
 
 use super::{screen, still};
-use crate::worker::{
-    Setup, Worker,
-    loss::{Loss, StartError},
-    orders,
-    protocol::{Hello, Status},
-};
 use crate::{
     bridge,
     config::Runner,
@@ -18,6 +12,12 @@ use crate::{
     verdict::{
         Series,
         counter::{Counter, PLANTED},
+    },
+    worker::{
+        Setup, Worker,
+        loss::{Loss, StartError},
+        orders,
+        protocol::{Hello, Status},
     },
 };
 

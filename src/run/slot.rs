@@ -3,12 +3,14 @@
 use std::{collections::HashMap, sync::atomic::Ordering};
 
 use super::selfcheck;
-use crate::config::terms::Terms;
-use crate::worker::{
-    Setup, Worker,
-    loss::{Loss, StartError},
-    orders,
-    protocol::{Collectable, Collected, Ended, Hello},
+use crate::{
+    config::terms::Terms,
+    worker::{
+        Setup, Worker,
+        loss::{Loss, StartError},
+        orders,
+        protocol::{Collectable, Collected, Ended, Hello},
+    },
 };
 
 /// So many losses in a row without a single answer between them end the attempts.

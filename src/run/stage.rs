@@ -19,11 +19,11 @@ use super::{
     slot::Slot,
     state::{Run, Settings},
 };
-use crate::worker::{INTERRUPTED, orders::Wider};
 use crate::{
     finding::stance::{Stance, Subject},
     investigate::{rules::RULES, screening::fixtures::worth_another_look},
     verdict::conclusion::Conclusion,
+    worker::{INTERRUPTED, orders::Wider},
 };
 
 /// How often, between two files, a worker of the screen unfreezes its heap and collects it whole: that takes tens of

@@ -15,16 +15,16 @@ use super::{
     shard::{self, Division},
     slot::Slot,
 };
-use crate::worker::{
-    protocol::{Collectable, Collected, Trouble},
-    setup::Setup,
-};
 use crate::{
     config::terms::Terms,
     finding::{Finding, stance::Stances},
     heap::owner::Places,
     kept::{self, reason::Reason},
     verdict::{Counter, rule::Rule},
+    worker::{
+        protocol::{Collectable, Collected, Trouble},
+        setup::Setup,
+    },
 };
 
 /// Everything a run needs to know.

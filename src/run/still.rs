@@ -1,7 +1,9 @@
 //! What moves in a worker while no test runs.
 
-use crate::investigate::{noise::moving, rules::RULES};
-use crate::worker::{Worker, loss::Loss, orders};
+use crate::{
+    investigate::{noise::moving, rules::RULES},
+    worker::{Worker, loss::Loss, orders},
+};
 
 /// What moves in a worker by itself, in words.
 pub(super) fn listen(worker: &mut Worker, seconds: f64) -> Result<Option<String>, Loss> {

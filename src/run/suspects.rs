@@ -21,12 +21,6 @@ use super::{
     slot::Slot,
     state::{Alike, Run, Settings, files_without},
 };
-use crate::worker::{
-    budget::Budget,
-    loss::{Loss, StartError},
-    orders::Wider,
-    protocol::Collectable,
-};
 use crate::{
     fit::Exactness,
     investigate::{
@@ -35,6 +29,12 @@ use crate::{
         unasked::{self, Why},
     },
     verdict::{Counter, Verdict, conclusion::Conclusion, rule::Rule},
+    worker::{
+        budget::Budget,
+        loss::{Loss, StartError},
+        orders::Wider,
+        protocol::Collectable,
+    },
 };
 
 /// So many tests more of which only a descriptor or a file tells are judged themselves: they have nothing in common by that. Of

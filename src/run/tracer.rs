@@ -10,13 +10,13 @@ use super::{
     slot::Slot,
     state::{Run, Settings, files_without},
 };
-use crate::worker::{Worker, loss::Loss, orders, preload::Preload, protocol::Status, setup::Setup};
 use crate::{
     explain::{
         native::{Passage, is_interpreter},
         survivors::{Leaking, Survivors, leaking},
     },
     verdict::Counter,
+    worker::{Worker, loss::Loss, orders, preload::Preload, protocol::Status, setup::Setup},
 };
 
 /// Iterations that show which stacks leak, and those with Python's lines after them.

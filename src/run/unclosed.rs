@@ -10,16 +10,16 @@ use super::{
     screen::{self, Look},
     state::{Run, Settings},
 };
-use crate::worker::{
-    Worker,
-    loss::Loss,
-    orders,
-    protocol::{Status, Warned},
-};
 use crate::{
     finding::stance::{Stance, Subject},
     investigate::rules::RULES,
     verdict::Counter,
+    worker::{
+        Worker,
+        loss::Loss,
+        orders,
+        protocol::{Status, Warned},
+    },
 };
 
 /// Looks at some of them.

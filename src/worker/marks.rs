@@ -8,13 +8,15 @@ use super::{
     loss::StartError,
     protocol::{Collectable, Mark},
 };
-use crate::config::{
-    rule::Rule,
-    terms::{Draft, FIELDS, Given, Terms},
-    text,
-    value::Scalar,
+use crate::{
+    config::{
+        rule::Rule,
+        terms::{Draft, FIELDS, Given, Terms},
+        text,
+        value::Scalar,
+    },
+    files::name,
 };
-use crate::files::name;
 
 /// Mistakes that are named at once; more would not be read.
 const NAMED: usize = 10;

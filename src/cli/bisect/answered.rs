@@ -7,9 +7,9 @@ use std::{
 
 use serde::Serialize;
 
-use crate::cli::publish::terminal_width;
 use crate::{
     bisect::answer::{self, Answer, Target},
+    cli::publish::terminal_width,
     exit_code::ExitCode,
     files::git::Commit,
     finding::Finding,

@@ -15,10 +15,10 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::cli::report;
 use crate::{
     baseline::files::Folder,
     bisect::imports,
+    cli::report,
     discover::{Interpreter, interpreter::Env},
     files::{
         git::{REDIRECTING, Repository},

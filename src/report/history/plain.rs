@@ -6,10 +6,12 @@ use super::{
     History,
     story::{Life, Place, Story},
 };
-use crate::explain::fingerprint;
-use crate::report::{
-    growth, spark,
-    text::{brief, counted, number, shortened},
+use crate::{
+    explain::fingerprint,
+    report::{
+        growth, spark,
+        text::{brief, counted, number, shortened},
+    },
 };
 
 /// Bars of a curve, leaks that are listed of each sort, and changes.

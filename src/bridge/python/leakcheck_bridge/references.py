@@ -253,7 +253,7 @@ class Follower(Watcher):
                 state[6].append((self._builtin(frame, arg), change))
 
         def begin(frame):
-            # Whoever was told of the call has None as well.
+            # The event of the call has None as its argument.
             return [0, 0, None, 0, 0, count(frame) - sign * (target is None), []]
 
         return self._tracer(events, frames, begin, local), profiler
