@@ -46,8 +46,8 @@ pub(super) fn confirm(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
         let Some(grown) = grown(run, bench, slot, at) else {
             continue;
         };
-        if !grown.is_empty() {
-            if !is_as_much(&grown, &run.cases[at].fits) {
+        if !grown.whole.is_empty() {
+            if !grown.is_as_much_as(&run.cases[at].fits) {
                 again(run, bench, slot, at);
             }
             if run.cases[at].is_leak() {
@@ -85,10 +85,31 @@ pub(super) fn confirm(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>) {
 
 /// Whether the test of a case grows in the worker as it is; `None` where it cannot be told.
 pub(super) fn look(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) -> Option<bool> {
-    grown(run, bench, slot, at).map(|grown| !grown.is_empty())
+    grown(run, bench, slot, at).map(|grown| !grown.whole.is_empty())
 }
 
-/// Whether a test grows by itself as it did after others: the same counters, each by about as much.
+/// What grows in a test by itself.
+struct Alone {
+    /// In as many iterations as it was looked at in after others.
+    first: Fits,
+    /// In all: as many more as cost little, which are not as many each time.
+    whole: Fits,
+}
+
+impl Alone {
+    /// Whether it grows as it did after others: the same counters, each by about as much. Bytes are compared over as many
+    /// iterations as there were then: a list takes none of malloc's heap before its 65th entry.
+    fn is_as_much_as(&self, before: &Fits) -> bool {
+        let in_bytes = |counter: &Counter| counter.comes_in_pieces() || *counter == Counter::Heap;
+        let of = |fits: &Fits, bytes: bool| -> Fits {
+            let of_it = fits.iter().filter(|(it, _)| in_bytes(it) == bytes);
+            of_it.map(|(it, fit)| (*it, *fit)).collect()
+        };
+        is_as_much(&of(&self.whole, false), &of(before, false))
+            && is_as_much(&of(&self.first, true), &of(before, true))
+    }
+}
+
 fn is_as_much(alone: &Fits, before: &Fits) -> bool {
     let is_near = |(counter, fit): (&Counter, &Fit)| {
         let rate = before.get(counter).map_or(0.0, |fit| fit.rate.value);
@@ -129,7 +150,7 @@ fn again(run: &mut Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) {
 }
 
 /// What grows in the test of a case in the worker as it is; `None` where it cannot be told.
-fn grown(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) -> Option<Fits> {
+fn grown(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) -> Option<Alone> {
     let case = &run.cases[at];
     let readings = case.series.values().map(Vec::len).max().unwrap_or(0);
     // One that falls back is looked at for as long as shows where it falls to, a cache that is emptied at fifty rises in each
@@ -167,24 +188,29 @@ fn grown(run: &Run, bench: &Bench<'_>, slot: &mut Slot<'_>, at: usize) -> Option
         };
         let of = |ran: &Window| ran.failure.is_none().then(|| bench.growing(&ran.series));
         let mut ran = bench.run(worker, order)?;
-        let grew = of(&ran);
-        let Some(grown) = grew else { return Ok(None) };
-        if grown.is_empty() {
+        let alike = |grown: Fits| Alone {
+            first: grown.clone(),
+            whole: grown,
+        };
+        let Some(first) = of(&ran) else {
+            return Ok(None);
+        };
+        if first.is_empty() {
             // What is let go of once, in the 12th call for one, hides in a window what each call adds.
             return Ok(match rises_late(&ran.series) {
-                true => of(&bench.run(worker, on(window))?),
-                false => Some(grown),
+                true => of(&bench.run(worker, on(window))?).map(alike),
+                false => Some(alike(first)),
             });
         }
         // What is emptied at fifty grows until then.
-        let more = further(&ran, &grown);
+        let more = further(&ran, &first);
         if more == 0 {
-            return Ok(Some(grown));
+            return Ok(Some(alike(first)));
         }
         let went_on = bench.run(worker, on(more))?;
         extend(&mut ran.series, &went_on.series);
         ran.failure = went_on.failure;
-        Ok(of(&ran))
+        Ok(of(&ran).map(|whole| Alone { first, whole }))
     })?
 }
 
@@ -258,6 +284,22 @@ mod tests {
         assert!(!is_as_much(&fits(&[(Blocks, 2), (Items, 1)]), &before));
         assert!(!is_as_much(&fits(&[(Blocks, 100)]), &before));
         assert!(!is_as_much(&before, &fits(&[(Blocks, 100)])));
+    }
+
+    #[test]
+    fn how_long_it_is_watched_by_itself_makes_no_difference() {
+        use Counter::{Blocks, Heap};
+        let alone = |first: &[(Counter, i64)], whole: &[(Counter, i64)]| Alone {
+            first: fits(first),
+            whole: fits(whole),
+        };
+        // The list of what stays is moved to malloc's heap at its 65th entry.
+        let (short, long) = ([(Blocks, 2)], [(Blocks, 2), (Heap, 90)]);
+        assert!(alone(&short, &long).is_as_much_as(&fits(&short)));
+        assert!(!alone(&long, &long).is_as_much_as(&fits(&short)));
+        assert!(!alone(&short, &long).is_as_much_as(&fits(&long)));
+        // What falls at fifty is no less another thing.
+        assert!(!alone(&long, &[(Heap, 90)]).is_as_much_as(&fits(&long)));
     }
 
     #[test]
