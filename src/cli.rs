@@ -121,7 +121,7 @@ struct RunArgs {
     /// Most memory of a worker, such as 2GB.
     #[arg(long, value_name = "SIZE", value_parser = value::from_argument(value::size))]
     memory: Option<Choice<u64>>,
-    /// Give suspects ten times as long to show whether they stop growing.
+    /// Look for rarer leaks (down to every 11th iteration) and in session fixtures; watch suspects ten times as long.
     #[arg(long)]
     thorough: bool,
     /// Iterations of each test that are not judged.

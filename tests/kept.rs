@@ -818,6 +818,24 @@ fn what_is_kept_is_looked_at_longer_in_each_run_until_a_rare_leak_shows() {
 }
 
 #[test]
+fn what_a_file_has_is_looked_at_once_for_all_its_longer_looks() {
+    let project = Project::of(&[("test_slow.py", SLOW)]);
+    project.check(&["--cache"]).exits(0);
+    let journal = project.beside("journal");
+    let mut command = project.command();
+    command.args(["--cache", "--deepen=1"]);
+    command.env("LEAKCHECK_LOG", &journal).assert().success();
+    let said = fs::read_to_string(&journal).unwrap();
+    // In the process of the screen; what rises there is judged in another one.
+    let of_screen = |line: &&str| line.contains(r#"process="a"#) && line.contains(r#""test":"#);
+    let opened = said.lines().filter(of_screen);
+    let anew = |line: &&str| line.contains(r#""thaw":true"#) && line.contains(r#""survey":true"#);
+    let (first, others): (Vec<_>, Vec<_>) = opened.partition(anew);
+    assert_eq!(first.len(), 1, "{said}");
+    assert!(others.len() >= 2, "{said}");
+}
+
+#[test]
 fn all_are_asked_where_that_is_wanted_and_it_is_kept_how_often_they_ran() {
     let project = suite();
     run(&project, &[]).exits(0);

@@ -82,7 +82,7 @@ pub(super) struct BisectArgs {
     /// Longest time for one iteration, such as 30s.
     #[arg(long, value_name = "TIME", value_parser = value::from_argument(value::duration))]
     timeout: Option<Choice<Duration>>,
-    /// Give suspects ten times as long to show whether they stop growing.
+    /// Look for rarer leaks (down to every 11th iteration) and in session fixtures; watch suspects ten times as long.
     #[arg(long)]
     thorough: bool,
     /// Print the answer alone.

@@ -161,13 +161,18 @@ impl Plan {
                 if !is_affordable {
                     continue;
                 }
+                let file = &stage.tests[errand.test].file;
+                let anew = slot.must_survey(file);
                 // Each keeps the verdict that it has where no worker can be had.
                 let Ok(Some((worker, index))) = slot.worker_for(stage.tests, errand.test) else {
                     continue;
                 };
                 let begun = Instant::now();
-                let mut longer = match rare::look_at(worker, index, errand.window) {
-                    Ok(longer) => longer,
+                let mut longer = match rare::look_at(worker, index, errand.window, anew) {
+                    Ok(longer) => {
+                        slot.has_surveyed(file);
+                        longer
+                    }
                     Err(Loss::Interrupted) => return None,
                     Err(_) => {
                         // It passed as often as it had to; and it is not asked for the same in the next run.
