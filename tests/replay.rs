@@ -3,6 +3,7 @@
 mod common;
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -301,6 +302,15 @@ fn another_number_decides_once_more() {
     assert!(text.contains("\nlong_run.bytes=64000000.0\n"), "{text}");
     assert!(text.contains("\nscreen.looks.3=34\n"), "{text}");
     assert_eq!(code, 0, "{text}");
+    // The page about them has these, and no others.
+    let page = include_str!("../docs/numbers.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let told: BTreeSet<String> = rows
+        .map(|row| row.split(" | ").take(2).collect::<Vec<_>>().join("="))
+        .map(|row| row.replace(['|', '`', ' '], ""))
+        .collect();
+    let numbers: BTreeSet<String> = text.lines().map(str::to_owned).collect();
+    assert_eq!(told, numbers, "benches/numbers.py makes the page");
     for (number, words) in [
         ("long_run", "write NAME=VALUE"),
         ("long_run=1", "there is no number long_run"),

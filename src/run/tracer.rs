@@ -99,7 +99,13 @@ impl<'a> Tracer<'a> {
             return nothing;
         }
         match look(worker, bench, case, index) {
-            Ok(found) => found,
+            Ok((passages, cpu, gap)) => {
+                if let Some(gap) = gap {
+                    let id = &run.tests[case.test].id;
+                    self.notes.push(format!("{id}: {gap}"));
+                }
+                (passages, cpu)
+            }
             Err(Loss::Interrupted) => nothing,
             Err(loss) => {
                 slot.discard();
@@ -119,15 +125,16 @@ impl<'a> Tracer<'a> {
     }
 }
 
+/// Where the open test asks for memory that stays, the CPU seconds that it took to find out, and what is not known of it.
 fn look(
     worker: &mut Worker,
     bench: &Bench<'_>,
     case: &Case,
     index: usize,
-) -> Result<(Vec<Passage>, f64), Loss> {
+) -> Result<(Vec<Passage>, f64, Option<String>), Loss> {
     let (fit, mut cpu) = closer::open(worker, bench, case, index)?;
     if !fit {
-        return Ok((Vec::new(), cpu));
+        return Ok((Vec::new(), cpu, None));
     }
     let period = closer::iterations(case);
     let first = worker.ask(orders::Survivors {
@@ -136,12 +143,12 @@ fn look(
     })?;
     cpu += first.cpu;
     if first.outcome.status != Status::Passed {
-        return Ok((Vec::new(), cpu));
+        return Ok((Vec::new(), cpu, None));
     }
     let leaks = leaking(&first.found, first.iterations);
     let wanted: Vec<u32> = leaks.iter().take(WANTED).map(|leak| leak.stack).collect();
     if wanted.is_empty() {
-        return Ok((Vec::new(), cpu));
+        return Ok((Vec::new(), cpu, gap(&first.found)));
     }
     let then = worker.ask(orders::Survivors {
         iterations: THEN.max(period),
@@ -149,12 +156,28 @@ fn look(
     })?;
     cpu += then.cpu;
     if then.outcome.status != Status::Passed {
-        return Ok((Vec::new(), cpu));
+        return Ok((Vec::new(), cpu, None));
     }
     // What a longer look shows as a ring that was filled is none after all.
     let mut leaks = leaking(&then.found, then.iterations);
     leaks.retain(|leak| wanted.contains(&leak.stack));
-    Ok((passages(case, &then.found, leaks), cpu))
+    let gap = gap(&then.found);
+    Ok((passages(case, &then.found, leaks), cpu, gap))
+}
+
+/// What is not known of who asks for memory, if there is anything.
+fn gap(found: &Survivors) -> Option<String> {
+    let more = if found.cut { ", or more," } else { "" };
+    match (found.missed, found.cut) {
+        (0, false) => None,
+        (0, true) => Some(
+            "more C code asks for memory than can be told; some of it may be missing here"
+                .to_owned(),
+        ),
+        (missed, _) => Some(format!(
+            "{missed} requests for memory{more} could not be noted, so some of the C code that makes them may be missing here"
+        )),
+    }
 }
 
 fn passages(case: &Case, found: &Survivors, mut leaks: Vec<Leaking>) -> Vec<Passage> {
@@ -212,4 +235,32 @@ fn passages(case: &Case, found: &Survivors, mut leaks: Vec<Leaking>) -> Vec<Pass
             chunks: leak.count,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_noted_is_said() {
+        let of = |missed, cut| {
+            gap(&Survivors {
+                missed,
+                cut,
+                ..Survivors::default()
+            })
+        };
+        assert_eq!(of(0, false), None);
+        assert!(
+            of(7, false)
+                .unwrap()
+                .starts_with("7 requests for memory could not")
+        );
+        assert!(
+            of(7, true)
+                .unwrap()
+                .starts_with("7 requests for memory, or more, could not")
+        );
+        assert!(of(0, true).unwrap().starts_with("more C code"));
+    }
 }
