@@ -5,7 +5,7 @@
 #     tests/full.sh 3.12 3.15  those alone
 #
 # Python 3.14 and 3.15 come from Debian's unstable suite where they are not installed, and the free-threaded 3.14 is built
-# from source (tests/pythons); what cannot be had is left out with a word. Some five minutes a version on two idle cores.
+# from source (tests/pythons); what cannot be had is left out with a word. Ten to fifteen minutes a version on two idle cores.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 wanted=("$@")
