@@ -7,7 +7,7 @@ type Version = (u32, u32, u32);
 /// How such a leak is told from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
-    /// A container of the standard library holds what stays, and nothing else does.
+    /// A container of the standard library retains the leak, and nothing else does.
     Holder(Holder),
     /// All of it is native memory, and this function of Python's own allocates it.
     Function(&'static str),

@@ -13,9 +13,7 @@ pub type Signature = BTreeMap<Counter, i64>;
 /// Whether three readings, the first from before the warm-up, grow both times as `expected`. Of objects they tell nothing:
 /// these are counted from the opening of the window, and their first increment says nothing.
 pub fn grows_as(series: &Series, expected: &Signature) -> bool {
-    let is_open = |counter: &Counter| {
-        counter.comes_in_pieces() || matches!(counter, Counter::Heap | Counter::Objects)
-    };
+    let is_open = |counter: &Counter| counter.is_of_buffers() || *counter == Counter::Objects;
     let mut others = expected.keys().filter(|counter| !is_open(counter));
     others.next().is_some()
         && series

@@ -97,19 +97,17 @@ struct Alone {
 }
 
 impl Alone {
-    /// Whether it grows as it did after others: the same counters, each by about as much. Bytes are compared over as many
-    /// iterations as there were then: a list takes none of malloc's heap before its 65th entry.
+    /// Whether it grows as it did after others. Bytes of buffers are compared over as many iterations as there were then.
     fn is_as_much_as(&self, before: &Fits) -> bool {
-        let in_bytes = |counter: &Counter| counter.comes_in_pieces() || *counter == Counter::Heap;
-        let of = |fits: &Fits, bytes: bool| -> Fits {
-            let of_it = fits.iter().filter(|(it, _)| in_bytes(it) == bytes);
-            of_it.map(|(it, fit)| (*it, *fit)).collect()
-        };
-        is_as_much(&of(&self.whole, false), &of(before, false))
-            && is_as_much(&of(&self.first, true), &of(before, true))
+        let parts =
+            |fits: &Fits| -> (Fits, Fits) { fits.iter().partition(|(it, _)| it.is_of_buffers()) };
+        let ((first, _), (_, whole)) = (parts(&self.first), parts(&self.whole));
+        let (buffers, others) = parts(before);
+        is_as_much(&whole, &others) && is_as_much(&first, &buffers)
     }
 }
 
+/// Whether the same counters grow, each by about as much.
 fn is_as_much(alone: &Fits, before: &Fits) -> bool {
     let is_near = |(counter, fit): (&Counter, &Fit)| {
         let rate = before.get(counter).map_or(0.0, |fit| fit.rate.value);
@@ -293,7 +291,7 @@ mod tests {
             first: fits(first),
             whole: fits(whole),
         };
-        // The list of what stays is moved to malloc's heap at its 65th entry.
+        // The list that holds the leak moves to malloc's heap at its 65th entry.
         let (short, long) = ([(Blocks, 2)], [(Blocks, 2), (Heap, 90)]);
         assert!(alone(&short, &long).is_as_much_as(&fits(&short)));
         assert!(!alone(&long, &long).is_as_much_as(&fits(&short)));

@@ -446,6 +446,12 @@ impl Counter {
         matches!(self, Counter::Maps | Counter::ChildMemory)
     }
 
+    /// Whether it counts bytes of whole buffers: these differ between tests that leak alike, and a list has none of malloc's
+    /// before its 65th entry.
+    pub fn is_of_buffers(self) -> bool {
+        self == Counter::Heap || self.comes_in_pieces()
+    }
+
     /// Whether it tells of child processes that live on.
     pub fn is_of_children(self) -> bool {
         matches!(
