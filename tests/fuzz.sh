@@ -47,7 +47,10 @@ for target in "${targets[@]}"; do
         sed -n 's/^stat::number_of_executed_units: *\([0-9]*\)/\1 inputs tried/p' "$log"
     else
         echo "an input was too much"
-        tail -n 40 "$log"
+        # What went wrong and where in our own code, then what libFuzzer says of it.
+        grep -A 1 'panicked at' "$log" | tail -n 2 || true
+        grep -A 1 -E '^ +[0-9]+: ' "$log" | grep -B 1 -E ' at \./src/' | head -n 20 || true
+        tail -n 12 "$log"
         failed=1
     fi
 done

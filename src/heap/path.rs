@@ -1,7 +1,7 @@
 //! The shortest way from what lives for its own sake (modules, threads, fixtures, C) to every object.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     mem,
 };
 
@@ -47,11 +47,11 @@ pub enum Phase {
 pub struct Ways {
     parent: Vec<u32>,
     phase: Vec<Option<Phase>>,
-    /// Objects in the order in which they were reached.
+    /// Objects in the order in which they were reached, each after the one before it on its way.
     pub order: Vec<u32>,
     roots: Vec<(u32, Root)>,
-    /// What a module has before its turn comes.
-    claimed: HashSet<u32>,
+    /// The namespace through which alone an object is reached, for what a module has of its own classes.
+    claimed: HashMap<u32, u32>,
 }
 
 /// What the search must not go through, and where it begins.
@@ -176,7 +176,7 @@ impl Ways {
             phase: vec![None; graph.len()],
             order: Vec::new(),
             roots: Vec::new(),
-            claimed: HashSet::new(),
+            claimed: HashMap::new(),
         };
         let mut closed = terrain.ours.clone();
         for node in without {
@@ -191,6 +191,7 @@ impl Ways {
             ways.claim(graph, &closed, *module, name);
         }
         ways.spread(graph, &closed, Phase::Code, modules.collect());
+        ways.claimed.clear();
         let mut for_fixtures = closed.clone();
         for (node, root) in &terrain.state {
             if *root == Root::Fixture {
@@ -227,10 +228,8 @@ impl Ways {
         }
         for target in graph.targets(*namespace) {
             let class = graph.type_of(*target).strip_prefix(name);
-            if class.is_some_and(|class| class.starts_with('.'))
-                && self.reach(*target, *namespace, closed, Phase::Code)
-            {
-                self.claimed.insert(*target);
+            if class.is_some_and(|class| class.starts_with('.')) {
+                self.claimed.entry(*target).or_insert(*namespace);
             }
         }
     }
@@ -255,10 +254,7 @@ impl Ways {
                 let nameless = targets.len().saturating_sub(1) * usize::from(is_module);
                 unnamed.extend(targets[..nameless].iter().map(|target| (node, *target)));
                 for target in &targets[nameless..] {
-                    let is_claimed = self.parent[*target as usize] == node;
-                    if self.reach(*target, node, closed, phase)
-                        || is_claimed && self.claimed.remove(target)
-                    {
+                    if self.reach(*target, node, closed, phase) {
                         queue.push_back(*target);
                     }
                 }
@@ -277,7 +273,12 @@ impl Ways {
     /// Whether an object is reached from another one for the first time.
     fn reach(&mut self, target: u32, from: u32, closed: &[bool], phase: Phase) -> bool {
         let at = target as usize;
-        let is_new = self.phase[at].is_none() && !closed[at];
+        let has_another_owner = || {
+            self.claimed
+                .get(&target)
+                .is_some_and(|owner| *owner != from)
+        };
+        let is_new = self.phase[at].is_none() && !closed[at] && !has_another_owner();
         if is_new {
             self.phase[at] = Some(phase);
             self.parent[at] = from;
@@ -318,6 +319,8 @@ impl Ways {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::heap::graph::tests::graph;
 
@@ -421,6 +424,38 @@ mod tests {
         // Where it is not there, the other one has it.
         let without = Ways::search(&graph, &terrain, &[2]);
         assert_eq!(without.to(6), [1, 3, 4, 6]);
+    }
+
+    proptest! {
+        #[test]
+        fn each_object_comes_after_the_one_before_it_on_its_way(
+            edges in prop::collection::vec((0..9_usize, 0..9_u32), 0..24),
+            kinds in prop::collection::vec((0..4_usize, 0..3_u16), 9)
+        ) {
+            let kind = |at: usize| ["module", "dict", "app.Shop", "web.View"][at];
+            let mut targets: Vec<Vec<u32>> = vec![Vec::new(); 9];
+            for (from, to) in edges {
+                targets[from].push(to);
+            }
+            let objects: Vec<(&str, u16, &[u32])> = kinds
+                .iter()
+                .zip(&targets)
+                .map(|((of, born), targets)| (kind(*of), *born, &**targets))
+                .collect();
+            let graph = graph(&objects, 2);
+            let dump = dump(&[(0, "app", "/p/app.py"), (16, "web", "/p/web.py"), (32, "sys", "/std/sys.py")]);
+            let terrain = Terrain::new(&graph, &dump, &places());
+            let ways = Ways::search(&graph, &terrain, &[]);
+            for (at, node) in ways.order.iter().enumerate() {
+                let root = ways.to(*node)[0];
+                prop_assert!(ways.root(root).is_some());
+                if let Some(parent) = ways.parent(*node) {
+                    prop_assert!(ways.order[..at].contains(&parent));
+                }
+            }
+            let reached = (0..9).filter(|node| ways.phase(*node).is_some()).count();
+            prop_assert_eq!(reached, ways.order.len());
+        }
     }
 
     #[test]
