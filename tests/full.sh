@@ -40,4 +40,7 @@ for test in "unseen two_thousand" "left_behind nothing_is_left_at_any_moment"; d
     read -r file name <<<"$test"
     cargo test --locked --test "$file" "$name" -- --ignored --nocapture >"target/full/$name" 2>&1 || { failed=1; echo "FAILED: $name, see target/full/$name"; }
 done
+# Inputs that a reader does not get over: another search each time. It has its own build, and one target after the other.
+bash tests/fuzz.sh 120 >target/full/fuzz 2>&1 || failed=1
+cat target/full/fuzz
 exit "$failed"

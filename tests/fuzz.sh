@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Looks for inputs that a reader does not get over, with libFuzzer: SECONDS for each target, 25 by default.
+# Looks for inputs that a reader does not get over, with libFuzzer.
 #
-#   tests/fuzz.sh [SECONDS] [TARGET…]
+#   tests/fuzz.sh [SECONDS] [TARGET…]    for so long each, 25 by default, from where the last search ended
+#   tests/fuzz.sh same [TARGET…]         the same 50,000 inputs each time, for CI: a change fails by what it changed, not by luck
 #
 # Stable Rust will do: what libFuzzer needs of the compiler are plain code generation flags. It needs a C++ compiler, without
 # which this is skipped, and says so. What was tried stays in target/fuzz/corpus, and is where the next run begins. An
@@ -28,6 +29,8 @@ if ! command -v "${CXX:-c++}" >/dev/null; then
     exit 0
 fi
 
+limits=(-max_total_time="$seconds")
+[ "$seconds" != same ] || limits=(-runs=50000 -seed=1)
 flags=(--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4)
 flags+=(-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table)
 flags+=(-Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1)
@@ -38,11 +41,15 @@ RUSTFLAGS="${flags[*]}" nice cargo build --quiet --release --manifest-path fuzz/
 failed=0
 for target in "${targets[@]}"; do
     corpus=target/fuzz/corpus/$target
+    if [ "$seconds" = same ]; then
+        corpus=target/fuzz/same/$target
+        rm -rf "$corpus"
+    fi
     mkdir -p "$corpus" "fuzz/crashes/$target"
     log=target/fuzz/$target.log
-    printf 'fuzzing %s for %s s: ' "$target" "$seconds"
+    printf 'fuzzing %s (%s): ' "$target" "${limits[*]}"
     if nice "target/fuzz/$host/release/$target" "$corpus" "fuzz/seeds/$target" "fuzz/crashes/$target" \
-        -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
+        "${limits[@]}" -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
         -artifact_prefix="fuzz/crashes/$target/" >"$log" 2>&1; then
         sed -n 's/^stat::number_of_executed_units: *\([0-9]*\)/\1 inputs tried/p' "$log"
     else

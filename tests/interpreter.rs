@@ -45,6 +45,16 @@ def test_gh_121390_large():
         tracemalloc.stop()
 
 
+def test_gh_121390_where_nobody_traces():
+    is_traced = tracemalloc.is_tracing()
+    tracemalloc.start()
+    kept = [object() for _ in range(50)]
+    tracemalloc.take_snapshot()
+    if not is_traced:
+        tracemalloc.stop()
+    del kept
+
+
 def test_os_putenv():
     COUNT[0] += 1
     os.environ[\"SHOP_ORDER\"] = \"order %09d\" % COUNT[0]
@@ -158,6 +168,7 @@ fn a_known_leak_of_python_is_a_warning_with_its_issue() {
         "test_gh_100926",
         "test_gh_121390",
         "test_gh_121390_large",
+        "test_gh_121390_where_nobody_traces",
         "test_os_putenv",
     ] {
         let id = format!("test_shop.py::{test}");

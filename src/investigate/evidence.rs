@@ -112,7 +112,7 @@ pub struct Trace {
     pub settling: u32,
     /// CPU seconds.
     pub cpu: f64,
-    /// Whether the test ended it.
+    /// Whether the test ended it, or asked if it was on: then it may end one of its own where there is no other.
     pub ended: bool,
     /// What came of it.
     pub told: Told,

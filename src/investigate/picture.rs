@@ -34,7 +34,7 @@ pub struct Picture {
     pub ends: BTreeSet<(String, String)>,
     /// How malloc's heap grows by what Python does not account for, where Python's memory grows as well.
     pub native: Option<Fit>,
-    /// Whether it ends a tracemalloc that it finds running.
+    /// Whether it ends tracemalloc, or may where it finds that it is not running.
     pub ends_tracing: bool,
     /// Whether objects came at first, and no more in the longest window, where something else went on growing.
     pub settled: bool,

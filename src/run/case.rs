@@ -54,7 +54,7 @@ pub struct Case {
     pub outside: Vec<Passage>,
     /// How malloc's heap grows by what Python does not account for, where Python's memory grows as well.
     pub native: Option<Fit>,
-    /// Whether it ends a tracemalloc that it finds running.
+    /// Whether it ends tracemalloc, or may where it finds that it is not running.
     pub ends_tracing: bool,
     /// Where that is allocated, where no object that stays can hold it: then it is a leak of its own.
     pub beside: Option<Vec<Passage>>,

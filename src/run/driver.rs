@@ -199,7 +199,7 @@ impl Bench<'_> {
             iterations: tracing.iterations,
             settling: tracing.settling,
             cpu: traced.cpu,
-            ended: traced.lost,
+            ended: traced.lost || traced.asked,
             told,
         };
         Ok((Answer::Traced(trace), traced.cpu))

@@ -258,6 +258,9 @@ pub struct Traced {
     pub outcome: Outcome,
     /// Whether the test stopped tracemalloc.
     pub lost: bool,
+    /// Whether it asked if tracemalloc is on.
+    #[serde(default)]
+    pub asked: bool,
     /// Whether nothing was traced since the test makes interpreters.
     pub interpreters: bool,
     /// CPU seconds.

@@ -8,9 +8,13 @@ import driver
 from driver import BridgeCase, needs_pytest
 
 SEEDS = """
+    import _tracemalloc
+    import contextlib
+    import io
     import tracemalloc
     import sys
     import unittest
+    import warnings
 
 
     class Node:
@@ -78,6 +82,21 @@ SEEDS = """
             x = [object() for _ in range(10)]
             tracemalloc.stop()
             del x
+
+        def test_asks(self):
+            self.assertIn(tracemalloc.is_tracing(), (False, True))
+
+        def test_asks_python(self):
+            self.assertIs(tracemalloc.is_tracing, _tracemalloc.is_tracing)
+
+        def test_warns(self):
+            with self.assertWarns(ResourceWarning):
+                file = open(__file__)
+                del file
+            with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+                warnings.simplefilter("always")
+                file = open(__file__)
+                del file
 
         def test_sees_no_tracing(self):
             self.assertFalse(tracemalloc.is_tracing())
@@ -201,6 +220,19 @@ class Trace(BridgeCase):
                 self.assertTrue(self.worker.open_and_trace(name, last_only=True)["lost"])
         # The next one is traced as if nothing had been.
         self.assertFalse(self.worker.open_and_trace("test_one")["lost"])
+
+    def test_a_test_that_asks_whether_memory_is_traced(self):
+        # It may start and end tracing of its own where nobody traces, of which Python keeps something up to 3.12.4.
+        for last_only in (False, True):
+            answer = self.worker.open_and_trace("test_asks", last_only=last_only)
+            self.assertPassed(answer)
+            self.assertTrue(answer["asked"])
+            self.assertFalse(answer["lost"])
+        # `warnings` asks for itself.
+        self.assertFalse(self.worker.open_and_trace("test_one")["asked"])
+        self.assertFalse(self.worker.open_and_trace("test_warns")["asked"])
+        # Python's own function is back.
+        self.assertPassed(self.worker.run("test_asks_python"))
 
     def test_a_test_that_starts_the_tracing_anew(self):
         # What was traced before is gone, so a growing site would look flat.

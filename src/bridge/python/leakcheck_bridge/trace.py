@@ -25,6 +25,7 @@ _get_objects = gc.get_objects
 _get_referents = referents.get_referents
 _is_tracked = gc.is_tracked
 _getsizeof = sys.getsizeof
+_is_tracing = tracemalloc.is_tracing
 #: Of an entry `(domain, size, traceback, …)`.
 _domain_size_traceback = operator.itemgetter(0, 1, 2)
 #: Requests of up to so many bytes are pymalloc's, if Python makes them, which a debug build makes larger.
@@ -133,10 +134,21 @@ class Tracer:
         self._numbers = {}  # type: dict
         self._first_types = None  # type: dict | None
         self._reads = 0
+        #: Whether the test asked if memory is traced: it may start and end tracing where nobody else does.
+        self.asked = False
+        tracemalloc.is_tracing = self._is_tracing
         if _tracemalloc is not None:
             tracemalloc.start(frames)
         # Allocated while tracing is on: once its trace is gone, so are those of the window.
         self._witness = bytearray(1000)
+
+    def _is_tracing(self):
+        # type: () -> bool
+        """Stands for `tracemalloc.is_tracing` while the window is open."""
+        # `warnings` asks before it says where a resource was made, and so does pytest.
+        asks = sys._getframe(1).f_globals.get("__name__", "")
+        self.asked = self.asked or not str(asks).startswith(("warnings", "_pytest."))
+        return _is_tracing()
 
     def _is_whole(self):
         # type: () -> bool
@@ -244,6 +256,9 @@ class Tracer:
         # type: () -> list
         """Ends tracing. Growth by type over the boundaries after the first: `[name, objects, bytes]` per iteration."""
         types = []
+        # A test may have put something else there by now.
+        if tracemalloc.is_tracing == self._is_tracing:
+            tracemalloc.is_tracing = _is_tracing
         if _tracemalloc is not None and _tracemalloc.is_tracing():
             first = self._first_types
             if first is not None and self._reads > 2:
