@@ -10,6 +10,7 @@ const PYTHONS: &str = "\
 import ctypes
 import html
 import os
+import sys
 import threading
 import time
 import tracemalloc
@@ -53,6 +54,19 @@ def test_gh_121390_where_nobody_traces():
     if not is_traced:
         tracemalloc.stop()
     del kept
+
+
+class Rude:
+    def __del__(self):
+        raise ValueError(\"in the way\")
+
+
+def test_gh_157443():
+    came = []
+    before, sys.unraisablehook = sys.unraisablehook, came.append
+    Rude()
+    sys.unraisablehook = before
+    assert len(came) == 1
 
 
 def test_os_putenv():
@@ -169,6 +183,7 @@ fn a_known_leak_of_python_is_a_warning_with_its_issue() {
         "test_gh_121390",
         "test_gh_121390_large",
         "test_gh_121390_where_nobody_traces",
+        "test_gh_157443",
         "test_os_putenv",
     ] {
         let id = format!("test_shop.py::{test}");

@@ -13,6 +13,8 @@ pub enum Sign {
     Function(&'static str),
     /// All of it is native memory that no function is certain to allocate, and the test ends tracemalloc.
     Tracing,
+    /// A cycle through an object of this type, which the collector does not know, retains it.
+    Cycle(&'static str),
 }
 
 /// A container of the standard library, and what an entry of it has at most.
@@ -45,7 +47,7 @@ pub struct Known {
 }
 
 /// All that are known. A test on each Python shows that it is there, or is not.
-pub const KNOWN: [Known; 4] = [
+pub const KNOWN: [Known; 5] = [
     Known {
         sign: Sign::Holder(Holder {
             names: &["threading._shutdown_locks"],
@@ -77,6 +79,14 @@ pub const KNOWN: [Known; 4] = [
         url: "https://github.com/python/cpython/issues/121390",
         since: (3, 9, 0),
         fixed: &[(3, 12, 5), (3, 13, 0)],
+    },
+    Known {
+        sign: Sign::Cycle("UnraisableHookArgs"),
+        what: "the collector does not know what `sys.unraisablehook` is called with",
+        source: "gh-157443",
+        url: "https://github.com/python/cpython/issues/157443",
+        since: (3, 8, 0),
+        fixed: &[],
     },
     Known {
         sign: Sign::Function("posix.putenv"),
@@ -129,6 +139,12 @@ impl Known {
             [] => "",
             _ => "; a later Python does not have it",
         };
+        if let Sign::Cycle(kind) = self.sign {
+            return format!(
+                "Nothing is wrong in your code ({}), but it can do without: keep what you need of the {kind} rather than itself, or empty what it is kept in when it is dealt with (list.clear(), del). It is a warning; `interpreter = \"deny\"` makes it fail.",
+                self.url
+            );
+        }
         format!(
             "Nothing is wrong in your code: this memory cannot be released from there ({}){update}. It is a warning; `interpreter = \"deny\"` makes it fail.",
             self.url

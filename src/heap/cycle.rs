@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::graph::Graph;
+use super::graph::{Graph, most_of};
 
 const NONE: u32 = u32::MAX;
 
@@ -29,6 +29,33 @@ pub fn garbage(graph: &Graph) -> Vec<bool> {
         }
     }
     alive.into_iter().map(|alive| !alive).collect()
+}
+
+/// A cycle that nothing outside of it refers to, through an object that the collector does not know, so that it is never freed:
+/// `sys.UnraisableHookArgs` is no object of the collector's, and a frame that keeps one is kept by its traceback.
+/// One of those born in most of the iterations that vote, the newest; `None` where there is none. It begins with an object that
+/// the collector knows, by which the others are found.
+pub fn hidden(graph: &Graph) -> Option<Vec<u32>> {
+    let mut within = garbage(graph);
+    for (at, is_within) in within.iter_mut().enumerate() {
+        *is_within &= graph.born(at as u32) > 0;
+    }
+    let part = Part::new(graph, within, &|_, _| false);
+    let is_unknown = |node: &u32| !graph.is_tracked(*node);
+    let knots = part.knots();
+    let unknown: Vec<u32> = knots.into_iter().flatten().filter(is_unknown).collect();
+    let voters = graph.voters();
+    let has = |at: &u16| unknown.iter().any(|node| graph.born(*node) == *at);
+    let born: Vec<u16> = voters.clone().filter(has).collect();
+    if born.len() < most_of(voters.count()) {
+        return None;
+    }
+    let is_newest = |node: &u32| Some(&graph.born(*node)) == born.last();
+    let newest: Vec<u32> = unknown.into_iter().filter(is_newest).collect();
+    let mut way = part.shortest(&newest)?;
+    let known = way.iter().position(|node| graph.is_tracked(*node))?;
+    way.rotate_left(known);
+    Some(way)
 }
 
 /// The part of a graph that is looked at.
@@ -196,7 +223,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::heap::graph::tests::graph;
+    use crate::heap::graph::tests::{graph, untrack};
 
     fn never(_: u32, _: u32) -> bool {
         false
@@ -223,6 +250,45 @@ mod tests {
         assert_eq!(garbage(&graph), [true, true, true, false, false]);
         graph.counts[0] += 1;
         assert_eq!(garbage(&graph), [false; 5]);
+    }
+
+    #[test]
+    fn a_cycle_through_what_the_collector_does_not_know_is_hidden_from_it() {
+        // In each iteration a frame with a report that leads back to it, and beside it a pair that the collector knows.
+        let made = |unknown: &[usize], held: Option<usize>| {
+            let mut objects: Vec<(&str, u16, Vec<u32>)> = Vec::new();
+            for at in 0..4_u16 {
+                let first = u32::from(at) * 4;
+                for (kind, targets) in [
+                    ("frame", vec![first + 1]),
+                    ("Report", vec![first]),
+                    ("Node", vec![first + 3]),
+                    ("Node", vec![first + 2]),
+                ] {
+                    objects.push((kind, at + 1, targets));
+                }
+            }
+            let objects: Vec<(&str, u16, &[u32])> = objects
+                .iter()
+                .map(|(kind, born, targets)| (*kind, *born, &**targets))
+                .collect();
+            let mut graph = graph(&objects, 4);
+            for node in unknown {
+                untrack(&mut graph, *node);
+            }
+            if let Some(node) = held {
+                graph.counts[node] += 1;
+            }
+            hidden(&graph)
+        };
+        let each = [1, 5, 9, 13];
+        // The third is the last that votes; its cycle begins with what the collector knows.
+        assert_eq!(made(&each, None), Some(vec![8, 9]));
+        assert_eq!(made(&[], None), None);
+        // Of one iteration alone it is none of what comes again and again.
+        assert_eq!(made(&[13], None), None);
+        // C code has the frame of the third: one of the two that vote is no more than half.
+        assert_eq!(made(&each, Some(8)), None);
     }
 
     #[test]

@@ -377,6 +377,11 @@ pub(crate) mod tests {
         graph
     }
 
+    /// Makes an object one that the collector does not know.
+    pub fn untrack(graph: &mut Graph, node: usize) {
+        graph.tracked[node] = false;
+    }
+
     fn dump(cohorts: &[usize], census: usize) -> Dump {
         Dump {
             cohorts: cohorts.to_vec(),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{
+    cycle,
     graph::{Dump, Graph, most_of},
     owned::{NEARBY, Owned},
     owner::Places,
@@ -65,6 +66,8 @@ pub struct Decision {
     pub lost_example: Option<u32>,
     /// The type of an object that one of these refers to, and which may refer back without anybody seeing it.
     pub opaque: Option<String>,
+    /// Where nothing holds and nothing is lost: a cycle through an object that the collector does not know.
+    pub hidden: Option<Vec<u32>>,
     /// Whether no object that stays can have memory with it that Python knows nothing of.
     pub plain: bool,
 }
@@ -129,7 +132,11 @@ pub fn decide(graph: &Graph, dump: &Dump, places: &Places) -> Decision {
     });
     let (types, examples) = types::growth(graph, dump, leading);
     let (lost, lost_example) = lost(graph, &ways, &voters);
+    let hidden = (holders.is_empty() && lost.is_empty())
+        .then(|| cycle::hidden(graph))
+        .flatten();
     Decision {
+        hidden,
         plain: is_plain(graph, dump),
         opaque: opaque(graph, dump, &ways).filter(|_| !lost.is_empty()),
         lost,

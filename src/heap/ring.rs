@@ -65,6 +65,27 @@ pub fn describe(
     })
 }
 
+/// The same of a cycle that the collector does not see, since it does not know the object of the type `kind`.
+pub fn hidden(steps: &[Step], kind: &str) -> Option<Ring> {
+    let ring = describe(steps, &|_| None, "")?;
+    let name = format!("a cycle through {kind}, which the collector does not know");
+    let holder = Holder {
+        reason: format!(
+            "each object is kept by the one before it, and the collector does not see {kind}"
+        ),
+        name,
+        ..ring.holder
+    };
+    let advice = format!(
+        "The collector does not know {kind}, so that it never frees a cycle through one. Keep what you need of it rather than itself, or take it out of what refers to it when it is dealt with (list.clear(), del).",
+    );
+    Some(Ring {
+        holder,
+        advice,
+        ..ring
+    })
+}
+
 /// A step as it is shown; a traceback of many calls is shown as one of a few.
 fn word(way: &[Step], at: usize) -> Option<String> {
     let step = &way[at];

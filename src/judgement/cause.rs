@@ -138,12 +138,15 @@ impl<'a> Cause<'a> {
         // looked at; the container itself was watched.
         let filled =
             held::watched(self.case).filter(|_| self.alone && route.is_none() && self.is_leak());
+        let hidden = { diagnosis.and_then(|diagnosis| diagnosis.hidden.as_ref()) }
+            .filter(|_| route.is_none() && kind == Kind::Python && code != code::INTERPRETER);
         let lengthened = filled.filter(|_| held::is_lengthened(self.case));
         let holder = match filled {
             _ if process.is_some() => process.clone(),
             Some(name) if lengthened.is_some() => Some(Holder::lengthened(name)),
             Some(name) => Some(Holder::named(name)),
             None if code == code::INTERPRETER && route.is_none() => Some(Holder::named("atexit")),
+            None if let Some((ring, _)) = hidden => Some(ring.holder.clone()),
             None => route.map(|route| parts::with_others(route, &self.cases)),
         };
         let identity = self.identity(&Named {
@@ -176,6 +179,7 @@ impl<'a> Cause<'a> {
                     + &machine::how_sure(native)
             }
             (None, None) if let Some(name) = lengthened => code::advice_lengthened(name),
+            (None, None) if let Some((ring, _)) = hidden => ring.advice.clone(),
             (None, None) => code::advice(code).to_owned(),
         };
         let tests = self.tests();

@@ -187,6 +187,9 @@ pub(super) fn phrase(diagnosis: &Diagnosis) -> Option<String> {
     match diagnosis.routes.first() {
         Some(route) => Some(format!("retained by {}", route.holder.name)),
         None if diagnosis.exits > 0.5 => Some("retained by atexit".to_owned()),
+        None if let Some((ring, _)) = &diagnosis.hidden => {
+            Some(format!("retained by {}", ring.holder.name))
+        }
         None if diagnosis.is_lost() => Some("held from outside Python".to_owned()),
         None => None,
     }

@@ -51,6 +51,13 @@ pub(super) fn known(
                     .iter()
                     .all(|case| case.ends_tracing && heap(case) < MOST_OF_TRACING)
         }
+        Sign::Cycle(kind) => {
+            let is_by_it = |case: &&Case| {
+                let hidden = { case.diagnosis.iter() }.find_map(|found| found.hidden.as_ref());
+                hidden.is_some_and(|(_, by)| by == kind)
+            };
+            finding.kind == Kind::Python && cases.iter().all(is_by_it)
+        }
     };
     KNOWN.iter().filter(|known| known.is_in(python)).find(is)
 }

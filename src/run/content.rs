@@ -156,6 +156,7 @@ mod tests {
         Diagnosis {
             plain: false,
             opaque: None,
+            hidden: None,
             covers: BTreeSet::from([format!("app.py:{line}")]),
             routes: Vec::new(),
             alone: true,

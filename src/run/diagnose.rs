@@ -25,7 +25,9 @@ use crate::{
         graph::{Dump, Graph},
         holder::{self, Chosen, Gain},
         path::{Phase, Root, Terrain, Ways},
+        ring,
         route::{self, FINALIZERS, Route, Step},
+        types,
     },
     verdict::Counter,
     worker::{
@@ -367,6 +369,12 @@ pub(super) fn explain(
         .iter()
         .map(|chosen| graph.ids_of(&chosen.way))
         .collect();
+    let hidden = decision.hidden.as_ref().map(|way| {
+        let closed: Vec<u32> = way.iter().chain(way.first()).copied().collect();
+        paths.push(graph.ids_of(&closed));
+        let unknown = way.iter().find(|node| !graph.is_tracked(**node));
+        unknown.map_or_else(String::new, |node| types::short(graph.type_of(*node)))
+    });
     let lone = decision.lost_example.iter().chain(&decision.examples);
     paths.extend(lone.map(|node| graph.ids_of(&[*node])));
     let named = worker.ask(orders::Name { paths })?;
@@ -387,6 +395,11 @@ pub(super) fn explain(
     let made = decision.lost_example.and_then(|_| {
         named.next();
         born.next()
+    });
+    let hidden = hidden.and_then(|kind| {
+        let steps = named.next().flatten()?;
+        born.next();
+        Some((ring::hidden(&steps, &kind)?, kind))
     });
     let others = worded.split_off(decision.holders.len());
     let mut holding: Vec<Route> = worded.into_iter().flatten().collect();
@@ -434,6 +447,7 @@ pub(super) fn explain(
         types,
         lost: decision.lost.clone(),
         opaque: decision.opaque.clone(),
+        hidden,
         exits: exits(dump),
         resources: heap.resources.clone(),
         elsewhere: Vec::new(),

@@ -8,6 +8,7 @@ use crate::{
     heap::{
         graph::{Dump, Graph},
         holder::Decision,
+        ring::Ring,
         route::Route,
     },
 };
@@ -29,6 +30,8 @@ pub struct Diagnosis {
     pub lost: Vec<(String, f64)>,
     /// The type through which these may be a cycle that the collector cannot see.
     pub opaque: Option<String>,
+    /// The cycle that keeps them where the collector does not see it, and the type by which it does not.
+    pub hidden: Option<(Ring, String)>,
     /// Whether blocks stay that are in no object the collector knows of, nor in what these refer to.
     pub unseen: bool,
     /// Of a lost reference: what was called, with what it did to the counts of its caller's variables.
@@ -61,7 +64,7 @@ impl Diagnosis {
 
     /// Whether nothing was found that retains it.
     pub fn is_without_holder(&self) -> bool {
-        self.routes.is_empty() && self.exits <= 0.5
+        self.routes.is_empty() && self.exits <= 0.5 && self.hidden.is_none()
     }
 
     /// The holder as code names it.
