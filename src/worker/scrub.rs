@@ -24,7 +24,7 @@ const WORDS: &str = "
     subclasses suite suspended sys tasks tb test tests thread threading threads traceback tuple type unittest variable warnings
     weakref xdist str to owned
     python items native fd task child cycle blocks objects fds children
-    shutdown locks ctypes pointer type cache gh 81969 100926 121390 https github com cpython issues posix putenv os docs org
+    shutdown locks ctypes pointer type cache gh 81969 100926 121390 157443 UnraisableHookArgs https github com cpython issues posix putenv os docs org
     3 library html CallSpec mark structures key params default closure function parameter Manager manager RootLogger root
     Logger logging threading deny slice Context unclosed so libpython python3 file files map maps memory usr lib64 nix
 ";
