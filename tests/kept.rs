@@ -163,7 +163,7 @@ fn what_a_change_may_reach_is_asked_and_nothing_else() {
     expect("a comment", &[]);
 
     edit(&project, "app/store.py", "LIMIT = 10", "LIMIT = 11");
-    expect("a constant", &STORE);
+    expect("a constant", &["test_check"]);
 
     edit(
         &project,
@@ -171,7 +171,7 @@ fn what_a_change_may_reach_is_asked_and_nothing_else() {
         "    size = 3",
         "    size = 3\n    depth = 1",
     );
-    expect("a class", &STORE);
+    expect("a class", &["test_shelf"]);
 
     edit(
         &project,
@@ -195,7 +195,7 @@ fn what_a_change_may_reach_is_asked_and_nothing_else() {
         "WORD = \"word\"",
         "WORD = \"words\"",
     );
-    expect("another module", &["test_shout", "test_mode"]);
+    expect("what nobody mentions", &[]);
 
     edit(
         &project,
@@ -226,7 +226,214 @@ fn what_a_change_may_reach_is_asked_and_nothing_else() {
         "def test_mode",
         "def test_more():\n    assert True\n\n\ndef test_mode",
     );
-    expect("a new test", &["test_more", "test_shout", "test_mode"]);
+    expect("a new test", &["test_more"]);
+}
+
+/// A package in which names are used in all ways that there are, with a test for each.
+fn names() -> Project {
+    Project::of(&[
+        ("app/__init__.py", ""),
+        (
+            "app/consts.py",
+            "LIMIT = 10\nUNUSED = 1\nSEEN = 2\nTOTAL = LIMIT * 2\nKINDS = [\"tea\", \"limit_of_tea\"]\n\n\n\
+             def get(name):\n    return globals()[name]\n",
+        ),
+        ("app/starred.py", "STAR = 1\n"),
+        ("app/handed.py", "DEBUG = 1\n"),
+        (
+            "app/shop.py",
+            "import enum\nimport operator\n\nfrom app import consts, handed\nfrom app.consts import TOTAL\nfrom app.starred import *\n\n\n\
+             def total():\n    return TOTAL\n\n\n\
+             def default(n=consts.LIMIT):\n    return n\n\n\n\
+             def by_text():\n    return getattr(consts, operator.concat(\"SEEN\", \"\"))\n\n\n\
+             def alone():\n    return 1\n\n\n\
+             def names_of(module):\n    return [name for name in dir(module) if name.isupper()]\n\n\n\
+             def handed_over():\n    return len(names_of(handed))\n\n\n\
+             class Color(enum.Enum):\n    RED = 1\n\n\n\
+             def colors():\n    return len(list(Color))\n\n\n\
+             class Base:\n    unit_price = 1\n\n    def unit_cost(self):\n        return self.unit_price\n\n\n\
+             class Derived(Base):\n    pass\n\n\n\
+             class Plain:\n    def __init__(self):\n        self.at = 1\n\n\n\
+             def same():\n    return Plain() == Plain()\n\n\n\
+             class Commands:\n    def do_start(self):\n        return 1\n\n    def run_one(self, name):\n        return getattr(self, f\"do_{name}\", alone)()\n\n\n\
+             class Plugin:\n    known = []\n\n    def __init_subclass__(cls):\n        Plugin.known.append(cls)\n\n\n\
+             class First(Plugin):\n    pass\n\n\n\
+             def plugins():\n    return len(Plugin.known)\n",
+        ),
+        (
+            "tests/test_names.py",
+            "import pathlib\n\nimport pytest\n\nfrom app import shop\n\n\n\
+             def test_total():\n    assert shop.total() > 0\n\n\n\
+             def test_default():\n    assert shop.default() > 0\n\n\n\
+             def test_by_text():\n    assert shop.by_text() > 0\n\n\n\
+             def test_alone():\n    assert shop.alone() > 0\n\n\n\
+             def test_colors():\n    assert shop.colors() > 0\n\n\n\
+             def test_derived():\n    assert shop.Derived().unit_cost() > 0\n\n\n\
+             def test_same():\n    assert shop.same() in (False, True)\n\n\n\
+             def test_commands():\n    assert shop.Commands().run_one(\"stop\") > 0\n\n\n\
+             def test_data():\n    names = pathlib.Path(__file__).with_name(\"names.txt\").read_text().split()\n    assert [getattr(shop.consts, name) for name in names]\n\n\n\
+             @pytest.fixture\ndef bag():\n    return [1]\n\n\n\
+             def test_bag(bag):\n    assert bag\n",
+        ),
+        ("tests/names.txt", "LIMIT KINDS\n"),
+        (
+            "tests/test_more.py",
+            "from app import shop\n\n\n\
+             def test_handed():\n    assert shop.handed_over() > 0\n\n\n\
+             def test_plugins():\n    assert shop.plugins() > 0\n",
+        ),
+    ])
+}
+
+#[test]
+fn a_change_outside_of_functions_reaches_those_that_mention_its_names() {
+    if !is_fine() {
+        return;
+    }
+    let project = names();
+    let first = run(&project, &[]);
+    first.exits(0);
+    let everyone: Vec<String> = asked(&first).into_iter().map(str::to_owned).collect();
+    let all: Vec<&str> = everyone.iter().map(String::as_str).collect();
+    // The third looks through all names that a module has.
+    let looking = "test_handed";
+    let shop = "app/shop.py";
+    let consts = "app/consts.py";
+    let alone = "def alone():";
+    for (what, file, from, to, reached) in [
+        (
+            "nobody's constant",
+            consts,
+            "UNUSED = 1",
+            "UNUSED = 2",
+            &[looking][..],
+        ),
+        (
+            "a new constant",
+            consts,
+            "UNUSED = 2",
+            "UNUSED = 2\nNEWER = 3",
+            &[looking],
+        ),
+        (
+            "by a text",
+            consts,
+            "SEEN = 2",
+            "SEEN = 3",
+            &["test_by_text", looking],
+        ),
+        (
+            "computed, a default, a file of data",
+            consts,
+            "LIMIT = 10",
+            "LIMIT = 11",
+            &["test_total", "test_default", "test_data", looking],
+        ),
+        (
+            "a file of data",
+            consts,
+            "KINDS = [",
+            "KINDS = [\"tee\", ",
+            &["test_data", looking],
+        ),
+        (
+            "a new function",
+            shop,
+            alone,
+            "def newer():\n    return 2\n\n\ndef alone():",
+            &[looking],
+        ),
+        (
+            "a new import",
+            shop,
+            "import operator\n",
+            "import operator\nimport os\n",
+            &[looking],
+        ),
+        (
+            "a signature",
+            shop,
+            alone,
+            "def alone(n=1):",
+            &["test_alone", "test_commands", looking],
+        ),
+        (
+            "a member of an enumeration",
+            shop,
+            "    RED = 1",
+            "    RED = 1\n    BLUE = 2",
+            &["test_colors", looking],
+        ),
+        (
+            "an attribute of a base",
+            shop,
+            "    unit_price = 1",
+            "    unit_price = 2",
+            &["test_derived", looking],
+        ),
+        (
+            "a method that overrides",
+            shop,
+            "class Derived(Base):\n    pass",
+            "class Derived(Base):\n    def unit_cost(self):\n        return 3",
+            &["test_derived", looking],
+        ),
+        (
+            "what Python calls by itself",
+            shop,
+            "        self.at = 1\n",
+            "        self.at = 1\n\n    def __eq__(self, other):\n        return True\n",
+            &["test_same", looking],
+        ),
+        (
+            "a name that is put together",
+            shop,
+            "    def do_start(self):",
+            "    def do_stop(self):\n        return 3\n\n    def do_start(self):",
+            &["test_commands", looking],
+        ),
+        (
+            "what registers itself",
+            shop,
+            "class First(Plugin):",
+            "class Other(Plugin):\n    pass\n\n\nclass First(Plugin):",
+            &all,
+        ),
+        (
+            "what does something",
+            shop,
+            "class Plugin:",
+            "shown = print()\n\n\nclass Plugin:",
+            &all,
+        ),
+        (
+            "all of a module's names",
+            "app/starred.py",
+            "STAR = 1",
+            "STAR = 1\nSTARS = 2",
+            &all,
+        ),
+        (
+            "a module that is handed over",
+            "app/handed.py",
+            "DEBUG = 1",
+            "DEBUG = 1\nMORE = 2",
+            &all,
+        ),
+        (
+            "a fixture",
+            "tests/test_names.py",
+            "@pytest.fixture\n",
+            "@pytest.fixture(params=[1, 2])\n",
+            &["test_bag[1]", "test_bag[2]"],
+        ),
+    ] {
+        edit(&project, file, from, to);
+        let checked = run(&project, &[]);
+        checked.exits(0);
+        let wanted: BTreeSet<&str> = reached.iter().copied().collect();
+        assert_eq!(asked(&checked), wanted, "{what}: {}", checked.report.kept);
+    }
 }
 
 #[test]
@@ -866,7 +1073,7 @@ fn what_is_old_is_asked_again_and_keeps_how_often_it_ran() {
     let (_, body) = text.split_once('\n').unwrap();
     let body = body.replace(date, "2020-01-01T00:00:00Z");
     let hash = leakcheck::kept::digest(body.as_bytes());
-    let head = serde_json::json!({"schema": "leakcheck.cache/1", "hash": hash});
+    let head = serde_json::json!({"schema": "leakcheck.cache/2", "hash": hash});
     fs::write(file, format!("{head}\n{body}")).unwrap();
     let second = run(&project, &[]);
     assert_eq!(second.exits(0).report.kept["asked"]["old"], 12);
@@ -988,7 +1195,7 @@ fn forge(project: &Project, how: impl Fn(&mut serde_json::Value)) {
     how(&mut book);
     let body = format!("{book}\n");
     let hash = leakcheck::kept::digest(body.as_bytes());
-    let head = serde_json::json!({"schema": "leakcheck.cache/1", "hash": hash});
+    let head = serde_json::json!({"schema": "leakcheck.cache/2", "hash": hash});
     fs::write(file, format!("{head}\n{body}")).unwrap();
 }
 

@@ -255,7 +255,12 @@ impl<'a> Writer<'a> {
             let known = indices
                 .iter()
                 .filter_map(|at| self.old.dependencies.get(*at as usize));
-            known.cloned().collect::<Vec<_>>()
+            // What has changed and is nothing to it is as good as what was there before.
+            let judged = known.map(|(of, state)| {
+                let state = self.gathered.judged.get(of).unwrap_or(state);
+                (of.clone(), state.clone())
+            });
+            judged.collect::<Vec<_>>()
         };
         let sets = entry
             .sets

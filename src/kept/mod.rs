@@ -5,6 +5,7 @@ mod changed;
 mod closure;
 mod dependency;
 mod evidence;
+mod names;
 pub mod noted;
 mod now;
 pub mod reason;
@@ -108,6 +109,8 @@ struct Gathered {
     outside: Vec<String>,
     /// In which state files were before the tests ran that changed meanwhile in an earlier run.
     before: HashMap<Dependency, String>,
+    /// In which state what is outside of functions was when tests were kept although that had changed.
+    judged: HashMap<Dependency, String>,
 }
 
 /// What a run makes of the cache.
@@ -241,6 +244,7 @@ impl Cache {
                 }
             }
         }
+        gathered.judged = holding.judged().collect();
         gathered.before = before;
         gathered.collecting = Some(collecting);
         choice

@@ -42,7 +42,7 @@ const OURS: [&str; 4] = [
 
 /// In which state everything is now.
 pub(super) struct Now<'a> {
-    surroundings: &'a Surroundings,
+    pub(super) surroundings: &'a Surroundings,
     /// Beginnings of the paths that are not the project's.
     outside: &'a [String],
     pub(super) collecting: &'a Collecting,
@@ -80,6 +80,14 @@ pub(super) struct Lazy {
 pub(super) fn conftests_above(file: &str) -> impl Iterator<Item = String> {
     let folders = Path::new(file).ancestors().skip(1);
     folders.map(|folder| folder.join("conftest.py").to_string_lossy().into_owned())
+}
+
+/// Names in a file.
+pub(super) fn words_of(bytes: &[u8]) -> impl Iterator<Item = &str> {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    { bytes.split(move |byte| !is_part(byte)) }
+        .filter(|word| !word.first().is_none_or(u8::is_ascii_digit))
+        .filter_map(|word| std::str::from_utf8(word).ok())
 }
 
 /// The hash of some bytes.
@@ -302,6 +310,24 @@ impl<'a> Now<'a> {
     /// What is in a file of the project, by its path as kept; none where that is no Python.
     pub(super) fn source(&self, file: &str) -> Option<&Source> {
         self.sources.get(file)?.as_ref()
+    }
+
+    /// All that was read, by path as kept.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&str, &Source)> {
+        let all = self.sources.iter();
+        all.filter_map(|(file, source)| Some((&**file, source.as_ref()?)))
+    }
+
+    /// Names in the code of others, of modules that are loaded: what that may use of an object that it gets.
+    pub(super) fn words_elsewhere(&self) -> HashSet<String> {
+        let files = self.collecting.modules.iter().map(|(_, file)| &**file);
+        let others: BTreeSet<&str> = files.filter(|file| !self.is_ours(file)).collect();
+        let mut words = HashSet::new();
+        for file in others {
+            let bytes = read::bytes(Path::new(file), LARGEST).unwrap_or_default();
+            words.extend(words_of(&bytes).map(str::to_owned));
+        }
+        words
     }
 
     /// All that was read, by hash of the whole.

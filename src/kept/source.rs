@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 const SCRIPT: &str = include_str!("units.py");
 
@@ -24,6 +24,53 @@ pub(super) struct Source {
     pub outside: Part,
     /// Where importing it changes what is not its own: the imports out of which it does so.
     pub acts: Option<Vec<Import>>,
+    /// What it binds to a name: `LIMIT`, a function's line with its decorators, a class's line; `Shelf.size` of a class.
+    pub pieces: BTreeMap<String, Piece>,
+    /// Hash of what is outside of functions and of these.
+    pub rest: String,
+}
+
+/// What is bound to a name outside of functions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Piece {
+    pub hash: String,
+    /// Whether binding it may do something else as well: `app = Flask(__name__)`.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub acts: bool,
+    /// What it imports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imports: Option<Import>,
+    /// Of a class: last parts of the names of those that it is derived from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bases: Option<Vec<String>>,
+}
+
+/// What each part of a file mentions.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(super) struct Names {
+    /// Hash of the whole file.
+    pub content: String,
+    /// Bodies of functions, by qualified name.
+    pub units: BTreeMap<String, Mentions>,
+    /// See [`Source::pieces`].
+    pub pieces: BTreeMap<String, Mentions>,
+    /// What is outside of both.
+    pub rest: Mentions,
+    /// Names that are used as values, and not only to get at something of theirs.
+    pub bare: Vec<String>,
+    /// Modules of which it imports all names.
+    pub stars: Vec<String>,
+    /// What may be a module that it imports: the last part of its name, and what it is called here.
+    pub modules: Vec<(String, String)>,
+}
+
+/// What some code mentions.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(super) struct Mentions {
+    /// Names, those in texts too.
+    pub names: Vec<String>,
+    /// Whether it looks through all names of a class or module.
+    pub looks: bool,
 }
 
 /// Level, module and names of an import.
@@ -89,11 +136,25 @@ impl Source {
 
 /// Takes files apart. Those that are no Python, or have changed meanwhile, are left out.
 pub(super) fn take_apart(python: &Path, files: &[PathBuf]) -> HashMap<PathBuf, Source> {
+    ask(python, files, &[])
+}
+
+/// What the parts of files mention.
+pub(super) fn names(python: &Path, files: &[PathBuf]) -> HashMap<PathBuf, Names> {
+    ask(python, files, &["names"])
+}
+
+fn ask<T: DeserializeOwned>(
+    python: &Path,
+    files: &[PathBuf],
+    what: &[&str],
+) -> HashMap<PathBuf, T> {
     let paths: Vec<_> = files.iter().map(|path| path.to_string_lossy()).collect();
     let Ok(list) = serde_json::to_vec(&paths) else {
         return HashMap::new();
     };
-    let program = duct::cmd(python, ["-I", "-S", "-B", "-c", SCRIPT]);
+    let arguments = { ["-I", "-S", "-B", "-c", SCRIPT].iter() }.chain(what);
+    let program = duct::cmd(python, arguments);
     let said = program
         .stdin_bytes(list)
         .stdout_capture()

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     Surroundings,
     book::{Book, Entry, Evidence, Found},
+    dependency::Dependency,
+    names::Touched,
     now,
     now::Now,
     reason::Reason,
@@ -20,7 +22,7 @@ use crate::files::own::Own;
 /// The folder in the project's own.
 pub const FOLDER: &str = "cache";
 /// Name and version of the format.
-const SCHEMA: &str = "leakcheck.cache/1";
+const SCHEMA: &str = "leakcheck.cache/2";
 /// Bytes of the largest file that is read or written.
 const LARGEST: usize = 128 << 20;
 /// Files that are kept, the newest.
@@ -44,8 +46,31 @@ struct Head {
 pub(super) struct Holding<'a> {
     book: &'a Book,
     now: &'a Now<'a>,
-    /// By set: what in it has changed first.
-    sets: HashMap<u32, Option<Reason>>,
+    /// What changes outside of functions touch.
+    touched: Touched,
+    /// By set: what became of it.
+    sets: HashMap<u32, State>,
+}
+
+/// What became of what a test depends on.
+#[derive(Debug, Clone, Copy, Default)]
+struct State {
+    /// What has changed first.
+    changed: Option<Reason>,
+    /// Whether what is outside of functions has changed, by names that are known.
+    is_judged: bool,
+    /// Whether one of these names is mentioned.
+    is_touched: bool,
+}
+
+impl State {
+    fn and(self, other: State) -> State {
+        State {
+            changed: self.changed.or(other.changed),
+            is_judged: self.is_judged || other.is_judged,
+            is_touched: self.is_touched || other.is_touched,
+        }
+    }
 }
 
 impl<'a> Holding<'a> {
@@ -53,42 +78,70 @@ impl<'a> Holding<'a> {
         Holding {
             book,
             now,
+            touched: Touched::new(book, now),
             sets: HashMap::new(),
         }
     }
 
-    /// What is known of a test, if all that it depends on is as it was.
+    /// What is known of a test, if all that it depends on is as it was, or has changed by what is nothing to it.
     pub(super) fn evidence(&mut self, entry: &Entry) -> Result<Evidence, Reason> {
         let evidence = match &entry.found {
             Found::Kept(evidence) => evidence,
             Found::Asked(reason) => return Err(*reason),
         };
+        let mut state = self.state(&entry.own);
         for set in &entry.sets {
-            let changed = match self.sets.get(set) {
-                Some(changed) => *changed,
-                None => {
-                    // A number that leads nowhere is no evidence.
-                    let indices = self.book.sets.get(*set as usize);
-                    let changed = indices.map_or(Some(Reason::New), |all| self.changed(all));
-                    self.sets.insert(*set, changed);
-                    changed
-                }
-            };
-            if let Some(reason) = changed {
-                return Err(reason);
-            }
+            state = state.and(self.state_of_set(*set));
         }
-        self.changed(&entry.own)
-            .map_or_else(|| Ok(evidence.clone()), Err)
+        match state.changed {
+            Some(reason) => Err(reason),
+            None if state.is_judged && state.is_touched => Err(Reason::Outside),
+            None => Ok(evidence.clone()),
+        }
     }
 
-    fn changed(&self, indices: &[u32]) -> Option<Reason> {
-        indices.iter().find_map(|at| {
-            let Some((dependency, state)) = self.book.dependencies.get(*at as usize) else {
-                return Some(Reason::New);
-            };
-            (!self.now.is(dependency, state)).then(|| dependency.reason())
+    /// In which state what is outside of functions is now that has changed and is nothing to some tests.
+    pub(super) fn judged(&self) -> impl Iterator<Item = (Dependency, String)> {
+        self.touched.files().map(|file| {
+            let of = Dependency::Outside(file.to_owned());
+            let state = self.now.state(&of);
+            (of, state)
         })
+    }
+
+    fn state_of_set(&mut self, set: u32) -> State {
+        if let Some(known) = self.sets.get(&set) {
+            return *known;
+        }
+        // A number that leads nowhere is no evidence.
+        let nowhere = State {
+            changed: Some(Reason::New),
+            ..State::default()
+        };
+        let indices = self.book.sets.get(set as usize);
+        let state = indices.map_or(nowhere, |all| self.state(all));
+        self.sets.insert(set, state);
+        state
+    }
+
+    fn state(&self, indices: &[u32]) -> State {
+        let mut all = State::default();
+        for at in indices {
+            let Some((dependency, state)) = self.book.dependencies.get(*at as usize) else {
+                all.changed = all.changed.or(Some(Reason::New));
+                continue;
+            };
+            if !self.now.is(dependency, state) {
+                match dependency {
+                    Dependency::Outside(file) if self.touched.has_judged(file, state) => {
+                        all.is_judged = true;
+                    }
+                    _ => all.changed = all.changed.or(Some(dependency.reason())),
+                }
+            }
+            all.is_touched = all.is_touched || self.touched.is_in(dependency, self.now);
+        }
+        all
     }
 }
 

@@ -1,7 +1,12 @@
 """Takes source files apart into what can change by itself: the body of each function, and all that is outside of them.
 
 Runs in a process of its own (`python -I -S -c`), reads a JSON list of paths from its standard input and writes one JSON
-object there for each, in that order. It imports nothing of the project.
+object there for each, in that order. It imports nothing of the project. With the argument `names` it says instead which
+names each part of a file mentions.
+
+What is outside of functions is a rest and pieces: what the module binds to a name, once and not under a condition, and
+what a class without a decorator or keyword binds so. A piece is plain where binding it does nothing else: `LIMIT = 10`
+is, and `app = Flask(__name__)` is not.
 """
 
 import ast
@@ -30,8 +35,158 @@ _FINDS = frozenset(
 )
 
 
+#: Calls that make a value and do nothing else, by the last part of their names.
+_PLAIN_CALLS = frozenset(
+    "frozenset set dict list tuple range len str int float bool bytes sorted min max sum object slice zip enumerate "
+    "TypeVar ParamSpec NewType namedtuple cast Decimal Fraction Path".split()
+)
+#: Such calls with the module in front of them.
+_PLAIN_OF_MODULES = frozenset(
+    "re.compile logging.getLogger typing.TypeVar typing.cast t.TypeVar t.cast typing.NewType collections.namedtuple "
+    "decimal.Decimal fractions.Fraction pathlib.Path".split()
+)
+#: Decorators of that kind. Those of pytest and unittest are about the test alone that they stand above.
+_PLAIN_DECORATORS = frozenset(
+    "property setter getter deleter staticmethod classmethod abstractmethod overload override final cached_property "
+    "lru_cache cache wraps contextmanager asynccontextmanager total_ordering dataclass runtime_checkable "
+    "skip skipIf skipUnless skipif xfail parametrize usefixtures filterwarnings expectedFailure".split()
+)
+_PLAIN_NODES = (
+    *(ast.Constant, ast.Name, ast.Attribute, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.BinOp, ast.UnaryOp),
+    *(ast.BoolOp, ast.Compare, ast.IfExp, ast.JoinedStr, ast.FormattedValue, ast.Subscript, ast.Slice, ast.Starred),
+    *(ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.comprehension, ast.arguments),
+    *(ast.arg, ast.keyword, ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context),
+)
+#: What looks through all names of a module or of a class: calls, keywords of mocks, and attributes.
+_LOOKING_CALLS = frozenset(
+    "dir globals getmembers getmembers_static create_autospec get_type_hints getsource getsourcelines".split()
+)
+_LOOKING_KEYWORDS = frozenset(["autospec", "spec", "spec_set"])
+_LOOKING_NAMES = frozenset("__subclasses__ get_objects __annotations__ __mro__ mro __bases__ __members__".split())
+#: Calls that get at one name of their first argument: `monkeypatch.setattr(shop, "LIMIT", 3)`, `patch.object(…)`.
+_BY_NAME = frozenset("getattr hasattr setattr delattr object".split())
+#: Variables by which code calls a class or a module.
+_CLASSES = frozenset("cls klass class_ kls owner base parent mod module namespace type".split())
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FORMAT = re.compile(r"%[-#0 +]*[0-9]*[a-zA-Z]|\{[^{}]*\}")
+_LONGEST = 100
+
+
 def _text(node):
     return ast.dump(node, annotate_fields=False)
+
+
+def _last(node):
+    """The last part of the name that a call or a decorator has."""
+    if isinstance(node, ast.Call):
+        node = node.func
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _dotted(node):
+    """`a.b` of `a.b`, and of `a.b[T]`; nothing of what is no name."""
+    if isinstance(node, ast.Subscript):
+        node = node.value
+    if isinstance(node, ast.Attribute):
+        before = _dotted(node.value)
+        return before and before + "." + node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _is_plain_call(function):
+    if isinstance(function, ast.Name):
+        return function.id in _PLAIN_CALLS
+    if not isinstance(function, ast.Attribute):
+        return False
+    if isinstance(function.value, ast.Constant):
+        return function.attr == "split"
+    return isinstance(function.value, ast.Name) and function.value.id + "." + function.attr in _PLAIN_OF_MODULES
+
+
+def _is_plain(value):
+    """Whether to compute it makes a value and does nothing else."""
+    for node in ast.walk(value):
+        if isinstance(node, ast.Call):
+            if not _is_plain_call(node.func):
+                return False
+        elif not isinstance(node, _PLAIN_NODES):
+            return False
+    return True
+
+
+def _is_plain_decorator(node):
+    if _last(node) == "fixture":
+        keywords = node.keywords if isinstance(node, ast.Call) else []
+        return all(keyword.arg not in (None, "autouse") for keyword in keywords)
+    whole = ast.dump(node)
+    return _last(node) in _PLAIN_DECORATORS or "attr='mark'" in whole
+
+
+def _words(text):
+    """Names in a text; `visit_` of `"visit_%s"` stands for all that begin so, `_handler` for all that end so."""
+    found = set(_WORD.findall(text))
+    found.update(_WORD.findall(_FORMAT.sub(" ", text)))
+    return {word for word in found if len(word) <= _LONGEST}
+
+
+class _Mentions:
+    """Names that some code mentions, in texts too, and whether it looks through all that there are."""
+
+    def __init__(self, nodes):
+        self.names = set()
+        self.looks = False
+        for top in nodes:
+            if isinstance(top, ast.Expr) and isinstance(top.value, ast.Constant):
+                # A docstring is no data.
+                continue
+            for node in ast.walk(top):
+                self._look(node)
+
+    def _look(self, node):
+        names = ()
+        if isinstance(node, ast.Name):
+            names = (node.id,)
+        elif isinstance(node, ast.Attribute):
+            names = (node.attr,)
+            if node.attr == "__dict__":
+                self._dict(node.value)
+            self.looks = self.looks or (node.attr == "modules" and _last(node.value) == "sys")
+        elif isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
+            names = (node.name,)
+        elif isinstance(node, (ast.arg, ast.keyword)):
+            names = (node.arg or "",)
+        elif isinstance(node, ast.alias):
+            names = (*node.name.split("."), node.asname or "")
+        elif isinstance(node, ast.ImportFrom):
+            names = (node.module or "").split(".")
+        elif isinstance(node, (ast.Global, ast.Nonlocal)):
+            names = node.names
+        elif isinstance(node, ast.ExceptHandler):
+            names = (node.name or "",)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)):
+            value = node.value
+            names = _words(value if isinstance(value, str) else value.decode("latin-1"))
+        elif isinstance(node, ast.Call):
+            if _last(node) == "vars":
+                for argument in node.args or [node]:
+                    self._dict(argument)
+            keywords = {keyword.arg for keyword in node.keywords}
+            self.looks = self.looks or _last(node) in _LOOKING_CALLS or bool(keywords & _LOOKING_KEYWORDS)
+        self.names.update(names)
+        if not isinstance(node, ast.Constant):
+            # What imports by a name that is made up has it from a text that somebody mentions.
+            self.looks = self.looks or not _LOOKING_NAMES.isdisjoint(names)
+
+    def _dict(self, of):
+        """An instance has no names of its class in it, as far as it can be told to be one."""
+        name = of.id if isinstance(of, ast.Name) else ""
+        self.looks = self.looks or not name or name in _CLASSES or name[:1].isupper()
+
+    def record(self):
+        self.names.discard("")
+        return {"names": sorted(self.names), "looks": self.looks}
 
 
 class _Traits:
@@ -98,6 +253,8 @@ class _File:
         self.classes = []
         self.imports = []
         self.own = set()
+        #: What the bodies of functions mention, by qualified name.
+        self.mentions = {}
         #: By the name that each has in the module.
         bound = {}
         self._acting = []
@@ -105,18 +262,115 @@ class _File:
             self._names(node)
         for node in tree.body:
             self._effects(node)
-        for node in ast.walk(tree):
+        self._imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+        for node in self._imports:
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     self.imports.append([0, alias.name, []])
                     bound.setdefault(alias.asname or alias.name.split(".")[0], []).append(self.imports[-1])
-            elif isinstance(node, ast.ImportFrom):
+            else:
                 self.imports.append([node.level, node.module or "", [alias.name for alias in node.names]])
                 for alias in node.names:
                     bound.setdefault(alias.asname or alias.name, []).append(self.imports[-1])
         self.acts = self._through(bound) if self._acting else None
+        self._bare(tree)
         self._take(tree, "")
         self.outside = self._record([tree])
+        self._pieces(tree)
+
+    def _bare(self, tree):
+        """Names of imports that are used as values: what has a module may look through it."""
+        bases = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr != "__dict__":
+                bases.add(id(node.value))
+            elif isinstance(node, ast.Call) and _last(node) in _BY_NAME and node.args:
+                bases.add(id(node.args[0]))
+        loads = (node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load))
+        self.bare = sorted({node.id for node in loads if id(node) not in bases})
+
+    def _pieces(self, tree):
+        """Takes what is outside of functions apart; their bodies are gone already."""
+        self.pieces = {}
+        self.rest = []
+        self._nodes = {}
+        found = []
+        for node in tree.body:
+            found.extend(self._bound(node))
+        names = [name for name, _, _ in found]
+        for name, node, plain in found:
+            if name is None or names.count(name) > 1:
+                self.rest.append(node)
+            elif isinstance(node, ast.ClassDef):
+                self._class(node)
+            else:
+                self._piece(name, [node], plain)
+
+    @staticmethod
+    def _bound(node):
+        """Each name that a statement binds, the statement, and whether it does nothing else."""
+        if isinstance(node, _FUNCTIONS):
+            plain = all(map(_is_plain_decorator, node.decorator_list))
+            defaults = [*node.args.defaults, *filter(None, node.args.kw_defaults)]
+            return [(node.name, node, plain and all(map(_is_plain, defaults)))]
+        if isinstance(node, ast.ClassDef):
+            return [(node.name, node, True)]
+        if isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if len(targets) == 1 and isinstance(targets[0], ast.Name):
+                return [(targets[0].id, node, node.value is None or _is_plain(node.value))]
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and getattr(node, "module", "") != "__future__":
+            aliases = [(alias.asname or alias.name.split(".")[0], alias) for alias in node.names]
+            if all(name != "*" for name, _ in aliases):
+                found = []
+                for name, alias in aliases:
+                    if isinstance(node, ast.Import):
+                        one = ast.Import([alias])
+                    else:
+                        one = ast.ImportFrom(node.module, [alias], node.level)
+                    found.append((name, one, True))
+                return found
+        return [(None, node, False)]
+
+    def _piece(self, name, nodes, plain):
+        digest = hashlib.sha256()
+        for node in nodes:
+            digest.update(_text(node).encode("utf-8", "surrogatepass"))
+            digest.update(b"\0")
+        self._nodes[name] = nodes
+        piece = self.pieces[name] = {"hash": digest.hexdigest()[:32]}
+        if not plain:
+            piece["acts"] = True
+        if len(nodes) == 1 and isinstance(nodes[0], (ast.Import, ast.ImportFrom)):
+            (node,) = nodes
+            module = node.names[0].name if isinstance(node, ast.Import) else node.module or ""
+            piece["imports"] = [getattr(node, "level", 0), module, [node.names[0].name]]
+        return piece
+
+    def _class(self, node):
+        bases = [_dotted(base) for base in node.bases]
+        found = []
+        for inner in node.body:
+            found.extend(self._bound(inner))
+        names = [name for name, _, _ in found]
+        # Some decorators, and metaclasses, look through all that a class has.
+        whole = bool(node.decorator_list or node.keywords)
+        plain = all(map(_is_plain_decorator, node.decorator_list)) and not node.keywords
+        head = ast.ClassDef(node.name, node.bases, node.keywords, [], node.decorator_list)
+        if hasattr(node, "type_params"):
+            head.type_params = node.type_params
+        head = [head]
+        for name, inner, is_plain in found:
+            is_own = name is not None and names.count(name) == 1 and not whole
+            if is_own and not isinstance(inner, (ast.ClassDef, ast.Import, ast.ImportFrom)):
+                self._piece(node.name + "." + name, [inner], is_plain)
+            else:
+                is_text = isinstance(inner, (ast.Pass, ast.Expr)) and not (
+                    isinstance(inner, ast.Expr) and not isinstance(inner.value, ast.Constant)
+                )
+                plain = plain and (is_plain or is_text) and not isinstance(inner, ast.ClassDef)
+                head.append(inner)
+        self._piece(node.name, head, plain)["bases"] = bases
 
     def _names(self, node):
         """Names that the module itself gives to what it makes."""
@@ -165,6 +419,7 @@ class _File:
                 name = prefix + child.name
                 self._take(child, name + ".<locals>.")
                 unit = self._record(child.body)
+                self.mentions.setdefault(name, []).append(_Mentions(child.body))
                 # Several may have one name: an overload, a property with its setter, one for each platform.
                 known = self.units.get(name)
                 if known is not None:
@@ -180,6 +435,22 @@ class _File:
                 self._take(child, prefix + child.name + ".")
             else:
                 self._take(child, prefix)
+
+    def hash_of_rest(self):
+        digest = hashlib.sha256()
+        for node in self.rest:
+            digest.update(_text(node).encode("utf-8", "surrogatepass"))
+            digest.update(b"\0")
+        return digest.hexdigest()[:32]
+
+    def piece_nodes(self):
+        return self._nodes.items()
+
+    def module_names(self):
+        """Last part of the name of each module that may be imported, with the name that it has here."""
+        for tree in self._imports:
+            for alias in tree.names:
+                yield alias.name.rpartition(".")[2], alias.asname or alias.name.split(".")[0]
 
     @staticmethod
     def _record(nodes):
@@ -206,12 +477,41 @@ def take_apart(path):
         "imports": found.imports,
         "outside": found.outside,
         "acts": found.acts,
+        "pieces": found.pieces,
+        "rest": found.hash_of_rest(),
+    }
+
+
+def names_in(path):
+    """What each part of a file mentions, or nothing where it cannot be read as Python."""
+    try:
+        with open(path, "rb") as file:
+            source = file.read()
+        found = _File(ast.parse(source))
+    except Exception:
+        return None
+    units = {}
+    for name, several in found.mentions.items():
+        # Several functions may have one name.
+        units[name] = several[0]
+        for other in several[1:]:
+            units[name].names |= other.names
+            units[name].looks = units[name].looks or other.looks
+    return {
+        "content": hashlib.sha256(source).hexdigest(),
+        "units": {name: unit.record() for name, unit in units.items()},
+        "pieces": {name: _Mentions(nodes).record() for name, nodes in found.piece_nodes()},
+        "rest": _Mentions(found.rest).record(),
+        "bare": found.bare,
+        "stars": [each[1] for each in found.imports if "*" in each[2]],
+        "modules": sorted({(module, name) for module, name in found.module_names()}),
     }
 
 
 def main():
+    look = names_in if sys.argv[1:] == ["names"] else take_apart
     for path in json.load(sys.stdin):
-        json.dump(take_apart(path), sys.stdout)
+        json.dump(look(path), sys.stdout)
         sys.stdout.write("\n")
 
 
