@@ -62,6 +62,8 @@ const PROTOCOL: [&str; 10] = [
 ];
 /// Names that Python gives a meaning in a module, and which only those use who mention them.
 const INERT: [&str; 4] = ["__all__", "__author__", "__version__", "__version_info__"];
+/// By which a module gets at itself.
+const ITSELF: &str = "sys.modules[__name__]";
 /// Bytes of the largest file of data that is looked through.
 const LARGEST: u64 = 16 << 20;
 
@@ -129,8 +131,8 @@ impl Touched {
     }
 
     fn is_in_text(&self, file: &str, now: &Now<'_>) -> bool {
-        // What others have in their code is asked of each name.
-        if self.names.is_empty() || !now.is_ours(file) {
+        // What others have in their code is asked of each name, and what the project has is known part by part.
+        if self.names.is_empty() || !now.is_ours(file) || now.source(file).is_some() {
             return false;
         }
         let mut texts = self.texts.borrow_mut();
@@ -178,6 +180,8 @@ struct Search<'a> {
     names: HashMap<&'a str, Names>,
     /// Who had each file run first, by path as kept.
     importers: HashMap<String, &'a str>,
+    /// Those that are loaded as tests run, by an import in a function.
+    lazy: BTreeSet<String>,
     elsewhere: OnceCell<HashSet<String>>,
 }
 
@@ -201,6 +205,7 @@ impl<'a> Search<'a> {
             known: book.dependencies().collect(),
             names,
             importers: now.started().collect(),
+            lazy: now.files_of_lazy(),
             elsewhere: OnceCell::new(),
         }
     }
@@ -287,7 +292,8 @@ impl<'a> Search<'a> {
         let is_ours = match self.importers.get(file) {
             Some(&"") => is_test,
             Some(importer) => self.now.is_ours(importer),
-            None => false,
+            // A function of the project's imports it.
+            None => self.lazy.contains(file),
         };
         is_ours && !self.escapes(file)
     }
@@ -312,7 +318,9 @@ impl<'a> Search<'a> {
                 .any(|module| module.is_empty() || is_it(module))
                 || names.modules.iter().any(is_value)
         };
-        self.names.values().any(has)
+        let own = self.names.get(file);
+        own.is_some_and(|names| names.bare.iter().any(|name| name == ITSELF))
+            || self.names.values().any(has)
     }
 
     /// Of a class all of whose bases are known to do nothing by themselves: whether one makes something of all that is in it.

@@ -202,18 +202,24 @@ impl<'a> Now<'a> {
     /// Reads those that imports lead to which are not loaded yet.
     fn take_in_lazy(&mut self, book: &Book) {
         loop {
-            let mut files = BTreeSet::new();
-            for (file, source) in &self.sources {
-                for import in source.iter().flat_map(|source| &source.imports) {
-                    files.extend(self.lazy(file, import).files);
-                }
-            }
+            let mut files = self.files_of_lazy();
             files.retain(|file| !self.sources.contains_key(file));
             if files.is_empty() {
                 return;
             }
             self.take_in(files, book);
         }
+    }
+
+    /// Those that imports lead to which are not loaded yet.
+    pub(super) fn files_of_lazy(&self) -> BTreeSet<String> {
+        let imports = self.files().flat_map(|(file, source)| {
+            let all = source.imports.iter();
+            all.map(move |import| (file, import))
+        });
+        imports
+            .flat_map(|(file, import)| self.lazy(file, import).files)
+            .collect()
     }
 
     /// The files of the project that an import in `file` leads to and that are not loaded when tests are collected, as one in

@@ -67,6 +67,7 @@ _LOOKING_NAMES = frozenset("__subclasses__ get_objects __annotations__ __mro__ m
 _BY_NAME = frozenset("getattr hasattr setattr delattr object".split())
 #: Variables by which code calls a class or a module.
 _CLASSES = frozenset("cls klass class_ kls owner base parent mod module namespace type".split())
+_ITSELF = "sys.modules[__name__]"
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORMAT = re.compile(r"%[-#0 +]*[0-9]*[a-zA-Z]|\{[^{}]*\}")
 _LONGEST = 100
@@ -152,7 +153,6 @@ class _Mentions:
             names = (node.attr,)
             if node.attr == "__dict__":
                 self._dict(node.value)
-            self.looks = self.looks or (node.attr == "modules" and _last(node.value) == "sys")
         elif isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
             names = (node.name,)
         elif isinstance(node, (ast.arg, ast.keyword)):
@@ -207,7 +207,8 @@ class _Traits:
                 elif isinstance(node, ast.Attribute):
                     name = node.attr
                 elif isinstance(node, ast.alias):
-                    name = node.name
+                    # Under its own name it is seen where it is used: `import stat` asks for nothing.
+                    name = node.name if node.asname not in (None, node.name) else None
                 elif isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)):
                     value = node.value
                     value = value if isinstance(value, str) else value.decode("latin-1")
@@ -287,7 +288,14 @@ class _File:
             elif isinstance(node, ast.Call) and _last(node) in _BY_NAME and node.args:
                 bases.add(id(node.args[0]))
         loads = (node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load))
-        self.bare = sorted({node.id for node in loads if id(node) not in bases})
+        self.bare = sorted({node.id for node in loads if id(node) not in bases} | self._itself(tree))
+
+    @staticmethod
+    def _itself(tree):
+        """Whether it gets at its own module as `sys.modules[__name__]`."""
+        parts = (node for node in ast.walk(tree) if isinstance(node, ast.Subscript))
+        keys = (node.slice for node in parts if _last(node.value) == "modules")
+        return {_ITSELF} if any("id='__name__'" in ast.dump(key) for key in keys) else set()
 
     def _pieces(self, tree):
         """Takes what is outside of functions apart; their bodies are gone already."""
