@@ -256,6 +256,7 @@ fn names() -> Project {
              class Plain:\n    def __init__(self):\n        self.at = 1\n\n\n\
              def same():\n    return Plain() == Plain()\n\n\n\
              class Commands:\n    def do_start(self):\n        return 1\n\n    def run_one(self, name):\n        return getattr(self, f\"do_{name}\", alone)()\n\n\n\
+             def make(kind):\n    return getattr(consts, kind.title() + \"Maker\", alone)()\n\n\n\
              class Plugin:\n    known = []\n\n    def __init_subclass__(cls):\n        Plugin.known.append(cls)\n\n\n\
              class First(Plugin):\n    pass\n\n\n\
              def plugins():\n    return len(Plugin.known)\n",
@@ -271,7 +272,9 @@ fn names() -> Project {
              def test_derived():\n    assert shop.Derived().unit_cost() > 0\n\n\n\
              def test_same():\n    assert shop.same() in (False, True)\n\n\n\
              def test_commands():\n    assert shop.Commands().run_one(\"stop\") > 0\n\n\n\
-             def test_data():\n    names = pathlib.Path(__file__).with_name(\"names.txt\").read_text().split()\n    assert [getattr(shop.consts, name) for name in names]\n\n\n\
+             def test_made():\n    assert shop.make(\"tea\") > 0\n\n\n\
+             class TestPlain:\n    def test_of_class(self):\n        assert self\n\n\n\
+             def test_data():\n    names = pathlib.Path(__file__).with_name(\"names.txt\").read_text().split()\n    assert [getattr(shop.consts, each) for each in names]\n\n\n\
              @pytest.fixture\ndef bag():\n    return [1]\n\n\n\
              def test_bag(bag):\n    assert bag\n",
         ),
@@ -337,6 +340,20 @@ fn a_change_outside_of_functions_reaches_those_that_mention_its_names() {
             &["test_data", looking],
         ),
         (
+            "a name that is made up",
+            consts,
+            "SEEN = 3",
+            "SEEN = 3\n\n\ndef TeaMaker():\n    return 5\n",
+            &["test_made", looking],
+        ),
+        (
+            "what others may look for in any object",
+            "tests/test_names.py",
+            "class TestPlain:\n",
+            "class TestPlain:\n    name = 1\n\n",
+            &["test_of_class"],
+        ),
+        (
             "a new function",
             shop,
             alone,
@@ -355,7 +372,7 @@ fn a_change_outside_of_functions_reaches_those_that_mention_its_names() {
             shop,
             alone,
             "def alone(n=1):",
-            &["test_alone", "test_commands", looking],
+            &["test_alone", "test_commands", "test_made", looking],
         ),
         (
             "a member of an enumeration",

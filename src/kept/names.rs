@@ -385,22 +385,18 @@ impl<'a> Search<'a> {
         found
     }
 
-    /// What mentions a piece of a file mentions one of these names.
-    fn names_of(&self, file: &str, key: &str) -> Vec<String> {
-        let Some((class, name)) = member(key) else {
-            return vec![key.to_owned()];
+    /// The class of a piece, where what changes may be used by others than those who mention its name: by Python itself, or
+    /// by a package, of whatever object they get.
+    fn class_of<'k>(&self, file: &str, key: &'k str) -> Option<&'k str> {
+        let (class, name) = member(key)?;
+        let elsewhere = &self.elsewhere;
+        let is_used = || {
+            let elsewhere = elsewhere.get_or_init(|| self.now.words_elsewhere());
+            is_dunder(name) || elsewhere.contains(name)
         };
         let source = self.now.source(file);
         let kind = source.and_then(|source| self.base_kind(source, class));
-        let elsewhere = &self.elsewhere;
-        let elsewhere = elsewhere.get_or_init(|| self.now.words_elsewhere());
-        // Python, or others, may use it of whatever object they get.
-        let is_used = is_dunder(name) || elsewhere.contains(name);
-        let mut names = vec![name.to_owned()];
-        if is_used || kind != Some(false) {
-            names.push(class.to_owned());
-        }
-        names
+        (kind != Some(false) || is_used()).then_some(class)
     }
 
     /// Follows names from piece to piece, and notes what mentions them.
@@ -427,14 +423,14 @@ impl<'a> Search<'a> {
                 .filter(is_its)
                 .map(|unit| (file.clone(), unit.clone()));
             touched.units.extend(its);
-            for name in self.names_of(&file, &key) {
-                if touched.names.contains(&name) {
-                    continue;
-                }
+            if let Some(class) = self.class_of(&file, &key) {
+                open.push((file.clone(), class.to_owned()));
+            }
+            let name = member(&key).map_or(&*key, |(_, name)| name).to_owned();
+            if touched.names.insert(name.clone()) {
                 for spot in index.spots(&name) {
                     self.reach(spot, touched, &mut open);
                 }
-                touched.names.insert(name);
             }
         }
     }
@@ -470,6 +466,8 @@ struct Index<'a> {
     looking: Vec<Spot<'a>>,
     /// Beginnings and ends of names, `visit_` and `_handler`.
     parts: Vec<&'a str>,
+    /// Others of those that make names up.
+    made: Vec<(&'a str, Spot<'a>)>,
 }
 
 impl<'a> Index<'a> {
@@ -478,6 +476,7 @@ impl<'a> Index<'a> {
             spots: HashMap::new(),
             looking: Vec::new(),
             parts: Vec::new(),
+            made: Vec::new(),
         };
         for (file, names) in names {
             index.add(&names.rest, Spot::Rest(file));
@@ -501,6 +500,8 @@ impl<'a> Index<'a> {
         for name in &mentions.names {
             self.spots.entry(name).or_default().push(spot);
         }
+        self.made
+            .extend(mentions.parts.iter().map(|part| (&**part, spot)));
     }
 
     /// What mentions a name, or may put it together.
@@ -511,9 +512,10 @@ impl<'a> Index<'a> {
         };
         let parts = self.parts.iter().filter(is_part).copied();
         let all = [name].into_iter().chain(parts.filter(|part| *part != name));
-        { all.filter_map(|word| self.spots.get(word)) }
-            .flatten()
-            .copied()
-            .collect()
+        let mentioned = { all.filter_map(|word| self.spots.get(word)) }.flatten();
+        let is_made =
+            |(part, _): &&(&str, Spot<'_>)| name.starts_with(part) || name.ends_with(part);
+        let made = self.made.iter().filter(is_made).map(|(_, spot)| spot);
+        mentioned.chain(made).copied().collect()
     }
 }

@@ -71,6 +71,8 @@ pub(super) struct Mentions {
     pub names: Vec<String>,
     /// Whether it looks through all names of a class or module.
     pub looks: bool,
+    /// Where it makes names up: what may be the beginning or the end of one.
+    pub parts: Vec<String>,
 }
 
 /// Level, module and names of an import.

@@ -132,12 +132,48 @@ def _words(text):
     return {word for word in found if len(word) <= _LONGEST}
 
 
+def _arguments(arguments):
+    return [*getattr(arguments, "posonlyargs", []), *arguments.args, *arguments.kwonlyargs]
+
+
+def _fixtures(node):
+    """Arguments that a runner gives by their names: of a test, and of what a decorator makes a fixture."""
+    if isinstance(node, ast.ClassDef) or not (node.decorator_list or node.name.startswith("test")):
+        return []
+    return [argument.arg for argument in _arguments(node.args)]
+
+
+def _variables(function):
+    """Names that are a function's own."""
+    arguments = function.args
+    found = {argument.arg for argument in _arguments(arguments)}
+    found.update(argument.arg for argument in (arguments.vararg, arguments.kwarg) if argument is not None)
+    others = set()
+    open_nodes = list(function.body)
+    while open_nodes:
+        node = open_nodes.pop()
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            found.add(node.id)
+        elif isinstance(node, (ast.Global, ast.Nonlocal)):
+            others.update(node.names)
+        # These have variables of their own.
+        inner = (*_FUNCTIONS, ast.ClassDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+        if not isinstance(node, inner):
+            open_nodes.extend(ast.iter_child_nodes(node))
+    return found - others
+
+
 class _Mentions:
     """Names that some code mentions, in texts too, and whether it looks through all that there are."""
 
-    def __init__(self, nodes):
+    def __init__(self, nodes, own=frozenset()):
+        #: Variables of the function: none of the module.
+        self._own = own
         self.names = set()
         self.looks = False
+        #: Words in texts, and whether it gets at something by a name that it makes: these may be parts of it.
+        self.words = set()
+        self.makes = False
         for top in nodes:
             if isinstance(top, ast.Expr) and isinstance(top.value, ast.Constant):
                 # A docstring is no data.
@@ -148,14 +184,14 @@ class _Mentions:
     def _look(self, node):
         names = ()
         if isinstance(node, ast.Name):
-            names = (node.id,)
+            names = () if node.id in self._own else (node.id,)
         elif isinstance(node, ast.Attribute):
             names = (node.attr,)
             if node.attr == "__dict__":
                 self._dict(node.value)
         elif isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
-            names = (node.name,)
-        elif isinstance(node, (ast.arg, ast.keyword)):
+            names = (node.name, *_fixtures(node))
+        elif isinstance(node, ast.keyword):
             names = (node.arg or "",)
         elif isinstance(node, ast.alias):
             names = (*node.name.split("."), node.asname or "")
@@ -168,7 +204,10 @@ class _Mentions:
         elif isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)):
             value = node.value
             names = _words(value if isinstance(value, str) else value.decode("latin-1"))
+            self.words.update(names)
         elif isinstance(node, ast.Call):
+            if _last(node) in _BY_NAME:
+                self.makes = self.makes or any(not isinstance(name, ast.Constant) for name in node.args[1:2])
             if _last(node) == "vars":
                 for argument in node.args or [node]:
                     self._dict(argument)
@@ -179,6 +218,13 @@ class _Mentions:
             # What imports by a name that is made up has it from a text that somebody mentions.
             self.looks = self.looks or not _LOOKING_NAMES.isdisjoint(names)
 
+    def add(self, other):
+        """Takes what another one mentions."""
+        self.names |= other.names
+        self.words |= other.words
+        self.looks = self.looks or other.looks
+        self.makes = self.makes or other.makes
+
     def _dict(self, of):
         """An instance has no names of its class in it, as far as it can be told to be one."""
         name = of.id if isinstance(of, ast.Name) else ""
@@ -186,7 +232,8 @@ class _Mentions:
 
     def record(self):
         self.names.discard("")
-        return {"names": sorted(self.names), "looks": self.looks}
+        parts = sorted(word for word in self.words if len(word) > 2) if self.makes else []
+        return {"names": sorted(self.names), "looks": self.looks, "parts": parts}
 
 
 class _Traits:
@@ -427,7 +474,7 @@ class _File:
                 name = prefix + child.name
                 self._take(child, name + ".<locals>.")
                 unit = self._record(child.body)
-                self.mentions.setdefault(name, []).append(_Mentions(child.body))
+                self.mentions.setdefault(name, []).append(_Mentions(child.body, _variables(child)))
                 # Several may have one name: an overload, a property with its setter, one for each platform.
                 known = self.units.get(name)
                 if known is not None:
@@ -503,8 +550,7 @@ def names_in(path):
         # Several functions may have one name.
         units[name] = several[0]
         for other in several[1:]:
-            units[name].names |= other.names
-            units[name].looks = units[name].looks or other.looks
+            units[name].add(other)
     return {
         "content": hashlib.sha256(source).hexdigest(),
         "units": {name: unit.record() for name, unit in units.items()},
