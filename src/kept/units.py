@@ -334,8 +334,18 @@ class _File:
                 bases.add(id(node.value))
             elif isinstance(node, ast.Call) and _last(node) in _BY_NAME and node.args:
                 bases.add(id(node.args[0]))
-        loads = (node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load))
-        self.bare = sorted({node.id for node in loads if id(node) not in bases} | self._itself(tree))
+        found = self._itself(tree)
+        open_nodes = [(tree, frozenset())]
+        while open_nodes:
+            node, own = open_nodes.pop()
+            if isinstance(node, _FUNCTIONS):
+                own = own | _variables(node)
+            elif isinstance(node, ast.Lambda):
+                own = own | {argument.arg for argument in _arguments(node.args)}
+            elif isinstance(node, ast.Name) and node.id not in own and id(node) not in bases:
+                found.add(node.id)
+            open_nodes.extend((child, own) for child in ast.iter_child_nodes(node))
+        self.bare = sorted(found)
 
     @staticmethod
     def _itself(tree):
