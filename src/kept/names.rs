@@ -172,6 +172,14 @@ enum Spot<'a> {
     Rest(&'a str),
 }
 
+impl Spot<'_> {
+    fn file(&self) -> &str {
+        match self {
+            Spot::Unit(file, _) | Spot::Piece(file, _) | Spot::Rest(file) => file,
+        }
+    }
+}
+
 struct Search<'a> {
     now: &'a Now<'a>,
     /// Files and modules that earlier runs have known.
@@ -404,12 +412,19 @@ impl<'a> Search<'a> {
         let index = Index::of(&self.names);
         let mut pieces: BTreeSet<(String, String)> = BTreeSet::new();
         let mut open = first;
-        for spot in &index.looking {
-            self.reach(*spot, touched, &mut open);
-        }
         while let Some((file, key)) = open.pop() {
             if !pieces.insert((file.clone(), key.clone())) {
                 continue;
+            }
+            // A module that is looked through was handed over, and is not judged by names.
+            let is_of_class = self.now.source(&file).is_some_and(|source| {
+                let piece = source.pieces.get(&key);
+                key.contains('.') || piece.is_none_or(|piece| piece.bases.is_some())
+            });
+            let looking = { index.looking.iter() }.filter(|_| is_of_class);
+            let own = index.globals.iter().filter(|spot| spot.file() == file);
+            for spot in looking.chain(own) {
+                self.reach(*spot, touched, &mut open);
             }
             // Its line is a part of the function, or of all that a class has.
             let is_its = |unit: &&String| {
@@ -462,8 +477,9 @@ impl<'a> Search<'a> {
 /// Where names are mentioned.
 struct Index<'a> {
     spots: HashMap<&'a str, Vec<Spot<'a>>>,
-    /// What looks through all names.
+    /// What looks through all names of a class, and of its own module.
     looking: Vec<Spot<'a>>,
+    globals: Vec<Spot<'a>>,
     /// Beginnings and ends of names, `visit_` and `_handler`.
     parts: Vec<&'a str>,
     /// Others of those that make names up.
@@ -475,6 +491,7 @@ impl<'a> Index<'a> {
         let mut index = Index {
             spots: HashMap::new(),
             looking: Vec::new(),
+            globals: Vec::new(),
             parts: Vec::new(),
             made: Vec::new(),
         };
@@ -496,6 +513,9 @@ impl<'a> Index<'a> {
     fn add(&mut self, mentions: &'a Mentions, spot: Spot<'a>) {
         if mentions.looks {
             self.looking.push(spot);
+        }
+        if mentions.globals {
+            self.globals.push(spot);
         }
         for name in &mentions.names {
             self.spots.entry(name).or_default().push(spot);

@@ -69,8 +69,10 @@ pub(super) struct Names {
 pub(super) struct Mentions {
     /// Names, those in texts too.
     pub names: Vec<String>,
-    /// Whether it looks through all names of a class or module.
+    /// Whether it looks through all names of a class, or of something else that it is given.
     pub looks: bool,
+    /// Whether it has all names of its own module.
+    pub globals: bool,
     /// Where it makes names up: what may be the beginning or the end of one.
     pub parts: Vec<String>,
 }

@@ -57,9 +57,9 @@ _PLAIN_NODES = (
     *(ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.comprehension, ast.arguments),
     *(ast.arg, ast.keyword, ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context),
 )
-#: What looks through all names of a module or of a class: calls, keywords of mocks, and attributes.
+#: What looks through all names of a class, or of a module that it is given: calls, keywords of mocks, and attributes.
 _LOOKING_CALLS = frozenset(
-    "dir globals getmembers getmembers_static create_autospec get_type_hints getsource getsourcelines".split()
+    "dir getmembers getmembers_static create_autospec get_type_hints getsource getsourcelines".split()
 )
 _LOOKING_KEYWORDS = frozenset(["autospec", "spec", "spec_set"])
 _LOOKING_NAMES = frozenset("__subclasses__ get_objects __annotations__ __mro__ mro __bases__ __members__".split())
@@ -171,6 +171,8 @@ class _Mentions:
         self._own = own
         self.names = set()
         self.looks = False
+        #: Whether it has all names of its own module.
+        self.globals = False
         #: Words in texts, and whether it gets at something by a name that it makes: these may be parts of it.
         self.words = set()
         self.makes = False
@@ -211,6 +213,7 @@ class _Mentions:
             if _last(node) == "vars":
                 for argument in node.args or [node]:
                     self._dict(argument)
+            self.globals = self.globals or _last(node) == "globals"
             keywords = {keyword.arg for keyword in node.keywords}
             self.looks = self.looks or _last(node) in _LOOKING_CALLS or bool(keywords & _LOOKING_KEYWORDS)
         self.names.update(names)
@@ -223,6 +226,7 @@ class _Mentions:
         self.names |= other.names
         self.words |= other.words
         self.looks = self.looks or other.looks
+        self.globals = self.globals or other.globals
         self.makes = self.makes or other.makes
 
     def _dict(self, of):
@@ -233,7 +237,7 @@ class _Mentions:
     def record(self):
         self.names.discard("")
         parts = sorted(word for word in self.words if len(word) > 2) if self.makes else []
-        return {"names": sorted(self.names), "looks": self.looks, "parts": parts}
+        return {"names": sorted(self.names), "looks": self.looks, "globals": self.globals, "parts": parts}
 
 
 class _Traits:
