@@ -235,20 +235,23 @@ fn names() -> Project {
         ("app/__init__.py", ""),
         (
             "app/consts.py",
-            "LIMIT = 10\nUNUSED = 1\nSEEN = 2\nTOTAL = LIMIT * 2\nKINDS = [\"tea\", \"limit_of_tea\"]\n\n\n\
+            "LIMIT = 10\nSIZE = 4\nUNUSED = 1\nSEEN = 2\nTOTAL = LIMIT * 2\nKINDS = [\"tea\", \"limit_of_tea\"]\n\n\n\
              def get(name):\n    return globals()[name]\n",
         ),
         ("app/starred.py", "STAR = 1\n"),
         ("app/handed.py", "DEBUG = 1\n"),
+        ("app/late.py", "def go():\n    return 1\n"),
         (
             "app/shop.py",
-            "import enum\nimport operator\n\nfrom app import consts, handed\nfrom app.consts import TOTAL\nfrom app.starred import *\n\n\n\
+            "import enum\nimport operator\n\nimport app.handed\nfrom app import consts\nfrom app.consts import SIZE, TOTAL\nfrom app.starred import *\n\n\n\
              def total():\n    return TOTAL\n\n\n\
-             def default(n=consts.LIMIT):\n    return n\n\n\n\
+             def default(n=SIZE):\n    return n\n\n\n\
              def by_text():\n    return getattr(consts, operator.concat(\"SEEN\", \"\"))\n\n\n\
+             def by_upper(key):\n    return getattr(consts, key.upper())\n\n\n\
+             def lazily():\n    from app import late\n\n    return late.go()\n\n\n\
              def alone():\n    return 1\n\n\n\
              def names_of(module):\n    return [name for name in dir(module) if name.isupper()]\n\n\n\
-             def handed_over():\n    return len(names_of(handed))\n\n\n\
+             def handed_over():\n    return len(names_of(app.handed))\n\n\n\
              class Color(enum.Enum):\n    RED = 1\n\n\n\
              def colors():\n    return len(list(Color))\n\n\n\
              class Base:\n    unit_price = 1\n\n    def unit_cost(self):\n        return self.unit_price\n\n\n\
@@ -267,6 +270,8 @@ fn names() -> Project {
              def test_total():\n    assert shop.total() > 0\n\n\n\
              def test_default():\n    assert shop.default() > 0\n\n\n\
              def test_by_text():\n    assert shop.by_text() > 0\n\n\n\
+             def test_by_upper():\n    assert shop.by_upper(\"seen\") > 0\n\n\n\
+             def test_lazily():\n    assert shop.lazily() > 0\n\n\n\
              def test_alone():\n    assert shop.alone() > 0\n\n\n\
              def test_colors():\n    assert shop.colors() > 0\n\n\n\
              def test_derived():\n    assert shop.Derived().unit_cost() > 0\n\n\n\
@@ -278,7 +283,7 @@ fn names() -> Project {
              @pytest.fixture\ndef bag():\n    return [1]\n\n\n\
              def test_bag(bag):\n    assert bag\n",
         ),
-        ("tests/names.txt", "LIMIT KINDS\n"),
+        ("tests/names.txt", "SIZE KINDS\n"),
         (
             "tests/test_more.py",
             "from app import shop\n\n\n\
@@ -298,8 +303,12 @@ fn a_change_outside_of_functions_reaches_those_that_mention_its_names() {
     first.exits(0);
     let everyone: Vec<String> = asked(&first).into_iter().map(str::to_owned).collect();
     let all: Vec<&str> = everyone.iter().map(String::as_str).collect();
-    // It looks through all names of what it is given, which may be a class.
-    let looking = "test_handed";
+    let others = ["test_handed", "test_plugins"];
+    let names: Vec<&str> = { all.iter().copied() }
+        .filter(|name| !others.contains(name))
+        .collect();
+    let bags = { names.iter().copied() }.filter(|name| *name != "test_bag");
+    let bags: Vec<&str> = bags.chain(["test_bag[1]", "test_bag[2]"]).collect();
     let shop = "app/shop.py";
     let consts = "app/consts.py";
     let alone = "def alone():";
@@ -323,14 +332,35 @@ fn a_change_outside_of_functions_reaches_those_that_mention_its_names() {
             consts,
             "SEEN = 2",
             "SEEN = 3",
-            &["test_by_text"],
+            &["test_by_text", "test_by_upper"],
         ),
         (
-            "computed, a default, a file of data",
+            "what stands before what",
+            consts,
+            "NEWER = 3\nSEEN = 3",
+            "SEEN = 3\nNEWER = 3",
+            &all,
+        ),
+        (
+            "a module that is loaded as tests run",
+            "app/late.py",
+            "def go()",
+            "EXTRA = 1\n\n\ndef go()",
+            &all,
+        ),
+        (
+            "a default, a file of data",
+            consts,
+            "SIZE = 4",
+            "SIZE = 5",
+            &["test_default", "test_data"],
+        ),
+        (
+            "computed by what may be the project's",
             consts,
             "LIMIT = 10",
             "LIMIT = 11",
-            &["test_total", "test_default", "test_data"],
+            &all,
         ),
         (
             "a file of data",
@@ -342,8 +372,8 @@ fn a_change_outside_of_functions_reaches_those_that_mention_its_names() {
         (
             "a name that is made up",
             consts,
-            "SEEN = 3",
-            "SEEN = 3\n\n\ndef TeaMaker():\n    return 5\n",
+            "NEWER = 3",
+            "NEWER = 3\n\n\ndef TeaMaker():\n    return 5\n",
             &["test_made"],
         ),
         (
@@ -351,7 +381,7 @@ fn a_change_outside_of_functions_reaches_those_that_mention_its_names() {
             "tests/test_names.py",
             "class TestPlain:\n",
             "class TestPlain:\n    name = 1\n\n",
-            &["test_of_class"],
+            &names,
         ),
         (
             "a new function",
@@ -379,35 +409,35 @@ fn a_change_outside_of_functions_reaches_those_that_mention_its_names() {
             shop,
             "    RED = 1",
             "    RED = 1\n    BLUE = 2",
-            &["test_colors", looking],
+            &all,
         ),
         (
             "an attribute of a base",
             shop,
             "    unit_price = 1",
             "    unit_price = 2",
-            &["test_derived", looking],
+            &all,
         ),
         (
             "a method that overrides",
             shop,
             "class Derived(Base):\n    pass",
             "class Derived(Base):\n    def unit_cost(self):\n        return 3",
-            &["test_derived", looking],
+            &all,
         ),
         (
             "what Python calls by itself",
             shop,
             "        self.at = 1\n",
             "        self.at = 1\n\n    def __eq__(self, other):\n        return True\n",
-            &["test_same", looking],
+            &all,
         ),
         (
             "a name that is put together",
             shop,
             "    def do_start(self):",
             "    def do_stop(self):\n        return 3\n\n    def do_start(self):",
-            &["test_commands", looking],
+            &all,
         ),
         (
             "what registers itself",
@@ -442,7 +472,7 @@ fn a_change_outside_of_functions_reaches_those_that_mention_its_names() {
             "tests/test_names.py",
             "@pytest.fixture\n",
             "@pytest.fixture(params=[1, 2])\n",
-            &["test_bag[1]", "test_bag[2]"],
+            &bags,
         ),
     ] {
         edit(&project, file, from, to);

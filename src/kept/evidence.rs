@@ -19,7 +19,7 @@ use super::{
 use crate::finding::Finding;
 
 /// The function that a module's body is.
-const MODULE: &str = "<module>";
+pub(super) const MODULE: &str = "<module>";
 
 /// Files of settings that runners read in a project's folder.
 pub(super) const SETTINGS: [&str; 6] = [
@@ -166,7 +166,9 @@ impl<'a> Writer<'a> {
     /// What hangs on a module having been loaded while tests ran: it stays for those that come later.
     fn loaded(&mut self, file: &str, name: &str, all: &mut BTreeSet<Dependency>) {
         if name == MODULE && self.now.is_ours(file) {
-            let file = BTreeSet::from([self.now.shown(file)]);
+            let file = self.now.shown(file);
+            all.insert(Dependency::Function(file.clone(), MODULE.to_owned()));
+            let file = BTreeSet::from([file]);
             all.extend(self.closures.of(&file).dependencies(self.now));
         }
     }
@@ -344,7 +346,11 @@ impl<'a> Writer<'a> {
         for (file, name) in ran {
             self.function(file, name, &mut own);
             if self.now.is_ours(file) {
-                files.insert(self.now.shown(file));
+                let file = self.now.shown(file);
+                if name == MODULE {
+                    own.insert(Dependency::Function(file.clone(), MODULE.to_owned()));
+                }
+                files.insert(file);
             }
         }
         let closure: BTreeSet<_> = if self.now.collecting.functions {

@@ -2,51 +2,24 @@
 //! in a text, is nothing to it; nor is a new function that nobody calls.
 //!
 //! Only what binds names and does nothing else is judged so, in modules that no code of others has: a list of settings that a
-//! package goes through is used by names that stand nowhere. What is computed from a changed value has changed too.
+//! package goes through is used by names that stand nowhere. Classes are not judged: Python and packages use what is in them
+//! without naming it. What is computed from a changed value has changed too.
 
 use std::{
     cell::{OnceCell, RefCell},
     collections::{BTreeSet, HashMap, HashSet},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use super::{
     book::Book,
     dependency::Dependency,
+    evidence::MODULE,
     now::{Now, words_of},
     source::{self, Import, Mentions, Names, Piece, Source},
 };
 use crate::files::read;
 
-/// Classes of the standard library whose subclasses do no more than is written in them.
-const PLAIN_BASES: [&str; 6] = [
-    "object",
-    "ABC",
-    "Generic",
-    "Protocol",
-    "TestCase",
-    "IsolatedAsyncioTestCase",
-];
-/// And those that make something of all that is written in them.
-const WHOLE_BASES: [&str; 7] = [
-    "Enum",
-    "IntEnum",
-    "StrEnum",
-    "Flag",
-    "IntFlag",
-    "NamedTuple",
-    "TypedDict",
-];
-/// Modules that these come from.
-const LIBRARY: [&str; 7] = [
-    "abc",
-    "builtins",
-    "collections",
-    "enum",
-    "typing",
-    "typing_extensions",
-    "unittest",
-];
 /// Beginnings of names that runners look for.
 const PROTOCOL: [&str; 10] = [
     "pytest",
@@ -141,7 +114,7 @@ impl Touched {
             // What is not there mentions nothing.
             path.is_file()
                 && read::bytes(&path, LARGEST).map_or(true, |bytes| {
-                    words_of(&bytes).any(|word| self.names.contains(word))
+                    words_of(&bytes).any(|word| self.names.contains(&folded(word)))
                 })
         })
     }
@@ -188,8 +161,6 @@ struct Search<'a> {
     names: HashMap<&'a str, Names>,
     /// Who had each file run first, by path as kept.
     importers: HashMap<String, &'a str>,
-    /// Those that are loaded as tests run, by an import in a function.
-    lazy: BTreeSet<String>,
     elsewhere: OnceCell<HashSet<String>>,
 }
 
@@ -213,7 +184,6 @@ impl<'a> Search<'a> {
             known: book.dependencies().collect(),
             names,
             importers: now.started().collect(),
-            lazy: now.files_of_lazy(),
             elsewhere: OnceCell::new(),
         }
     }
@@ -228,45 +198,63 @@ impl<'a> Search<'a> {
         {
             return None;
         }
+        let has_both = |key: &&String| {
+            key.starts_with('#') || old.pieces.contains_key(*key) && new.pieces.contains_key(*key)
+        };
+        if !{ old.order.iter().filter(has_both) }.eq(new.order.iter().filter(has_both)) {
+            return None;
+        }
         let keys: BTreeSet<&String> = old.pieces.keys().chain(new.pieces.keys()).collect();
         let differs = |key: &&String| old.pieces.get(*key) != new.pieces.get(*key);
         let keys: BTreeSet<String> = keys.into_iter().filter(differs).cloned().collect();
-        let is_fine = |source: &Source, key: &String, is_new: bool| {
-            let piece = source.pieces.get(key);
-            piece.is_none_or(|piece| self.is_plain(file, source, key, piece, is_new))
+        let is_plain = |key: &String| {
+            let pieces = [old, new].map(|source| source.pieces.get(key));
+            let imports = pieces[1].and_then(|piece| piece.imports.as_ref());
+            imports.is_none_or(|import| self.is_known(file, old, import)) && {
+                pieces.iter().flatten()
+            }
+            .all(|piece| self.is_plain(file, key, piece))
         };
-        { keys.iter() }
-            .all(|key| is_fine(old, key, false) && is_fine(new, key, true))
-            .then_some(keys)
+        keys.iter().all(is_plain).then_some(keys)
     }
 
     /// Whether nothing happens by a piece being there, but for those who mention it.
-    fn is_plain(
-        &self,
-        file: &str,
-        source: &Source,
-        key: &str,
-        piece: &Piece,
-        is_new: bool,
-    ) -> bool {
+    fn is_plain(&self, file: &str, key: &str, piece: &Piece) -> bool {
+        let has_tests = self.now.has_tests(file);
         let name = member(key).map_or(key, |(_, name)| name);
-        if piece.acts || is_protocol(name) {
+        if piece.acts || is_protocol(name) || is_dunder(name) && !INERT.contains(&name) {
             return false;
         }
-        let is_for_loader = |name: &str| {
-            self.now.has_tests(file) && (name.starts_with("test") || name.starts_with("Test"))
+        // A plugin may look for any other name in a file with tests.
+        let is_for_loader = name.starts_with("test") && has_tests;
+        match member(key) {
+            Some(_) => is_for_loader,
+            None => is_for_loader || !has_tests || !self.is_elsewhere(name),
+        }
+    }
+
+    /// Whether the code of others has a name.
+    fn is_elsewhere(&self, name: &str) -> bool {
+        let words = self.elsewhere.get_or_init(|| self.now.words_elsewhere());
+        words.contains(name)
+    }
+
+    /// Whether an import leads to what was loaded in an earlier run, in the same order: to another package, or to a module of
+    /// the project that the file imports already.
+    fn is_known(&self, file: &str, old: &Source, import: &Import) -> bool {
+        let (level, module, _) = import;
+        let first = module.split('.').next().unwrap_or_default();
+        let is_ours = *level > 0
+            || self
+                .now
+                .module(first)
+                .is_some_and(|file| self.now.is_ours(file));
+        let is_same = |piece: &Piece| {
+            let known = piece.imports.as_ref();
+            known.is_some_and(|(at, name, _)| at == level && name == module)
         };
-        if let Some((class, name)) = member(key) {
-            return source.pieces.contains_key(class)
-                && (self.base_kind(source, class).is_some() || is_for_loader(name));
-        }
-        if is_dunder(key) && !INERT.contains(&key) {
-            return false;
-        }
-        if let Some(import) = &piece.imports {
-            return !is_new || self.was_loaded(file, import);
-        }
-        piece.bases.is_none() || self.base_kind(source, key).is_some() || is_for_loader(key)
+        (!is_ours || !module.is_empty() && old.pieces.values().any(is_same))
+            && self.was_loaded(file, import)
     }
 
     /// Whether what an import leads to was loaded in an earlier run.
@@ -300,130 +288,56 @@ impl<'a> Search<'a> {
         let is_ours = match self.importers.get(file) {
             Some(&"") => is_test,
             Some(importer) => self.now.is_ours(importer),
-            // A function of the project's imports it.
-            None => self.lazy.contains(file),
+            None => false,
         };
         is_ours && !self.escapes(file)
     }
 
     /// Whether somebody has the module as a value, or all of its names.
     fn escapes(&self, file: &str) -> bool {
-        let path = Path::new(file);
-        let stem = match path.file_stem().unwrap_or_default().to_string_lossy() {
-            stem if stem == "__init__" => {
-                let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
-                folder.to_string_lossy()
+        let modules = self.now.names(file);
+        let last = |module: &str| module.rsplit('.').next().unwrap_or_default().to_owned();
+        // What the module is called in any file: `from app import settings as config`.
+        let mut called: HashSet<String> = modules.iter().map(|module| last(module)).collect();
+        loop {
+            let imports = self.names.values().flat_map(|names| &names.modules);
+            let further =
+                imports.filter(|(module, name)| called.contains(module) && !called.contains(name));
+            let further: Vec<String> = further.map(|(_, name)| name.clone()).collect();
+            if further.is_empty() {
+                break;
             }
-            stem => stem,
-        };
+            called.extend(further);
+        }
         let has = |names: &Names| {
-            let is_it = |module: &str| module.rsplit('.').next() == Some(&*stem);
-            let is_value =
-                |(last, name): &(String, String)| *last == *stem && names.bare.contains(name);
-            names
-                .stars
-                .iter()
-                .any(|module| module.is_empty() || is_it(module))
-                || names.modules.iter().any(is_value)
+            let mut stars = names.stars.iter();
+            stars.any(|module| module.is_empty() || called.contains(&last(module)))
+                || names.bare.iter().any(|name| called.contains(name))
+                || names.texts.iter().any(|text| modules.contains(&&**text))
         };
         let own = self.names.get(file);
         own.is_some_and(|names| names.bare.iter().any(|name| name == ITSELF))
             || self.names.values().any(has)
     }
 
-    /// Of a class all of whose bases are known to do nothing by themselves: whether one makes something of all that is in it.
-    fn base_kind(&self, source: &Source, class: &str) -> Option<bool> {
-        self.kind_within(source, class, &mut Vec::new())
-    }
-
-    fn kind_within(&self, source: &Source, class: &str, seen: &mut Vec<String>) -> Option<bool> {
-        let bases = source.pieces.get(class)?.bases.as_ref()?;
-        let own = format!("{class}.__init_subclass__");
-        if seen.iter().any(|name| name == class) || source.pieces.contains_key(&own) {
-            return None;
-        }
-        seen.push(class.to_owned());
-        let mut is_whole = false;
-        for base in bases {
-            is_whole |= self.kind_of_base(source, base, seen)?;
-        }
-        seen.pop();
-        Some(is_whole)
-    }
-
-    fn kind_of_base(&self, source: &Source, base: &str, seen: &mut Vec<String>) -> Option<bool> {
-        let root = base.split('.').next()?;
-        let last = base.rsplit('.').next()?;
-        let library = || {
-            let is_error =
-                { ["Error", "Exception", "Warning"].iter() }.any(|end| last.ends_with(end));
-            if is_error || PLAIN_BASES.contains(&last) {
-                Some(false)
-            } else {
-                WHOLE_BASES.contains(&last).then_some(true)
-            }
-        };
-        let Some(piece) = source.pieces.get(root) else {
-            return library().filter(|_| root == last);
-        };
-        let Some((level, module, _)) = &piece.imports else {
-            return self
-                .kind_within(source, root, seen)
-                .filter(|_| root == last);
-        };
-        let first = module.split('.').next().unwrap_or_default();
-        if *level == 0 && LIBRARY.contains(&first) {
-            return library();
-        }
-        let file = self.now.module(first);
-        if *level == 0 && !file.is_some_and(|file| self.now.is_ours(file)) {
-            return None;
-        }
-        // Whichever class of the project has this name.
-        let mut found = None;
-        for (_, other) in self.now.files() {
-            if other
-                .pieces
-                .get(last)
-                .is_some_and(|piece| piece.bases.is_some())
-            {
-                found = Some(found.unwrap_or(false) | self.kind_within(other, last, seen)?);
-            }
-        }
-        found
-    }
-
-    /// The class of a piece, where what changes may be used by others than those who mention its name: by Python itself, or
-    /// by a package, of whatever object they get.
-    fn class_of<'k>(&self, file: &str, key: &'k str) -> Option<&'k str> {
-        let (class, name) = member(key)?;
-        let elsewhere = &self.elsewhere;
-        let is_used = || {
-            let elsewhere = elsewhere.get_or_init(|| self.now.words_elsewhere());
-            is_dunder(name) || elsewhere.contains(name)
-        };
-        let source = self.now.source(file);
-        let kind = source.and_then(|source| self.base_kind(source, class));
-        (kind != Some(false) || is_used()).then_some(class)
-    }
-
     /// Follows names from piece to piece, and notes what mentions them.
     fn spread(&self, first: Vec<(String, String)>, touched: &mut Touched) {
         let index = Index::of(&self.names);
         let mut pieces: BTreeSet<(String, String)> = BTreeSet::new();
+        // A test that has its module's body run anew finds whatever has changed there.
+        let bodies = first
+            .iter()
+            .map(|(file, _)| (file.clone(), MODULE.to_owned()));
+        touched.units.extend(bodies);
         let mut open = first;
+        for spot in &index.modules {
+            self.reach(*spot, touched, &mut open);
+        }
         while let Some((file, key)) = open.pop() {
             if !pieces.insert((file.clone(), key.clone())) {
                 continue;
             }
-            // A module that is looked through was handed over, and is not judged by names.
-            let is_of_class = self.now.source(&file).is_some_and(|source| {
-                let piece = source.pieces.get(&key);
-                key.contains('.') || piece.is_none_or(|piece| piece.bases.is_some())
-            });
-            let looking = { index.looking.iter() }.filter(|_| is_of_class);
-            let own = index.globals.iter().filter(|spot| spot.file() == file);
-            for spot in looking.chain(own) {
+            for spot in index.globals.iter().filter(|spot| spot.file() == file) {
                 self.reach(*spot, touched, &mut open);
             }
             // Its line is a part of the function, or of all that a class has.
@@ -438,14 +352,12 @@ impl<'a> Search<'a> {
                 .filter(is_its)
                 .map(|unit| (file.clone(), unit.clone()));
             touched.units.extend(its);
-            if let Some(class) = self.class_of(&file, &key) {
-                open.push((file.clone(), class.to_owned()));
-            }
-            let name = member(&key).map_or(&*key, |(_, name)| name).to_owned();
-            if touched.names.insert(name.clone()) {
+            let name = folded(member(&key).map_or(&*key, |(_, name)| name));
+            if !touched.names.contains(&name) {
                 for spot in index.spots(&name) {
                     self.reach(spot, touched, &mut open);
                 }
+                touched.names.insert(name);
             }
         }
     }
@@ -460,10 +372,8 @@ impl<'a> Search<'a> {
             }
             Spot::Piece(file, key) => {
                 let source = self.now.source(file);
-                let is_plain = source.is_some_and(|source| {
-                    let piece = &source.pieces[key];
-                    self.is_plain(file, source, key, piece, false)
-                });
+                let is_plain =
+                    source.is_some_and(|source| self.is_plain(file, key, &source.pieces[key]));
                 // Others may use it, or it does something with what has changed.
                 if !is_plain || !self.is_inner(file) {
                     touched.rests.insert(file.to_owned());
@@ -475,26 +385,20 @@ impl<'a> Search<'a> {
 }
 
 /// Where names are mentioned.
+#[derive(Default)]
 struct Index<'a> {
-    spots: HashMap<&'a str, Vec<Spot<'a>>>,
-    /// What looks through all names of a class, and of its own module.
-    looking: Vec<Spot<'a>>,
+    spots: HashMap<String, Vec<Spot<'a>>>,
+    /// What has all names of its own module, and what may have any module.
     globals: Vec<Spot<'a>>,
-    /// Beginnings and ends of names, `visit_` and `_handler`.
-    parts: Vec<&'a str>,
-    /// Others of those that make names up.
-    made: Vec<(&'a str, Spot<'a>)>,
+    modules: Vec<Spot<'a>>,
+    /// What makes names up that begin, or end, so: `visit_` and `_handler`.
+    begins: Vec<(String, Spot<'a>)>,
+    ends: Vec<(String, Spot<'a>)>,
 }
 
 impl<'a> Index<'a> {
     fn of(names: &'a HashMap<&'a str, Names>) -> Index<'a> {
-        let mut index = Index {
-            spots: HashMap::new(),
-            looking: Vec::new(),
-            globals: Vec::new(),
-            parts: Vec::new(),
-            made: Vec::new(),
-        };
+        let mut index = Index::default();
         for (file, names) in names {
             index.add(&names.rest, Spot::Rest(file));
             for (name, mentions) in &names.units {
@@ -504,38 +408,45 @@ impl<'a> Index<'a> {
                 index.add(mentions, Spot::Piece(file, key));
             }
         }
-        let is_part =
-            |name: &&str| name.len() > 2 && (name.starts_with('_') || name.ends_with('_'));
-        index.parts = index.spots.keys().copied().filter(is_part).collect();
         index
     }
 
     fn add(&mut self, mentions: &'a Mentions, spot: Spot<'a>) {
-        if mentions.looks {
-            self.looking.push(spot);
+        if mentions.modules {
+            self.modules.push(spot);
         }
         if mentions.globals {
             self.globals.push(spot);
         }
         for name in &mentions.names {
-            self.spots.entry(name).or_default().push(spot);
+            let is_part = name.len() > 2;
+            if is_part && name.ends_with('_') {
+                self.begins.push((folded(name), spot));
+            }
+            if is_part && name.starts_with('_') {
+                self.ends.push((folded(name), spot));
+            }
+            self.spots.entry(folded(name)).or_default().push(spot);
         }
-        self.made
-            .extend(mentions.parts.iter().map(|part| (&**part, spot)));
+        for part in &mentions.parts {
+            self.begins.push((folded(part), spot));
+            self.ends.push((folded(part), spot));
+        }
     }
 
-    /// What mentions a name, or may put it together.
+    /// What mentions a folded name, or may put it together.
     fn spots(&self, name: &str) -> Vec<Spot<'a>> {
-        let is_part = |part: &&&str| {
-            part.ends_with('_') && name.starts_with(**part)
-                || part.starts_with('_') && name.ends_with(**part)
-        };
-        let parts = self.parts.iter().filter(is_part).copied();
-        let all = [name].into_iter().chain(parts.filter(|part| *part != name));
-        let mentioned = { all.filter_map(|word| self.spots.get(word)) }.flatten();
-        let is_made =
-            |(part, _): &&(&str, Spot<'_>)| name.starts_with(part) || name.ends_with(part);
-        let made = self.made.iter().filter(is_made).map(|(_, spot)| spot);
-        mentioned.chain(made).copied().collect()
+        let begins = { self.begins.iter() }.filter(|(part, _)| name.starts_with(&**part));
+        let ends = { self.ends.iter() }.filter(|(part, _)| name.ends_with(&**part));
+        let made = begins.chain(ends).filter(|(part, _)| !part.is_empty());
+        let mentioned = self.spots.get(name).into_iter().flatten();
+        { mentioned.chain(made.map(|(_, spot)| spot)) }
+            .copied()
+            .collect()
     }
+}
+
+/// A name as it is however somebody writes it: `limit_x` stands for `LIMIT_X` where code has `key.upper()`.
+fn folded(name: &str) -> String {
+    name.replace('_', "").to_lowercase()
 }

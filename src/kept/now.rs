@@ -84,7 +84,7 @@ pub(super) fn conftests_above(file: &str) -> impl Iterator<Item = String> {
 
 /// Names in a file.
 pub(super) fn words_of(bytes: &[u8]) -> impl Iterator<Item = &str> {
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii();
     { bytes.split(move |byte| !is_part(byte)) }
         .filter(|word| !word.first().is_none_or(u8::is_ascii_digit))
         .filter_map(|word| std::str::from_utf8(word).ok())

@@ -24,8 +24,10 @@ pub(super) struct Source {
     pub outside: Part,
     /// Where importing it changes what is not its own: the imports out of which it does so.
     pub acts: Option<Vec<Import>>,
-    /// What it binds to a name: `LIMIT`, a function's line with its decorators, a class's line; `Shelf.size` of a class.
+    /// What it binds to a name: `LIMIT`, a function's line with its decorators, a class; `TestShelf.test_size` of a class.
     pub pieces: BTreeMap<String, Piece>,
+    /// What stands where: names of pieces, and what else there is.
+    pub order: Vec<String>,
     /// Hash of what is outside of functions and of these.
     pub rest: String,
 }
@@ -40,9 +42,6 @@ pub(super) struct Piece {
     /// What it imports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imports: Option<Import>,
-    /// Of a class: last parts of the names of those that it is derived from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bases: Option<Vec<String>>,
 }
 
 /// What each part of a file mentions.
@@ -58,6 +57,8 @@ pub(super) struct Names {
     pub rest: Mentions,
     /// Names that are used as values, and not only to get at something of theirs.
     pub bare: Vec<String>,
+    /// Texts that may be the name of a module.
+    pub texts: Vec<String>,
     /// Modules of which it imports all names.
     pub stars: Vec<String>,
     /// What may be a module that it imports: the last part of its name, and what it is called here.
@@ -69,10 +70,10 @@ pub(super) struct Names {
 pub(super) struct Mentions {
     /// Names, those in texts too.
     pub names: Vec<String>,
-    /// Whether it looks through all names of a class, or of something else that it is given.
-    pub looks: bool,
     /// Whether it has all names of its own module.
     pub globals: bool,
+    /// Whether it gets at modules by names that are made up.
+    pub modules: bool,
     /// Where it makes names up: what may be the beginning or the end of one.
     pub parts: Vec<String>,
 }

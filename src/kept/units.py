@@ -5,8 +5,8 @@ object there for each, in that order. It imports nothing of the project. With th
 names each part of a file mentions.
 
 What is outside of functions is a rest and pieces: what the module binds to a name, once and not under a condition, and
-what a class without a decorator or keyword binds so. A piece is plain where binding it does nothing else: `LIMIT = 10`
-is, and `app = Flask(__name__)` is not.
+the tests of a class. A piece is plain where binding it does nothing else: `LIMIT = 10` and a function without a
+decorator are, `app = Flask(__name__)` and a class are not.
 """
 
 import ast
@@ -35,40 +35,24 @@ _FINDS = frozenset(
 )
 
 
-#: Calls that make a value and do nothing else, by the last part of their names.
-_PLAIN_CALLS = frozenset(
-    "frozenset set dict list tuple range len str int float bool bytes sorted min max sum object slice zip enumerate "
-    "TypeVar ParamSpec NewType namedtuple cast Decimal Fraction Path".split()
+#: Built-in functions that make a value out of literals.
+_PLAIN_CALLS = frozenset("frozenset set dict list tuple range".split())
+#: Parts of literals.
+_LITERALS = (
+    *(ast.Constant, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.UnaryOp, ast.BinOp),
+    *(ast.operator, ast.unaryop, ast.expr_context),
 )
-#: Such calls with the module in front of them.
-_PLAIN_OF_MODULES = frozenset(
-    "re.compile logging.getLogger typing.TypeVar typing.cast t.TypeVar t.cast typing.NewType collections.namedtuple "
-    "decimal.Decimal fractions.Fraction pathlib.Path".split()
-)
-#: Decorators of that kind. Those of pytest and unittest are about the test alone that they stand above.
-_PLAIN_DECORATORS = frozenset(
-    "property setter getter deleter staticmethod classmethod abstractmethod overload override final cached_property "
-    "lru_cache cache wraps contextmanager asynccontextmanager total_ordering dataclass runtime_checkable "
-    "skip skipIf skipUnless skipif xfail parametrize usefixtures filterwarnings expectedFailure".split()
-)
-_PLAIN_NODES = (
-    *(ast.Constant, ast.Name, ast.Attribute, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.BinOp, ast.UnaryOp),
-    *(ast.BoolOp, ast.Compare, ast.IfExp, ast.JoinedStr, ast.FormattedValue, ast.Subscript, ast.Slice, ast.Starred),
-    *(ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.comprehension, ast.arguments),
-    *(ast.arg, ast.keyword, ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context),
-)
-#: What looks through all names of a class, or of a module that it is given: calls, keywords of mocks, and attributes.
-_LOOKING_CALLS = frozenset(
-    "dir getmembers getmembers_static create_autospec get_type_hints getsource getsourcelines".split()
-)
-_LOOKING_KEYWORDS = frozenset(["autospec", "spec", "spec_set"])
-_LOOKING_NAMES = frozenset("__subclasses__ get_objects __annotations__ __mro__ mro __bases__ __members__".split())
 #: Calls that get at one name of their first argument: `monkeypatch.setattr(shop, "LIMIT", 3)`, `patch.object(…)`.
 _BY_NAME = frozenset("getattr hasattr setattr delattr object".split())
-#: Variables by which code calls a class or a module.
-_CLASSES = frozenset("cls klass class_ kls owner base parent mod module namespace type".split())
+#: What gets at modules by names that are made up, or at all names of some module.
+_MODULES = frozenset(
+    "import_module __import__ module_from_spec run_module run_path reload loadTestsFromName loadTestsFromNames "
+    "__globals__ f_globals f_locals".split()
+)
 _ITSELF = "sys.modules[__name__]"
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_WORD = re.compile(r"[^\W\d]\w*")
+_DASHED = re.compile(r"[^\W\d][\w-]*-[\w-]+")
+_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _FORMAT = re.compile(r"%[-#0 +]*[0-9]*[a-zA-Z]|\{[^{}]*\}")
 _LONGEST = 100
 
@@ -86,49 +70,38 @@ def _last(node):
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def _is_literal(value):
+    """Whether to compute it makes a value and does nothing else, whatever the project defines."""
+    if isinstance(value, ast.Call):
+        is_plain = isinstance(value.func, ast.Name) and value.func.id in _PLAIN_CALLS and not value.keywords
+        return is_plain and all(map(_is_literal, value.args))
+    return all(isinstance(node, _LITERALS) for node in ast.walk(value))
+
+
+def _is_plain_function(node):
+    """A test may have marks: these are about it alone."""
+    for decorator in node.decorator_list:
+        name = _dotted(decorator.func if isinstance(decorator, ast.Call) else decorator)
+        is_mark = name.startswith(("pytest.mark.", "unittest.skip", "unittest.expected"))
+        if not (is_mark and node.name.startswith("test")):
+            return False
+    defaults = [*node.args.defaults, *filter(None, node.args.kw_defaults)]
+    return all(isinstance(value, ast.Name) or _is_literal(value) for value in defaults)
+
+
 def _dotted(node):
-    """`a.b` of `a.b`, and of `a.b[T]`; nothing of what is no name."""
-    if isinstance(node, ast.Subscript):
-        node = node.value
+    """`a.b` of `a.b`; nothing of what is no name."""
     if isinstance(node, ast.Attribute):
         before = _dotted(node.value)
         return before and before + "." + node.attr
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def _is_plain_call(function):
-    if isinstance(function, ast.Name):
-        return function.id in _PLAIN_CALLS
-    if not isinstance(function, ast.Attribute):
-        return False
-    if isinstance(function.value, ast.Constant):
-        return function.attr == "split"
-    return isinstance(function.value, ast.Name) and function.value.id + "." + function.attr in _PLAIN_OF_MODULES
-
-
-def _is_plain(value):
-    """Whether to compute it makes a value and does nothing else."""
-    for node in ast.walk(value):
-        if isinstance(node, ast.Call):
-            if not _is_plain_call(node.func):
-                return False
-        elif not isinstance(node, _PLAIN_NODES):
-            return False
-    return True
-
-
-def _is_plain_decorator(node):
-    if _last(node) == "fixture":
-        keywords = node.keywords if isinstance(node, ast.Call) else []
-        return all(keyword.arg not in (None, "autouse") for keyword in keywords)
-    whole = ast.dump(node)
-    return _last(node) in _PLAIN_DECORATORS or "attr='mark'" in whole
-
-
 def _words(text):
     """Names in a text; `visit_` of `"visit_%s"` stands for all that begin so, `_handler` for all that end so."""
     found = set(_WORD.findall(text))
     found.update(_WORD.findall(_FORMAT.sub(" ", text)))
+    found.update(word.replace("-", "") for word in _DASHED.findall(text))
     return {word for word in found if len(word) <= _LONGEST}
 
 
@@ -164,15 +137,17 @@ def _variables(function):
 
 
 class _Mentions:
-    """Names that some code mentions, in texts too, and whether it looks through all that there are."""
+    """Names that some code mentions, in texts too, and whether it may have all that a module has."""
 
     def __init__(self, nodes, own=frozenset()):
         #: Variables of the function: none of the module.
         self._own = own
         self.names = set()
-        self.looks = False
-        #: Whether it has all names of its own module.
+        #: `sys.modules` where a module is put into it or taken out.
+        self._put = set()
+        #: Whether it has all names of its own module, and whether it may have any module.
         self.globals = False
+        self.modules = False
         #: Words in texts, and whether it gets at something by a name that it makes: these may be parts of it.
         self.words = set()
         self.makes = False
@@ -189,8 +164,13 @@ class _Mentions:
             names = () if node.id in self._own else (node.id,)
         elif isinstance(node, ast.Attribute):
             names = (node.attr,)
-            if node.attr == "__dict__":
-                self._dict(node.value)
+            if node.attr == "pop":
+                self._put.add(id(node.value))
+            is_all = node.attr == "modules" and _last(node.value) == "sys"
+            self.modules = self.modules or (is_all and id(node) not in self._put)
+        elif isinstance(node, ast.Subscript):
+            if not isinstance(node.ctx, ast.Load):
+                self._put.add(id(node.value))
         elif isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
             names = (node.name, *_fixtures(node))
         elif isinstance(node, ast.keyword):
@@ -210,34 +190,25 @@ class _Mentions:
         elif isinstance(node, ast.Call):
             if _last(node) in _BY_NAME:
                 self.makes = self.makes or any(not isinstance(name, ast.Constant) for name in node.args[1:2])
-            if _last(node) == "vars":
-                for argument in node.args or [node]:
-                    self._dict(argument)
-            self.globals = self.globals or _last(node) == "globals"
-            keywords = {keyword.arg for keyword in node.keywords}
-            self.looks = self.looks or _last(node) in _LOOKING_CALLS or bool(keywords & _LOOKING_KEYWORDS)
+            self.globals = self.globals or _last(node) in ("globals", "locals")
+            self.globals = self.globals or (_last(node) in ("vars", "dir") and not node.args)
         self.names.update(names)
         if not isinstance(node, ast.Constant):
-            # What imports by a name that is made up has it from a text that somebody mentions.
-            self.looks = self.looks or not _LOOKING_NAMES.isdisjoint(names)
+            self.modules = self.modules or not _MODULES.isdisjoint(names)
 
     def add(self, other):
         """Takes what another one mentions."""
         self.names |= other.names
         self.words |= other.words
-        self.looks = self.looks or other.looks
         self.globals = self.globals or other.globals
+        self.modules = self.modules or other.modules
         self.makes = self.makes or other.makes
-
-    def _dict(self, of):
-        """An instance has no names of its class in it, as far as it can be told to be one."""
-        name = of.id if isinstance(of, ast.Name) else ""
-        self.looks = self.looks or not name or name in _CLASSES or name[:1].isupper()
 
     def record(self):
         self.names.discard("")
         parts = sorted(word for word in self.words if len(word) > 2) if self.makes else []
-        return {"names": sorted(self.names), "looks": self.looks, "globals": self.globals, "parts": parts}
+        found = {"names": sorted(self.names), "globals": self.globals, "modules": self.modules}
+        return dict(found, parts=parts)
 
 
 class _Traits:
@@ -334,6 +305,8 @@ class _File:
         """Names of imports that are used as values: what has a module may look through it."""
         bases = set()
         for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                bases.add(id(node.func))
             if isinstance(node, ast.Attribute) and node.attr != "__dict__":
                 bases.add(id(node.value))
             elif isinstance(node, ast.Call) and _last(node) in _BY_NAME and node.args:
@@ -348,8 +321,15 @@ class _File:
                 own = own | {argument.arg for argument in _arguments(node.args)}
             elif isinstance(node, ast.Name) and node.id not in own and id(node) not in bases:
                 found.add(node.id)
+            elif isinstance(node, ast.Attribute) and id(node) not in bases:
+                # `load(app.settings)`
+                found.add(node.attr)
             open_nodes.extend((child, own) for child in ast.iter_child_nodes(node))
         self.bare = sorted(found)
+        constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+        texts = (text for text in constants if isinstance(text, str) and len(text) <= _LONGEST)
+        #: Texts that may be the name of a module.
+        self.texts = {text for text in texts if _DOTTED.fullmatch(text)}
 
     @staticmethod
     def _itself(tree):
@@ -363,6 +343,8 @@ class _File:
         self.pieces = {}
         self.rest = []
         self._nodes = {}
+        #: What stands where: names, and hashes of the rest.
+        self.order = []
         found = []
         for node in tree.body:
             found.extend(self._bound(node))
@@ -370,6 +352,7 @@ class _File:
         for name, node, plain in found:
             if name is None or names.count(name) > 1:
                 self.rest.append(node)
+                self.order.append("#" + hashlib.sha256(_text(node).encode("utf-8", "surrogatepass")).hexdigest()[:16])
             elif isinstance(node, ast.ClassDef):
                 self._class(node)
             else:
@@ -379,15 +362,13 @@ class _File:
     def _bound(node):
         """Each name that a statement binds, the statement, and whether it does nothing else."""
         if isinstance(node, _FUNCTIONS):
-            plain = all(map(_is_plain_decorator, node.decorator_list))
-            defaults = [*node.args.defaults, *filter(None, node.args.kw_defaults)]
-            return [(node.name, node, plain and all(map(_is_plain, defaults)))]
+            return [(node.name, node, _is_plain_function(node))]
         if isinstance(node, ast.ClassDef):
-            return [(node.name, node, True)]
+            return [(node.name, node, False)]
         if isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if len(targets) == 1 and isinstance(targets[0], ast.Name):
-                return [(targets[0].id, node, node.value is None or _is_plain(node.value))]
+                return [(targets[0].id, node, node.value is None or _is_literal(node.value))]
         if isinstance(node, (ast.Import, ast.ImportFrom)) and getattr(node, "module", "") != "__future__":
             aliases = [(alias.asname or alias.name.split(".")[0], alias) for alias in node.names]
             if all(name != "*" for name, _ in aliases):
@@ -407,6 +388,7 @@ class _File:
             digest.update(_text(node).encode("utf-8", "surrogatepass"))
             digest.update(b"\0")
         self._nodes[name] = nodes
+        self.order.append(name)
         piece = self.pieces[name] = {"hash": digest.hexdigest()[:32]}
         if not plain:
             piece["acts"] = True
@@ -414,32 +396,21 @@ class _File:
             (node,) = nodes
             module = node.names[0].name if isinstance(node, ast.Import) else node.module or ""
             piece["imports"] = [getattr(node, "level", 0), module, [node.names[0].name]]
-        return piece
 
     def _class(self, node):
-        bases = [_dotted(base) for base in node.bases]
-        found = []
+        """Of a class, tests may come and go; all else is one piece."""
+        functions = [inner.name for inner in node.body if isinstance(inner, _FUNCTIONS)]
+        tests, others = [], []
         for inner in node.body:
-            found.extend(self._bound(inner))
-        names = [name for name, _, _ in found]
-        # Some decorators, and metaclasses, look through all that a class has.
-        whole = bool(node.decorator_list or node.keywords)
-        plain = all(map(_is_plain_decorator, node.decorator_list)) and not node.keywords
-        head = ast.ClassDef(node.name, node.bases, node.keywords, [], node.decorator_list)
+            is_test = isinstance(inner, _FUNCTIONS) and inner.name.startswith("test")
+            is_test = is_test and functions.count(inner.name) == 1 and _is_plain_function(inner)
+            (tests if is_test else others).append(inner)
+        head = ast.ClassDef(node.name, node.bases, node.keywords, others, node.decorator_list)
         if hasattr(node, "type_params"):
             head.type_params = node.type_params
-        head = [head]
-        for name, inner, is_plain in found:
-            is_own = name is not None and names.count(name) == 1 and not whole
-            if is_own and not isinstance(inner, (ast.ClassDef, ast.Import, ast.ImportFrom)):
-                self._piece(node.name + "." + name, [inner], is_plain)
-            else:
-                is_text = isinstance(inner, (ast.Pass, ast.Expr)) and not (
-                    isinstance(inner, ast.Expr) and not isinstance(inner.value, ast.Constant)
-                )
-                plain = plain and (is_plain or is_text) and not isinstance(inner, ast.ClassDef)
-                head.append(inner)
-        self._piece(node.name, head, plain)["bases"] = bases
+        self._piece(node.name, [head], False)
+        for test in tests:
+            self._piece(node.name + "." + test.name, [test], True)
 
     def _names(self, node):
         """Names that the module itself gives to what it makes."""
@@ -548,6 +519,7 @@ def take_apart(path):
         "acts": found.acts,
         "pieces": found.pieces,
         "rest": found.hash_of_rest(),
+        "order": found.order,
     }
 
 
@@ -571,6 +543,7 @@ def names_in(path):
         "pieces": {name: _Mentions(nodes).record() for name, nodes in found.piece_nodes()},
         "rest": _Mentions(found.rest).record(),
         "bare": found.bare,
+        "texts": sorted(found.texts),
         "stars": [each[1] for each in found.imports if "*" in each[2]],
         "modules": sorted({(module, name) for module, name in found.module_names()}),
     }
