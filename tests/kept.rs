@@ -171,7 +171,7 @@ fn what_a_change_may_reach_is_asked_and_nothing_else() {
         "    size = 3",
         "    size = 3\n    depth = 1",
     );
-    expect("a class", &["test_shelf"]);
+    expect("a class", &STORE);
 
     edit(
         &project,

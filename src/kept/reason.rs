@@ -35,7 +35,7 @@ macro_rules! reasons {
 reasons! {
     New: "new-test", "Nothing is known of it: a new test, or one of a file that was moved.";
     Function: "function", "The body of a function has changed that it runs, or that made something it may find in its process.";
-    Outside: "outside-functions", "What is outside of functions has changed in a module that it runs or imports, by names that it mentions or by more than names: a constant, a class, a decorator, a signature, an import.";
+    Outside: "outside-functions", "What is outside of functions has changed in a module that it runs or imports, by a name that it mentions or by more than names: a constant, a class, a decorator, a signature, an import.";
     File: "file", "A file that it, or what it imports, reads has changed: data, settings of the runner, a module of a package, source that it looks at.";
     Folder: "folder", "A folder that it lists has other names in it.";
     Names: "names-of-files", "It asks whether files are there, which cannot be seen, and the project has other files than before.";
