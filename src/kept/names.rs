@@ -352,13 +352,11 @@ impl<'a> Search<'a> {
                 .filter(is_its)
                 .map(|unit| (file.clone(), unit.clone()));
             touched.units.extend(its);
-            let name = folded(member(&key).map_or(&*key, |(_, name)| name));
-            if !touched.names.contains(&name) {
-                for spot in index.spots(&name) {
-                    self.reach(spot, touched, &mut open);
-                }
-                touched.names.insert(name);
+            let name = member(&key).map_or(&*key, |(_, name)| name);
+            for spot in index.spots(name) {
+                self.reach(spot, touched, &mut open);
             }
+            touched.names.insert(folded(name));
         }
     }
 
@@ -394,6 +392,8 @@ struct Index<'a> {
     /// What makes names up that begin, or end, so: `visit_` and `_handler`.
     begins: Vec<(String, Spot<'a>)>,
     ends: Vec<(String, Spot<'a>)>,
+    /// Folded words of functions that make names up.
+    made: Vec<(String, Spot<'a>)>,
 }
 
 impl<'a> Index<'a> {
@@ -419,28 +419,32 @@ impl<'a> Index<'a> {
             self.globals.push(spot);
         }
         for name in &mentions.names {
-            let is_part = name.len() > 2;
-            if is_part && name.ends_with('_') {
-                self.begins.push((folded(name), spot));
+            let part = name.to_lowercase();
+            let is_part = part.len() > 2;
+            if is_part && part.ends_with('_') {
+                self.begins.push((part.clone(), spot));
             }
-            if is_part && name.starts_with('_') {
-                self.ends.push((folded(name), spot));
+            if is_part && part.starts_with('_') {
+                self.ends.push((part, spot));
             }
             self.spots.entry(folded(name)).or_default().push(spot);
         }
-        for part in &mentions.parts {
-            self.begins.push((folded(part), spot));
-            self.ends.push((folded(part), spot));
-        }
+        let made = mentions.parts.iter().map(|part| (folded(part), spot));
+        self.made
+            .extend(made.filter(|(part, _)| part.chars().count() > 2));
     }
 
-    /// What mentions a folded name, or may put it together.
+    /// What mentions a name, or may put it together.
     fn spots(&self, name: &str) -> Vec<Spot<'a>> {
-        let begins = { self.begins.iter() }.filter(|(part, _)| name.starts_with(&**part));
-        let ends = { self.ends.iter() }.filter(|(part, _)| name.ends_with(&**part));
-        let made = begins.chain(ends).filter(|(part, _)| !part.is_empty());
-        let mentioned = self.spots.get(name).into_iter().flatten();
-        { mentioned.chain(made.map(|(_, spot)| spot)) }
+        let (folded, lower) = (folded(name), name.to_lowercase());
+        let begins = { self.begins.iter() }.filter(|(part, _)| lower.starts_with(&**part));
+        let ends = { self.ends.iter() }.filter(|(part, _)| lower.ends_with(&**part));
+        let is_made = |(part, _): &&(String, Spot<'_>)| {
+            folded.starts_with(&**part) || folded.ends_with(&**part)
+        };
+        let parts = begins.chain(ends).chain(self.made.iter().filter(is_made));
+        let mentioned = self.spots.get(&folded).into_iter().flatten();
+        { mentioned.chain(parts.map(|(_, spot)| spot)) }
             .copied()
             .collect()
     }
