@@ -110,28 +110,12 @@ impl<'a> Closures<'a> {
     }
 
     fn follow(&self, file: &str, imports: &[Import], way: &mut Way) {
-        let names = self.now.names(file);
-        let is_package = file.ends_with("__init__.py");
         for import in imports {
             let lazy = self.now.lazy(file, import);
             way.files.extend(lazy.files);
             way.missing.extend(lazy.missing);
-            let (level, module, members) = import;
-            if *level == 0 {
-                self.import(module, members, way);
-                continue;
-            }
-            for name in &names {
-                let up = level - usize::from(is_package);
-                let parts: Vec<&str> = name.split('.').collect();
-                let Some(package) = parts.len().checked_sub(up).map(|end| &parts[..end]) else {
-                    continue;
-                };
-                let mut whole = package.join(".");
-                if !module.is_empty() {
-                    whole = format!("{whole}.{module}");
-                }
-                self.import(whole.trim_start_matches('.'), members, way);
+            for module in self.now.absolute(file, import) {
+                self.import(module.trim_start_matches('.'), &import.2, way);
             }
         }
     }

@@ -161,7 +161,10 @@ struct Search<'a> {
     names: HashMap<&'a str, Names>,
     /// Who had each file run first, by path as kept.
     importers: HashMap<String, &'a str>,
+    /// Names in the code of others.
     elsewhere: OnceCell<HashSet<String>>,
+    /// By path as kept: whether code of the project alone uses a module. All files are gone through for each.
+    inner: RefCell<HashMap<String, bool>>,
 }
 
 impl<'a> Search<'a> {
@@ -185,6 +188,7 @@ impl<'a> Search<'a> {
             names,
             importers: now.started().collect(),
             elsewhere: OnceCell::new(),
+            inner: RefCell::default(),
         }
     }
 
@@ -258,28 +262,17 @@ impl<'a> Search<'a> {
     }
 
     /// Whether what an import leads to was loaded in an earlier run.
-    fn was_loaded(&self, file: &str, (level, module, members): &Import) -> bool {
-        let mut whole = module.clone();
-        if *level > 0 {
-            let names = self.now.names(file);
-            let [name] = names[..] else { return false };
-            let up = level - usize::from(file.ends_with("__init__.py"));
-            let parts: Vec<&str> = name.split('.').collect();
-            let Some(end) = parts.len().checked_sub(up) else {
-                return false;
-            };
-            whole = parts[..end].join(".");
-            if !module.is_empty() {
-                whole = format!("{whole}.{module}");
-            }
-        }
+    fn was_loaded(&self, file: &str, import: &Import) -> bool {
+        let [whole] = &self.now.absolute(file, import)[..] else {
+            return false;
+        };
         let was = |name: String| self.known.contains(&Dependency::Module(name));
         let is_module = |name: &str| self.now.module(name).is_some();
-        let mut inner = { members.iter() }
+        let mut inner = { import.2.iter() }
             .map(|name| format!("{whole}.{name}"))
             .filter(|name| is_module(name));
         // What has no file is built in, and always there.
-        (was(whole.clone()) || !is_module(&whole)) && inner.all(was)
+        (was(whole.clone()) || !is_module(whole)) && inner.all(was)
     }
 
     /// Whether a module is used by code of the project alone, or by a runner that looks for tests in it.
@@ -290,7 +283,8 @@ impl<'a> Search<'a> {
             Some(importer) => self.now.is_ours(importer),
             None => false,
         };
-        is_ours && !self.escapes(file)
+        let mut inner = self.inner.borrow_mut();
+        *{ inner.entry(file.to_owned()) }.or_insert_with(|| is_ours && !self.escapes(file))
     }
 
     /// Whether somebody has the module as a value, or all of its names.

@@ -33,8 +33,6 @@ _FINDS = frozenset(
     "iter_entry_points walk_packages iter_modules spec_from_file_location find_loader autodiscover "
     "autodiscover_modules import_string __subclasses__ get_objects".split()
 )
-
-
 #: Built-in functions that make a value out of literals.
 _PLAIN_CALLS = frozenset("frozenset set dict list tuple range".split())
 #: Parts of literals.
@@ -59,6 +57,14 @@ _LONGEST = 100
 
 def _text(node):
     return ast.dump(node, annotate_fields=False)
+
+
+def _hash(nodes):
+    digest = hashlib.sha256()
+    for node in nodes:
+        digest.update(_text(node).encode("utf-8", "surrogatepass"))
+        digest.update(b"\0")
+    return digest.hexdigest()
 
 
 def _last(node):
@@ -116,13 +122,12 @@ def _fixtures(node):
     return [argument.arg for argument in _arguments(node.args)]
 
 
-def _variables(function):
+def _variables(arguments, body):
     """Names that are a function's own."""
-    arguments = function.args
     found = {argument.arg for argument in _arguments(arguments)}
     found.update(argument.arg for argument in (arguments.vararg, arguments.kwarg) if argument is not None)
     others = set()
-    open_nodes = list(function.body)
+    open_nodes = list(body)
     while open_nodes:
         node = open_nodes.pop()
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
@@ -190,8 +195,8 @@ class _Mentions:
         elif isinstance(node, ast.Call):
             if _last(node) in _BY_NAME:
                 self.makes = self.makes or any(not isinstance(name, ast.Constant) for name in node.args[1:2])
-            self.globals = self.globals or _last(node) in ("globals", "locals")
-            self.globals = self.globals or (_last(node) in ("vars", "dir") and not node.args)
+            is_bare = _last(node) in ("vars", "dir") and not node.args
+            self.globals = self.globals or is_bare or _last(node) in ("globals", "locals")
         self.names.update(names)
         if not isinstance(node, ast.Constant):
             self.modules = self.modules or not _MODULES.isdisjoint(names)
@@ -209,6 +214,47 @@ class _Mentions:
         parts = sorted(word for word in self.words if len(word) > 2) if self.makes else []
         found = {"names": sorted(self.names), "globals": self.globals, "modules": self.modules}
         return dict(found, parts=parts)
+
+
+def _values(tree):
+    """Names of imports that are used as values: what has a module may look through it."""
+    bases = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            bases.add(id(node.func))
+        if isinstance(node, ast.Attribute) and node.attr != "__dict__":
+            bases.add(id(node.value))
+        elif isinstance(node, ast.Call) and _last(node) in _BY_NAME and node.args:
+            bases.add(id(node.args[0]))
+    found = _itself(tree)
+    open_nodes = [(tree, frozenset())]
+    while open_nodes:
+        node, own = open_nodes.pop()
+        if isinstance(node, _FUNCTIONS):
+            own = own | _variables(node.args, node.body)
+        elif isinstance(node, ast.Lambda):
+            own = own | {argument.arg for argument in _arguments(node.args)}
+        elif isinstance(node, ast.Name) and node.id not in own and id(node) not in bases:
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute) and id(node) not in bases:
+            # `load(app.settings)`
+            found.add(node.attr)
+        open_nodes.extend((child, own) for child in ast.iter_child_nodes(node))
+    return found
+
+
+def _itself(tree):
+    """Whether it gets at its own module as `sys.modules[__name__]`."""
+    parts = (node for node in ast.walk(tree) if isinstance(node, ast.Subscript))
+    keys = (node.slice for node in parts if _last(node.value) == "modules")
+    return {_ITSELF} if any("id='__name__'" in ast.dump(key) for key in keys) else set()
+
+
+def _texts(tree):
+    """Texts that may be the name of a module."""
+    constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    texts = (text for text in constants if isinstance(text, str) and len(text) <= _LONGEST)
+    return {text for text in texts if _DOTTED.fullmatch(text)}
 
 
 class _Traits:
@@ -276,8 +322,8 @@ class _File:
         self.classes = []
         self.imports = []
         self.own = set()
-        #: What the bodies of functions mention, by qualified name.
-        self.mentions = {}
+        #: Qualified name, arguments and body of each function.
+        self.bodies = []
         #: By the name that each has in the module.
         bound = {}
         self._acting = []
@@ -296,53 +342,15 @@ class _File:
                 for alias in node.names:
                     bound.setdefault(alias.asname or alias.name, []).append(self.imports[-1])
         self.acts = self._through(bound) if self._acting else None
-        self._bare(tree)
         self._take(tree, "")
         self.outside = self._record([tree])
         self._pieces(tree)
-
-    def _bare(self, tree):
-        """Names of imports that are used as values: what has a module may look through it."""
-        bases = set()
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                bases.add(id(node.func))
-            if isinstance(node, ast.Attribute) and node.attr != "__dict__":
-                bases.add(id(node.value))
-            elif isinstance(node, ast.Call) and _last(node) in _BY_NAME and node.args:
-                bases.add(id(node.args[0]))
-        found = self._itself(tree)
-        open_nodes = [(tree, frozenset())]
-        while open_nodes:
-            node, own = open_nodes.pop()
-            if isinstance(node, _FUNCTIONS):
-                own = own | _variables(node)
-            elif isinstance(node, ast.Lambda):
-                own = own | {argument.arg for argument in _arguments(node.args)}
-            elif isinstance(node, ast.Name) and node.id not in own and id(node) not in bases:
-                found.add(node.id)
-            elif isinstance(node, ast.Attribute) and id(node) not in bases:
-                # `load(app.settings)`
-                found.add(node.attr)
-            open_nodes.extend((child, own) for child in ast.iter_child_nodes(node))
-        self.bare = sorted(found)
-        constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
-        texts = (text for text in constants if isinstance(text, str) and len(text) <= _LONGEST)
-        #: Texts that may be the name of a module.
-        self.texts = {text for text in texts if _DOTTED.fullmatch(text)}
-
-    @staticmethod
-    def _itself(tree):
-        """Whether it gets at its own module as `sys.modules[__name__]`."""
-        parts = (node for node in ast.walk(tree) if isinstance(node, ast.Subscript))
-        keys = (node.slice for node in parts if _last(node.value) == "modules")
-        return {_ITSELF} if any("id='__name__'" in ast.dump(key) for key in keys) else set()
 
     def _pieces(self, tree):
         """Takes what is outside of functions apart; their bodies are gone already."""
         self.pieces = {}
         self.rest = []
-        self._nodes = {}
+        self.nodes = {}
         #: What stands where: names, and hashes of the rest.
         self.order = []
         found = []
@@ -352,11 +360,11 @@ class _File:
         for name, node, plain in found:
             if name is None or names.count(name) > 1:
                 self.rest.append(node)
-                self.order.append("#" + hashlib.sha256(_text(node).encode("utf-8", "surrogatepass")).hexdigest()[:16])
+                self.order.append("#" + _hash([node])[:16])
             elif isinstance(node, ast.ClassDef):
                 self._class(node)
             else:
-                self._piece(name, [node], plain)
+                self._piece(name, node, plain)
 
     @staticmethod
     def _bound(node):
@@ -382,18 +390,13 @@ class _File:
                 return found
         return [(None, node, False)]
 
-    def _piece(self, name, nodes, plain):
-        digest = hashlib.sha256()
-        for node in nodes:
-            digest.update(_text(node).encode("utf-8", "surrogatepass"))
-            digest.update(b"\0")
-        self._nodes[name] = nodes
+    def _piece(self, name, node, plain):
+        self.nodes[name] = node
         self.order.append(name)
-        piece = self.pieces[name] = {"hash": digest.hexdigest()[:32]}
+        piece = self.pieces[name] = {"hash": _hash([node])[:32]}
         if not plain:
             piece["acts"] = True
-        if len(nodes) == 1 and isinstance(nodes[0], (ast.Import, ast.ImportFrom)):
-            (node,) = nodes
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
             module = node.names[0].name if isinstance(node, ast.Import) else node.module or ""
             piece["imports"] = [getattr(node, "level", 0), module, [node.names[0].name]]
 
@@ -408,9 +411,9 @@ class _File:
         head = ast.ClassDef(node.name, node.bases, node.keywords, others, node.decorator_list)
         if hasattr(node, "type_params"):
             head.type_params = node.type_params
-        self._piece(node.name, [head], False)
+        self._piece(node.name, head, False)
         for test in tests:
-            self._piece(node.name + "." + test.name, [test], True)
+            self._piece(node.name + "." + test.name, test, True)
 
     def _names(self, node):
         """Names that the module itself gives to what it makes."""
@@ -459,7 +462,7 @@ class _File:
                 name = prefix + child.name
                 self._take(child, name + ".<locals>.")
                 unit = self._record(child.body)
-                self.mentions.setdefault(name, []).append(_Mentions(child.body, _variables(child)))
+                self.bodies.append((name, child.args, child.body))
                 # Several may have one name: an overload, a property with its setter, one for each platform.
                 known = self.units.get(name)
                 if known is not None:
@@ -476,16 +479,6 @@ class _File:
             else:
                 self._take(child, prefix)
 
-    def hash_of_rest(self):
-        digest = hashlib.sha256()
-        for node in self.rest:
-            digest.update(_text(node).encode("utf-8", "surrogatepass"))
-            digest.update(b"\0")
-        return digest.hexdigest()[:32]
-
-    def piece_nodes(self):
-        return self._nodes.items()
-
     def module_names(self):
         """Last part of the name of each module that may be imported, with the name that it has here."""
         for tree in self._imports:
@@ -494,65 +487,62 @@ class _File:
 
     @staticmethod
     def _record(nodes):
-        digest = hashlib.sha256()
-        for node in nodes:
-            digest.update(_text(node).encode("utf-8", "surrogatepass"))
-            digest.update(b"\0")
-        return dict(_Traits().look(nodes).record(), hash=digest.hexdigest())
+        return dict(_Traits().look(nodes).record(), hash=_hash(nodes))
 
 
-def take_apart(path):
-    """What is in a file, or nothing where it cannot be read as Python."""
-    try:
-        with open(path, "rb") as file:
-            source = file.read()
-        digest = hashlib.sha256(source).hexdigest()
-        found = _File(ast.parse(source))
-    except Exception:
-        return None
+def take_apart(tree):
+    """What is in a file."""
+    found = _File(tree)
     return {
-        "content": digest,
         "units": found.units,
         "classes": found.classes,
         "imports": found.imports,
         "outside": found.outside,
         "acts": found.acts,
         "pieces": found.pieces,
-        "rest": found.hash_of_rest(),
+        "rest": _hash(found.rest)[:32],
         "order": found.order,
     }
 
 
-def names_in(path):
-    """What each part of a file mentions, or nothing where it cannot be read as Python."""
+def names_in(tree):
+    """What each part of a file mentions."""
+    # Before the bodies of functions are taken out.
+    values, texts = _values(tree), _texts(tree)
+    found = _File(tree)
+    units = {}
+    for name, arguments, body in found.bodies:
+        mentions = _Mentions(body, _variables(arguments, body))
+        # Several functions may have one name.
+        if name in units:
+            units[name].add(mentions)
+        else:
+            units[name] = mentions
+    return {
+        "units": {name: unit.record() for name, unit in units.items()},
+        "pieces": {name: _Mentions([node]).record() for name, node in found.nodes.items()},
+        "rest": _Mentions(found.rest).record(),
+        "bare": sorted(values),
+        "texts": sorted(texts),
+        "stars": [each[1] for each in found.imports if "*" in each[2]],
+        "modules": sorted(set(found.module_names())),
+    }
+
+
+def of_file(path, look):
+    """What `look` says of a file, or nothing where it cannot be read as Python."""
     try:
         with open(path, "rb") as file:
             source = file.read()
-        found = _File(ast.parse(source))
+        return dict(look(ast.parse(source)), content=hashlib.sha256(source).hexdigest())
     except Exception:
         return None
-    units = {}
-    for name, several in found.mentions.items():
-        # Several functions may have one name.
-        units[name] = several[0]
-        for other in several[1:]:
-            units[name].add(other)
-    return {
-        "content": hashlib.sha256(source).hexdigest(),
-        "units": {name: unit.record() for name, unit in units.items()},
-        "pieces": {name: _Mentions(nodes).record() for name, nodes in found.piece_nodes()},
-        "rest": _Mentions(found.rest).record(),
-        "bare": found.bare,
-        "texts": sorted(found.texts),
-        "stars": [each[1] for each in found.imports if "*" in each[2]],
-        "modules": sorted({(module, name) for module, name in found.module_names()}),
-    }
 
 
 def main():
     look = names_in if sys.argv[1:] == ["names"] else take_apart
     for path in json.load(sys.stdin):
-        json.dump(look(path), sys.stdout)
+        json.dump(of_file(path, look), sys.stdout)
         sys.stdout.write("\n")
 
 
