@@ -114,7 +114,7 @@ impl<'a> Closures<'a> {
             let lazy = self.now.lazy(file, import);
             way.files.extend(lazy.files);
             way.missing.extend(lazy.missing);
-            for module in self.now.absolute(file, import) {
+            for module in absolute(self.now, file, import) {
                 self.import(module.trim_start_matches('.'), &import.2, way);
             }
         }
@@ -146,6 +146,23 @@ impl<'a> Closures<'a> {
             }
         }
     }
+}
+
+/// The name of the module that an import in `file` leads to, for each that the file is; none where it leads too far up.
+pub(super) fn absolute(now: &Now<'_>, file: &str, (level, module, _): &Import) -> Vec<String> {
+    if *level == 0 {
+        return vec![module.clone()];
+    }
+    let up = level - usize::from(file.ends_with("__init__.py"));
+    let whole = |name: &&str| {
+        let parts: Vec<&str> = name.split('.').collect();
+        let package = parts[..parts.len().checked_sub(up)?].join(".");
+        Some(match &**module {
+            "" => package,
+            module => format!("{package}.{module}"),
+        })
+    };
+    now.names(file).iter().filter_map(whole).collect()
 }
 
 impl Closure {

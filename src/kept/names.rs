@@ -13,6 +13,7 @@ use std::{
 
 use super::{
     book::Book,
+    closure::absolute,
     dependency::Dependency,
     evidence::MODULE,
     now::{Now, words_of},
@@ -263,7 +264,7 @@ impl<'a> Search<'a> {
 
     /// Whether what an import leads to was loaded in an earlier run.
     fn was_loaded(&self, file: &str, import: &Import) -> bool {
-        let [whole] = &self.now.absolute(file, import)[..] else {
+        let [whole] = &absolute(self.now, file, import)[..] else {
             return false;
         };
         let was = |name: String| self.known.contains(&Dependency::Module(name));

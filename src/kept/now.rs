@@ -365,23 +365,6 @@ impl<'a> Now<'a> {
         same.map(|(name, _)| &**name).collect()
     }
 
-    /// The name of the module that an import in `file` leads to, for each that the file is; none where it leads too far up.
-    pub(super) fn absolute(&self, file: &str, (level, module, _): &Import) -> Vec<String> {
-        if *level == 0 {
-            return vec![module.clone()];
-        }
-        let up = level - usize::from(file.ends_with("__init__.py"));
-        let whole = |name: &&str| {
-            let parts: Vec<&str> = name.split('.').collect();
-            let package = parts[..parts.len().checked_sub(up)?].join(".");
-            Some(match &**module {
-                "" => package,
-                module => format!("{package}.{module}"),
-            })
-        };
-        self.names(file).iter().filter_map(whole).collect()
-    }
-
     /// Whether a file only has tests: nobody finds it by a name made up.
     pub(super) fn has_tests(&self, file: &str) -> bool {
         self.tests.contains(file)
