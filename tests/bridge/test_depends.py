@@ -258,6 +258,15 @@ class FunctionsTest(DependsCase):
             _, ran = self._noted(worker, "test_reads", iterations=5)
         self.assertLessEqual(max(increments(ran["series"]["blocks"])[1:]), 0)
 
+    def test_the_readings_after_a_noted_iteration_are_those_before_it(self):
+        tests = "".join("def test_{}():\n    assert sum(range(10)) == 45\n\n\n".format(at) for at in range(3))
+        _, worker = self._worker({"test_sums.py": tests})
+        for at in range(3):
+            _, ran = self._noted(worker, "test_{}".format(at))
+            on = worker.answer("ran", do="run", thaw=False, survey=False, warmup=0, iterations=4, between=True)
+        self.assertEqual(increments(ran["series"]["blocks"])[1:], [0] * (len(ran["series"]["blocks"]) - 2))
+        self.assertEqual(increments(on["series"]["blocks"]), [0] * 4)
+
     def test_what_runs_while_tests_are_collected_is_noted_with_who_had_it_run(self):
         project, worker = self._worker({"app.py": APP, "test_app.py": TESTS})
         collected = worker.last["depends"]
