@@ -116,6 +116,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/malloc.py"),
     ),
     (
+        "leakcheck_bridge/opaque.py",
+        include_str!("python/leakcheck_bridge/opaque.py"),
+    ),
+    (
         "leakcheck_bridge/opcodes.py",
         include_str!("python/leakcheck_bridge/opcodes.py"),
     ),

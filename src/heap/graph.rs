@@ -1,7 +1,7 @@
 //! The heap as a graph: objects by number, what each refers to, and in which iteration it was born.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     io::{self, BufReader, Read},
     path::Path,
 };
@@ -69,6 +69,13 @@ pub struct Graph {
 
 /// Bytes of the longest file of a heap: one of fifty million objects.
 const LONGEST: u64 = 4 << 30;
+
+impl Dump {
+    /// Whether instances of a type may refer to what the collector does not see.
+    pub fn is_opaque(&self, kind: u32) -> bool {
+        self.opaque.get(kind as usize) == Some(&true)
+    }
+}
 
 impl Graph {
     /// Reads the file that the bridge wrote.
@@ -220,28 +227,35 @@ impl Graph {
     }
 
     /// The collector lists no strings and numbers. One that only survivors refer to was born when one of the window
-    /// first referred to it, or with the oldest of them.
+    /// first referred to it, or with the oldest of them. What it refers to in its turn (a dictionary of numbers to
+    /// these, a time to its zone) may have been born with it.
     fn adopt(&mut self, mentioned: &HashMap<u64, u16>) {
         let mut found: HashMap<u32, (i64, u16)> = HashMap::new();
-        for at in 0..self.ids.len() {
-            let cohort = self.cohort[at];
-            if cohort == 0 {
-                continue;
-            }
-            for target in self.targets(at as u32) {
-                let leaf = *target as usize;
-                if self.cohort[leaf] == 0 && !self.tracked[leaf] {
-                    let entry = found.entry(*target).or_insert((0, cohort));
-                    entry.0 += 1;
-                    entry.1 = entry.1.min(cohort);
+        let mut sources: Vec<u32> = (0..self.ids.len() as u32)
+            .filter(|node| self.cohort[*node as usize] > 0)
+            .collect();
+        while !sources.is_empty() {
+            let mut met: BTreeSet<u32> = BTreeSet::new();
+            for node in std::mem::take(&mut sources) {
+                let cohort = self.cohort[node as usize];
+                for target in self.targets(node) {
+                    let leaf = *target as usize;
+                    if self.cohort[leaf] == 0 && !self.tracked[leaf] {
+                        let entry = found.entry(*target).or_insert((0, cohort));
+                        entry.0 += 1;
+                        entry.1 = entry.1.min(cohort);
+                        met.insert(*target);
+                    }
                 }
             }
-        }
-        for (leaf, (referrers, cohort)) in found {
-            let at = leaf as usize;
-            if self.counts[at] == referrers {
-                let first = mentioned.get(&self.ids[at]).copied();
-                self.cohort[at] = first.map_or(cohort, |first| first.min(cohort));
+            for leaf in met {
+                let at = leaf as usize;
+                let (referrers, cohort) = found[&leaf];
+                if self.counts[at] == referrers {
+                    let first = mentioned.get(&self.ids[at]).copied();
+                    self.cohort[at] = first.map_or(cohort, |first| first.min(cohort));
+                    sources.push(leaf);
+                }
             }
         }
     }

@@ -66,7 +66,7 @@ pub struct Decision {
     pub lost_example: Option<u32>,
     /// The type of an object that one of these refers to, and which may refer back without anybody seeing it.
     pub opaque: Option<String>,
-    /// Where nothing holds and nothing is lost: a cycle through an object that the collector does not know.
+    /// Where nothing holds and nothing is lost: a cycle through an object that the collector cannot look into.
     pub hidden: Option<Vec<u32>>,
     /// Whether no object that stays can have memory with it that Python knows nothing of.
     pub plain: bool,
@@ -152,8 +152,7 @@ pub fn decide(graph: &Graph, dump: &Dump, places: &Places) -> Decision {
 fn opaque(graph: &Graph, dump: &Dump, ways: &Ways) -> Option<String> {
     let voters = graph.voters();
     let votes = |node: &u32| voters.contains(&graph.born(*node));
-    let is_opaque =
-        |node: &u32| dump.opaque.get(graph.kinds[*node as usize] as usize) == Some(&true);
+    let is_opaque = |node: &u32| dump.is_opaque(graph.kinds[*node as usize]);
     (0..graph.len() as u32)
         .filter(|node| votes(node) && ways.phase(*node).is_none())
         .flat_map(|node| graph.targets(node))

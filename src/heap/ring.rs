@@ -65,19 +65,19 @@ pub fn describe(
     })
 }
 
-/// The same of a cycle that the collector does not see, since it does not know the object of the type `kind`.
+/// The same of a cycle that the collector never frees, since it cannot look into the object of the type `kind`.
 pub fn hidden(steps: &[Step], kind: &str) -> Option<Ring> {
     let ring = describe(steps, &|_| None, "")?;
-    let name = format!("a cycle through {kind}, which the collector does not know");
+    let name = format!("a cycle through {kind}, which the collector cannot look into");
     let holder = Holder {
         reason: format!(
-            "each object is kept by the one before it, and the collector does not see {kind}"
+            "each object is kept by the one before it, and the collector does not see what {kind} refers to"
         ),
         name,
         ..ring.holder
     };
     let advice = format!(
-        "The collector does not know {kind}, so that it never frees a cycle through one. Keep what you need of it rather than itself, or take it out of what refers to it when it is dealt with (list.clear(), del).",
+        "The collector cannot look into {kind}, so it never frees a cycle through one. Cut the cycle by hand when its user is done (set one of its references to None), or make one of them weak (weakref).",
     );
     Some(Ring {
         holder,

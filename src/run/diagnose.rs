@@ -27,7 +27,6 @@ use crate::{
         path::{Phase, Root, Terrain, Ways},
         ring,
         route::{self, FINALIZERS, Route, Step},
-        types,
     },
     verdict::Counter,
     worker::{
@@ -372,8 +371,11 @@ pub(super) fn explain(
     let hidden = decision.hidden.as_ref().map(|way| {
         let closed: Vec<u32> = way.iter().chain(way.first()).copied().collect();
         paths.push(graph.ids_of(&closed));
-        let unknown = way.iter().find(|node| !graph.is_tracked(**node));
-        unknown.map_or_else(String::new, |node| types::short(graph.type_of(*node)))
+        // A dictionary on the way to a time is only unknown because it has nothing but that.
+        let is_opaque = |node: &&u32| dump.is_opaque(graph.kinds[**node as usize]);
+        let is_unknown = |node: &&u32| !graph.is_tracked(**node);
+        let unknown = { way.iter().find(is_opaque) }.or_else(|| way.iter().find(is_unknown));
+        unknown.map_or_else(String::new, |node| graph.type_of(*node).to_owned())
     });
     let lone = decision.lost_example.iter().chain(&decision.examples);
     paths.extend(lone.map(|node| graph.ids_of(&[*node])));

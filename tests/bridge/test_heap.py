@@ -11,6 +11,7 @@ from driver import BRIDGE, BridgeCase
 
 SEEDS = '''
     import asyncio
+    import datetime
     import functools
     import threading
     import unittest
@@ -110,6 +111,13 @@ SEEDS = '''
         def test_local(self):
             LOCAL.kept.append([1])
 
+        def test_zone(self):
+            class Zone(datetime.tzinfo):
+                def __init__(self):
+                    self.since = datetime.datetime(2020, 1, 1, tzinfo=self)
+
+            Zone()
+
         def test_fails_at_last(self):
             NAMES.append([1])
             self.assertLess(len(NAMES), 4)
@@ -147,8 +155,7 @@ class Dump:
                 self.targets[number] = targets[start : start + degree]
                 start += degree
         self.cohorts = [self._take("Q", count).tolist() for count in self.graph["cohorts"]]
-        for count in self.graph["mentions"]:
-            self._take("Q", count)
+        self.mentions = [self._take("Q", count).tolist() for count in self.graph["mentions"]]
         known = self._take("Q", self.graph["census"])
         self.before = dict(zip(known, self._take("q", self.graph["census"])))
         self.left = len(self._data) - self._at
@@ -251,6 +258,16 @@ class Heap(BridgeCase):
         self.assertEqual(dump.born("test_seeds.Hostile"), [1] * 5)
         found = self.words(dump, self.newest(dump, "test_seeds.Hostile"))
         self.assertEqual(found[-2:], ["list[…]", "Hostile"])
+
+    def test_what_the_collector_is_not_told_of_is_read_out_of_memory(self):
+        dump = Dump(self.worker, "test_zone")
+        name = next(name for name in dump.types.values() if name.endswith("Zone"))
+        for cohort, mentions in list(zip(dump.cohorts, dump.mentions))[1:-1]:
+            (zone,) = [number for number in cohort if dump.types.get(number) == name]
+            times = [number for number in mentions if dump.types.get(number) == "datetime.datetime"]
+            self.assertEqual([list(dump.targets[number]) for number in times], [[zone]])
+            reached = set(dump.targets[zone]).union(*map(dump.targets.get, dump.targets[zone]))
+            self.assertIn(times[0], reached)
 
     def test_the_place_of_birth_is_told(self):
         dump = Dump(self.worker, "test_method")

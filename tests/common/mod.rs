@@ -373,7 +373,9 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let name = entry.file_name();
-        if name == "__pycache__" || name == ".pytest_cache" {
+        // What a run by hand leaves, the README's first command among them.
+        let left = ["__pycache__", ".pytest_cache", ".leakcheck"];
+        if left.iter().any(|left| name == *left) {
             continue;
         }
         if entry.file_type().unwrap().is_dir() {

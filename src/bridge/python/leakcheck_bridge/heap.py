@@ -19,7 +19,7 @@ import threading
 import tracemalloc
 import types
 
-from . import kinds, referents, trace
+from . import kinds, opaque, referents, trace
 
 try:
     import _tracemalloc
@@ -60,6 +60,8 @@ _LENGTHS = {
 }
 #: The collector tracks none of these as long as they refer to nothing that it tracks.
 _HOPPED = kinds.ids_of(dict, bytearray, array.array)
+#: And these may then refer to others that are not tracked either: a `datetime`, an array of objects.
+_PACKED = kinds.ids_of(dict, tuple)
 
 
 def length_function(cls):
@@ -134,6 +136,15 @@ def untracked(refs):
     return [obj for obj in refs if id(type(obj)) in _HOPPED and not _is_tracked(obj)]
 
 
+def unpacked(leaves):
+    # type: (list) -> list
+    """These objects, which the collector does not know, and what the containers among them have."""
+    for obj in leaves:
+        if id(type(obj)) in _PACKED:
+            leaves += [other for other in _get_referents(obj) if not _is_tracked(other)]
+    return leaves
+
+
 class Recorder:
     """One diagnosed window: cohorts at its boundaries, lengths at its opening, the graph at its end."""
 
@@ -158,6 +169,7 @@ class Recorder:
         self._exits = _exit_callbacks()
         # Made before the window opens: an identity from a cohort that is free again must not come back as one of these.
         self._types = Types()
+        self._memory = opaque.Memory()
 
     def open(self):
         # type: () -> None
@@ -223,7 +235,7 @@ class Recorder:
         self._cohorts[at] = len(self._born) - before
         if len(objects) < _MOST_PLACED:
             before = len(self._mentioned)
-            self._mentioned.extend([id(obj) for obj in _get_referents(*objects) if not _is_tracked(obj)])
+            self._mentioned.extend(map(id, unpacked([obj for obj in _get_referents(*objects) if not _is_tracked(obj)])))
             self._mentions[at] = len(self._mentioned) - before
         if at >= len(self._cohorts) - 2:
             self._find_places(objects)
@@ -243,6 +255,7 @@ class Recorder:
             nodes = self._write(file)
             put(file, [self._born, self._mentioned, self._known, self._lengths])
         finally:
+            self._memory.close()
             posix.close(file)
         return {
             "cohorts": self._cohorts[: self._at[0]].tolist(),
@@ -263,8 +276,9 @@ class Recorder:
         # First of all: whatever refers to the project's objects and is made later does not show.
         objects = _get_objects()
         window = frozenset(self._born)
+        self._memory.open(window.union(self._mentioned))
         own = baseline()
-        variables = {id(variable): value for variable, value in _copy_context().items()}
+        beside = {id(variable): (id(value),) for variable, value in _copy_context().items()}
         seen = set()  # type: set
         total = 0
         for start in range(0, len(objects), _CHUNK):
@@ -282,10 +296,12 @@ class Recorder:
                 sizes[at] = trace._size(obj)
                 counts[at] = _getrefcount(obj) - own
                 if len(seen) < _MOST_MEASURED:
-                    for other in _get_referents(obj):
-                        if not _is_tracked(other) and id(other) not in seen:
+                    for other in unpacked([other for other in _get_referents(obj) if not _is_tracked(other)]):
+                        if id(other) not in seen:
                             seen.add(id(other))
                             leaves.append(other)
+                            if kinds.is_opaque(type(other)):
+                                beside[id(other)] = self._memory.targets(other)
                 obj = other = None
             for obj in untracked(_get_referents(*chunk)):
                 if id(obj) not in seen:
@@ -300,7 +316,7 @@ class Recorder:
             obj = None
             chunk.extend(leaves)
             total += len(chunk)
-            write_chunk(file, self._types, chunk, len(leaves), (ids, sizes, counts), variables)
+            write_chunk(file, self._types, chunk, len(leaves), (ids, sizes, counts), beside)
         put(file, [array.array("Q", (0, 0, 0))])
         return total
 
@@ -313,13 +329,16 @@ def put(file, columns):
             left = left[posix.write(file, left) :]
 
 
-def write_chunk(file, numbers, chunk, untracked, measured, variables):
+def write_chunk(file, numbers, chunk, untracked, measured, beside):
+    # type: (int, Types, list, int, tuple, dict) -> None
+    """Writes some objects down. `beside` are identities of what the collector is not told that they refer to."""
     types_of = numbers.of(chunk)
     lengths = array.array("q", [-1]) * len(chunk)
     functions = numbers.lengths
     degrees = array.array("I")
     edges = array.array("Q")
     for at, obj in enumerate(chunk):
+        before = len(edges)
         refs = _get_referents(obj)
         function = functions[types_of[at]]
         if function is not None:
@@ -327,10 +346,9 @@ def write_chunk(file, numbers, chunk, untracked, measured, variables):
         elif issubclass(type(obj), _thread._local) and is_plain_local(type(obj)):
             # Some versions do not show the collector what a thread keeps in it.
             refs.append(_thread._local.__getattribute__(obj, "__dict__"))
-        elif type(obj) is contextvars.ContextVar and id(obj) in variables:
-            refs.append(variables[id(obj)])
-        degrees.append(len(refs))
         edges.extend(map(id, refs))
+        edges.extend(beside.get(id(obj), ()))
+        degrees.append(len(edges) - before)
     header = array.array("Q", (len(chunk), untracked, len(edges)))
     put(file, [header, *measured, lengths, edges, types_of, degrees])
 

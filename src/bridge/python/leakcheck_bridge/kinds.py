@@ -78,6 +78,8 @@ def may_own(cls):
 #: Of a type: the collector can look into its instances.
 _TRAVERSED = 1 << 14
 _FLAGS = type.__dict__["__flags__"].__get__
+#: Bytes of an instance of a class, without what those of variable size add.
+size_of = type.__dict__["__basicsize__"].__get__
 _ATOMS = (str, bytes, bytearray, int, float, complex, bool, type(None), type(...), type(NotImplemented), range)
 
 
