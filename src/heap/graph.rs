@@ -434,6 +434,26 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn what_the_collector_does_not_list_is_as_old_as_what_alone_leads_to_it() {
+        // A zone of the second iteration, its dictionary, the time in that, and a text that a list of before has, too.
+        let mut graph = graph(
+            &[
+                ("app.Zone", 2, &[1]),
+                ("dict", 0, &[2, 3]),
+                ("datetime.datetime", 0, &[0]),
+                ("str", 0, &[]),
+                ("list", 0, &[3]),
+            ],
+            3,
+        );
+        for node in 1..4 {
+            untrack(&mut graph, node);
+        }
+        graph.adopt(&HashMap::from([(32, 1)]));
+        assert_eq!(graph.cohort, [2, 2, 1, 0, 0]);
+    }
+
+    #[test]
     fn a_file_that_ends_early_is_an_error() {
         let file = bytes(&[3, 0, 4, 100], &[]);
         assert!(Graph::read(&*file, &dump(&[], 0)).is_err());
