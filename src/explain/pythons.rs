@@ -13,7 +13,7 @@ pub enum Sign {
     Function(&'static str),
     /// All of it is native memory that no function is certain to allocate, and the test ends tracemalloc.
     Tracing,
-    /// A cycle through an object of this type, which the collector cannot look into, retains it.
+    /// A cycle through an object of this type, which the collector does not track, retains it.
     Cycle(&'static str),
 }
 
@@ -82,7 +82,7 @@ pub const KNOWN: [Known; 5] = [
     },
     Known {
         sign: Sign::Cycle("UnraisableHookArgs"),
-        what: "the collector cannot look into what `sys.unraisablehook` is called with",
+        what: "the collector does not track what `sys.unraisablehook` is called with",
         source: "gh-157443",
         url: "https://github.com/python/cpython/issues/157443",
         since: (3, 8, 0),

@@ -438,9 +438,9 @@ pub(crate) mod tests {
         // A zone of the second iteration, its dictionary, the time in that, and a text that a list of before has, too.
         let mut graph = graph(
             &[
-                ("app.Zone", 2, &[1]),
+                ("object", 2, &[1]),
                 ("dict", 0, &[2, 3]),
-                ("datetime.datetime", 0, &[0]),
+                ("object", 0, &[0]),
                 ("str", 0, &[]),
                 ("list", 0, &[3]),
             ],

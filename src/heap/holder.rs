@@ -66,7 +66,7 @@ pub struct Decision {
     pub lost_example: Option<u32>,
     /// The type of an object that one of these refers to, and which may refer back without anybody seeing it.
     pub opaque: Option<String>,
-    /// Where nothing holds and nothing is lost: a cycle through an object that the collector cannot look into.
+    /// Where nothing holds and nothing is lost: a cycle that the collector does not see.
     pub hidden: Option<Vec<u32>>,
     /// Whether no object that stays can have memory with it that Python knows nothing of.
     pub plain: bool,

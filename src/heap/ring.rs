@@ -65,19 +65,23 @@ pub fn describe(
     })
 }
 
-/// The same of a cycle that the collector never frees, since it cannot look into the object of the type `kind`.
-pub fn hidden(steps: &[Step], kind: &str) -> Option<Ring> {
+/// The same of a cycle that the collector never frees, since of an object of the type `kind` it is not told what that
+/// refers to (it is `opaque`), or that it is there.
+pub fn hidden(steps: &[Step], kind: &str, opaque: bool) -> Option<Ring> {
     let ring = describe(steps, &|_| None, "")?;
-    let name = format!("a cycle through {kind}, which the collector cannot look into");
+    let why = if opaque {
+        "cannot look into"
+    } else {
+        "does not track"
+    };
+    let name = format!("a cycle through {kind}, which the collector {why}");
     let holder = Holder {
-        reason: format!(
-            "each object is kept by the one before it, and the collector does not see what {kind} refers to"
-        ),
+        reason: format!("each object is kept by the one before it, and the collector {why} {kind}"),
         name,
         ..ring.holder
     };
     let advice = format!(
-        "The collector cannot look into {kind}, so it never frees a cycle through one. Cut the cycle by hand when its user is done (set one of its references to None), or make one of them weak (weakref).",
+        "The collector {why} {kind}, so it never frees this cycle. Cut the cycle by hand when its user is done (set one of its references to None), or make one of them weak (weakref).",
     );
     Some(Ring {
         holder,

@@ -146,7 +146,7 @@ impl<'a> Cause<'a> {
             Some(name) if lengthened.is_some() => Some(Holder::lengthened(name)),
             Some(name) => Some(Holder::named(name)),
             None if code == code::INTERPRETER && route.is_none() => Some(Holder::named("atexit")),
-            None if let Some((ring, _)) = hidden => Some(ring.holder.clone()),
+            None if let Some(hidden) = hidden => Some(hidden.ring.holder.clone()),
             None => route.map(|route| parts::with_others(route, &self.cases)),
         };
         let identity = self.identity(&Named {
@@ -179,7 +179,7 @@ impl<'a> Cause<'a> {
                     + &machine::how_sure(native)
             }
             (None, None) if let Some(name) = lengthened => code::advice_lengthened(name),
-            (None, None) if let Some((ring, _)) = hidden => ring.advice.clone(),
+            (None, None) if let Some(hidden) = hidden => hidden.ring.advice.clone(),
             (None, None) => code::advice(code).to_owned(),
         };
         let tests = self.tests();

@@ -93,6 +93,17 @@ pub(super) fn leading(diagnosis: &Diagnosis) -> Option<(String, f64)> {
     if let Some((name, each)) = lost {
         return Some((types::short(name), *each));
     }
+    let class = diagnosis
+        .hidden
+        .as_ref()
+        .and_then(|hidden| hidden.class.as_ref());
+    if let (None, Some(class)) = (route, class) {
+        let growth = diagnosis
+            .types
+            .iter()
+            .find(|growth| growth.name == *class)?;
+        return Some((types::short(class), growth.count));
+    }
     let route = route?;
     if route.gain == Gain::Length {
         let own = route.steps.last().is_some_and(|step| step.newest.is_none());
@@ -187,8 +198,8 @@ pub(super) fn phrase(diagnosis: &Diagnosis) -> Option<String> {
     match diagnosis.routes.first() {
         Some(route) => Some(format!("retained by {}", route.holder.name)),
         None if diagnosis.exits > 0.5 => Some("retained by atexit".to_owned()),
-        None if let Some((ring, _)) = &diagnosis.hidden => {
-            Some(format!("retained by {}", ring.holder.name))
+        None if let Some(hidden) = &diagnosis.hidden => {
+            Some(format!("retained by {}", hidden.ring.holder.name))
         }
         None if diagnosis.is_lost() => Some("held from outside Python".to_owned()),
         None => None,

@@ -54,7 +54,7 @@ pub(super) fn known(
         Sign::Cycle(kind) => {
             let is_by_it = |case: &&Case| {
                 let hidden = { case.diagnosis.iter() }.find_map(|found| found.hidden.as_ref());
-                hidden.is_some_and(|(_, by)| by == kind)
+                hidden.is_some_and(|hidden| hidden.through == *kind)
             };
             finding.kind == Kind::Python && cases.iter().all(is_by_it)
         }

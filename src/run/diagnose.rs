@@ -11,7 +11,7 @@ use super::{
     case::Case,
     children,
     closer::iterations,
-    diagnosis::{Diagnosis, FRAMES_SHOWN, Heap, Place},
+    diagnosis::{Diagnosis, FRAMES_SHOWN, Heap, Hidden, Place},
     driver::Bench,
     lines, screen,
     slot::Slot,
@@ -374,8 +374,12 @@ pub(super) fn explain(
         // A dictionary on the way to a time is only unknown because it has nothing but that.
         let is_opaque = |node: &&u32| dump.is_opaque(graph.kinds[**node as usize]);
         let is_unknown = |node: &&u32| !graph.is_tracked(**node);
-        let unknown = { way.iter().find(is_opaque) }.or_else(|| way.iter().find(is_unknown));
-        unknown.map_or_else(String::new, |node| graph.type_of(*node).to_owned())
+        let opaque = way.iter().find(is_opaque);
+        let unknown = opaque.or_else(|| way.iter().find(is_unknown));
+        let through = unknown.map_or("", |node| graph.type_of(*node)).to_owned();
+        let mut names = way.iter().map(|node| graph.type_of(*node));
+        let class = names.find(|name| name.contains('.') && *name != through);
+        (through, opaque.is_some(), class.map(str::to_owned))
     });
     let lone = decision.lost_example.iter().chain(&decision.examples);
     paths.extend(lone.map(|node| graph.ids_of(&[*node])));
@@ -398,10 +402,14 @@ pub(super) fn explain(
         named.next();
         born.next()
     });
-    let hidden = hidden.and_then(|kind| {
+    let hidden = hidden.and_then(|(through, opaque, class)| {
         let steps = named.next().flatten()?;
         born.next();
-        Some((ring::hidden(&steps, &kind)?, kind))
+        Some(Hidden {
+            ring: ring::hidden(&steps, &through, opaque)?,
+            through,
+            class,
+        })
     });
     let others = worded.split_off(decision.holders.len());
     let mut holding: Vec<Route> = worded.into_iter().flatten().collect();

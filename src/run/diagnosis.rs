@@ -13,6 +13,17 @@ use crate::{
     },
 };
 
+/// A cycle that the collector never frees.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hidden {
+    /// The way round.
+    pub ring: Ring,
+    /// The type of the object that the collector cannot look into.
+    pub through: String,
+    /// A class in it that the collector knows; none where all are types of Python's own.
+    pub class: Option<String>,
+}
+
 /// What a look at the heap found out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Diagnosis {
@@ -30,8 +41,8 @@ pub struct Diagnosis {
     pub lost: Vec<(String, f64)>,
     /// The type through which these may be a cycle that the collector cannot see.
     pub opaque: Option<String>,
-    /// The cycle that keeps them where the collector does not see it, and the type by which it does not.
-    pub hidden: Option<(Ring, String)>,
+    /// The cycle that keeps them, where the collector does not see it.
+    pub hidden: Option<Hidden>,
     /// Whether blocks stay that are in no object the collector knows of, nor in what these refer to.
     pub unseen: bool,
     /// Of a lost reference: what was called, with what it did to the counts of its caller's variables.
