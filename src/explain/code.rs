@@ -18,6 +18,8 @@ pub const HANG: &str = "LK502";
 pub const LOST: &str = "LK202";
 /// References that are given back more often than they were taken.
 pub const RELEASED: &str = "LK204";
+/// A cycle that the collector does not see.
+pub const HIDDEN: &str = "LK117";
 /// Callbacks and hooks of the interpreter.
 pub const INTERPRETER: &str = "LK111";
 
@@ -148,6 +150,9 @@ pub fn advice(code: &str) -> &'static str {
         }
         INTERPRETER => {
             "Take the callback off again when its user is done (atexit.unregister, gc.callbacks.remove, signal.signal with the old handler), or register it once, when the module is imported."
+        }
+        HIDDEN => {
+            "The collector never frees this cycle: cut it by hand when its user is done (set one of its references to None), or make one of them weak (weakref)."
         }
         RELEASED => {
             "The object is freed while others still use it once its count reaches zero, which ends the process: look for a C extension that gives back a reference which it only borrowed (Py_DECREF after PyList_GetItem, PyDict_GetItem, PyTuple_GetItem or PyModule_GetDict)."

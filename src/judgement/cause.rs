@@ -139,7 +139,7 @@ impl<'a> Cause<'a> {
         let filled =
             held::watched(self.case).filter(|_| self.alone && route.is_none() && self.is_leak());
         let hidden = { diagnosis.and_then(|diagnosis| diagnosis.hidden.as_ref()) }
-            .filter(|_| route.is_none() && kind == Kind::Python && code != code::INTERPRETER);
+            .filter(|_| code == code::HIDDEN);
         let lengthened = filled.filter(|_| held::is_lengthened(self.case));
         let holder = match filled {
             _ if process.is_some() => process.clone(),
@@ -508,6 +508,9 @@ fn code_of(kind: Kind, route: Option<&Route>, diagnosis: Option<&Diagnosis>) -> 
             code::INTERPRETER
         }
         (None, Some(diagnosis)) if kind == Kind::Python && diagnosis.is_lost() => code::LOST,
+        (None, Some(diagnosis)) if kind == Kind::Python && diagnosis.hidden.is_some() => {
+            code::HIDDEN
+        }
         _ => code::of(kind),
     }
 }
