@@ -14,6 +14,9 @@ pub struct Ring {
     pub advice: String,
 }
 
+/// Steps of a cycle that is called by all of them.
+const MOST_NAMED: usize = 4;
+
 /// Puts a cycle in words. `steps` lead from an object to itself, so that the last one is the first again; the oldest object
 /// stands first, because what refers back to it came later. `root` names the class that the class of an object is one
 /// of: what a base class does is one cause, however many are derived from it. Containers alone have no name, and are told by the `file` that makes them. `None` where
@@ -74,7 +77,12 @@ pub fn hidden(steps: &[Step], kind: &str, opaque: bool) -> Option<Ring> {
     } else {
         "does not track"
     };
-    let name = format!("a cycle through {kind}, which the collector {why}");
+    // One of a few objects is its own name.
+    let cycle = match ring.holder.path.len() {
+        ..=MOST_NAMED => format!("the cycle {}", ring.holder.text),
+        _ => format!("a cycle through {kind}"),
+    };
+    let name = format!("{cycle}, which the collector {why}");
     let holder = Holder {
         reason: format!("each object is kept by the one before it, and the collector {why} {kind}"),
         name,
