@@ -51,6 +51,7 @@ FIELDS = {
     "traced": {
         "outcome",
         "lost",
+        "asked",
         "interpreters",
         "cpu",
         "resident",
