@@ -366,7 +366,10 @@ impl Report {
             None => part,
         };
         match self.count(Verdict::Leak) {
-            0 => format!("{word} in {}{part}", text::counted(tests, "test")),
+            // Leaks that are not the project's are counted in another place.
+            leaking if leaking == 0 || failing + accepted == 0 => {
+                format!("{word} in {}{part}", text::counted(tests, "test"))
+            }
             leaking => format!(
                 "{word} in {} of {}{part}",
                 text::number(leaking as f64),

@@ -230,8 +230,8 @@ class Heap(BridgeCase):
         # Of entries that are no objects of their own only the length tells.
         dump = Dump(self.worker, "test_names")
         # The arrays that lengths are noted in become longer by that.
-        lists = [number for number in dump.lengths if dump.types[number] == "list"]
-        gained = [number for number in lists if dump.lengths[number] - dump.before.get(number, dump.lengths[number]) == 5]
+        lists = {number: length for number, length in dump.lengths.items() if dump.types[number] == "list"}
+        gained = [number for number, length in lists.items() if length - dump.before.get(number, length) == 5]
         self.assertIn(["test_seeds.NAMES", "list"], [self.words(dump, number) for number in gained])
 
     def test_ways_read_as_code_does(self):
