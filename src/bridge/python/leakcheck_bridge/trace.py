@@ -145,9 +145,9 @@ class Tracer:
     def _is_tracing(self):
         # type: () -> bool
         """Stands for `tracemalloc.is_tracing` while the window is open."""
-        # `warnings` asks before it says where a resource was made, and so does pytest.
+        # `warnings` (from Python 3.14 on `_py_warnings`) asks before it says where a resource was made, and so does pytest.
         asks = sys._getframe(1).f_globals.get("__name__", "")
-        self.asked = self.asked or not str(asks).startswith(("warnings", "_pytest."))
+        self.asked = self.asked or not str(asks).startswith(("warnings", "_py_warnings", "_pytest."))
         return _is_tracing()
 
     def _is_whole(self):
