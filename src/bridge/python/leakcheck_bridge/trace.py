@@ -145,7 +145,7 @@ class Tracer:
     def _is_tracing(self):
         # type: () -> bool
         """Stands for `tracemalloc.is_tracing` while the window is open."""
-        # `warnings` asks before it says where a resource was made (from Python 3.14 on by another name); so does pytest.
+        # `warnings` asks before it says where a resource was made, by another name from Python 3.14 on; so does pytest.
         asks = sys._getframe(1).f_globals.get("__name__", "")
         self.asked = self.asked or not str(asks).startswith(("warnings", "_py_warnings", "_pytest."))
         return _is_tracing()
