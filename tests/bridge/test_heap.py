@@ -300,6 +300,25 @@ class Heap(BridgeCase):
         self.assertFlat(self.worker, "test_clean")
 
 
+class LeavesTest(unittest.TestCase):
+    """What the collector does not know, under containers of which it does not know either."""
+
+    def test_what_is_shared_is_met_once(self):
+        sys.path.insert(0, BRIDGE)
+        self.addCleanup(sys.path.remove, BRIDGE)
+        from leakcheck_bridge import heap
+
+        # Each level has the one below twice: by all ways there were a million.
+        shared = (str(id(self)),)
+        gc.collect()
+        for _ in range(20):
+            shared = (shared, shared)
+            gc.collect()
+        leaves = heap.leaves_of([[shared], [shared]], set())
+        self.assertEqual(len(leaves), 22)
+        self.assertEqual(leaves[-1], str(id(self)))
+
+
 class InterpretersListTest(unittest.TestCase):
     """Lists that no Python object refers to, told by what is in them."""
 

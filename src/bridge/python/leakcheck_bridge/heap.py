@@ -136,12 +136,22 @@ def untracked(refs):
     return [obj for obj in refs if id(type(obj)) in _HOPPED and not _is_tracked(obj)]
 
 
-def unpacked(leaves):
-    # type: (list) -> list
-    """These objects, which the collector does not know, and what the containers among them have."""
-    for obj in leaves:
-        if id(type(obj)) in _PACKED:
-            leaves += [other for other in _get_referents(obj) if not _is_tracked(other)]
+def leaves_of(objects, seen):
+    # type: (list, set) -> list
+    """What objects refer to that the collector does not know, and what the containers among that have: each once.
+
+    `seen` are identities of those that were met before; many objects may share a dictionary, and tuples each other.
+    """
+    leaves = []  # type: list
+    wait = objects
+    while wait:
+        found = []
+        for other in _get_referents(*wait):
+            if not _is_tracked(other) and id(other) not in seen:
+                seen.add(id(other))
+                found.append(other)
+        leaves += found
+        wait = [obj for obj in found if id(type(obj)) in _PACKED]
     return leaves
 
 
@@ -235,7 +245,7 @@ class Recorder:
         self._cohorts[at] = len(self._born) - before
         if len(objects) < _MOST_PLACED:
             before = len(self._mentioned)
-            self._mentioned.extend(map(id, unpacked([obj for obj in _get_referents(*objects) if not _is_tracked(obj)])))
+            self._mentioned.extend(map(id, leaves_of(objects, set())))
             self._mentions[at] = len(self._mentioned) - before
         if at >= len(self._cohorts) - 2:
             self._find_places(objects)
@@ -296,12 +306,10 @@ class Recorder:
                 sizes[at] = trace._size(obj)
                 counts[at] = _getrefcount(obj) - own
                 if len(seen) < _MOST_MEASURED:
-                    for other in unpacked([other for other in _get_referents(obj) if not _is_tracked(other)]):
-                        if id(other) not in seen:
-                            seen.add(id(other))
-                            leaves.append(other)
-                            if kinds.is_opaque(type(other)):
-                                beside[id(other)] = self._memory.targets(other)
+                    for other in leaves_of([obj], seen):
+                        leaves.append(other)
+                        if kinds.is_opaque(type(other)):
+                            beside[id(other)] = self._memory.targets(other)
                 obj = other = None
             for obj in untracked(_get_referents(*chunk)):
                 if id(obj) not in seen:
