@@ -385,7 +385,7 @@ fn tests(ids: &[String]) -> String {
     shown.join(", ")
 }
 
-/// What grew and was not called a leak: one line each, so that nobody has to wonder.
+/// What grew and was not called a leak: the tests and what grew, so that nobody has to wonder.
 fn discounted(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Result<()> {
     let mut any = false;
     for finding in report.standing(Standing::Discounted) {
@@ -393,14 +393,18 @@ fn discounted(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Res
             writeln!(out)?;
             any = true;
         }
-        let first = format!("{}:", finding.verdict.word());
-        let tests = text::counted(finding.tests.len(), "test");
-        let rule = finding.rule;
-        let rule = rule.map_or_else(String::new, |rule| format!(" [{}]", rule.name()));
-        let room = width.saturating_sub(first.len() + tests.len() + rule.len() + 4);
-        let summary = text::shortened(&finding.summary, room.max(40));
-        let line = format!("{summary} ({tests}){rule}");
-        paragraph(&first, DIM, &line, 4, width, out)?;
+        let mut line = format!("{}: {}", tests(&finding.tests), brief(&finding.summary));
+        if let Some(rule) = finding.rule {
+            line.push_str(&format!(" [{}]", rule.name()));
+        }
+        paragraph(
+            &format!("{}:", finding.verdict.word()),
+            DIM,
+            &line,
+            4,
+            width,
+            out,
+        )?;
     }
     Ok(())
 }
