@@ -24,6 +24,15 @@ LOSES = """
         zone = object()
 
 
+    class _Meta(type):
+        pass
+
+
+    class Made(metaclass=_Meta):
+        # As Cython's coroutines have it: the attribute is one of their instances.
+        __module__ = property(lambda self: "somewhere")
+
+
     def handler():
         return "a constant text"
 
@@ -66,6 +75,9 @@ LOSES = """
     class Loses(unittest.TestCase):
         def test_class(self):
             take(Record)  # class
+
+        def test_class_of_a_metaclass(self):
+            take(Made)
 
         def test_instance(self):
             take(DEFAULT)  # instance
@@ -205,6 +217,7 @@ class References(BridgeCase):
     def test_a_second_look_names_the_object(self):
         for name, expected in (
             ("class", ("test_loses.Record", "type", 8)),
+            ("class_of_a_metaclass", ("Made", "type", 8)),
             ("instance", ("test_loses.DEFAULT", "test_loses.Record", 8)),
             ("list", ("test_loses.ROWS", "list", 8)),
             ("text", ("test_loses.NAME", "str", 8)),

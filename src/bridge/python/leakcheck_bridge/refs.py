@@ -611,7 +611,7 @@ class Look:
             {
                 "object": id(self.objects[at]),
                 "name": names.get(id(self.objects[at]), ""),
-                "type": trace.type_name(type(self.objects[at])),
+                "type": _kind(self.objects[at]),
                 "changes": changes,
                 "seen": seen,
             }
@@ -677,6 +677,12 @@ def _instances(objects, classes):
         is_one = id(kind) in classes and _FLAGS(kind) & _HEAP_TYPE
         if is_one and not any(other is kind for other in referents.get_referents(obj)):
             yield id(kind)
+
+
+def _kind(obj):
+    """Its type; of a class `type`, whatever its metaclass is called."""
+    kind = type(obj)
+    return "type" if issubclass(kind, type) else trace.type_name(kind)
 
 
 def _names(objects):

@@ -59,7 +59,10 @@ def type_name(cls):
         module = type.__dict__["__module__"].__get__(cls)
     except AttributeError:
         module = None
-    if not isinstance(module, str) or module == "builtins":
+    if module is not None and not isinstance(module, str):
+        # Cython's coroutines say an instance's module by this attribute. The class has the name that C code gave it.
+        return type.__repr__(cls)[len("<class '") : -len("'>")]
+    if module is None or module == "builtins":
         return name
     return module + "." + name
 
