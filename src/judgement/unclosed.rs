@@ -15,6 +15,9 @@ use crate::{
     verdict::{Counter, Verdict, rule::Rule},
 };
 
+/// What to do where a package opens it.
+const NOT_YOURS: &str = "It is opened in code that is not yours: look for a release of the package in which it is closed, and report it there if there is none. What the package returns may have a close() that the test can call.";
+
 /// What is left open of one type and at one place.
 type Cause = (String, String, String);
 
@@ -96,7 +99,7 @@ fn finding(
             .into_iter()
             .map(|test| run.tests[test].id.clone())
             .collect(),
-        advice: code::advice(code).to_owned(),
+        advice: advice(owner).to_owned(),
         curves: vec![Curve {
             counter: Counter::Unclosed,
             readings: one.readings.clone(),
@@ -108,6 +111,13 @@ fn finding(
         }),
         accepted: None,
     })
+}
+
+fn advice(owner: Owner) -> &'static str {
+    match owner {
+        Owner::Dependency => NOT_YOURS,
+        _ => code::advice(code::of(Kind::Unclosed)),
+    }
 }
 
 /// What Python says of them, each text once.
@@ -148,4 +158,15 @@ fn evidence(looked: usize, tests: usize) -> String {
         text.push_str(&format!("; {rest} more of the same files leave as many"));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_package_opens_is_not_the_projects_to_close() {
+        assert!(advice(Owner::Project).contains("with a `with` block"));
+        assert!(advice(Owner::Dependency).contains("not yours"));
+    }
 }
