@@ -21,7 +21,7 @@ pub fn growing(series: &Series, exactness: impl Fn(Counter) -> Exactness) -> Fit
         .filter(|(counter, _)| !counter.comes_in_pieces() || counter.decides(series))
         .map(|(counter, readings)| {
             let fit = fit::fit(readings, exactness(*counter));
-            let whole = counter.comes_in_pieces();
+            let whole = *counter == Counter::ChildMemory;
             let fit = if whole { over_all(fit, readings) } else { fit };
             (*counter, fit)
         })
@@ -97,21 +97,30 @@ pub fn affordable(each: f64, most: f64, rules: &Rules) -> u32 {
 
 /// Rough size of what an iteration leaves behind.
 pub fn bytes_per_iteration(series: &Series, rules: &Rules) -> f64 {
-    let each = |counter: Counter| {
-        series.get(&counter).map_or(0.0, |readings| {
-            let increments = readings.len().saturating_sub(1).max(1) as f64;
-            match (readings.first(), readings.last()) {
-                (Some(first), Some(last)) => (*last as f64 - *first as f64).max(0.0) / increments,
-                _ => 0.0,
-            }
-        })
-    };
-    let elsewhere = each(Counter::ChildMemory);
-    let allocated = each(Counter::Heap) + each(Counter::Blocks) * rules.block + elsewhere;
-    if Counter::Maps.decides(series) {
-        allocated.max(each(Counter::Maps))
-    } else {
-        allocated
+    allocated_per_iteration(series, rules).max(mapped_per_iteration(series))
+}
+
+/// Rough size of what it leaves behind of memory that is used.
+pub(super) fn allocated_per_iteration(series: &Series, rules: &Rules) -> f64 {
+    let each = |counter| added(series, counter);
+    each(Counter::Heap) + each(Counter::Blocks) * rules.block + each(Counter::ChildMemory)
+}
+
+/// How much it maps and leaves, whether that is used or not.
+pub(super) fn mapped_per_iteration(series: &Series) -> f64 {
+    match Counter::Maps.decides(series) {
+        true => added(series, Counter::Maps),
+        false => 0.0,
+    }
+}
+
+/// What an iteration adds to a counter, over all of them; nothing where it falls.
+fn added(series: &Series, counter: Counter) -> f64 {
+    let readings = series.get(&counter).map_or(&[][..], Vec::as_slice);
+    let increments = readings.len().saturating_sub(1).max(1) as f64;
+    match (readings.first(), readings.last()) {
+        (Some(first), Some(last)) => (*last as f64 - *first as f64).max(0.0) / increments,
+        _ => 0.0,
     }
 }
 

@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fit::numbers::{self, Numbers};
 
-/// The numbers by which a test is screened and a suspect judged. There is one set of them, [`RULES`]; tests may try others,
-/// and so may `leakcheck replay --number`.
+/// The numbers by which tests are judged: one set, [`RULES`]. Tests, and `leakcheck replay --number`, may try others.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Rules {
     /// Iterations of the first window in the fresh process.
@@ -21,13 +20,11 @@ pub struct Rules {
     pub block: f64,
     /// Blocks by which the places may fall short of what grows and still account for all of it.
     pub unexplained: f64,
-    /// The pause between two rises fits so often into the first stretch of a long run, and into the window that tells
-    /// whether what fills has an end to read.
+    /// The pause between two rises fits so often into a long run's first stretch, and the window that finds an end to read.
     pub pauses: u32,
     /// Most readings of one answer; more take several orders.
     pub answer: u32,
-    /// malloc's smallest chunk on 64-bit systems, in bytes. A rise of less is no chunk more: it is the remainder, too small
-    /// to be split off, of a chunk that was reused for a smaller request.
+    /// malloc's smallest chunk on 64-bit systems, in bytes. A rise of less is what a reused chunk is larger than the request.
     pub chunk: i64,
     /// The screen.
     pub screen: Screen,
@@ -338,8 +335,10 @@ pub struct Windows {
     pub more: usize,
     /// The fewest iterations from which a rate can be read.
     pub fewest: u32,
-    /// Bytes that it may keep: beyond, growth is plain from three boundaries, and the machine is better left alone.
+    /// Bytes that it may keep: beyond, growth is plain from four boundaries, and the machine is better left alone.
     pub bytes: f64,
+    /// Bytes that are mapped of which one counts as kept: most are never touched, or are of a file that all processes share.
+    pub untouched: f64,
 }
 
 /// When a watched container gains entries.
@@ -547,8 +546,9 @@ pub const USUAL: Rules = Rules {
     },
     windows: Windows {
         more: 4,
-        fewest: 2,
+        fewest: 3,
         bytes: 256e6,
+        untouched: 8.0,
     },
     containers: Containers {
         once: 1.5,

@@ -3,7 +3,7 @@
 use super::{
     at::At,
     experiment::{Experiment, Next},
-    growth::{affordable, bytes_per_iteration},
+    growth::{affordable, allocated_per_iteration, mapped_per_iteration},
     long_run::did_not_pass,
     readings::rises_late,
     rest::rose_and_rests,
@@ -65,9 +65,14 @@ pub(super) fn came_by_chance(at: At<'_>) -> Option<Next> {
 /// It does not grow here.
 pub(super) fn one_process_only(at: At<'_>) -> Option<Next> {
     at.evidence.windows.fits.is_empty().then(|| {
+        let grew = signature(&at.evidence.screened);
+        let touched = match grew.keys().all(|counter| *counter == Counter::ChildMemory) {
+            true if !grew.is_empty() => ": pages that a child touches for the first time come once",
+            _ => "",
+        };
         let reason = format!(
-            "grew in one process ({}) and not in a second one",
-            describe(&signature(&at.evidence.screened))
+            "grew in one process ({}) and not in a second one{touched}",
+            describe(&grew)
         );
         Next::Conclude(Conclusion::because(Rule::OneProcessOnly, reason))
     })
@@ -86,13 +91,11 @@ fn length(at: At<'_>) -> u32 {
     let needed = u32::try_from(readings)
         .unwrap_or(rules.first_window)
         .saturating_sub(1);
-    affordable(
-        bytes_per_iteration(screened, rules),
-        rules.windows.bytes,
-        rules,
-    )
-    .min(needed.clamp(rules.first_window, rules.most_read()))
-    .max(rules.windows.fewest)
+    let mapped = mapped_per_iteration(screened) / rules.windows.untouched;
+    let each = allocated_per_iteration(screened, rules).max(mapped);
+    affordable(each, rules.windows.bytes, rules)
+        .min(needed.clamp(rules.first_window, rules.most_read()))
+        .max(rules.windows.fewest)
 }
 
 #[cfg(test)]
@@ -228,6 +231,13 @@ mod tests {
         assert_eq!(chance.rule(), Rule::RisesAndFalls);
         let other = rule(&after(&[&FLAT, &FLAT])).unwrap();
         assert_eq!(other.rule(), Rule::OneProcessOnly);
+        let said = |counter| {
+            let mut evidence = after(&[&FLAT, &FLAT]);
+            evidence.screened = Series::from([(counter, vec![0, 8192, 16_384, 24_576])]);
+            rule(&evidence).unwrap().reason().unwrap().to_owned()
+        };
+        assert!(said(Counter::ChildMemory).ends_with("touches for the first time come once"));
+        assert!(said(Counter::Blocks).ends_with("and not in a second one"));
         assert!(other.reason().unwrap().contains("(blocks +2)"));
         let grows: Vec<i64> = (0..=8).collect();
         assert_eq!(rule(&after(&[&grows])), None);

@@ -151,12 +151,7 @@ pub(super) fn parts(case: &Case, held: &Held<'_>, python: &str) -> Option<Vec<Ca
         native,
         // Whoever holds Python's lock does not hold the pipe.
         beside: Some(Vec::new()),
-        diagnosis: case.diagnosis.clone().map(|diagnosis| Diagnosis {
-            covers: BTreeSet::new(),
-            routes: Vec::new(),
-            types: Vec::new(),
-            ..diagnosis
-        }),
+        diagnosis: case.diagnosis.as_ref().map(Diagnosis::without_objects),
         ..case.part()
     };
     rest.fits = { case.fits.iter() }

@@ -145,7 +145,7 @@ pub(super) fn summary(
                 }
                 None => sized(count(value("blocks"), "block", "stays", "stay")),
             };
-            (what, "allocated")
+            (with_what_is_mapped(what, value("maps"), size), "allocated")
         }
     };
     let resource = match kind {
@@ -200,6 +200,14 @@ pub(super) fn summary(
         ),
         None => format!("{what} after each iteration{holder}"),
     }
+}
+
+/// `1 Store (672 B) and 6.4 GB of mapped memory stay`, where more is mapped with the objects than they have.
+fn with_what_is_mapped(what: String, mapped: f64, size: f64) -> String {
+    let Some((objects, _)) = what.split_once(" stay").filter(|_| mapped > size) else {
+        return what;
+    };
+    format!("{objects} and {} stay", amount("maps", mapped))
 }
 
 fn count(value: f64, noun: &str, one: &str, many: &str) -> String {

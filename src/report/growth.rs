@@ -91,16 +91,19 @@ pub fn comes_to(finding: &Finding, environment: &Environment) -> Option<String> 
         });
     }
     let (name, rate) = main_rate(finding)?;
-    let mut text = format!(
-        "{} iterations keep {}",
-        number(MANY),
-        amount(name, rate.value * MANY)
-    );
+    // Objects may be little of what stays with them.
+    let mapped = { finding.rate.get("maps") }.filter(|_| name != "maps");
+    let keep = |times: f64| {
+        let mapped = mapped.map(|mapped| amount("maps", mapped.value * times));
+        let mapped = mapped.map_or_else(String::new, |mapped| format!(" and {mapped}"));
+        format!("{}{mapped}", amount(name, rate.value * times))
+    };
+    let mut text = format!("{} iterations keep {}", number(MANY), keep(MANY));
     if let Some(times) = environment.per_hour {
         text.push_str(&format!(
             ", an hour with {} of them {}",
             number(times),
-            amount(name, rate.value * times)
+            keep(times)
         ));
     }
     Some(text)

@@ -103,19 +103,34 @@ impl Case {
 
     /// What Python keeps and what C code keeps beside it, where that is a leak of its own.
     pub fn parts(&self) -> Option<(Case, Case)> {
-        let (fit, passages) = (self.native?, self.beside.as_ref()?);
+        let passages = self.beside.as_ref()?;
         let mut native = Case {
-            native: Some(fit),
+            native: self.native,
             beside: Some(Vec::new()),
             passages: passages.clone(),
             ..self.part()
         };
-        native.fits.insert(Counter::Heap, fit);
-        let heap = self.series.get(&Counter::Heap);
-        native
-            .series
-            .extend(heap.map(|heap| (Counter::Heap, heap.clone())));
-        Some((self.without_native(), native))
+        let mapped = self.fits.get(&Counter::Maps);
+        // The line that was followed is the one that maps.
+        if mapped.is_some() {
+            native.diagnosis = self.diagnosis.as_ref().map(Diagnosis::without_objects);
+        }
+        for (counter, fit) in [
+            (Counter::Heap, self.native),
+            (Counter::Maps, mapped.copied()),
+        ] {
+            if let Some(fit) = fit {
+                native.fits.insert(counter, fit);
+                let readings = self.series.get(&counter).cloned();
+                native.series.insert(counter, readings.unwrap_or_default());
+            }
+        }
+        let mut python = self.without_native();
+        python.fits.remove(&Counter::Maps);
+        if let Some(diagnosis) = python.diagnosis.as_mut().filter(|_| mapped.is_some()) {
+            diagnosis.made.clear();
+        }
+        (!native.fits.is_empty()).then_some((python, native))
     }
 
     /// The same test with nothing that grows: for what is a cause of its own.

@@ -269,6 +269,14 @@ fn is_only_large(case: &Case) -> bool {
         && case.fits.keys().all(is_heap)
 }
 
+/// Whether nothing grows but what is mapped: a mapping that an object holds comes with that object. What is new there takes
+/// the place of others, as in a cache that is full.
+fn is_only_mapped(case: &Case) -> bool {
+    case.series.contains_key(&Counter::Blocks)
+        && !case.fits.is_empty()
+        && case.fits.keys().all(|counter| *counter == Counter::Maps)
+}
+
 fn one(
     worker: &mut Worker,
     bench: &Bench<'_>,
@@ -281,6 +289,9 @@ fn one(
             let mut diagnosis = explain(worker, bench, case, &heap)?;
             lines::find(worker, bench, case, &heap, &mut diagnosis)?;
             diagnosis.elsewhere = children::grown(worker, bench, case)?;
+            if is_only_mapped(case) {
+                diagnosis = diagnosis.without_objects();
+            }
             Ok(Some(diagnosis))
         }
         None => Ok(None),

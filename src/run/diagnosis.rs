@@ -68,6 +68,19 @@ impl Diagnosis {
         }
     }
 
+    /// The same without its objects: for what leaks beside them and has nothing to do with them.
+    pub fn without_objects(&self) -> Diagnosis {
+        Diagnosis {
+            covers: BTreeSet::new(),
+            routes: Vec::new(),
+            types: Vec::new(),
+            lost: Vec::new(),
+            hidden: None,
+            unseen: false,
+            ..self.clone()
+        }
+    }
+
     /// Whether what is retained is retained from outside Python: no object refers to it.
     pub fn is_lost(&self) -> bool {
         self.is_without_holder() && (self.unseen || !self.lost.is_empty())

@@ -22,6 +22,7 @@ use crate::{
     },
     finding::Owner,
     fit::Shape,
+    investigate::growth::grows_memory,
     verdict::Counter,
     worker::{INTERRUPTED, Worker, loss::Loss, orders},
 };
@@ -134,9 +135,11 @@ fn tell(case: &mut Case, passages: Vec<Passage>) {
     }
 }
 
-/// A leak of Python's memory beside which native memory stays that none of the objects can hold.
+/// A leak of Python's memory beside which memory stays that none of the objects can hold: malloc's, or what is mapped past it.
 fn is_beside(run: &Run, case: &Case) -> bool {
-    case.native.is_some() && diagnose::told_of(run, case).is_some_and(|told| told.plain)
+    let is_mapped = case.fits.contains_key(&Counter::Maps) && grows_memory(&case.fits);
+    (case.native.is_some() || is_mapped)
+        && diagnose::told_of(run, case).is_some_and(|told| told.plain)
 }
 
 /// A leak of which only the heap's size tells, or what is mapped past it.

@@ -435,7 +435,7 @@ impl Counter {
             Counter::Objects => {
                 !(series.contains_key(&Counter::Blocks) && series.contains_key(&Counter::Heap))
             }
-            Counter::Maps => pieces::is_even(series),
+            Counter::Maps => pieces::rises_past_malloc(series),
             Counter::ChildMemory => pieces::rises_by_pages(series),
             other => !other.is_apart(),
         }
