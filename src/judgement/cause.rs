@@ -1,6 +1,6 @@
 //! One root cause: from the tests that show it to what is said of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     figures::{curves, rates, types},
@@ -13,7 +13,8 @@ use super::{
 use crate::{
     explain::{code, fingerprint, group::Group, lost::Call, native::Passage, sites::Growth},
     finding::{
-        Finding, Holder, Kind, Level, Measured, NativeFunction, Owner, Site, Status, TypeGrowth,
+        Finding, Holder, Kind, Level, Measured, NativeFunction, Owner, Rate, Site, Status,
+        TypeGrowth,
     },
     fit::Fit,
     heap::{holder::Gain, route::Route},
@@ -122,7 +123,8 @@ impl<'a> Cause<'a> {
             { code_of_machine.passages.first() }.and_then(|passage| self.homes.missing(passage));
         let probably = { code_of_machine.passages.first() }.is_some_and(|passage| !passage.certain);
         let called = code_of_machine.called;
-        let native = code_of_machine.function;
+        let is_its = kind != Kind::Library || is_most(&code_of_machine.passages, &rate);
+        let native = code_of_machine.function.filter(|_| is_its);
         let probably = probably && native.is_none() && losing.culprit.is_none();
         let native = native.or_else(|| {
             losing
@@ -550,6 +552,16 @@ fn kind(cases: &[&Case], route: Option<&Route>) -> Kind {
     }
 }
 
+/// Whether C code asks malloc for about as much as a library counts. The connection that keeps 8 kB of Arrow's memory takes 288 bytes
+/// for itself, and who asks for these is not who keeps the others.
+fn is_most(passages: &[&Passage], rate: &BTreeMap<String, Rate>) -> bool {
+    let asked: f64 = passages.iter().map(|passage| passage.bytes).sum();
+    let counted = rate
+        .iter()
+        .filter(|(name, _)| Counter::library(name).is_some());
+    counted.map(|(_, rate)| rate.value).fold(0.0, f64::max) <= 2.0 * asked
+}
+
 /// Whether most of the retained memory is mapped past malloc, and is not where Python's allocator has its blocks.
 fn is_mapped(case: &Case) -> bool {
     let rate = |counter| { case.fits.get(&counter) }.map_or(0.0, |fit: &Fit| fit.rate.value);
@@ -566,6 +578,29 @@ mod tests {
         let fit = fit::fit(&[0, 1, 2, 3, 4, 5], Exactness::Exact);
         case.fits = counters.iter().map(|counter| (*counter, fit)).collect();
         case
+    }
+
+    #[test]
+    fn what_a_library_counts_is_asked_for_by_what_asks_for_about_as_much() {
+        let asked = |bytes: f64, counted: f64| {
+            let passage = Passage {
+                frames: Vec::new(),
+                function: None,
+                certain: true,
+                bytes,
+                chunks: 1.0,
+                stack: Vec::new(),
+            };
+            let rate = Rate {
+                value: counted,
+                interval: [counted; 2],
+                exact: true,
+            };
+            let rates = ["arrow_bytes", "heap"].map(|name| (name.to_owned(), rate));
+            is_most(&[&passage], &BTreeMap::from(rates))
+        };
+        assert!(asked(8100.0, 8000.0) && asked(4000.0, 8000.0));
+        assert!(!asked(288.0, 8000.0));
     }
 
     #[test]
