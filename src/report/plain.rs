@@ -516,10 +516,10 @@ fn troubles(report: &Report, width: usize, out: &mut dyn io::Write) -> io::Resul
     for (counter, exactness) in &report.environment.counters {
         let what = match exactness.as_str() {
             "exact" => continue,
-            "absent" => "absent",
-            _ => "an estimate",
+            "absent" => format!("was not read: {}", counter.unread()),
+            _ => "is an estimate here".to_owned(),
         };
-        let line = format!("the counter `{}` is {what} on this system", counter.name());
+        let line = format!("the counter `{}` {what}", counter.name());
         paragraph("note:", DIM, &line, 4, width, out)?;
     }
     Ok(())

@@ -192,7 +192,7 @@ const TABLE: [Facts; 17] = [
         part: Part::Resource { scarce: true },
         plant: Some((1, "file")),
         followed: true,
-        unread: "the kernel does not tell here which folders change",
+        unread: "the kernel does not tell which folders change (has the user no inotify instance left?)",
         ..things(Counter::Files, "files", "file", "files")
     },
     Facts {
