@@ -412,7 +412,7 @@ fn a_cache_that_states_its_end_is_noted_by_name_and_hides_no_leak() {
         why.starts_with(how) && why.ends_with(" of 64 filled"),
         "{why}"
     );
-    let note = "bounded: fills test_cache.parsed (lru_cache) of 64 at most (2 tests)";
+    let note = "bounded: test_cache.py::test_fills, test_cache.py::test_fills_more: fills test_cache.parsed (lru_cache) of 64 at most";
     assert!(checked.stdout.contains(note), "{}", checked.stdout);
     let told = |reason: &str| {
         let mut holders = checked
