@@ -50,8 +50,8 @@ impl Preload {
 
 #[cfg(target_os = "linux")]
 fn in_memory(bytes: &[u8]) -> io::Result<File> {
-    use nix::sys::memfd::{MFdFlags, memfd_create};
-    let mut file = File::from(memfd_create("leakcheck-tracer", MFdFlags::MFD_CLOEXEC)?);
+    use rustix::fs::{MemfdFlags, memfd_create};
+    let mut file = File::from(memfd_create("leakcheck-tracer", MemfdFlags::CLOEXEC)?);
     file.write_all(bytes)?;
     Ok(file)
 }
