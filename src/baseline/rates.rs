@@ -103,7 +103,7 @@ pub fn comparable(finding: &Finding) -> BTreeMap<&str, Rate> {
     let alone = finding.measured.as_ref().is_some_and(|by| by.alone);
     let facts = finding.kind.facts();
     let (own, beside): (&[&str], &[&str]) = match finding.kind {
-        Kind::Python if alone => (&["blocks", "objects", "bytes"], &["heap", "maps"]),
+        Kind::Python if alone => (&["blocks", "objects", "bytes"], &["heap"]),
         Kind::Cycle if alone => (&["blocks", "objects", "garbage", "bytes"], &[]),
         _ => (facts.own, facts.beside),
     };
@@ -357,7 +357,6 @@ mod tests {
             one.kind = kind;
             one.curves = [
                 Counter::Heap,
-                Counter::Maps,
                 Counter::Blocks,
                 Counter::Fds,
                 Counter::Threads,
@@ -373,7 +372,6 @@ mod tests {
         for (kind, before, beside) in [
             (Kind::Python, ("blocks", 2.0), ("heap", 208.0)),
             (Kind::Items, ("items", 1.0), ("heap", 208.0)),
-            (Kind::Python, ("blocks", 2.0), ("maps", 4096.0)),
             (Kind::Thread, ("threads", 1.0), ("fds", 1.0)),
             (Kind::Fd, ("fds", 1.0), ("blocks", 5.0)),
         ] {

@@ -120,7 +120,7 @@ const TABLE: [Facts; 17] = [
         advice: "Remove what was added when its user is done, or give the container a bound (collections.deque(maxlen=…)).",
         rates: &["items", "bytes", "heap"],
         own: &["items"],
-        beside: &["heap", "maps"],
+        beside: &["heap"],
         is_held: true,
         ..facts(Kind::Items, "items", "LK102")
     },
