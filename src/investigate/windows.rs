@@ -66,9 +66,11 @@ pub(super) fn came_by_chance(at: At<'_>) -> Option<Next> {
 pub(super) fn one_process_only(at: At<'_>) -> Option<Next> {
     at.evidence.windows.fits.is_empty().then(|| {
         let grew = signature(&at.evidence.screened);
-        let touched = match grew.keys().all(|counter| *counter == Counter::ChildMemory) {
-            true if !grew.is_empty() => ": pages that a child touches for the first time come once",
-            _ => "",
+        let is_in_children = { grew.keys() }.all(|counter| *counter == Counter::ChildMemory);
+        let touched = if is_in_children && !grew.is_empty() {
+            ": pages that a child touches for the first time come once"
+        } else {
+            ""
         };
         let reason = format!(
             "grew in one process ({}) and not in a second one{touched}",
