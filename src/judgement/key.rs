@@ -116,7 +116,7 @@ pub(super) fn key(
 ) -> Key {
     match held.of_growth(case, growth) {
         Some(route) => holder_key(places, route),
-        None => filled(case).unwrap_or_else(|| {
+        None => container_key(case).unwrap_or_else(|| {
             Key::Place(
                 places.show(&growth.place().0),
                 function_of(run, growth.place()),
@@ -127,7 +127,7 @@ pub(super) fn key(
 
 /// The container that gains entries in a test whose heap nobody looked at. Of two tests that add to it one may have had its
 /// places traced and the other not: it is one cause all the same.
-fn filled(case: &Case) -> Option<Key> {
+fn container_key(case: &Case) -> Option<Key> {
     match &case.containers[..] {
         [(name, _)] if case.diagnosis.is_none() => Some(Key::Holder(name.clone(), None)),
         _ => None,
@@ -141,12 +141,12 @@ mod tests {
     #[test]
     fn a_container_is_the_cause_where_nobody_looked_further() {
         let mut case = Case::open(0);
-        assert_eq!(filled(&case), None);
+        assert_eq!(container_key(&case), None);
         case.containers = vec![("app.LOG.handlers".to_owned(), 1.0)];
         let holder = Key::Holder("app.LOG.handlers".to_owned(), None);
-        assert_eq!(filled(&case), Some(holder));
+        assert_eq!(container_key(&case), Some(holder));
         // Which of two holds what grows at a place is not known.
         case.containers.push(("app.NAMES".to_owned(), 1.0));
-        assert_eq!(filled(&case), None);
+        assert_eq!(container_key(&case), None);
     }
 }

@@ -91,7 +91,7 @@ pub fn comes_to(finding: &Finding, environment: &Environment) -> Option<String> 
         });
     }
     let (name, rate) = main_rate(finding)?;
-    // Objects may be little of what stays with them.
+    // Objects may be a small part of the memory that is retained with them.
     let mapped = { finding.rate.get("maps") }.filter(|_| name != "maps");
     let keep = |times: f64| {
         let mapped = mapped.map(|mapped| amount("maps", mapped.value * times));

@@ -121,8 +121,9 @@ impl Case {
         ] {
             if let Some(fit) = fit {
                 native.fits.insert(counter, fit);
-                let readings = self.series.get(&counter).cloned();
-                native.series.insert(counter, readings.unwrap_or_default());
+                let readings = self.series.get(&counter);
+                let readings = readings.map(|readings| (counter, readings.clone()));
+                native.series.extend(readings);
             }
         }
         let mut python = self.without_native();

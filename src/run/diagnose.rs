@@ -261,20 +261,13 @@ pub fn told_of<'a>(run: &'a Run, case: &'a Case) -> Option<&'a Diagnosis> {
     })
 }
 
-/// Whether nothing grows but what is too large for a block: an entry of a cache that is written again, longer each time.
-fn is_only_large(case: &Case) -> bool {
-    let is_heap = |counter: &Counter| *counter == Counter::Heap;
+/// Whether nothing grows but `counter`, where blocks are counted as well. Of `heap`: what is too large for a block, an entry of a
+/// cache that is written again, longer each time. Of `maps`: a mapping that an object holds would come with that object, so
+/// what is new there takes the place of others, as in a cache that is full.
+fn grows_only(case: &Case, counter: Counter) -> bool {
     case.series.contains_key(&Counter::Blocks)
         && !case.fits.is_empty()
-        && case.fits.keys().all(is_heap)
-}
-
-/// Whether nothing grows but what is mapped: a mapping that an object holds comes with that object. What is new there takes
-/// the place of others, as in a cache that is full.
-fn is_only_mapped(case: &Case) -> bool {
-    case.series.contains_key(&Counter::Blocks)
-        && !case.fits.is_empty()
-        && case.fits.keys().all(|counter| *counter == Counter::Maps)
+        && case.fits.keys().all(|other| *other == counter)
 }
 
 fn one(
@@ -289,7 +282,7 @@ fn one(
             let mut diagnosis = explain(worker, bench, case, &heap)?;
             lines::find(worker, bench, case, &heap, &mut diagnosis)?;
             diagnosis.elsewhere = children::grown(worker, bench, case)?;
-            if is_only_mapped(case) {
+            if grows_only(case, Counter::Maps) {
                 diagnosis = diagnosis.without_objects();
             }
             Ok(Some(diagnosis))
@@ -348,7 +341,7 @@ pub(super) fn survey(
         return Ok(None);
     };
     ended::disregard(&mut graph, &dump, &ended, bench.places);
-    if is_only_large(case) {
+    if grows_only(case, Counter::Heap) {
         let each = case.fits.values().map(|fit| fit.rate.value).sum();
         ended::disregard_small(&mut graph, each);
     }
