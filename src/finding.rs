@@ -248,6 +248,9 @@ pub struct Holder {
     /// The part of it that should have let go, as code names it.
     #[serde(default)]
     pub name: String,
+    /// The child process in which it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<String>,
     /// How it is known to hold.
     #[serde(default)]
     pub reason: String,
@@ -266,6 +269,7 @@ impl Holder {
             path: vec![name.to_owned()],
             text: name.to_owned(),
             name: name.to_owned(),
+            process: None,
             reason: "it gains entries at the rate of the leak".to_owned(),
             steps: Vec::new(),
             also: Vec::new(),

@@ -363,6 +363,7 @@ fn everything(around: (&str, &str)) -> Inspection {
         }),
         holding: Some(Holding {
             holder: Holder {
+                process: None,
                 path: steps.iter().map(|step| step.text.clone()).collect(),
                 text: name("app.SESSIONS"),
                 name: name("app.SESSIONS"),

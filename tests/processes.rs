@@ -183,7 +183,9 @@ fn of_what_a_child_keeps_the_types_are_counted_from_outside() {
     let Some(python) = countable::or_skip() else {
         return;
     };
-    let project = Project::configured(SHOP, TEST_SHOP, "").under(python);
+    // Alone with what is installed it finds nothing of ours on its path, and cannot be asked.
+    let apart = TEST_SHOP.replace("'app.py'", "'-I', 'app.py'");
+    let project = Project::configured(SHOP, &apart, "").under(python);
     let recording = project.beside("recording");
     let folder = recording.to_str().unwrap();
     let checked = project.check(&["--runner", "unittest", "--record", folder]);
@@ -201,5 +203,42 @@ fn of_what_a_child_keeps_the_types_are_counted_from_outside() {
         .unwrap();
     let said = String::from_utf8(replayed.stdout).unwrap();
     assert_eq!(replayed.status.code(), Some(0), "{said}");
+    assert!(said.contains(": 1 as recorded"), "{said}");
+}
+
+#[test]
+fn who_holds_what_a_child_keeps_and_where_it_was_made_is_read_inside() {
+    let project = Project::configured(SHOP, TEST_SHOP, "");
+    let recording = project.beside("recording");
+    let folder = recording.to_str().unwrap();
+    let checked = project.check(&["--runner", "unittest", "--record", folder]);
+    checked.exits(1);
+    let [finding] = &checked.report.findings[..] else {
+        panic!("{}", checked.stdout);
+    };
+    assert_eq!((&*finding.code, &*finding.kind), ("LK309", "child_memory"));
+    let line = { SHOP.lines() }
+        .position(|line| line.contains("kept.append"))
+        .unwrap()
+        + 1;
+    let end = format!(
+        ", in process python app.py, retained by __main__.kept, kept at app.py:{line} in <module>"
+    );
+    let summary = finding.summary.replace("python3", "python");
+    assert!(summary.ends_with(&end), "{summary}");
+    let holder = finding.holder.as_ref().unwrap();
+    assert_eq!(holder.name, "__main__.kept");
+    let process = holder.process.as_ref().unwrap();
+    assert!(process.ends_with("app.py"), "{process}");
+    assert!(
+        checked.stdout.contains("__main__.Order x300 ("),
+        "{}",
+        checked.stdout
+    );
+    let replayed = common::leakcheck()
+        .args(["replay", folder])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(replayed.stdout).unwrap();
     assert!(said.contains(": 1 as recorded"), "{said}");
 }

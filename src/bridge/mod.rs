@@ -56,6 +56,14 @@ const FILES: &[(&str, &str)] = &[
         include_str!("python/leakcheck_bridge/files.py"),
     ),
     (
+        "leakcheck_bridge/inside.py",
+        include_str!("python/leakcheck_bridge/inside.py"),
+    ),
+    (
+        "inside/sitecustomize.py",
+        include_str!("python/inside/sitecustomize.py"),
+    ),
+    (
         "leakcheck_bridge/maps.py",
         include_str!("python/leakcheck_bridge/maps.py"),
     ),
@@ -222,7 +230,11 @@ mod tests {
     fn every_python_file_of_the_bridge_is_laid_out() {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bridge/python");
         let mut found = Vec::new();
-        for folder in [here.clone(), here.join("leakcheck_bridge")] {
+        for folder in [
+            here.clone(),
+            here.join("leakcheck_bridge"),
+            here.join("inside"),
+        ] {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
                 if path.extension().is_some_and(|extension| extension == "py") {

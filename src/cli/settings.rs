@@ -109,6 +109,7 @@ pub(super) fn settings(
                 plain: !interpreter.free_threaded,
             },
             preload: None,
+            inside: false,
         },
         jobs,
         policy: Policy {

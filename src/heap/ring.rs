@@ -58,6 +58,7 @@ pub fn describe(
         },
         advice: advice(way, &back),
         holder: Holder {
+            process: None,
             text: path.join(" -> "),
             path,
             name: back,

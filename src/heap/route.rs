@@ -208,6 +208,7 @@ pub fn describe(
     let labelled = labels(&steps, at_holder, at, &reason);
     Some(Route {
         holder: Holder {
+            process: None,
             path: labelled.iter().map(|step| step.text.clone()).collect(),
             text,
             name,

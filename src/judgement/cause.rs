@@ -107,6 +107,9 @@ impl<'a> Cause<'a> {
         let route = self.route(diagnosis);
         let kind = self.kind(is_bare, route);
         let mut sites = self.sites(&code_of_machine, diagnosis, kind);
+        let there = within::There::of(self.run, self.case, kind);
+        let born = there.as_ref().map_or(&[][..], within::There::born);
+        sites::bring_forward(&mut sites, self.run, self.homes.places, born);
         let rate = rates(self.case, self.alone, kind, &sites);
         self.add_sites_of_others(&code_of_machine, &mut sites);
         sites::reader_first(&mut sites);
@@ -133,9 +136,6 @@ impl<'a> Cause<'a> {
                 .map(|(function, _)| function.clone())
         });
 
-        let process = { within::is_it(self.case) }
-            .then(|| within::holder(self.run, self.case))
-            .flatten();
         // Entries without new blocks leave nothing in the heap to come from, and a heap that grows by millions is not
         // looked at; the container itself was watched.
         let filled =
@@ -144,7 +144,7 @@ impl<'a> Cause<'a> {
             .filter(|_| code == code::HIDDEN);
         let lengthened = filled.filter(|_| held::is_lengthened(self.case));
         let holder = match filled {
-            _ if process.is_some() => process.clone(),
+            _ if let Some(there) = &there => Some(there.holder()),
             Some(name) if lengthened.is_some() => Some(Holder::lengthened(name)),
             Some(name) => Some(Holder::named(name)),
             None if code == code::INTERPRETER && route.is_none() => Some(Holder::named("atexit")),
@@ -155,7 +155,7 @@ impl<'a> Cause<'a> {
             kind,
             code,
             route,
-            process: process.as_ref(),
+            process: there.as_ref().map(|there| &there.process),
             filled: filled.filter(|_| lengthened.is_none()),
             native: native.as_ref(),
             site: sites.first(),
@@ -173,6 +173,7 @@ impl<'a> Cause<'a> {
         let advice = match (route, &native) {
             _ if let Some(kind) = losing.opaque => code::advice_opaque(kind),
             _ if self.is_made_once() => Rule::MadeOnce.action().to_owned(),
+            _ if let Some(advice) = there.as_ref().and_then(within::There::advice) => advice,
             (Some(route), _) => code::advice_for(code, route),
             (None, Some(native)) => {
                 let places = self.homes.places;
@@ -203,7 +204,7 @@ impl<'a> Cause<'a> {
             evidence: summary::how_sure(self.run, self.case, &tests),
             advice,
             resources: match diagnosis {
-                _ if process.is_some() => within::resources(self.run, self.case, kind),
+                _ if there.is_some() => within::resources(self.run, self.case, kind),
                 Some(diagnosis) => held::resources(diagnosis, kind),
                 None => Vec::new(),
             },

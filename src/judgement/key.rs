@@ -40,7 +40,7 @@ pub(super) fn keys(run: &Run, homes: &Homes<'_>, held: &Held<'_>, case: &Case) -
             .collect();
     }
     if within::is_it(case)
-        && let Some(process) = within::holder(run, case)
+        && let Some(process) = within::process(run, case)
     {
         return BTreeSet::from([Key::Holder(process.name, None)]);
     }

@@ -171,12 +171,11 @@ pub(super) fn summary(
     let holder = of_it
         .and_then(held::phrase)
         .or_else(|| {
-            let verb = if kind.is_in_child() {
-                "in"
-            } else {
-                "retained by"
-            };
-            watched.map(|holder| format!("{verb} {}", holder.name))
+            watched.map(|holder| match &holder.process {
+                Some(process) => format!("in {process}, retained by {}", holder.name),
+                None if kind.is_in_child() => format!("in {}", holder.name),
+                None => format!("retained by {}", holder.name),
+            })
         })
         .map_or_else(String::new, |phrase| {
             format!("{of_type}, {phrase}{}", lost.map_or("", |lost| &lost.by))

@@ -2,8 +2,15 @@
 
 use super::held;
 use crate::{
+    explain::code,
     finding::{Holder, Kind, TypeGrowth},
-    run::{Run, case::Case, diagnose, diagnosis::Diagnosis},
+    heap::route::Route,
+    run::{
+        Run,
+        case::Case,
+        diagnose,
+        diagnosis::{Diagnosis, Place},
+    },
     verdict::Counter,
 };
 
@@ -53,7 +60,7 @@ pub(super) fn is_it(case: &Case) -> bool {
 }
 
 /// The processes, that which gains most first; `None` where nobody looked.
-pub(super) fn holder(run: &Run, case: &Case) -> Option<Holder> {
+pub(super) fn process(run: &Run, case: &Case) -> Option<Holder> {
     let mut names = { texts(run, case) }.map(|(_, text)| held::process_and_rest(text).0);
     let first = names.next()?;
     let mut also: Vec<String> = names
@@ -69,16 +76,64 @@ pub(super) fn holder(run: &Run, case: &Case) -> Option<Holder> {
     })
 }
 
+/// Who has what grows in child processes.
+pub(super) struct There<'a> {
+    /// The process, as seen from outside.
+    pub process: Holder,
+    /// The way to what it holds, where it was looked into: that is known of memory alone.
+    route: Option<&'a Route>,
+}
+
+impl<'a> There<'a> {
+    /// Of a part that grows in nothing else; `None` where nobody looked.
+    pub fn of(run: &'a Run, case: &Case, kind: Kind) -> Option<There<'a>> {
+        let process = is_it(case).then(|| process(run, case)).flatten()?;
+        let inside = { run.inside.get(&process.name) }.filter(|_| kind == Kind::ChildMemory);
+        Some(There {
+            route: inside.and_then(|inside| inside.routes.first()),
+            process,
+        })
+    }
+
+    /// Where what it holds was made, from the reader's code on outwards; nowhere where that is not known.
+    pub fn born(&self) -> &'a [Place] {
+        self.route.map_or(&[], |route| &route.born)
+    }
+
+    /// The holder in the process; the process itself where nothing in it is known.
+    pub fn holder(&self) -> Holder {
+        match self.route {
+            Some(route) => Holder {
+                process: Some(self.process.name.clone()),
+                text: format!("in {}: {}", self.process.name, route.holder.text),
+                ..route.holder.clone()
+            },
+            None => self.process.clone(),
+        }
+    }
+
+    /// How to fix it, where the holder is known.
+    pub fn advice(&self) -> Option<String> {
+        let route = self.route?;
+        Some(code::advice_for(code::of_route(Kind::Python, route), route))
+    }
+}
+
 /// What of it stays there, each text once.
 pub(super) fn resources(run: &Run, case: &Case, kind: Kind) -> Vec<String> {
     let of_it = { texts(run, case) }.filter(|(of, _)| *of == kind);
     held::counted(of_it.filter_map(|(_, text)| held::process_and_rest(text).1))
 }
 
-/// Of which types there are more objects in them; nothing where memory is not what grows, or nobody could look.
+/// Of which types there are more objects in them; nothing where memory is not what grows, or nobody could look. What was
+/// read inside of the first one says it with sizes.
 pub(super) fn types(run: &Run, case: &Case) -> Vec<TypeGrowth> {
     if !case.fits.contains_key(&Counter::ChildMemory) {
         return Vec::new();
+    }
+    let inside = process(run, case).and_then(|process| run.inside.get(&process.name));
+    if let Some(inside) = inside.filter(|inside| !inside.types.is_empty()) {
+        return inside.types.clone();
     }
     told_of(run, case).map_or_else(Vec::new, |told| told.elsewhere.clone())
 }

@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// Frames kept of an allocation: enough to get from the standard library to the reader's code, mostly.
-const FRAMES: u32 = 5;
+pub(super) const FRAMES: u32 = 5;
 /// Where an iteration leaves more blocks than this, no look is taken.
 const HUGE_BLOCKS: f64 = 200e3;
 /// Causes that are looked at, as far as the time for it lasts; a suite with more has its names for the first ones.
@@ -46,7 +46,7 @@ const CAUSES: usize = 400;
 /// Ways of one cause that are looked at, unless the first two agree.
 const WAYS: usize = 24;
 /// Share of the suspects' budget that the looks may take on top of it.
-const SHARE: f64 = 0.5;
+pub(super) const SHARE: f64 = 0.5;
 
 /// The causes of a case, those that only a counter shows kept apart by test: two native leaks have nothing in common.
 pub fn causes(case: &Case) -> BTreeSet<String> {
@@ -195,7 +195,7 @@ impl Looks {
 }
 
 /// Asks for the function and the text of the lines that the holders' objects come from.
-fn describe(run: &mut Run, slot: &mut Slot<'_>, diagnosis: &Diagnosis) {
+pub(super) fn describe(run: &mut Run, slot: &mut Slot<'_>, diagnosis: &Diagnosis) {
     let places: Vec<Place> = diagnosis
         .routes
         .iter()

@@ -17,6 +17,7 @@ pub mod event;
 mod familiar;
 pub mod finds;
 pub mod garbage;
+mod inside;
 pub mod inspect;
 mod isolation;
 mod lines;

@@ -97,6 +97,7 @@ pub fn settings(replay: &Arc<Replay>) -> Settings {
             alone: true,
             counters: BTreeMap::new(),
             preload: None,
+            inside: false,
             blind: Arc::default(),
             deadly: Deadly::default(),
             keep: None,

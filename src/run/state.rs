@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     case::Case,
+    diagnosis::Diagnosis,
     event::Event,
     finds::{Leavings, References, Unclosed},
     screen::{self, Look},
@@ -77,6 +78,8 @@ pub struct Run {
     pub references: Vec<References>,
     /// What some tests let go of without closing it.
     pub unclosed: Vec<Unclosed>,
+    /// What was read inside of child processes in which memory grows, by what each is called.
+    pub inside: BTreeMap<String, Diagnosis>,
     /// Function and text of source lines.
     pub sources: HashMap<(String, u32), (String, Option<String>)>,
     /// Collection and teardown errors, workers that could not be started, and faults of our own.
@@ -180,6 +183,7 @@ impl Run {
             leavings: Vec::new(),
             references: Vec::new(),
             unclosed: Vec::new(),
+            inside: BTreeMap::new(),
             sources: HashMap::new(),
             errors: collected.errors,
             is_faulty: false,

@@ -15,7 +15,7 @@ use super::{
     diagnosis::FRAMES_SHOWN,
     driver::Bench,
     event::Event,
-    isolation, native, noise, once, plan, predecessors,
+    inside, isolation, native, noise, once, plan, predecessors,
     screen::{Look, Screened},
     shared::{Shared, absorb, fault, finish, next, spend},
     slot::Slot,
@@ -171,6 +171,7 @@ pub(super) fn judge_all(settings: &Settings, run: &mut Run, tell: &(dyn Fn(Event
     predecessors::explain(run, &bench, &mut whole);
     drop(whole);
     diagnose::all(run, &bench, &mut slots[0], &settings.setup.directory);
+    inside::look_at_all(settings, run, &bench);
     once::settle(run);
     native::all(settings, run, &bench, &mut slots[0]);
     let shared = Mutex::new(Shared::default());

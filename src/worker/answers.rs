@@ -32,6 +32,7 @@ impl Order {
             | Order::Survivors(orders::Survivors { iterations, .. }) => u64::from(*iterations),
             Order::Count(count) => u64::from(count.first) + u64::from(count.then),
             Order::Dump(dump) => u64::from(dump.iterations) + 1,
+            Order::Inside(inside) => u64::from(inside.iterations) + 1,
             Order::Calls(calls) => u64::from(calls.iterations) + 2,
             Order::Replay(replay) => u64::from(replay.each) * u64::from(replay.times),
             Order::Fill(fill) => u64::from(fill.warmup) + u64::from(fill.iterations),
@@ -135,6 +136,14 @@ pub fn check(order: &Order, record: &Record) -> Result<(), String> {
         (Order::Dump(_) | Order::Garbage(_), Record::Dumped(dumped)) => {
             times(&[dumped.cpu, dumped.cpu_dump])?;
             if let Some(graph) = &dumped.graph {
+                few("iterations", graph.cohorts.len() as u64, most)?;
+                few("iterations", graph.mentions.len() as u64, most)?;
+            }
+            Ok(())
+        }
+        (Order::Inside(_), Record::Inside(inside)) => {
+            times(&[inside.cpu])?;
+            if let Some(graph) = &inside.graph {
                 few("iterations", graph.cohorts.len() as u64, most)?;
                 few("iterations", graph.mentions.len() as u64, most)?;
             }

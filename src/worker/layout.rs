@@ -65,6 +65,7 @@ impl Layout {
             deadly: &deadly,
             importing: &file("importing"),
             preload: setup.preload.as_ref().map(|preload| preload.path()),
+            inside: setup.inside.then(|| file("inside")),
             cwd: &project,
             cwd_on_path: true,
             base_temp: &file("t"),

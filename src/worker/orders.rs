@@ -58,6 +58,7 @@ orders! {
     Trace -> Traced(Traced),
     Dump -> Dumped(Dumped),
     Garbage -> Dumped(Dumped),
+    Inside -> Inside(protocol::Inside),
     Free -> Freed(Freed),
     Follow -> Followed(Followed),
     Calls -> Called(Called),
@@ -85,6 +86,7 @@ impl Order {
         match self {
             Order::Dump(dump) => Some(&dump.file),
             Order::Garbage(garbage) => Some(&garbage.file),
+            Order::Inside(inside) => Some(&inside.file),
             _ => None,
         }
     }
@@ -178,6 +180,17 @@ pub struct Dump {
     /// Path of the file to write.
     pub file: String,
     /// Frames kept of each allocation's traceback; 0 leaves tracing off.
+    pub frames: u32,
+}
+
+/// As [`Dump`], of that child process in which most is left. Of a worker that was started for it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Inside {
+    /// Iterations whose objects are told apart.
+    pub iterations: u32,
+    /// Path of the file to write.
+    pub file: String,
+    /// Frames kept of each allocation's traceback.
     pub frames: u32,
 }
 

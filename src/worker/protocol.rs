@@ -51,6 +51,9 @@ pub struct Orders<'a> {
     /// Path of the library that is preloaded, if one is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preload: Option<&'a str>,
+    /// Where child processes are asked for their heaps, if they are: a folder that the worker makes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inside: Option<String>,
     /// Directory in which the worker runs.
     pub cwd: &'a str,
     /// Whether `cwd` goes first on `sys.path`.
@@ -114,6 +117,8 @@ pub enum Record {
     Named(Named),
     /// Answer to [`orders::Describe`](super::orders::Describe).
     Described(Described),
+    /// Answer to [`orders::Inside`](super::orders::Inside).
+    Inside(Inside),
     /// Answer to [`orders::Population`](super::orders::Population).
     Populated(Populated),
     /// Answer to [`orders::End`](super::orders::End).
@@ -425,6 +430,21 @@ pub struct Dumped {
     pub resources: Vec<(Kind, String)>,
     /// See [`Ran::errors`].
     pub errors: Vec<Trouble>,
+}
+
+/// Answer to [`orders::Inside`](super::orders::Inside).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Inside {
+    /// Of the last iteration.
+    pub outcome: Outcome,
+    /// CPU seconds of the worker's own.
+    pub cpu: f64,
+    /// How to read the file; absent where no child process could be asked, or an iteration did not pass.
+    pub graph: Option<Dump>,
+    /// Whose heap it is.
+    pub process: Option<String>,
+    /// Why some could not be asked, one line each.
+    pub troubles: Vec<String>,
 }
 
 /// Answer to [`orders::Grown`](super::orders::Grown).

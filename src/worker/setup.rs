@@ -64,6 +64,8 @@ pub struct Setup {
     pub build: Build,
     /// What is preloaded into it, where its native memory is to be traced.
     pub preload: Option<Arc<Preload>>,
+    /// Whether its child processes are to be asked for their heaps.
+    pub inside: bool,
     /// Why a worker could not be trusted, once there was one.
     pub blind: Arc<OnceLock<String>>,
     /// Test files whose import ended a worker.

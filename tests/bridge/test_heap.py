@@ -127,11 +127,11 @@ SEEDS = '''
 class Dump:
     """A dump as the other half reads it."""
 
-    def __init__(self, worker, name, iterations=5, frames=1):
+    def __init__(self, worker, name, iterations=5, frames=1, order="dump", kind="dumped"):
         self.worker = worker
         self.file = os.path.join(worker.folder, "heap")
         worker.run(name, iterations=1, warmup=1)
-        self.answer = worker.answer("dumped", do="dump", iterations=iterations, file=self.file, frames=frames)
+        self.answer = worker.answer(kind, do=order, iterations=iterations, file=self.file, frames=frames)
         self.graph = self.answer["graph"]
         if self.graph is not None:
             self._read()
@@ -180,9 +180,9 @@ class Dump:
             number for number, targets in self.targets.items() if number not in new and wanted.intersection(targets)
         }
 
-    def way(self, target):
+    def way(self, target, module="test_seeds"):
         """A shortest way from a module to an object."""
-        before = {number: None for number, name, _ in self.graph["modules"] if name == "test_seeds"}
+        before = {number: None for number, name, _ in self.graph["modules"] if name == module}
         queue = list(before)
         for number in queue:
             if number == target:

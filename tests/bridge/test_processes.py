@@ -108,6 +108,30 @@ TESTS = """
             self.pool.apply(len, ("",))
 
 
+    def keep_text():
+        KEPT.append("x" * 30000)
+
+
+    class Roomy(unittest.TestCase):
+        "Forked from a process that has four megabytes to spare."
+
+        @classmethod
+        def setUpClass(cls):
+            room = ["x" * 20000 for _ in range(200)]
+            # Malloc gives back by itself what is free at its end.
+            cls.last = "x" * 20000
+            del room
+            cls.pool = multiprocessing.get_context("fork").Pool(1)
+
+        @classmethod
+        def tearDownClass(cls):
+            cls.pool.terminate()
+            cls.pool.join()
+
+        def test_keep(self):
+            self.pool.apply(keep_text)
+
+
     class Executor(unittest.TestCase):
         @classmethod
         def setUpClass(cls):
@@ -175,6 +199,10 @@ class Processes(BridgeCase):
     def test_memory_shows_in_pages(self):
         memory = self.changes("Peer.test_keep")["child_memory"]
         self.assertTrue(all(180000 < each < 280000 for each in memory), memory)
+
+    def test_what_a_fork_keeps_does_not_fill_what_was_free_before_it(self):
+        memory = self.changes("Roomy.test_keep")["child_memory"]
+        self.assertTrue(all(24000 < each < 60000 for each in memory), memory)
 
     def test_what_goes_again_or_ends_does_not_show(self):
         for name in "Peer.test_work Peer.test_late Pool.test_work Short.test_run Short.test_thread_starts_it".split():

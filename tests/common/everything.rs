@@ -54,6 +54,7 @@ pub fn finding(kind: &str, number: usize) -> Value {
             "path": ["module shop.registry", ".events", "list (1,204 items)", "[…]", "dict", "['order']", "shop.order.Order"],
             "text": "shop.registry.events, a list that nothing empties, holds shop.order.Order",
             "name": "shop.registry.events",
+            "process": "process python -m shop.worker",
             "reason": "it is longer after each iteration",
             "steps": [
                 {"text": "module shop.registry", "role": "unknown", "reason": ""},

@@ -605,6 +605,8 @@ pub struct TypeGrowth {
 /// What keeps objects alive.
 #[derive(Debug, Deserialize)]
 pub struct Holder {
+    /// The child process in which it holds.
+    pub process: Option<String>,
     /// The whole way.
     pub text: String,
     /// The part that should have let go.

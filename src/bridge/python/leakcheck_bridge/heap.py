@@ -158,9 +158,11 @@ def leaves_of(objects, seen):
 class Recorder:
     """One diagnosed window: cohorts at its boundaries, lengths at its opening, the graph at its end."""
 
-    def __init__(self, meter, capacity, frames):
-        # type: (object, int, int) -> None
+    def __init__(self, meter, capacity, frames, sort="runner"):
+        # type: (object, int, int, str) -> None
         self._meter = meter
+        #: Whose the frames of this thread are: of the `runner` that repeats tests, or of a `thread` of the project's.
+        self._sort = sort
         #: Frames of the traceback that is kept of each allocation; none where 0.
         self._frames = frames
         #: Where the newest survivors were allocated, by identity. Written out, since a list or tuple would be an object
@@ -253,6 +255,28 @@ class Recorder:
         self._at[0] = at + 1
         _freeze()
 
+    def left(self):
+        # type: () -> int
+        """Objects that are still there of what was born before the last iteration, and entries that containers gained.
+
+        The window is over. Entries, since the collector knows no texts and numbers.
+        """
+        self.close()
+        _unfreeze()
+        self._meter.settle()
+        older = frozenset(self._born[: sum(self._cohorts[: self._at[0] - 1])])
+        lengths = dict(zip(self._known, self._lengths))
+        for ours in (self._born, self._mentioned, self._known, self._lengths):
+            lengths.pop(id(ours), None)
+        found = 0
+        for obj in _get_objects():
+            found += id(obj) in older
+            before = lengths.get(id(obj))
+            function = None if before is None else length_function(type(obj))
+            if function is not None:
+                found += max(function(obj) - before, 0)
+        return found
+
     def dump(self, path):
         # type: (str) -> dict
         """Writes the graph to a file, and returns what is needed to read it."""
@@ -276,7 +300,7 @@ class Recorder:
             "owners": self._types.owners,
             "opaque": self._types.opaque,
             "modules": _modules(),
-            "roots": _roots(),
+            "roots": _roots(self._sort),
             "exits": _exit_callbacks() - self._exits,
             "split_dicts": sys.version_info < (3, 11),
         }
@@ -392,9 +416,12 @@ def _modules():
     return found
 
 
-def _roots():
-    # type: () -> list
-    """What keeps objects alive without being an object itself: `[kind, name, identities]`."""
+def _roots(sort):
+    # type: (str) -> list
+    """What keeps objects alive without being an object itself: `[kind, name, identities]`.
+
+    `sort` is the kind of this thread's frames.
+    """
     found = []
     handlers = []
     for number in range(1, signal.NSIG):
@@ -406,7 +433,7 @@ def _roots():
     names = {thread.ident: thread.name for thread in list(threading._active.values())}
     mine = _thread.get_ident()
     for ident, innermost in _current_frames().items():
-        kind = "runner" if ident == mine else "thread"
+        kind = sort if ident == mine else "thread"
         frame = innermost
         while frame is not None:
             code = frame.f_code

@@ -87,8 +87,10 @@ class Repeater:
     the test before are torn down, and again before those of the next one are set up.
     """
 
-    def __init__(self, runner, meter, heartbeat, depends=None):
+    def __init__(self, runner, meter, heartbeat, depends=None, children=None):
         self._runner = runner
+        #: Asks child processes for their heaps, in a process that is there for it.
+        self._children = children
         #: Notes what tests depend on, where that is asked for.
         self._depends = depends
         if depends is not None:
@@ -594,6 +596,36 @@ class Repeater:
             "resources": noted.newer(),
         }
 
+    def inside(self, iterations, path, frames):
+        # type: (int, str, int) -> dict
+        """As `dump`, of that child process in which most is left. Nothing of this process' own."""
+        heartbeat, children = self._heartbeat, self._children
+        begun = _cpu()
+        # The first one after the opening of a test brings what appears once, there as well.
+        result = self._once()
+        graph = process = None
+        if result.status == outcome.PASSED and children.open(iterations, frames):
+            for _ in itertools.repeat(None, iterations):
+                result = self._once()
+                if result.status != outcome.PASSED:
+                    break
+                # Waits for them to come to rest.
+                self._meter.processes.descriptors()
+                children.boundary()
+                if heartbeat.asked_to_stop():
+                    break
+            graph, process = children.dump(path)
+        heartbeat.state(heartbeat.IDLE)
+        troubles, children.troubles = children.troubles, []
+        return {
+            "re": "inside",
+            "outcome": result.record(),
+            "cpu": _cpu() - begun,
+            "graph": graph if result.status == outcome.PASSED else None,
+            "process": process,
+            "troubles": troubles,
+        }
+
     def garbage(self, path, frames):
         # type: (str, int) -> dict
         """Runs one iteration with the collector held back, and writes down what it left."""
@@ -627,12 +659,8 @@ class Repeater:
     def name(self, paths):
         # type: (list) -> dict
         """The names along ways through the heap that was written down last, and where what they lead to is from."""
-        names = route.Names(paths)
-        told = {
-            "re": "named",
-            "paths": [names.path(path) for path in paths],
-            "places": [names.raised(path[-1]) or self.places.get(path[-1], []) for path in paths],
-        }
+        told = self._children.name(paths) if self._children is not None else None
+        told = dict(told or route.told(paths, self.places), re="named")
         if self._garbage is None:
             # Of a dump only the first question is about places; garbage is asked about until it is freed.
             self.places = {}

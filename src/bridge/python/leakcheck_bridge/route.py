@@ -568,3 +568,16 @@ def _frame_edge(frame, child):
     if child is frame.f_back:
         return "local", ".f_back", 1
     return "local", "", 1
+
+
+def told(paths, places):
+    # type: (list, dict) -> dict
+    """The names along ways through a heap that was written down, and where what they lead to is from.
+
+    `places` are those of the survivors, by identity.
+    """
+    names = Names(paths)
+    return {
+        "paths": [names.path(path) for path in paths],
+        "places": [names.raised(path[-1]) or places.get(path[-1], []) for path in paths],
+    }

@@ -18,6 +18,7 @@ from . import (
     depends,
     for_django,
     heap,
+    inside,
     malloc,
     outcome,
     repeat,
@@ -46,6 +47,7 @@ _PLAIN = {
     "gain": ("iterations", "most", "crowd", "data"),
     "garbage": ("file", "frames"),
     "grown": ("iterations",),
+    "inside": ("iterations", "file", "frames"),
     "hold": ("lowered", "through", "seconds", "thaw", "warmup", "iterations"),
     "lower": ("container", "number", "value", "iterations", "patience"),
     "name": ("paths",),
@@ -154,6 +156,10 @@ class Service:
         )
         #: Where the library for it is to be preloaded.
         self.tracer = tracer.Tracer(orders["stacks"]) if orders.get("preload") else None
+        #: Where child processes are to be looked into.
+        self.children = inside.Children(orders["inside"]) if orders.get("inside") else None
+        if self.meter.processes.exactness != "absent":
+            malloc.give_back_in_forks()
         self.served = False
         self.is_over = False
         #: An order that waits for the program to come to its test.
@@ -203,7 +209,7 @@ class Service:
         try:
             if self._repeater is None:
                 malloc.fill_gaps()
-                self._repeater = repeat.Repeater(runner, self.meter, self.heartbeat, self.depends)
+                self._repeater = repeat.Repeater(runner, self.meter, self.heartbeat, self.depends, self.children)
             self.heartbeat.state(channel.Heartbeat.IDLE)
             self._obey(runner, self._repeater)
         except BaseException as error:
