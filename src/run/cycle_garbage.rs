@@ -30,6 +30,10 @@ const TESTS: usize = 200;
 /// Looks of usual length stay far below this share of the screen's CPU time, and this many seconds besides.
 const SHARE: f64 = 0.25;
 const LEAST: f64 = 2.0;
+/// CPU seconds that a look takes for each object of the garbage: 16.5 for the 411,490 that a state machine of hypothesis leaves.
+const EACH: f64 = 40e-6;
+/// Iterations of a look.
+const ITERATIONS: f64 = 3.0;
 
 /// Why no further test is looked at.
 enum End {
@@ -74,11 +78,23 @@ impl Candidates {
         }
         let mut groups: Vec<Vec<Look>> = self.by_amount.into_values().collect();
         groups.sort_by_key(|group| group[0].test);
+        let mut told = false;
         let (found, ended) = rounds::look_at(&groups, |_, look| {
             let share = shares.get_mut(&*stage.tests[look.test].file);
             let Some(share) = share.filter(|share| **share > 0) else {
                 return ControlFlow::Continue(None);
             };
+            let takes = takes(look);
+            if left > 0.0 && takes > left {
+                // Another one may take less.
+                if !std::mem::replace(&mut told, true) {
+                    note(
+                        stage.shared,
+                        too_long(&stage.tests[look.test].id, takes, left),
+                    );
+                }
+                return ControlFlow::Continue(None);
+            }
             *share -= 1;
             if left <= 0.0 || left.is_finite() && settings.setup.whole.is_late() {
                 return ControlFlow::Break(End::Spent);
@@ -119,6 +135,19 @@ impl Candidates {
         }
         true
     }
+}
+
+fn too_long(id: &str, takes: f64, left: f64) -> String {
+    format!(
+        "cycles were not looked for after {id} and others that leave as much: it would take {takes:.0} s, and there were {left:.0} (cycles = \"deny\" looks in any case)"
+    )
+}
+
+/// CPU seconds that a look at a test is expected to take, from what it left in the last iteration.
+fn takes(look: &Look) -> f64 {
+    let garbage = look.apart[&Counter::Garbage].windows(2).last();
+    let objects = garbage.map_or(0, |pair| pair[1].saturating_sub(pair[0]));
+    objects as f64 * EACH + ITERATIONS * look.cpu_plain
 }
 
 /// How many looks the tests of each file get.
@@ -197,7 +226,28 @@ fn describe(stage: &Stage<'_>, slot: &mut Slot<'_>, found: &[Leavings]) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::screen::Screened, *};
+    use crate::{
+        investigate::experiment::Wider,
+        verdict::{conclusion::Conclusion, rule::Rule},
+    };
+
+    #[test]
+    fn a_look_takes_longer_the_more_is_left_and_the_longer_the_test_runs() {
+        let left = |garbage: &[i64], seconds| {
+            let conclusion = Conclusion::because(Rule::NothingGrew, "");
+            let screened = Screened::Concluded(conclusion);
+            let mut look = Look::new(0, screened, Wider::Stay);
+            look.apart.insert(Counter::Garbage, garbage.to_vec());
+            look.cpu_plain = seconds;
+            takes(&look)
+        };
+        assert_eq!(left(&[0, 9, 9], 2.0), 6.0);
+        // A state machine of hypothesis: 16.5 s of dump, and three iterations.
+        let state_machine = left(&[0, 1_648_351, 2_059_841], 1.5);
+        assert!((20.0..22.0).contains(&state_machine), "{state_machine}");
+        assert_eq!(left(&[5], 0.0), 0.0);
+    }
 
     #[test]
     fn a_file_gets_looks_as_it_has_tests_and_one_at_least() {

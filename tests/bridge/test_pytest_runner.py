@@ -328,6 +328,32 @@ class Flat(BridgeCase):
             with self.subTest(name):
                 self.assertPassed(self.worker.run(name, iterations=2, warmup=1))
 
+    def test_a_class_of_unittests_has_a_fixture_only_where_it_says_what_that_does(self):
+        worker = self.start(
+            {
+                "test_cases.py": """
+                    import unittest
+
+                    class Plain(unittest.TestCase):
+                        def test_plain(self):
+                            pass
+
+                    class Ends(Plain):
+                        def test_ends(self):
+                            pass
+
+                        @classmethod
+                        def tearDownClass(cls):
+                            pass
+                """
+            }
+        )
+        plain = next(at for at, test in enumerate(worker.ids) if test.endswith("Plain::test_plain"))
+        ran = worker.answer("ran", do="run", test=plain, thaw=True, warmup=1, iterations=1)
+        both = ran, worker.run("test_ends")
+        of_classes = [[name for name in each["wider"] if name.startswith("class:")] for each in both]
+        self.assertEqual(list(map(len, of_classes)), [0, 1], of_classes)
+
     def test_wider_temporary_folders_stay(self):
         worker = self.start(self.files)
         names = [name for name in worker.ids if "test_bottle" in name or "test_factory" in name]

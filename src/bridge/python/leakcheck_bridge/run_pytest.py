@@ -17,7 +17,7 @@ import pytest
 from _pytest import runner as pytest_runner
 from _pytest.unittest import TestCaseFunction
 
-from . import capture, injected, marks, outcome, restore, watch
+from . import capture, injected, marks, outcome, restore, run_unittest, watch
 
 #: Under which key pytest (from 7.3 on) keeps in each item which of its phases have passed.
 _PASSED_KEY = getattr(_pytest.tmpdir, "tmppath_result_key", None)
@@ -26,6 +26,9 @@ _hookimpl = pytest.hookimpl
 _rmtree = shutil.rmtree
 _scandir = os.scandir
 _stat = os.stat
+
+#: How pytest's fixture for `setUpClass` and `tearDownClass` begins, from 6.2 on. Each test case has one.
+_OF_UNITTEST = "_unittest_setUpClass_fixture_"
 
 #: A temporary folder's name: prefix and number.
 _NUMBERED = re.compile(r"(.*?)([0-9]+)$", re.DOTALL)
@@ -382,11 +385,17 @@ class Runner:
         """`scope:where:name` of the fixtures wider than a function that are set up now."""
         found = set()
         for fixturedef in self.protocol.wider:
-            if fixturedef.cached_result is not None:
+            if fixturedef.cached_result is not None and not self._does_nothing(fixturedef):
                 scope = getattr(fixturedef, "scope", None)
                 scope = str(getattr(scope, "value", scope))
                 found.add("{}:{}:{}".format(scope, getattr(fixturedef, "baseid", ""), fixturedef.argname))
         return sorted(found)
+
+    def _does_nothing(self, fixturedef):
+        # type: (object) -> bool
+        """Whether it is what pytest makes for each class of unittest's, and that one has no class fixture."""
+        cls = getattr(self._item, "cls", None)
+        return str(fixturedef.argname).startswith(_OF_UNITTEST) and not run_unittest.class_fixtures(cls)
 
     def standing(self):
         # type: () -> frozenset

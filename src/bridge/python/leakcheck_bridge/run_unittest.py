@@ -12,6 +12,20 @@ from . import outcome, restore, watch
 _format = traceback.format_exception_only
 
 
+def class_fixtures(cls):
+    # type: (type) -> list
+    """Which class fixtures a test case has: those two of `unittest.TestCase` itself do nothing."""
+    found = []
+    for name in ("setUpClass", "tearDownClass"):
+        method = getattr(cls, name, None)
+        plain = getattr(unittest.TestCase, name).__func__
+        if method is not None and getattr(method, "__func__", None) is not plain:
+            found.append(name)
+    if getattr(cls, "_class_cleanups", None):
+        found.append("addClassCleanup")
+    return found
+
+
 class Result(unittest.TestResult):
     """Remembers how the current test ended, and nothing about the ones before."""
 
@@ -202,13 +216,8 @@ class Runner:
     def wider(self):
         # type: () -> list
         """`scope:where:name` of the class and module fixtures of the open test."""
-        found = []
         cls = type(self._current)
-        for name in ("setUpClass", "tearDownClass"):
-            method = getattr(cls, name, None)
-            plain = getattr(unittest.TestCase, name).__func__
-            if method is not None and getattr(method, "__func__", None) is not plain:
-                found.append("class:{}.{}:{}".format(cls.__module__, cls.__qualname__, name))
+        found = ["class:{}.{}:{}".format(cls.__module__, cls.__qualname__, name) for name in class_fixtures(cls)]
         module = sys.modules.get(cls.__module__)
         for name in ("setUpModule", "tearDownModule"):
             if hasattr(module, name):
