@@ -20,6 +20,8 @@ use crate::{
 
 const MAKEFILE: &str = include_str!("init/Makefile");
 const WORKFLOW: &str = include_str!("init/workflow.yml");
+/// What extras and groups with the tests' dependencies are called, those that have nothing else first.
+const FOR_TESTS: [&str; 4] = ["test", "tests", "testing", "dev"];
 const MARKER: &str = "leakcheck(...): how leakcheck treats this test";
 
 /// Options of `leakcheck init`.
@@ -84,7 +86,11 @@ fn plan(project: &Path) -> Result<Vec<Step>, String> {
         marker(project)
     }));
     steps.push(Step::Say(
-        "then run `leakcheck run`, decide with `leakcheck review`, and commit .leakcheck"
+        "look at the step \"Install what the tests need\" in leakcheck.yml: it has what the project's files say, and tests may need more"
+            .to_owned(),
+    ));
+    steps.push(Step::Say(
+        "next: `leakcheck run`; decide with `leakcheck review` on what it finds, if anything; commit .leakcheck and what was written here"
             .to_owned(),
     ));
     Ok(steps)
@@ -176,7 +182,7 @@ fn workflow(project: &Path, prefix: &str) -> String {
         }
     }
     if there("pyproject.toml") || there("setup.py") {
-        install.push("python -m pip install -e .".to_owned());
+        install.extend(of_package(project));
     }
     if !is_djangos(project) {
         install.push("python -m pip install pytest".to_owned());
@@ -200,6 +206,25 @@ fn workflow(project: &Path, prefix: &str) -> String {
         .replace("{install}", &(install.join("\n") + &working))
         .replace("{directory}", &directory)
         .replace("{prefix}.leakcheck/snapshots/*.snap.new", &path.to_string())
+}
+
+/// How a package is installed with what its tests need, where it says that in an extra or a group of a usual name.
+fn of_package(project: &Path) -> Vec<String> {
+    let text = read::text(&project.join("pyproject.toml"), SETTINGS).unwrap_or_default();
+    let pyproject = toml::from_str::<toml::Table>(&text).unwrap_or_default();
+    let named = |table: Option<&toml::Value>| {
+        let names = table.and_then(toml::Value::as_table)?;
+        { FOR_TESTS.iter() }.find(|name| names.contains_key(**name))
+    };
+    let project = pyproject.get("project").and_then(toml::Value::as_table);
+    let extra = named(project.and_then(|project| project.get("optional-dependencies")));
+    let package = match extra {
+        Some(extra) => format!("python -m pip install -e \".[{extra}]\""),
+        None => "python -m pip install -e .".to_owned(),
+    };
+    let group = named(pyproject.get("dependency-groups")).filter(|_| extra.is_none());
+    let group = group.map(|group| format!("python -m pip install --group {group}"));
+    [package].into_iter().chain(group).collect()
 }
 
 /// How to make the marker known to pytest, which refuses unknown ones under `--strict-markers`.
@@ -354,6 +379,31 @@ mod tests {
             "services/it's: #1/.leakcheck/snapshots/*.snap.new"
         );
         assert!(!text.contains('{'), "a blank was not filled in");
+    }
+
+    #[test]
+    fn a_package_is_installed_with_what_its_tests_need() {
+        for (text, expected) in [
+            ("", &["-e ."][..]),
+            ("[project]\nname = \"a\"\n", &["-e ."]),
+            (
+                "[project.optional-dependencies]\ndev = []\ntests = [\"freezegun\"]\n",
+                &["-e \".[tests]\""],
+            ),
+            (
+                "project.optional-dependencies.docs = []\n[dependency-groups]\ntest = []\n",
+                &["-e .", "--group test"],
+            ),
+            ("[project.optional-dependencies]\n'te;st' = []\n", &["-e ."]),
+            ("no TOML", &["-e ."]),
+        ] {
+            let project = tempfile::tempdir().unwrap();
+            fs::write(project.path().join("pyproject.toml"), text).unwrap();
+            let expected: Vec<String> = { expected.iter() }
+                .map(|words| format!("python -m pip install {words}"))
+                .collect();
+            assert_eq!(of_package(project.path()), expected, "{text}");
+        }
     }
 
     #[test]
