@@ -242,3 +242,90 @@ fn who_holds_what_a_child_keeps_and_where_it_was_made_is_read_inside() {
     let said = String::from_utf8(replayed.stdout).unwrap();
     assert!(said.contains(": 1 as recorded"), "{said}");
 }
+
+/// Two forks of the test process, each with a list of its own; and a test that fails where it is looked into.
+const FORKS: &str = "\
+import multiprocessing
+import os
+import unittest
+
+ROWS = []
+TEXTS = []
+
+
+def keep(pipe, kept):
+    while pipe.recv():
+        kept.append(['x' * 20000 for _ in range(5)])
+        pipe.send(True)
+
+
+class Fork:
+    @classmethod
+    def setUpClass(cls):
+        cls.pipe, there = multiprocessing.Pipe()
+        context = multiprocessing.get_context('fork')
+        cls.process = context.Process(target=keep, args=(there, cls.kept), name='worker')
+        cls.process.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.pipe.send(False)
+        cls.process.join()
+
+    def ask(self):
+        self.pipe.send(True)
+        self.assertTrue(self.pipe.recv())
+
+
+class TestRows(Fork, unittest.TestCase):
+    kept = ROWS
+
+    def test_rows(self):
+        self.ask()
+
+
+class TestTexts(Fork, unittest.TestCase):
+    kept = TEXTS
+
+    def test_texts(self):
+        self.ask()
+
+
+class TestAlone(Fork, unittest.TestCase):
+    kept = []
+
+    def test_alone(self):
+        self.ask()
+        self.assertNotIn('PYTHONPATH', os.environ)
+";
+
+#[test]
+fn processes_of_one_name_that_keep_different_things_are_different_leaks() {
+    let checked = Project::configured("", FORKS, "").check(&["--runner", "unittest"]);
+    checked.exits(1);
+    let mut holders: Vec<(&str, usize)> = { checked.report.findings.iter() }
+        .map(|finding| {
+            assert_eq!(finding.code, "LK309");
+            (
+                finding.holder.as_ref().map_or("", |holder| &holder.name),
+                finding.tests.len(),
+            )
+        })
+        .collect();
+    holders.sort_unstable();
+    let unknown = "process worker of multiprocessing";
+    assert_eq!(
+        holders,
+        [(unknown, 1), ("test_app.ROWS", 1), ("test_app.TEXTS", 1)],
+        "{}",
+        checked.stdout
+    );
+    let why =
+        "leaves in process worker of multiprocessing was not found out: it does not pass while";
+    let said = checked
+        .stdout
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    assert!(said.contains(why), "{said}");
+}

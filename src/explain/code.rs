@@ -479,6 +479,14 @@ mod tests {
             ],
         );
         assert_eq!(of_route(Kind::Python, &fixture), "LK115");
+        // A list that is a variable of a function that runs is the project's, and a signal's handler is not.
+        for (root, code) in [
+            (Root::Frame("worker, in serve: kept".to_owned()), "LK101"),
+            (Root::Named("signal".to_owned()), INTERPRETER),
+        ] {
+            let held = route_of(&root, Gain::Entries, 0, &[list, ("object", "app.S", "")]);
+            assert_eq!(of_route(Kind::Python, &held), code);
+        }
     }
 
     #[test]

@@ -37,6 +37,10 @@ pub struct Dump {
     pub split_dicts: bool,
 }
 
+/// Of identities that objects of the window refer to: the first and the last of the iterations one after the other, the latest
+/// ones, at whose ends a new object did.
+type Mentions = HashMap<u64, (u16, u16)>;
+
 /// Objects are numbered as they stand in the file.
 #[derive(Debug, Default)]
 pub struct Graph {
@@ -169,12 +173,16 @@ impl Graph {
                 }
             }
         }
-        let mut mentioned = HashMap::new();
+        let mut mentioned: Mentions = HashMap::new();
         for (iteration, count) in dump.mentions.iter().enumerate() {
+            let iteration = iteration as u16 + 1;
             for id in column::<8>(&mut file, *count)? {
-                mentioned
-                    .entry(u64::from_ne_bytes(id))
-                    .or_insert(iteration as u16 + 1);
+                let run = mentioned.entry(u64::from_ne_bytes(id));
+                let (first, last) = run.or_insert((iteration, iteration));
+                if *last + 1 < iteration {
+                    *first = iteration;
+                }
+                *last = iteration;
             }
         }
         let known = column::<8>(&mut file, dump.census)?;
@@ -226,10 +234,12 @@ impl Graph {
         self.offsets = offsets;
     }
 
-    /// The collector lists no strings and numbers. One that only survivors refer to was born when one of the window
-    /// first referred to it, or with the oldest of them. What it refers to in its turn (a dictionary of numbers to
-    /// these, a time to its zone) may have been born with it.
-    fn adopt(&mut self, mentioned: &HashMap<u64, u16>) {
+    /// The collector lists no strings and numbers. One that only survivors refer to was born with the oldest of them; or, where
+    /// that is of the last iteration (a list that is made anew each time with all that the one before had), when the objects
+    /// that were new began to refer to it each time. One mention long ago tells nothing: then its place had something else.
+    /// What it refers to in its turn (a dictionary of numbers to these, a time to its zone) may have been born with it.
+    fn adopt(&mut self, mentioned: &Mentions) {
+        let last = self.iterations;
         let mut found: HashMap<u32, (i64, u16)> = HashMap::new();
         let mut sources: Vec<u32> = (0..self.ids.len() as u32)
             .filter(|node| self.cohort[*node as usize] > 0)
@@ -252,8 +262,11 @@ impl Graph {
                 let at = leaf as usize;
                 let (referrers, cohort) = found[&leaf];
                 if self.counts[at] == referrers {
-                    let first = mentioned.get(&self.ids[at]).copied();
-                    self.cohort[at] = first.map_or(cohort, |first| first.min(cohort));
+                    let run = mentioned.get(&self.ids[at]).filter(|_| cohort == last);
+                    self.cohort[at] = match run {
+                        Some((first, until)) if *until == last => *first,
+                        _ => cohort,
+                    };
                     sources.push(leaf);
                 }
             }
@@ -449,8 +462,30 @@ pub(crate) mod tests {
         for node in 1..4 {
             untrack(&mut graph, node);
         }
-        graph.adopt(&HashMap::from([(32, 1)]));
-        assert_eq!(graph.cohort, [2, 2, 1, 0, 0]);
+        graph.adopt(&HashMap::new());
+        assert_eq!(graph.cohort, [2, 2, 2, 0, 0]);
+    }
+
+    #[test]
+    fn what_the_newest_has_from_the_one_before_it_is_as_old_as_it_was_mentioned_on_and_on() {
+        // A list of the last iteration with numbers, and one of the second with the same.
+        let mut graph = graph(
+            &[
+                ("list", 4, &[1, 2, 3]),
+                ("str", 0, &[]),
+                ("str", 0, &[]),
+                ("str", 0, &[]),
+                ("list", 2, &[5]),
+                ("str", 0, &[]),
+            ],
+            4,
+        );
+        for node in [1, 2, 3, 5] {
+            untrack(&mut graph, node);
+        }
+        // Since the second iteration; only now; in the last one, where something else was in the second; in the first and second.
+        graph.adopt(&HashMap::from([(16, (2, 4)), (48, (4, 4)), (80, (1, 2))]));
+        assert_eq!(graph.cohort, [4, 2, 4, 4, 2, 2]);
     }
 
     #[test]

@@ -18,8 +18,10 @@ const NONE: u32 = u32::MAX;
 pub enum Root {
     /// A module that was imported before the window.
     Module,
-    /// A part of the interpreter or a thread, by its name.
+    /// A part of the interpreter, by its name.
     Named(String),
+    /// A function that runs in a thread, or a variable of it, by its name.
+    Frame(String),
     /// pytest's own record of a fixture that is set up.
     Fixture,
     /// The test runner's modules and running frames.
@@ -117,6 +119,7 @@ impl Terrain {
             for node in ids.iter().filter_map(|id| graph.find(*id)) {
                 match kind.as_str() {
                     "runner" => runner.push(node),
+                    "thread" => state.push((node, Root::Frame(name.clone()))),
                     _ => state.push((node, Root::Named(name.clone()))),
                 }
             }

@@ -236,7 +236,7 @@ pub fn describe(
 
 fn first_word(root: &Root, first: &Step) -> String {
     match root {
-        Root::Named(name) => name.clone(),
+        Root::Named(name) | Root::Frame(name) => name.clone(),
         Root::Outside => match &first.registry {
             Some(name) => name.clone(),
             None if first.what == "context" => "the context of a thread".to_owned(),

@@ -16,14 +16,13 @@ use crate::{
         Finding, Holder, Kind, Level, Measured, NativeFunction, Owner, Rate, Site, Status,
         TypeGrowth,
     },
-    fit::Fit,
-    heap::{holder::Gain, route::Route},
+    heap::route::Route,
     run::{
         Run,
         case::Case,
         diagnosis::{Diagnosis, Place},
     },
-    verdict::{Counter, LARGEST_BLOCK, Verdict, rule::Rule},
+    verdict::{Counter, Verdict, rule::Rule},
 };
 
 /// A root cause, and the test that shows it most purely.
@@ -107,7 +106,7 @@ impl<'a> Cause<'a> {
         let route = self.route(diagnosis);
         let kind = self.kind(is_bare, route);
         let mut sites = self.sites(&code_of_machine, diagnosis, kind);
-        let there = within::There::of(self.run, self.case, kind);
+        let there = within::There::of(self.run, self.case);
         let born = there.as_ref().map_or(&[][..], within::There::born);
         sites::bring_forward(&mut sites, self.run, self.homes.places, born);
         let rate = rates(self.case, self.alone, kind, &sites);
@@ -155,7 +154,7 @@ impl<'a> Cause<'a> {
             kind,
             code,
             route,
-            process: there.as_ref().map(|there| &there.process),
+            there: there.as_ref().map(within::There::cause),
             filled: filled.filter(|_| lengthened.is_none()),
             native: native.as_ref(),
             site: sites.first(),
@@ -200,7 +199,7 @@ impl<'a> Cause<'a> {
             summary,
             shape: shape::word(self.case),
             holder,
-            types: self.types(kind, diagnosis, lost),
+            types: self.types(kind, diagnosis, lost, there.as_ref()),
             evidence: summary::how_sure(self.run, self.case, &tests),
             advice,
             resources: match diagnosis {
@@ -306,7 +305,7 @@ impl<'a> Cause<'a> {
         match parts::resource(self.case, self.keys, self.group) {
             Some(resource) => Kind::of(resource),
             None if is_bare || is_no_object => Kind::Native,
-            None => kind(&self.cases, route),
+            None => parts::kind(&self.cases, route),
         }
     }
 
@@ -455,9 +454,10 @@ impl<'a> Cause<'a> {
         kind: Kind,
         diagnosis: Option<&Diagnosis>,
         lost: Option<Lost>,
+        there: Option<&within::There<'_>>,
     ) -> Vec<TypeGrowth> {
         match diagnosis {
-            _ if within::is_it(self.case) => within::types(self.run, self.case),
+            _ if let Some(there) = there => there.types(self.run, self.case),
             // What C code allocates is of no type, and what the collector does not know cannot be looked at.
             _ if kind == Kind::Native => Vec::new(),
             Some(diagnosis) if diagnosis.is_lost() && diagnosis.lost.is_empty() => {
@@ -476,7 +476,7 @@ impl<'a> Cause<'a> {
         let native = { named.native }
             .filter(|native| matches!(kind, Kind::Native | Kind::Map) && native.is_named());
         let parts = match (named.route, named.filled, named.site) {
-            _ if let Some(process) = named.process => vec![code::of(kind), &process.name],
+            _ if let Some(there) = &named.there => vec![code::of(kind), there],
             // The finer code is a reading of the way, and may change with a release.
             (Some(route), ..) if route.is_own(self.homes.places) => vec![code::of(kind), &cause],
             (Some(route), ..) => vec![code::of(kind), &cause, &route.kept],
@@ -497,7 +497,8 @@ struct Named<'a> {
     kind: Kind,
     code: &'static str,
     route: Option<&'a Route>,
-    process: Option<&'a Holder>,
+    /// What grows in a child process.
+    there: Option<String>,
     /// The container that was seen to fill.
     filled: Option<&'a str>,
     native: Option<&'a NativeFunction>,
@@ -518,41 +519,6 @@ fn code_of(kind: Kind, route: Option<&Route>, diagnosis: Option<&Diagnosis>) -> 
     }
 }
 
-/// What grows in every one of the cases; a descriptor says more than the memory beside it.
-fn kind(cases: &[&Case], route: Option<&Route>) -> Kind {
-    let grows = |counter| {
-        let cases = cases.iter();
-        cases
-            .filter(|case| case.fits.contains_key(&counter))
-            .count()
-    };
-    let every = |counter| grows(counter) == cases.len();
-    // Of many tests that put new objects into one container, the blocks of one may be uneven.
-    let most = |counter| 2 * grows(counter) > cases.len();
-    let resource = cases.first().and_then(|case| {
-        let mut resources = Counter::resources_of(&case.fits);
-        resources.find(|counter| every(*counter))
-    });
-    if let Some(resource) = resource {
-        Kind::of(resource)
-    } else if every(Counter::Maps) && cases.iter().all(|case| is_mapped(case)) {
-        Kind::Map
-    } else if every(Counter::Items) && !most(Counter::Blocks) {
-        Kind::Items
-    } else if most(Counter::Blocks)
-        || every(Counter::Objects)
-        || cases.iter().any(|case| !case.growths.is_empty())
-    {
-        Kind::Python
-    } else if route.is_some_and(|route| route.gain == Gain::Length) {
-        Kind::Items
-    } else if route.is_some() {
-        Kind::Python
-    } else {
-        Kind::Native
-    }
-}
-
 /// Whether C code asks malloc for about as much as a library counts. The connection that keeps 8 kB of Arrow's memory takes 288 bytes
 /// for itself, and who asks for these is not who keeps the others.
 fn is_most(passages: &[&Passage], rate: &BTreeMap<String, Rate>) -> bool {
@@ -563,23 +529,9 @@ fn is_most(passages: &[&Passage], rate: &BTreeMap<String, Rate>) -> bool {
     counted.map(|(_, rate)| rate.value).fold(0.0, f64::max) <= 2.0 * asked
 }
 
-/// Whether most of the retained memory is mapped past malloc, and is not where Python's allocator has its blocks.
-fn is_mapped(case: &Case) -> bool {
-    let rate = |counter| { case.fits.get(&counter) }.map_or(0.0, |fit: &Fit| fit.rate.value);
-    rate(Counter::Maps) > 2.0 * (rate(Counter::Blocks) * LARGEST_BLOCK + rate(Counter::Heap))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fit::{self, Exactness};
-
-    fn grows(counters: &[Counter]) -> Case {
-        let mut case = Case::open(0);
-        let fit = fit::fit(&[0, 1, 2, 3, 4, 5], Exactness::Exact);
-        case.fits = counters.iter().map(|counter| (*counter, fit)).collect();
-        case
-    }
 
     #[test]
     fn what_a_library_counts_is_asked_for_by_what_asks_for_about_as_much() {
@@ -602,19 +554,5 @@ mod tests {
         };
         assert!(asked(8100.0, 8000.0) && asked(4000.0, 8000.0));
         assert!(!asked(288.0, 8000.0));
-    }
-
-    #[test]
-    fn entries_of_which_most_come_with_blocks_are_objects() {
-        let both = grows(&[Counter::Blocks, Counter::Items]);
-        let entries = grows(&[Counter::Items]);
-        for (cases, expected) in [
-            (vec![&both, &both, &entries], Kind::Python),
-            (vec![&both, &entries, &entries], Kind::Items),
-            (vec![&entries], Kind::Items),
-            (vec![&both], Kind::Python),
-        ] {
-            assert_eq!(kind(&cases, None), expected);
-        }
     }
 }

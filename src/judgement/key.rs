@@ -39,10 +39,8 @@ pub(super) fn keys(run: &Run, homes: &Homes<'_>, held: &Held<'_>, case: &Case) -
             .map(|passage| native_key(run, homes, passage))
             .collect();
     }
-    if within::is_it(case)
-        && let Some(process) = within::process(run, case)
-    {
-        return BTreeSet::from([Key::Holder(process.name, None)]);
+    if let Some(there) = within::There::of(run, case) {
+        return BTreeSet::from([Key::Holder(there.cause(), None)]);
     }
     let mut keys: BTreeSet<Key> = case
         .growths

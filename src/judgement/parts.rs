@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     explain::group::Group,
-    finding::{Holder, TypeGrowth},
-    heap::route::Route,
+    finding::{Holder, Kind, TypeGrowth},
+    fit::Fit,
+    heap::{holder::Gain, route::Route},
     run::{case::Case, diagnosis::Diagnosis},
-    verdict::Counter,
+    verdict::{Counter, LARGEST_BLOCK},
 };
 
 /// Holders of one cause that are told besides the first.
@@ -26,6 +27,47 @@ pub(super) fn resource<K: Ord>(
     } else {
         None
     }
+}
+
+/// What grows in every one of the cases; a descriptor says more than the memory beside it.
+pub(super) fn kind(cases: &[&Case], route: Option<&Route>) -> Kind {
+    let grows = |counter| {
+        let cases = cases.iter();
+        cases
+            .filter(|case| case.fits.contains_key(&counter))
+            .count()
+    };
+    let every = |counter| grows(counter) == cases.len();
+    // Of many tests that put new objects into one container, the blocks of one may be uneven.
+    let most = |counter| 2 * grows(counter) > cases.len();
+    let resource = cases.first().and_then(|case| {
+        let mut resources = Counter::resources_of(&case.fits);
+        resources.find(|counter| every(*counter))
+    });
+    if let Some(resource) = resource {
+        Kind::of(resource)
+    } else if every(Counter::Maps) && cases.iter().all(|case| is_mapped(case)) {
+        Kind::Map
+    } else if every(Counter::Items) && !most(Counter::Blocks) {
+        Kind::Items
+    } else if most(Counter::Blocks)
+        || every(Counter::Objects)
+        || cases.iter().any(|case| !case.growths.is_empty())
+    {
+        Kind::Python
+    } else if route.is_some_and(|route| route.gain == Gain::Length) {
+        Kind::Items
+    } else if route.is_some() {
+        Kind::Python
+    } else {
+        Kind::Native
+    }
+}
+
+/// Whether most of the retained memory is mapped past malloc, and is not where Python's allocator has its blocks.
+fn is_mapped(case: &Case) -> bool {
+    let rate = |counter| { case.fits.get(&counter) }.map_or(0.0, |fit: &Fit| fit.rate.value);
+    rate(Counter::Maps) > 2.0 * (rate(Counter::Blocks) * LARGEST_BLOCK + rate(Counter::Heap))
 }
 
 /// Those with what says most first, those with memory alone last.
@@ -125,4 +167,31 @@ fn types<'a, K: Ord + 'a>(
         .flat_map(|diagnosis| &diagnosis.types)
         .map(|growth| growth.name.as_str())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fit::{self, Exactness};
+
+    fn grows(counters: &[Counter]) -> Case {
+        let mut case = Case::open(0);
+        let fit = fit::fit(&[0, 1, 2, 3, 4, 5], Exactness::Exact);
+        case.fits = counters.iter().map(|counter| (*counter, fit)).collect();
+        case
+    }
+
+    #[test]
+    fn entries_of_which_most_come_with_blocks_are_objects() {
+        let both = grows(&[Counter::Blocks, Counter::Items]);
+        let entries = grows(&[Counter::Items]);
+        for (cases, expected) in [
+            (vec![&both, &both, &entries], Kind::Python),
+            (vec![&both, &entries, &entries], Kind::Items),
+            (vec![&entries], Kind::Items),
+            (vec![&both], Kind::Python),
+        ] {
+            assert_eq!(kind(&cases, None), expected);
+        }
+    }
 }

@@ -60,7 +60,7 @@ pub(super) fn is_it(case: &Case) -> bool {
 }
 
 /// The processes, that which gains most first; `None` where nobody looked.
-pub(super) fn process(run: &Run, case: &Case) -> Option<Holder> {
+fn process(run: &Run, case: &Case) -> Option<Holder> {
     let mut names = { texts(run, case) }.map(|(_, text)| held::process_and_rest(text).0);
     let first = names.next()?;
     let mut also: Vec<String> = names
@@ -80,32 +80,58 @@ pub(super) fn process(run: &Run, case: &Case) -> Option<Holder> {
 pub(super) struct There<'a> {
     /// The process, as seen from outside.
     pub process: Holder,
-    /// The way to what it holds, where it was looked into: that is known of memory alone.
-    route: Option<&'a Route>,
+    /// What was read inside of it, where it was looked into for this test: that is known of memory alone.
+    inside: Option<&'a Diagnosis>,
 }
 
 impl<'a> There<'a> {
     /// Of a part that grows in nothing else; `None` where nobody looked.
-    pub fn of(run: &'a Run, case: &Case, kind: Kind) -> Option<There<'a>> {
+    pub fn of(run: &'a Run, case: &Case) -> Option<There<'a>> {
         let process = is_it(case).then(|| process(run, case)).flatten()?;
-        let inside = { run.inside.get(&process.name) }.filter(|_| kind == Kind::ChildMemory);
+        let is_of_memory = { case.fits.keys() }.all(|counter| *counter == Counter::ChildMemory);
+        let inside = run.inside.get(&(process.name.clone(), case.test));
         Some(There {
-            route: inside.and_then(|inside| inside.routes.first()),
+            inside: inside.filter(|_| is_of_memory),
             process,
         })
     }
 
+    fn route(&self) -> Option<&'a Route> {
+        self.inside.and_then(|inside| inside.routes.first())
+    }
+
+    /// What tells it from what else grows in a process of that name: who holds it, where that is known.
+    pub fn cause(&self) -> String {
+        let name = &self.process.name;
+        match self.route() {
+            Some(route) => format!("{name}: {}", route.cause()),
+            None => name.clone(),
+        }
+    }
+
+    /// Of which types there are more objects; nothing where nobody could look.
+    pub fn types(&self, run: &Run, case: &Case) -> Vec<TypeGrowth> {
+        match self.inside {
+            Some(inside) if !inside.types.is_empty() => inside.types.clone(),
+            _ => types(run, case),
+        }
+    }
+
     /// Where what it holds was made, from the reader's code on outwards; nowhere where that is not known.
     pub fn born(&self) -> &'a [Place] {
-        self.route.map_or(&[], |route| &route.born)
+        self.route().map_or(&[], |route| &route.born)
     }
 
     /// The holder in the process; the process itself where nothing in it is known.
     pub fn holder(&self) -> Holder {
-        match self.route {
+        match self.route() {
             Some(route) => Holder {
                 process: Some(self.process.name.clone()),
                 text: format!("in {}: {}", self.process.name, route.holder.text),
+                also: { route.holder.also.iter() }
+                    .chain(&self.process.also)
+                    .cloned()
+                    .collect(),
                 ..route.holder.clone()
             },
             None => self.process.clone(),
@@ -114,7 +140,7 @@ impl<'a> There<'a> {
 
     /// How to fix it, where the holder is known.
     pub fn advice(&self) -> Option<String> {
-        let route = self.route?;
+        let route = self.route()?;
         Some(code::advice_for(code::of_route(Kind::Python, route), route))
     }
 }
@@ -125,15 +151,10 @@ pub(super) fn resources(run: &Run, case: &Case, kind: Kind) -> Vec<String> {
     held::counted(of_it.filter_map(|(_, text)| held::process_and_rest(text).1))
 }
 
-/// Of which types there are more objects in them; nothing where memory is not what grows, or nobody could look. What was
-/// read inside of the first one says it with sizes.
-pub(super) fn types(run: &Run, case: &Case) -> Vec<TypeGrowth> {
+/// Of which types there are more objects in them, counted from outside; nothing where memory is not what grows.
+fn types(run: &Run, case: &Case) -> Vec<TypeGrowth> {
     if !case.fits.contains_key(&Counter::ChildMemory) {
         return Vec::new();
-    }
-    let inside = process(run, case).and_then(|process| run.inside.get(&process.name));
-    if let Some(inside) = inside.filter(|inside| !inside.types.is_empty()) {
-        return inside.types.clone();
     }
     told_of(run, case).map_or_else(Vec::new, |told| told.elsewhere.clone())
 }

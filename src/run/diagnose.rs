@@ -46,7 +46,7 @@ const CAUSES: usize = 400;
 /// Ways of one cause that are looked at, unless the first two agree.
 const WAYS: usize = 24;
 /// Share of the suspects' budget that the looks may take on top of it.
-pub(super) const SHARE: f64 = 0.5;
+const SHARE: f64 = 0.5;
 
 /// The causes of a case, those that only a counter shows kept apart by test: two native leaks have nothing in common.
 pub fn causes(case: &Case) -> BTreeSet<String> {
@@ -437,7 +437,8 @@ pub(super) fn explain(
     for (growth, steps) in types.iter_mut().zip(named) {
         growth.example = steps.and_then(|steps| steps.into_iter().next()?.example);
     }
-    if case.fits.contains_key(&Counter::Blocks) && types.is_empty() {
+    let is_counted = [Counter::Blocks, Counter::ChildMemory].map(|of| case.fits.contains_key(&of));
+    if is_counted.contains(&true) && types.is_empty() {
         types.extend(routes.first().and_then(Route::entries));
     }
     // Entries of a container that only became longer have no type of their own.

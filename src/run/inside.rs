@@ -1,16 +1,12 @@
 //! Has child processes in which memory grows write down their heaps, in a process of its own in which they can be asked: who
 //! holds what grows there, and where it was made.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    sync::atomic::Ordering,
-};
+use std::{collections::BTreeSet, path::Path, sync::atomic::Ordering};
 
 use super::{
     case::Case,
     closer,
-    diagnose::{self, FRAMES, SHARE},
+    diagnose::{self, FRAMES},
     diagnosis::{Diagnosis, Heap},
     driver::Bench,
     screen,
@@ -19,19 +15,22 @@ use super::{
 };
 use crate::{
     files::name,
-    finding::Kind,
+    finding::{Kind, TypeGrowth},
     heap::{graph::Graph, holder},
     verdict::Counter,
     worker::{INTERRUPTED, Worker, loss::Loss, orders, protocol::Status, setup::Setup},
 };
 
-/// Tests of one process that are looked at until one shows who holds what.
-const TRIES: usize = 2;
+/// Looks of one run. Not the time decides on how many: who holds what is a part of a finding's id.
+const LOOKS: usize = 16;
+/// What is left may be so many times smaller than what grew: malloc and the collector take room beside it, and pages come whole.
+const SLACK: f64 = 4.0;
 
-/// Looks into each process in which memory grows, and leaves with the run what it holds. What cannot be found out leaves the
-/// finding with what is seen from outside.
+/// Looks into the processes in which memory grows, for each test that shows it, and leaves with the run what they hold. What
+/// cannot be found out leaves the finding with what is seen from outside.
 pub(super) fn look_at_all(settings: &Settings, run: &mut Run, bench: &Bench<'_>) {
-    let wanted = growing(run);
+    let mut wanted = growing(run);
+    wanted.truncate(LOOKS);
     if wanted.is_empty() {
         return;
     }
@@ -42,80 +41,85 @@ pub(super) fn look_at_all(settings: &Settings, run: &mut Run, bench: &Bench<'_>)
     let tests: BTreeSet<usize> = { wanted.iter() }
         .map(|(_, at)| run.cases[*at].test)
         .collect();
-    let mut slot = Slot::new(
-        &setup,
-        "i",
-        settings.hash_seeds.1,
-        files_without(run, tests.iter()),
-    );
+    let skip = files_without(run, tests.iter());
+    let mut slot = Slot::new(&setup, "i", settings.hash_seeds.1, skip);
     let file = settings.setup.directory.join("inside");
-    let mut left = bench.budget.total().as_secs_f64() * SHARE;
-    let mut tried: BTreeMap<&str, usize> = BTreeMap::new();
-    for (process, at) in &wanted {
-        let tries = tried.entry(process).or_default();
-        if run.inside.contains_key(process) || *tries == TRIES {
-            continue;
-        }
-        if left < 0.0 || INTERRUPTED.load(Ordering::SeqCst) {
+    let mut silent: BTreeSet<String> = BTreeSet::new();
+    for (process, at) in wanted {
+        if INTERRUPTED.load(Ordering::SeqCst) {
             break;
         }
-        *tries += 1;
-        let case = &run.cases[*at];
-        let Ok(Some((worker, index))) = slot.worker_for(&run.tests, case.test) else {
+        // Who could not be asked once keeps another look waiting as long.
+        if silent.contains(&process) {
+            continue;
+        }
+        let case = &run.cases[at];
+        let test = case.test;
+        let Ok(Some((worker, index))) = slot.worker_for(&run.tests, test) else {
             continue;
         };
-        let looked = look_at(worker, bench, case, index, &file);
+        let looked = look_at(worker, bench, case, index, &process, &file);
         let _ = std::fs::remove_file(&file);
-        match looked {
-            Ok((found, troubles, cpu)) => {
-                left -= cpu;
-                run.notes.extend(troubles);
-                if let Some((process, diagnosis)) = found {
-                    diagnose::describe(run, &mut slot, &diagnosis);
-                    run.inside.insert(process, diagnosis);
-                }
+        let why = match looked {
+            Ok(Looked::Found(diagnosis)) => {
+                diagnose::describe(run, &mut slot, &diagnosis);
+                run.inside.insert((process, test), *diagnosis);
+                continue;
             }
+            Ok(Looked::Nothing) => continue,
+            Ok(Looked::Silent(troubles)) => {
+                silent.insert(process.clone());
+                troubles
+            }
+            Ok(Looked::Fails(message)) => {
+                format!("it does not pass while its processes are asked: {message}")
+            }
+            Err(Loss::Interrupted) => break,
             Err(loss) => {
-                if loss != Loss::Interrupted {
-                    let id = &run.tests[case.test].id;
-                    let line = format!(
-                        "who holds what {id} leaves in {process} was not found out: {}",
-                        loss.line()
-                    );
-                    run.notes.push(line);
-                }
                 slot.discard();
+                loss.line()
             }
-        }
+        };
+        let id = &run.tests[test].id;
+        run.notes.push(format!(
+            "who holds what {id} leaves in {process} was not found out: {why}"
+        ));
     }
     // How its fixtures end is known from others.
     slot.discard();
 }
 
-/// The processes in which memory grows, each with a case that shows it.
+/// The processes in which memory grows, each with the cases that show it.
 fn growing(run: &Run) -> Vec<(String, usize)> {
     let leaks = { run.cases.iter().enumerate() }
         .filter(|(_, case)| case.is_leak() && case.fits.contains_key(&Counter::ChildMemory));
-    let mut found: Vec<(String, usize)> = leaks
-        .flat_map(|(at, case)| {
-            let resources = case.diagnosis.iter().flat_map(|told| &told.resources);
-            let names = resources.filter(|(kind, _)| *kind == Kind::ChildMemory);
-            names.map(move |(_, name)| (name.clone(), at))
+    leaks
+        .filter_map(|(at, case)| {
+            let mut resources = { case.diagnosis.iter() }.flat_map(|told| &told.resources);
+            let (_, name) = resources.find(|(kind, _)| *kind == Kind::ChildMemory)?;
+            Some((name.clone(), at))
         })
-        .collect();
-    found.sort();
-    found.dedup();
-    found
+        .collect()
 }
 
-/// What was found in which process, why some could not be asked, and the CPU seconds of the look.
-type Looked = (Option<(String, Diagnosis)>, Vec<String>, f64);
+/// What came of a look.
+enum Looked {
+    /// Who holds what, in the process in which most is left.
+    Found(Box<Diagnosis>),
+    /// Nothing is left in Python that explains what grew, or nobody listens.
+    Nothing,
+    /// Somebody listens and does not answer, and why.
+    Silent(String),
+    /// The test does not pass.
+    Fails(String),
+}
 
 fn look_at(
     worker: &mut Worker,
     bench: &Bench<'_>,
     case: &Case,
     index: usize,
+    process: &str,
     file: &Path,
 ) -> Result<Looked, Loss> {
     let opened = screen::run(
@@ -126,30 +130,62 @@ fn look_at(
         },
     )?;
     if opened.outcome.status != Status::Passed {
-        return Ok((None, Vec::new(), opened.cpu));
+        return Ok(Looked::Fails(opened.outcome.message));
     }
     let inside = worker.ask(orders::Inside {
+        process: process.to_owned(),
         iterations: closer::iterations(case),
         file: name::to_text(file),
         frames: FRAMES,
     })?;
-    let cpu = opened.cpu + inside.cpu;
-    let troubles: Vec<String> = { inside.troubles.iter() }
-        .map(|trouble| format!("a child process was not looked into: {trouble}"))
-        .collect();
-    let (Some(dump), Some(process)) = (inside.graph, inside.process) else {
-        return Ok((None, troubles, cpu));
+    if inside.outcome.status != Status::Passed {
+        return Ok(Looked::Fails(inside.outcome.message));
+    }
+    let Some(dump) = inside.graph else {
+        return Ok(match inside.troubles.into_iter().next() {
+            Some(trouble) => Looked::Silent(trouble),
+            None => Looked::Nothing,
+        });
     };
     let Ok(graph) = Graph::of_file(file, &dump) else {
-        return Ok((None, troubles, cpu));
+        return Ok(Looked::Nothing);
     };
     let heap = Heap {
         decision: holder::decide(&graph, &dump, bench.places),
         graph,
         dump,
         resources: Vec::new(),
-        cpu,
+        cpu: opened.cpu + inside.cpu,
     };
+    let owns = !heap.decision.plain;
     let diagnosis = diagnose::explain(worker, bench, case, &heap)?;
-    Ok((Some((process, diagnosis)), troubles, cpu))
+    let grew = { case.fits.get(&Counter::ChildMemory) }.map_or(0.0, |fit| fit.rate.value);
+    Ok(if owns || explains(&diagnosis.types, inside.asked, grew) {
+        Looked::Found(Box::new(diagnosis))
+    } else {
+        Looked::Nothing
+    })
+}
+
+/// Whether what is left of Python's objects in one of `asked` processes may be what all of them have more: beside memory that C
+/// code loses, a list that gains a number explains none of it.
+fn explains(types: &[TypeGrowth], asked: u32, grew: f64) -> bool {
+    let left: f64 = types.iter().map(|growth| growth.bytes).sum();
+    left * SLACK * f64::from(asked.max(1)) >= grew
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_little_that_is_left_explains_no_growth_of_much() {
+        let explains = |bytes: f64, asked| {
+            let types = [TypeGrowth::traced(&("list".to_owned(), 1.0, bytes))];
+            explains(&types, asked, 300_000.0)
+        };
+        assert!(!explains(64.0, 1) && explains(200_000.0, 1));
+        // Of sixteen workers of a pool one has a sixteenth.
+        assert!(explains(18_000.0, 16) && !explains(18_000.0, 1));
+    }
 }

@@ -78,8 +78,8 @@ pub struct Run {
     pub references: Vec<References>,
     /// What some tests let go of without closing it.
     pub unclosed: Vec<Unclosed>,
-    /// What was read inside of child processes in which memory grows, by what each is called.
-    pub inside: BTreeMap<String, Diagnosis>,
+    /// What was read inside of child processes in which memory grows, by what each is called and the test that shows it.
+    pub inside: BTreeMap<(String, usize), Diagnosis>,
     /// Function and text of source lines.
     pub sources: HashMap<(String, u32), (String, Option<String>)>,
     /// Collection and teardown errors, workers that could not be started, and faults of our own.

@@ -183,9 +183,11 @@ pub struct Dump {
     pub frames: u32,
 }
 
-/// As [`Dump`], of that child process in which most is left. Of a worker that was started for it.
+/// As [`Dump`], of that child process of a name in which most is left. Of a worker that was started for it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Inside {
+    /// What the processes are called that are asked.
+    pub process: String,
     /// Iterations whose objects are told apart.
     pub iterations: u32,
     /// Path of the file to write.

@@ -441,8 +441,8 @@ pub struct Inside {
     pub cpu: f64,
     /// How to read the file; absent where no child process could be asked, or an iteration did not pass.
     pub graph: Option<Dump>,
-    /// Whose heap it is.
-    pub process: Option<String>,
+    /// How many processes of that name were asked.
+    pub asked: u32,
     /// Why some could not be asked, one line each.
     pub troubles: Vec<String>,
 }

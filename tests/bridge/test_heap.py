@@ -127,11 +127,11 @@ SEEDS = '''
 class Dump:
     """A dump as the other half reads it."""
 
-    def __init__(self, worker, name, iterations=5, frames=1, order="dump", kind="dumped"):
+    def __init__(self, worker, name, iterations=5, frames=1, order="dump", kind="dumped", **fields):
         self.worker = worker
         self.file = os.path.join(worker.folder, "heap")
         worker.run(name, iterations=1, warmup=1)
-        self.answer = worker.answer(kind, do=order, iterations=iterations, file=self.file, frames=frames)
+        self.answer = worker.answer(kind, do=order, iterations=iterations, file=self.file, frames=frames, **fields)
         self.graph = self.answer["graph"]
         if self.graph is not None:
             self._read()

@@ -1,6 +1,7 @@
 """What is read inside of child processes: the heap of each that runs Python, whoever started it, and nothing else."""
 
 import os
+import sys
 import tempfile
 
 from driver import BridgeCase, linux_only
@@ -37,6 +38,36 @@ def answer(pipe):
     while True:
         try:
             pipe.send(globals()[pipe.recv()]())
+        except (EOFError, KeyError):
+            return
+
+
+def answer_more(pipe):
+    while True:
+        try:
+            what = pipe.recv()
+            globals()[what]()
+            ROWS.append([Row() for _ in range(9)])
+            pipe.send(len(ROWS))
+        except (EOFError, KeyError):
+            return
+
+
+def deaf(pipe):
+    import signal
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, range(30, 65))
+    answer(pipe)
+
+
+def traced(pipe):
+    import tracemalloc
+
+    tracemalloc.start()
+    while True:
+        try:
+            ROWS.append(globals()[pipe.recv()]())
+            pipe.send(1 if tracemalloc.is_tracing() else 0)
         except (EOFError, KeyError):
             return
 
@@ -156,6 +187,54 @@ TESTS = """
                 cls.peer.communicate()
 
 
+    def pair(others, mine):
+        context = multiprocessing.get_context("fork")
+        for target in (others, mine):
+            here, there = context.Pipe()
+            process = context.Process(target=target, args=(there,), name=target.__name__)
+            process.start()
+            yield here, process
+
+
+    class Two(unittest.TestCase):
+        "One that loses more objects, and one of another name."
+
+        @classmethod
+        def setUpClass(cls):
+            cls.pairs = list(pair(work.answer, work.answer_more))
+
+        @classmethod
+        def tearDownClass(cls):
+            for pipe, process in cls.pairs:
+                pipe.send("end")
+                process.join()
+
+        def test_both(self):
+            for pipe, _ in self.pairs:
+                pipe.send("keep")
+                self.assertGreater(pipe.recv(), 0)
+
+
+    class Deaf(unittest.TestCase):
+        "Its main thread waits in C code, a thread answers; and one asks for a trace before."
+
+        @classmethod
+        def setUpClass(cls):
+            cls.pairs = list(pair(work.deaf, work.traced))
+
+        @classmethod
+        def tearDownClass(cls):
+            for pipe, process in cls.pairs:
+                pipe.send("end")
+                process.join(0.2)
+                process.terminate()
+
+        def test_both(self):
+            for pipe, _ in self.pairs:
+                pipe.send("keep")
+                self.assertGreater(pipe.recv(), 0)
+
+
     class Paths(unittest.TestCase):
         def test_a_program_has_its_own_path_and_customization(self):
             line = "import sys, sitecustomize; print(sitecustomize.MINE, [p for p in sys.path if p.endswith('inside')])"
@@ -170,6 +249,11 @@ TESTS = """
 
 FILES = {"test_peers.py": TESTS, "work.py": WORK, "own/sitecustomize.py": "MINE = 7\n"}
 
+PROGRAM = "process {} work.py".format(os.path.basename(sys.executable))
+EXECUTOR = "worker of ProcessPoolExecutor"
+if sys.version_info < (3, 9):
+    EXECUTOR = "process SpawnProcess of multiprocessing"
+
 
 @linux_only
 class Inside(BridgeCase):
@@ -178,25 +262,23 @@ class Inside(BridgeCase):
         self.addCleanup(folder.cleanup)
         return self.start(FILES, orders={"inside": os.path.join(folder.name, "inside")})
 
-    def look(self, worker, name, **more):
-        return Dump(worker, name, order="inside", kind="inside", **more)
+    def look(self, worker, name, process, **more):
+        return Dump(worker, name, order="inside", kind="inside", process=process, **more)
 
     def test_what_an_iteration_leaves_in_a_child_is_there_with_its_way_and_its_line(self):
         for name, process in (
-            ("Program.test_keep", "process python"),
+            ("Program.test_keep", PROGRAM),
             ("Spawned.test_keep", "process SpawnProcess of multiprocessing"),
             ("Forked.test_keep", "process ForkProcess of multiprocessing"),
             ("Served.test_keep", "process ForkServerProcess of multiprocessing"),
-            ("Executor.test_keep", None),
+            ("Executor.test_keep", EXECUTOR),
         ):
             with self.subTest(name):
                 worker = self.start_inside()
                 module = "__main__" if name.startswith("Program") else "work"
-                dump = self.look(worker, name, frames=5)
+                dump = self.look(worker, name, process, frames=5)
                 self.assertPassed(dump.answer)
                 self.assertEqual(dump.answer["troubles"], [])
-                if process is not None:
-                    self.assertTrue(dump.answer["process"].startswith(process), dump.answer["process"])
                 row = module + ".Row"
                 self.assertEqual(dump.born(row), [1] * 5)
                 newest = next(number for number in dump.cohorts[-1] if dump.types.get(number) == row)
@@ -209,18 +291,43 @@ class Inside(BridgeCase):
 
     def test_what_the_collector_does_not_know_is_an_entry_more(self):
         worker = self.start_inside()
-        dump = self.look(worker, "Served.test_text")
-        self.assertTrue(dump.answer["process"].startswith("process ForkServerProcess"), dump.answer)
+        dump = self.look(worker, "Served.test_text", "process ForkServerProcess of multiprocessing")
         gained = {number: dump.lengths[number] - dump.before.get(number, 0) for number in dump.lengths}
         rows = next(number for number, more in gained.items() if more == 5 and dump.types[number] == "list")
         named = dump.name(dump.way(rows, "work"))
         self.assertEqual([step["text"] + step["edge"][1] for step in named["paths"][0]], ["work.ROWS", "list"])
 
+    def test_who_is_asked_has_the_name(self):
+        for process, rows in (("process answer of multiprocessing", 1), ("process answer_more of multiprocessing", 10)):
+            with self.subTest(process):
+                worker = self.start_inside()
+                dump = self.look(worker, "Two.test_both", process)
+                self.assertPassed(dump.answer)
+                self.assertEqual(dump.born("work.Row"), [rows] * 5)
+                worker.end()
+
+    def test_who_cannot_hear_keeps_nobody_waiting_and_what_traces_goes_on_tracing(self):
+        worker = self.start_inside()
+        deaf = self.look(worker, "Deaf.test_both", "process deaf of multiprocessing")
+        self.assertPassed(deaf.answer)
+        self.assertIsNone(deaf.graph)
+        traced = self.look(worker, "Deaf.test_both", "process traced of multiprocessing", frames=5)
+        self.assertPassed(traced.answer)
+        self.assertEqual(traced.born("work.Row"), [1] * 5)
+        # The test fails where it does not trace.
+        self.assertPassed(worker.go_on(2))
+        worker.end()
+
     def test_who_does_not_listen_is_left_alone(self):
-        for name in ("Isolated.test_keep", "Other.test_shell", "Other.test_stays"):
+        isolated = PROGRAM.replace(" work.py", " -I work.py")
+        for name, process in (
+            ("Isolated.test_keep", isolated),
+            ("Other.test_shell", "process cat"),
+            ("Other.test_stays", "process cat"),
+        ):
             with self.subTest(name):
                 worker = self.start_inside()
-                dump = self.look(worker, name)
+                dump = self.look(worker, name, process)
                 # The signal would have ended it, and the test with it.
                 self.assertPassed(dump.answer)
                 self.assertEqual((dump.graph, dump.answer["troubles"]), (None, []))

@@ -34,6 +34,20 @@ def _go_on():
         sys.modules.setdefault(__name__, ours)
 
 
+def __getattr__(name):
+    """Where a program has one of its own beside its script, which it finds only now."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    ours = sys.modules.pop(__name__)
+    try:
+        other = __import__(__name__)
+    except ImportError:
+        other = sys.modules[__name__] = ours
+    if other is ours:
+        raise AttributeError(name)
+    return getattr(other, name)
+
+
 try:
     if sys.version_info >= (3, 8) and sys.implementation.name == "cpython":
         _listen()

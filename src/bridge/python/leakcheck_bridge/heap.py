@@ -165,6 +165,7 @@ class Recorder:
         self._sort = sort
         #: Frames of the traceback that is kept of each allocation; none where 0.
         self._frames = frames
+        self._traces = False
         #: Where the newest survivors were allocated, by identity. Written out, since a list or tuple would be an object
         #: of the heap, and may get the identity of one that a cohort names and that is gone.
         self._places = {}  # type: dict
@@ -192,6 +193,7 @@ class Recorder:
         self._exits = _exit_callbacks()
         if self._frames and _tracemalloc is not None and not _is_tracing():
             tracemalloc.start(self._frames)
+            self._traces = True
         _freeze()
 
     def _find_places(self, objects):
@@ -210,9 +212,10 @@ class Recorder:
 
     def close(self):
         # type: () -> None
-        """Ends tracing where a dump did not."""
-        if self._frames and _is_tracing():
+        """Ends tracing where a dump did not, and where it was begun here."""
+        if self._traces and _is_tracing():
             tracemalloc.stop()
+        self._traces = False
 
     def _census(self):
         functions = {}  # type: dict
@@ -249,7 +252,8 @@ class Recorder:
             before = len(self._mentioned)
             self._mentioned.extend(map(id, leaves_of(objects, set())))
             self._mentions[at] = len(self._mentioned) - before
-        if at >= len(self._cohorts) - 2:
+        # Of several workers each may have had its last turn long before.
+        if self._sort != "runner" or at >= len(self._cohorts) - 2:
             self._find_places(objects)
         objects = None
         self._at[0] = at + 1
@@ -438,20 +442,22 @@ def _roots(sort):
         while frame is not None:
             code = frame.f_code
             if not code.co_filename.startswith(_HERE):
-                held = _locals_of(frame)
                 name = "{}, in {}".format(names.get(ident, "a thread"), code.co_name)
-                found.append([kind, name, [id(frame), *map(id, held)]])
+                found.append([kind, name, [id(frame)]])
+                for variable, held in _locals_of(frame).items():
+                    found.append([kind, "{}: {}".format(name, variable), [id(held)]])
+                held = None
             frame = frame.f_back
     return found
 
 
 def _locals_of(frame):
-    """What the variables of a frame refer to. Of a frame that runs the collector sees nothing."""
+    """The variables of a frame. Of a frame that runs the collector sees nothing."""
     if not frame.f_code.co_flags & 1:
         # A module's or a class's: its variables are a dictionary that is found otherwise.
-        return []
+        return {}
     state = frame.f_locals
-    held = list(state.values())
+    held = dict(state)
     if sys.version_info < (3, 13):
         # A copy that the frame keeps; it must not keep what is in it.
         state.clear()

@@ -2,14 +2,16 @@
 
 Only in a process of its own, once memory of a child is known to grow. There each child that is forked, and each
 program of Python's that is started with this environment (`inside/sitecustomize.py`), listens for a signal that nothing
-else sends. Its handler runs in the child's main thread, between two of its instructions or while it waits, which then
-goes on (PEP 475): no thread more, no descriptor that stays, nothing of the child's own is called. Who does not listen
-is not sent anything, since that would end it.
+else sends. Its handler runs in the child's main thread, between two of its instructions or while it waits in Python,
+which then goes on (PEP 475): no thread more, no descriptor that stays. What ends with any signal does end: `pause`, a
+sleep in C code. Of the child's own only what a collection calls is called: finalizers. Who does not listen is not sent
+anything, since that would end it.
 
 A request and its answer are files, marshalled: `PID.asks` and `PID.says`. `PID.here` says that a process listens.
 """
 
 import contextlib
+import functools
 import gc
 import marshal
 import os
@@ -46,8 +48,8 @@ def _write(path, content):
 
 
 def _taken(path):
-    # type: (str) -> object
-    """What was written there, once; `None` where there is nothing."""
+    # type: (str) -> tuple | None
+    """What was written there, once: the number of a request, and that or its answer. `None` where there is nothing."""
     try:
         file = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
     except OSError:
@@ -56,8 +58,14 @@ def _taken(path):
         content = b"".join(iter(lambda: posix.read(file, 1 << 20), b""))
     finally:
         posix.close(file)
-    posix.unlink(path)
-    return marshal.loads(content)
+    with contextlib.suppress(OSError):
+        posix.unlink(path)
+    try:
+        number, what = marshal.loads(content)
+    except (EOFError, TypeError, ValueError):
+        # The folder is named in the environment of whatever is started.
+        return None
+    return number, what
 
 
 class _Quiet:
@@ -82,19 +90,20 @@ class _Listener:
         signal.signal(SIGNAL, self._hear)
         _write(self._path + ".here", b"")
 
-    def _hear(self, number, frame):
+    def _hear(self, signal_number, frame):
         if _getpid() != int(self._path.rpartition("/")[2]):
             # Forked past Python's own `fork`.
             return
+        taken = _taken(self._path + ".asks")
+        if taken is None:
+            return
+        number, request = taken
         try:
-            request = _taken(self._path + ".asks")
-            if request is None:
-                return
             said = {"value": getattr(self, request[0])(*request[1:])}
         except Exception as error:
             said = {"error": outcome.describe(error)}
         with contextlib.suppress(OSError):
-            _write(self._path + ".says", marshal.dumps(said))
+            _write(self._path + ".says", marshal.dumps((number, said)))
 
     def open(self, iterations, frames):
         # type: (int, int) -> int
@@ -128,24 +137,27 @@ class _Listener:
 def begin():
     # type: () -> None
     """Lets this process and what is forked from it be asked, where a parent of it may want to."""
-    _listen()
-    os.register_at_fork(after_in_child=_listen)
-
-
-def _listen():
-    # type: () -> None
     folder = os.environ.get(_VARIABLE)
     if folder and os.path.isdir(folder):
-        # Nothing but the signal's handler has it.
+        _listen(folder)
+        os.register_at_fork(after_in_child=functools.partial(_listen, folder))
+
+
+def _listen(folder):
+    # type: (str) -> None
+    # Nothing but the signal's handler has it. Without a descriptor left it is not asked.
+    with contextlib.suppress(OSError):
         _Listener(folder)
 
 
 class Children:
-    """The half of the process that runs the tests: asks every child that listens."""
+    """The half of the process that runs the tests: asks every child that listens and has a certain name."""
 
     def __init__(self, folder):
         # type: (str) -> None
         self._folder = folder
+        #: Of the last request.
+        self._number = 0
         #: Those that are asked.
         self._asked = []  # type: list
         #: The one whose heap was written down last. Such a process writes down none of its own.
@@ -157,38 +169,46 @@ class Children:
         beside = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "inside")
         others = os.environ.get("PYTHONPATH")
         os.environ["PYTHONPATH"] = beside + (os.pathsep + others if others else "")
-        os.register_at_fork(after_in_child=_listen)
+        os.register_at_fork(after_in_child=functools.partial(_listen, folder))
 
-    def open(self, iterations, frames):
-        # type: (int, int) -> bool
-        """Begins with those that are there; whether there is one."""
-        there = [number for number in processes.descendants() if self._listens(number)]
-        self._asked = [number for number in there if self._ask(number, "open", iterations, frames) is not None]
+    def open(self, name, iterations, frames):
+        # type: (str, int, int) -> bool
+        """Begins with those of a name that are there; whether there is one."""
+        there = [number for number in processes.descendants() if processes.name_of(number) == name]
+        self._asked = list(self._ask(there, "open", iterations, frames))
         return bool(self._asked)
+
+    def count(self):
+        # type: () -> int
+        """How many are asked."""
+        return len(self._asked)
 
     def boundary(self):
         # type: () -> None
-        self._asked = [number for number in self._asked if self._ask(number, "boundary") is not None]
+        self._asked = list(self._ask(self._asked, "boundary"))
 
     def dump(self, path):
-        # type: (str) -> tuple
-        """Has the heap of that one written down in which most is left; how to read it, and what that process is."""
-        left = {number: self._ask(number, "left") for number in self._asked}
-        left = {number: count for number, count in left.items() if count}
+        # type: (str) -> dict | None
+        """Has the heap of that one written down in which most is left, and says how to read it."""
+        left = {number: count for number, count in self._ask(self._asked, "left").items() if count}
         if not left:
-            return None, None
+            return None
         self._chosen = max(left, key=left.get)
-        return self._ask(self._chosen, "dump", path), processes.name_of(self._chosen)
+        return self._ask([self._chosen], "dump", path).get(self._chosen)
 
     def name(self, paths):
         # type: (list) -> dict | None
         """As `route.told`, of that heap; `None` where there is none."""
-        return None if self._chosen is None else self._ask(self._chosen, "name", paths)
+        return self._ask([self._chosen], "name", paths).get(self._chosen) if self._chosen is not None else None
+
+    def _path(self, number):
+        # type: (int) -> str
+        return "{}/{}".format(self._folder, number)
 
     def _listens(self, number):
         # type: (int) -> bool
         """Whether a process would hear the signal: it said so, and has not become another program since."""
-        if not os.path.exists("{}/{}.here".format(self._folder, number)):
+        if not os.path.exists(self._path(number) + ".here"):
             return False
         caught = blocked = 0
         for line in processes.content("/proc/{}/status".format(number)).splitlines():
@@ -199,34 +219,47 @@ class Children:
                 blocked = int(value, 16)
         return bool((caught & ~blocked) >> (SIGNAL - 1) & 1)
 
-    def _ask(self, number, *request):
-        path = "{}/{}".format(self._folder, number)
-        try:
-            _write(path + ".asks", marshal.dumps(request))
-            if not self._listens(number):
-                return None
-            _kill(number, SIGNAL)
-            said = self._answer(number, path)
-        except (OSError, ValueError) as error:
-            said = {"error": outcome.describe(error)}
-        if "error" in said:
-            self.troubles.append("{}: {}".format(processes.name_of(number), said["error"]))
-        return said.get("value")
-
-    def _answer(self, number, path):
-        # type: (int, str) -> dict
+    def _ask(self, there, *request):
+        # type: (list, object) -> dict
+        """What each of some processes answers. All are asked at once: who does not hear keeps nobody else waiting."""
+        self._number += 1
+        content = marshal.dumps((self._number, request))
+        waiting, answers = [], {}
+        for number in there:
+            with contextlib.suppress(OSError):
+                if self._listens(number):
+                    _write(self._path(number) + ".asks", content)
+                    _kill(number, SIGNAL)
+                    waiting.append(number)
         begun, pause = _monotonic(), 0.0005
-        while True:
-            said = _taken(path + ".says")
-            if said is not None:
-                return said
+        while waiting:
             waits = _monotonic() - begun
-            if not processes.content("/proc/{}/cmdline".format(number)):
-                return {"error": "it has ended"}
-            if waits > _HEARS and os.path.exists(path + ".asks"):
+            for number in list(waiting):
+                said = self._answer(number, waits)
+                if said is not None:
+                    waiting.remove(number)
+                    if "error" in said:
+                        self.troubles.append("{}: {}".format(processes.name_of(number), said["error"]))
+                    elif "value" in said:
+                        answers[number] = said["value"]
+            if waiting:
+                _sleep(pause)
+                pause = min(pause * 2, 0.01)
+        return answers
+
+    def _answer(self, number, waits):
+        # type: (int, float) -> dict | None
+        """What one process says to the last request, or why it says nothing; `None` as long as it may."""
+        path = self._path(number)
+        taken = _taken(path + ".says")
+        if taken is not None and taken[0] == self._number and type(taken[1]) is dict:
+            return taken[1]
+        if not processes.content("/proc/{}/cmdline".format(number)):
+            return {"error": "it has ended"}
+        if waits > _HEARS and os.path.exists(path + ".asks"):
+            with contextlib.suppress(OSError):
                 posix.unlink(path + ".asks")
-                return {"error": "its main thread does not come to Python's code"}
-            if waits > _ANSWERS:
-                return {"error": "it took more than {:.0f} s to look at its heap".format(_ANSWERS)}
-            _sleep(pause)
-            pause = min(pause * 2, 0.01)
+            return {"error": "its main thread does not come to Python's code"}
+        if waits > _ANSWERS:
+            return {"error": "it took more than {:.0f} s to look at its heap".format(_ANSWERS)}
+        return None

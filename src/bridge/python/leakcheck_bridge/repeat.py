@@ -596,15 +596,15 @@ class Repeater:
             "resources": noted.newer(),
         }
 
-    def inside(self, iterations, path, frames):
-        # type: (int, str, int) -> dict
-        """As `dump`, of that child process in which most is left. Nothing of this process' own."""
+    def inside(self, process, iterations, path, frames):
+        # type: (str, int, str, int) -> dict
+        """As `dump`, of that child process of a name in which most is left. Nothing of this process' own."""
         heartbeat, children = self._heartbeat, self._children
         begun = _cpu()
         # The first one after the opening of a test brings what appears once, there as well.
         result = self._once()
-        graph = process = None
-        if result.status == outcome.PASSED and children.open(iterations, frames):
+        graph = None
+        if result.status == outcome.PASSED and children.open(process, iterations, frames):
             for _ in itertools.repeat(None, iterations):
                 result = self._once()
                 if result.status != outcome.PASSED:
@@ -614,7 +614,7 @@ class Repeater:
                 children.boundary()
                 if heartbeat.asked_to_stop():
                     break
-            graph, process = children.dump(path)
+            graph = children.dump(path)
         heartbeat.state(heartbeat.IDLE)
         troubles, children.troubles = children.troubles, []
         return {
@@ -622,7 +622,7 @@ class Repeater:
             "outcome": result.record(),
             "cpu": _cpu() - begun,
             "graph": graph if result.status == outcome.PASSED else None,
-            "process": process,
+            "asked": children.count(),
             "troubles": troubles,
         }
 

@@ -47,7 +47,7 @@ _PLAIN = {
     "gain": ("iterations", "most", "crowd", "data"),
     "garbage": ("file", "frames"),
     "grown": ("iterations",),
-    "inside": ("iterations", "file", "frames"),
+    "inside": ("process", "iterations", "file", "frames"),
     "hold": ("lowered", "through", "seconds", "thaw", "warmup", "iterations"),
     "lower": ("container", "number", "value", "iterations", "patience"),
     "name": ("paths",),
