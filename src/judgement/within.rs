@@ -100,12 +100,13 @@ impl<'a> There<'a> {
         self.inside.and_then(|inside| inside.routes.first())
     }
 
-    /// What tells it from what else grows in a process of that name: who holds it, where that is known.
+    /// What tells it from what else grows in a process of that name: who holds it, where that is known and is called the same in
+    /// the next run. A `multiprocessing.Manager` calls its objects by their addresses.
     pub fn cause(&self) -> String {
         let name = &self.process.name;
-        match self.route() {
-            Some(route) => format!("{name}: {}", route.cause()),
-            None => name.clone(),
+        match self.route().map(Route::cause) {
+            Some(holder) if !has_address(&holder) => format!("{name}: {holder}"),
+            _ => name.clone(),
         }
     }
 
@@ -145,6 +146,15 @@ impl<'a> There<'a> {
     }
 }
 
+/// Whether a text has an address in it: as many hexadecimal digits one after the other as no name or number of a key has.
+fn has_address(text: &str) -> bool {
+    const DIGITS: usize = 9;
+    let mut runs = text.split(|character: char| !character.is_ascii_hexdigit());
+    runs.any(|run| {
+        run.len() >= DIGITS && run.contains(|character: char| character.is_ascii_digit())
+    })
+}
+
 /// What of it stays there, each text once.
 pub(super) fn resources(run: &Run, case: &Case, kind: Kind) -> Vec<String> {
     let of_it = { texts(run, case) }.filter(|(of, _)| *of == kind);
@@ -178,4 +188,17 @@ fn texts<'a>(run: &'a Run, case: &'a Case) -> impl Iterator<Item = (Kind, &'a st
 fn told_of<'a>(run: &'a Run, case: &Case) -> Option<&'a Diagnosis> {
     let whole = run.cases.iter().find(|other| other.test == case.test)?;
     diagnose::told_of(run, whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_address;
+
+    #[test]
+    fn an_address_is_told_from_a_name() {
+        assert!(has_address(
+            "managers._manager_server.id_to_obj['7ffff73dc980'][0]"
+        ));
+        assert!(!has_address("app.CACHE['decade'][2026]") && !has_address("app.feedbacca_added"));
+    }
 }
