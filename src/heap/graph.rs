@@ -177,12 +177,7 @@ impl Graph {
         for (iteration, count) in dump.mentions.iter().enumerate() {
             let iteration = iteration as u16 + 1;
             for id in column::<8>(&mut file, *count)? {
-                let run = mentioned.entry(u64::from_ne_bytes(id));
-                let (first, last) = run.or_insert((iteration, iteration));
-                if *last + 1 < iteration {
-                    *first = iteration;
-                }
-                *last = iteration;
+                mention(&mut mentioned, u64::from_ne_bytes(id), iteration);
             }
         }
         let known = column::<8>(&mut file, dump.census)?;
@@ -234,12 +229,11 @@ impl Graph {
         self.offsets = offsets;
     }
 
-    /// The collector lists no strings and numbers. One that only survivors refer to was born with the oldest of them; or, where
-    /// that is of the last iteration (a list that is made anew each time with all that the one before had), when the objects
-    /// that were new began to refer to it each time. One mention long ago tells nothing: then its place had something else.
-    /// What it refers to in its turn (a dictionary of numbers to these, a time to its zone) may have been born with it.
+    /// The collector lists no strings and numbers. One that only survivors refer to was born with the oldest of them; or when
+    /// objects of the window began to refer to it at each boundary (a list that is made anew each time with all that the one before
+    /// had). One mention long ago tells nothing: at its address something else was then. What it refers to in its turn (a
+    /// dictionary of numbers to these, a time to its zone) may have been born with it.
     fn adopt(&mut self, mentioned: &Mentions) {
-        let last = self.iterations;
         let mut found: HashMap<u32, (i64, u16)> = HashMap::new();
         let mut sources: Vec<u32> = (0..self.ids.len() as u32)
             .filter(|node| self.cohort[*node as usize] > 0)
@@ -262,11 +256,11 @@ impl Graph {
                 let at = leaf as usize;
                 let (referrers, cohort) = found[&leaf];
                 if self.counts[at] == referrers {
-                    let run = mentioned.get(&self.ids[at]).filter(|_| cohort == last);
-                    self.cohort[at] = match run {
-                        Some((first, until)) if *until == last => *first,
-                        _ => cohort,
-                    };
+                    let run = mentioned.get(&self.ids[at]);
+                    let first = run
+                        .filter(|(_, last)| *last >= cohort)
+                        .map(|(first, _)| *first);
+                    self.cohort[at] = first.map_or(cohort, |first| first.min(cohort));
                     sources.push(leaf);
                 }
             }
@@ -339,6 +333,15 @@ impl Graph {
             many => 2..=many - 1,
         }
     }
+}
+
+/// Notes that something is referred to at the end of an iteration, of which none comes before an earlier one.
+fn mention(mentioned: &mut Mentions, id: u64, iteration: u16) {
+    let (first, last) = mentioned.entry(id).or_insert((iteration, iteration));
+    if *last + 1 < iteration {
+        *first = iteration;
+    }
+    *last = iteration;
 }
 
 /// How many of the iterations that left something are most of them. Of what comes in every fourth iteration only a few
@@ -462,8 +465,17 @@ pub(crate) mod tests {
         for node in 1..4 {
             untrack(&mut graph, node);
         }
-        graph.adopt(&HashMap::new());
-        assert_eq!(graph.cohort, [2, 2, 2, 0, 0]);
+        graph.adopt(&HashMap::from([(32, (1, 2))]));
+        assert_eq!(graph.cohort, [2, 2, 1, 0, 0]);
+    }
+
+    #[test]
+    fn a_mention_long_before_is_none_of_the_run() {
+        let mut mentioned = Mentions::new();
+        for iteration in [1, 2, 4, 4, 5] {
+            mention(&mut mentioned, 16, iteration);
+        }
+        assert_eq!(mentioned[&16], (4, 5));
     }
 
     #[test]
@@ -483,8 +495,8 @@ pub(crate) mod tests {
         for node in [1, 2, 3, 5] {
             untrack(&mut graph, node);
         }
-        // Since the second iteration; only now; in the last one, where something else was in the second; in the first and second.
-        graph.adopt(&HashMap::from([(16, (2, 4)), (48, (4, 4)), (80, (1, 2))]));
+        // Since the second iteration; never; now, and long before, which counts no more; and before what has it was there.
+        graph.adopt(&HashMap::from([(16, (2, 4)), (48, (4, 4)), (80, (1, 1))]));
         assert_eq!(graph.cohort, [4, 2, 4, 4, 2, 2]);
     }
 

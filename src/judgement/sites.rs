@@ -161,7 +161,12 @@ pub(super) fn bring_forward(
         return;
     };
     let is_users = |owner: Option<Owner>| owner.is_some_and(Owner::is_users);
-    if !is_users(places.owner(file)) && sites.first().is_some_and(|site| is_users(site.owner)) {
+    // The text of a doctest is the reader's, and has what it calls in a file: from a free list comes what the text made before.
+    let is_text = |file: &str| file.starts_with('<');
+    let is_behind = is_text(file) || !is_users(places.owner(file));
+    if is_behind && { sites.first() }
+        .is_some_and(|site| is_users(site.owner) && !is_text(&site.file))
+    {
         // The frames do not reach as far as the reader's code.
         return;
     }

@@ -85,8 +85,12 @@ _ATOMS = (str, bytes, bytearray, int, float, complex, bool, type(None), type(...
 
 def is_opaque(cls):
     # type: (type) -> bool
-    """Whether instances may refer to other objects, and nobody can see to which."""
-    return not _FLAGS(cls) & _TRAVERSED and all(cls is not atom for atom in _ATOMS)
+    """Whether instances may refer to other objects, and nobody can see to which.
+
+    Code does not: its constants and names are made with it, and the addresses beside its instructions (from 3.11 on)
+    are remembered without a reference.
+    """
+    return cls is not types.CodeType and not _FLAGS(cls) & _TRAVERSED and all(cls is not atom for atom in _ATOMS)
 
 
 def ids_of(*kinds):
