@@ -299,13 +299,7 @@ pub(super) fn survey(
     index: usize,
     file: &Path,
 ) -> Result<Option<Heap>, Loss> {
-    let opened = screen::run(
-        worker,
-        orders::Run {
-            wider: case.wider,
-            ..orders::Run::open(index)
-        },
-    )?;
+    let opened = screen::run(worker, orders::Run::within(index, case.wider))?;
     if opened.outcome.status != Status::Passed {
         return Ok(None);
     }

@@ -61,13 +61,7 @@ pub fn look(
     told: Told,
 ) -> Result<Option<Garbage>, Loss> {
     // The iteration after the opening of a window leaves what it replaces: that was there before.
-    let opened = screen::run(
-        worker,
-        orders::Run {
-            wider,
-            ..orders::Run::open(index)
-        },
-    )?;
+    let opened = screen::run(worker, orders::Run::within(index, wider))?;
     if opened.outcome.status != Status::Passed {
         return Ok(None);
     }

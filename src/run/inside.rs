@@ -122,13 +122,7 @@ fn look_at(
     process: &str,
     file: &Path,
 ) -> Result<Looked, Loss> {
-    let opened = screen::run(
-        worker,
-        orders::Run {
-            wider: case.wider,
-            ..orders::Run::open(index)
-        },
-    )?;
+    let opened = screen::run(worker, orders::Run::within(index, case.wider))?;
     if opened.outcome.status != Status::Passed {
         return Ok(Looked::Fails(opened.outcome.message));
     }

@@ -442,10 +442,7 @@ impl Glass<'_> {
         index: usize,
         scope: &mut Scope,
     ) -> Result<Option<String>, Loss> {
-        let open = orders::Run {
-            wider: self.case.wider,
-            ..orders::Run::open(index)
-        };
+        let open = orders::Run::within(index, self.case.wider);
         let opened = screen::run(worker, open)?;
         if opened.outcome.status != Status::Passed {
             return Ok(Some(opened.outcome.message));

@@ -6,6 +6,7 @@ use super::{
     protocol::{self, Record},
 };
 use crate::{
+    heap::graph::Dump,
     investigate::{rules::RULES, trial::Levels},
     verdict::Series,
 };
@@ -135,19 +136,11 @@ pub fn check(order: &Order, record: &Record) -> Result<(), String> {
         }
         (Order::Dump(_) | Order::Garbage(_), Record::Dumped(dumped)) => {
             times(&[dumped.cpu, dumped.cpu_dump])?;
-            if let Some(graph) = &dumped.graph {
-                few("iterations", graph.cohorts.len() as u64, most)?;
-                few("iterations", graph.mentions.len() as u64, most)?;
-            }
-            Ok(())
+            cohorts(dumped.graph.as_ref(), most)
         }
         (Order::Inside(_), Record::Inside(inside)) => {
             times(&[inside.cpu])?;
-            if let Some(graph) = &inside.graph {
-                few("iterations", graph.cohorts.len() as u64, most)?;
-                few("iterations", graph.mentions.len() as u64, most)?;
-            }
-            Ok(())
+            cohorts(inside.graph.as_ref(), most)
         }
         (Order::Calls(_), Record::Called(called)) => {
             times(&[called.cpu])?;
@@ -241,6 +234,12 @@ pub fn check(order: &Order, record: &Record) -> Result<(), String> {
         (_, Record::Error(_)) => Ok(()),
         _ => Err("an answer to another order".to_owned()),
     }
+}
+
+/// A heap that was written down tells of no more iterations than ran.
+fn cohorts(graph: Option<&Dump>, most: u64) -> Result<(), String> {
+    let graph = graph.map(|graph| [graph.cohorts.len(), graph.mentions.len()]);
+    { graph.into_iter().flatten() }.try_for_each(|count| few("iterations", count as u64, most))
 }
 
 fn few(what: &str, count: u64, most: u64) -> Result<(), String> {

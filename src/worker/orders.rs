@@ -132,6 +132,14 @@ impl Run {
         }
     }
 
+    /// The same, with some wider fixtures set up anew in each iteration.
+    pub fn within(test: usize, wider: Wider) -> Run {
+        Run {
+            wider,
+            ..Run::open(test)
+        }
+    }
+
     /// Goes on with the open one.
     pub fn on(iterations: u32) -> Run {
         Run {

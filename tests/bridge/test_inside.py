@@ -196,43 +196,34 @@ TESTS = """
             yield here, process
 
 
-    class Two(unittest.TestCase):
-        "One that loses more objects, and one of another name."
+    class Pairs:
+        "Two processes, each of which has a name and a pipe."
 
         @classmethod
         def setUpClass(cls):
-            cls.pairs = list(pair(work.answer, work.answer_more))
+            cls.pairs = list(pair(*cls.targets))
 
         @classmethod
         def tearDownClass(cls):
             for pipe, process in cls.pairs:
                 pipe.send("end")
-                process.join()
-
-        def test_both(self):
-            for pipe, _ in self.pairs:
-                pipe.send("keep")
-                self.assertGreater(pipe.recv(), 0)
-
-
-    class Deaf(unittest.TestCase):
-        "Its main thread waits in C code, a thread answers; and one asks for a trace before."
-
-        @classmethod
-        def setUpClass(cls):
-            cls.pairs = list(pair(work.deaf, work.traced))
-
-        @classmethod
-        def tearDownClass(cls):
-            for pipe, process in cls.pairs:
-                pipe.send("end")
-                process.join(0.2)
+                process.join(5)
                 process.terminate()
 
         def test_both(self):
             for pipe, _ in self.pairs:
                 pipe.send("keep")
                 self.assertGreater(pipe.recv(), 0)
+
+
+    class Two(Pairs, unittest.TestCase):
+        "The other one loses more objects."
+        targets = (work.answer, work.answer_more)
+
+
+    class Deaf(Pairs, unittest.TestCase):
+        "One lets no signal in, and the other traces its memory itself."
+        targets = (work.deaf, work.traced)
 
 
     class Paths(unittest.TestCase):

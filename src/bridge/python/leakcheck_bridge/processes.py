@@ -1,4 +1,4 @@
-"""Child processes that live on: what grows in them, seen from outside. Nothing is sent to them, nothing runs in them.
+"""Child processes that live on: what grows in them, seen from outside. Nothing is sent to them to count it.
 
 Of each that there was at a boundary before, what it has more since: descriptors, threads, and pages of its own. One
 that has ended counts no more, so that what dies with its process is no growth.
